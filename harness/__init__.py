@@ -1,0 +1,1 @@
+"""The evaluation engine: schema, protocol, video, backends, scoring, runner, store, CLI."""

@@ -1,0 +1,104 @@
+"""Unpacking published zips: each entry to its place, complete or not at all.
+
+Whether an entry is extracted is read off the disk, as rsync does it: a file of its size and time
+lies in its place. So an interrupted unpacking is finished by the next one, files that were deleted
+come back, and there is no marker that could lie.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from zipfile import BadZipFile, ZipFile, ZipInfo
+
+from harness.errors import UsageError
+
+Placed = tuple[ZipInfo, Path]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Archive:
+    """A published zip and where its content belongs."""
+
+    path: str
+    """In the repository, and below the benchmark's folder once downloaded."""
+    root: str
+    """Folder that wraps the entries; it and what stands before it are dropped where present."""
+    into: str
+    """Folder of the benchmark that receives what `root` holds."""
+
+
+def unpack(archive: Archive, folder: Path) -> int:
+    """Extract what is not extracted yet and return how many files that were.
+
+    Raises:
+        UsageError: The zip is damaged, or an entry would leave the folder; then nothing is written.
+    """
+    path = folder / archive.path
+    try:
+        with ZipFile(path) as opened:
+            remaining = [pair for pair in _placed(opened, archive, folder) if not _is_there(*pair)]
+            for entry, target in _shown(remaining, f"unpacking {archive.path}"):
+                _extract(opened, entry, target)
+    except (BadZipFile, EOFError, OSError, zlib.error) as error:
+        raise UsageError(
+            f"{path}: cannot be unpacked ({error}); delete it if it is damaged, and fetch again"
+        ) from None
+    return len(remaining)
+
+
+def _placed(opened: ZipFile, archive: Archive, folder: Path) -> list[Placed]:
+    """Pair each file of a zip with its place on disk."""
+    return [
+        (entry, folder / archive.into / _inner(entry.filename, archive))
+        for entry in opened.infolist()
+        if not entry.is_dir() and not entry.filename.startswith("__MACOSX/")
+    ]
+
+
+def _inner(name: str, archive: Archive) -> PurePosixPath:
+    """Return an entry's path below the archive's root folder."""
+    path = PurePosixPath(name)
+    if path.is_absolute() or ".." in path.parts:
+        raise UsageError(f"{archive.path}: entry {name!r} leaves the folder; nothing was unpacked")
+    if archive.root in path.parts[:-1]:
+        return PurePosixPath(*path.parts[path.parts.index(archive.root) + 1 :])
+    return path
+
+
+def _is_there(entry: ZipInfo, target: Path) -> bool:
+    try:
+        found = target.stat()
+    except FileNotFoundError:
+        return False
+    return found.st_size == entry.file_size and found.st_mtime == _modified(entry)
+
+
+def _extract(opened: ZipFile, entry: ZipInfo, target: Path) -> None:
+    """Write one file beside its place, then move it there with the time it has in the zip."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    beside = target.with_name(f".{target.name}.part")
+    with opened.open(entry) as content, beside.open("wb") as file:
+        shutil.copyfileobj(content, file, length=1 << 20)
+    os.utime(beside, (_modified(entry), _modified(entry)))
+    beside.replace(target)
+
+
+def _modified(entry: ZipInfo) -> float:
+    return time.mktime((*entry.date_time, 0, 0, -1))
+
+
+def _shown(entries: list[Placed], description: str) -> Iterator[Placed]:
+    """Pass the entries on, with a progress bar on a terminal."""
+    from rich.console import Console
+    from rich.progress import track
+
+    console = Console(stderr=True)
+    yield from track(
+        entries, description, console=console, transient=True, disable=not console.is_terminal
+    )

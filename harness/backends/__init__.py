@@ -1,0 +1,1 @@
+"""Ways to get an answer: engines in process, servers, stored texts and plain functions."""

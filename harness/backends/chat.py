@@ -1,0 +1,114 @@
+"""From a prompt and its clips to what a model reads, the same for every local engine.
+
+The checkpoint's own chat template and processor decide how a question looks; nothing here knows an
+architecture. Media come first in the user turn, so that the questions about one video share a
+prefix, and the prefill follows the generation prompt.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from harness.checkpoint import Checkpoint
+from harness.errors import BackendError, missing_extra
+from harness.schema import Clip, MediaKind, Prompt
+
+Message = dict[str, Any]
+
+
+def load_processor(checkpoint: Checkpoint) -> Any:
+    """Load tokenizer, image and video processor of a checkpoint."""
+    try:
+        from transformers import AutoProcessor
+    except ImportError as error:
+        raise missing_extra("transformers", "transformers") from error
+    try:
+        return AutoProcessor.from_pretrained(checkpoint.path)
+    except (OSError, ValueError, ImportError) as error:
+        raise BackendError(
+            f"the processor of {checkpoint.path} cannot be loaded: {error}"
+        ) from error
+
+
+def messages(prompt: Prompt, clips: Sequence[Clip]) -> list[Message]:
+    """Write the turns in the form that chat templates take."""
+    user = [
+        *({"type": "image" if is_image(clip) else "video"} for clip in clips),
+        _text(prompt.text),
+    ]
+    turns: list[Message] = [{"role": "user", "content": user}]
+    if prompt.system is not None:
+        turns.insert(0, {"role": "system", "content": [_text(prompt.system)]})
+    return turns
+
+
+def render(processor: Any, prompt: Prompt, clips: Sequence[Clip]) -> str:
+    """Render the turns with the checkpoint's chat template, up to where the answer begins."""
+    text: str = processor.apply_chat_template(
+        messages(prompt, clips), tokenize=False, add_generation_prompt=True
+    )
+    return text + prompt.prefill
+
+
+def decode(processor: Any, token_ids: Sequence[int]) -> str:
+    """Turn generated ids into text, without special tokens."""
+    text: str = processor.tokenizer.decode(
+        list(token_ids), skip_special_tokens=True, clean_up_tokenization_spaces=False
+    )
+    return text
+
+
+def media_options(processor: Any) -> dict[str, dict[str, Any]]:
+    """Return the processor arguments under which frames stay as the harness made them.
+
+    The harness has sampled frames and fitted them to the processor's grid. A processor that works
+    at native resolution (it has a merge size) must not resize again; one that needs a fixed size
+    keeps its own resizing.
+    """
+    return {
+        "images_kwargs": _untouched(getattr(processor, "image_processor", None)),
+        "videos_kwargs": {
+            "do_sample_frames": False,
+            **_untouched(getattr(processor, "video_processor", None)),
+        },
+    }
+
+
+def video_metadata(clip: Clip) -> dict[str, Any]:
+    """Describe a clip's time base as transformers and vLLM name it.
+
+    Frame indices are sorted: they stand for the times at which frames are shown, and those do not
+    follow the frames into another order.
+    """
+    return {
+        "fps": clip.fps,
+        "duration": clip.duration_s,
+        "total_num_frames": clip.total_frames,
+        "frames_indices": sorted(clip.indices),
+    }
+
+
+def is_image(clip: Clip) -> bool:
+    """Tell a single image from anything that has a time axis."""
+    return clip.kind is MediaKind.IMAGE
+
+
+def images(clips: Iterable[Clip]) -> list[Any]:
+    """Return the images among the clips as PIL images, in order."""
+    from PIL import Image
+
+    return [Image.fromarray(clip.frames[0]) for clip in clips if is_image(clip)]
+
+
+def _text(text: str) -> Message:
+    return {"type": "text", "text": text}
+
+
+def _untouched(processor: Any) -> dict[str, Any]:
+    known = getattr(getattr(processor, "valid_kwargs", None), "__annotations__", {})
+    options = {"do_resize": False} if "merge_size" in known else {}
+    if "cap_pixels_per_frame" in known:
+        # Its default is about to change and it moves token counts; the harness sets the size.
+        options["cap_pixels_per_frame"] = False
+    return options

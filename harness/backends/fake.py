@@ -1,0 +1,46 @@
+"""A plain function as an engine, for tests, the demo and trying out a task without a model.
+
+The function sees the whole request, frames included, and returns the text, a `Completion` where
+tokens matter, or a `Failure`. What it raises costs the one request, as with any other engine.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+
+from harness.backends.base import Answer
+from harness.backends.feed import failure
+from harness.schema import Completion, Failure, Request
+
+AnswerFunction = Callable[[Request], str | Completion | Failure]
+
+
+class FakeBackend:
+    """Answers every request with a function, in order."""
+
+    name = "fake"
+
+    def __init__(self, answer: AnswerFunction) -> None:
+        self._function = answer
+
+    def generate(self, requests: Iterable[Request]) -> Iterator[Answer]:
+        """Call the function once per request."""
+        for request in requests:
+            yield request, self._answer(request)
+
+    def close(self) -> None:
+        """Nothing to free."""
+
+    def _answer(self, request: Request) -> Completion | Failure:
+        try:
+            answer = self._function(request)
+        except Exception as error:  # noqa: BLE001 - the boundary: a request costs itself only
+            return failure(error)
+        if isinstance(answer, str):
+            return Completion(text=answer, finish_reason="stop")
+        return answer
+
+
+def first_option(request: Request) -> str:
+    """Answer A to everything, in the form the prompt asks for: a floor no model may fall below."""
+    return "<answer>A</answer>" if "<answer>" in request.prompt.text else "A"

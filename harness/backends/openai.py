@@ -1,0 +1,250 @@
+"""Any OpenAI-compatible server as an engine, several requests at a time.
+
+A vLLM server gets the frames as native video: one ``video_url`` part of comma-separated base64
+frames (vLLM's ``video/jpeg`` transport, which takes PNG bytes, so nothing is lost) with their time
+base in ``media_io_kwargs`` and the clip's id for the server's caches. vLLM takes a time base from
+clients only when started with ``--trust-request-mm-kwargs``; without one it would show the first 32
+frames as if they were a second apart, so that is an error here. Servers that know no video get the
+frames as images and nothing beyond the OpenAI API.
+
+Sampling fields the protocol leaves out are sent as neutral values: a vLLM server would fill them
+from the checkpoint's generation config.
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+import os
+import threading
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from queue import SimpleQueue
+from typing import Any
+
+from harness.backends.base import Answer
+from harness.backends.chat import is_image, video_metadata
+from harness.backends.feed import failure
+from harness.checkpoint import ServedModel
+from harness.errors import BackendError, missing_extra
+from harness.schema import Clip, Completion, Failure, Prompt, Request, Sampling
+
+TRUST_FLAG = "--trust-request-mm-kwargs"
+ENCODED_CLIPS = 8
+"""Clips kept in encoded form; the questions of one clip come in a row."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerOptions:
+    """What can be chosen about this engine; none of it belongs to the protocol."""
+
+    concurrency: int = 16
+    """Requests under way at the same time."""
+    timeout_s: float = 600.0
+    """Longest wait for one answer."""
+    max_retries: int = 5
+    """Further tries after a lost connection, a rate limit or a server error, with back-off."""
+    video_as_images: bool = False
+    """Send frames as images and use no vLLM extension."""
+
+
+class OpenAIBackend:
+    """Answers requests through chat completions; the key comes from ``OPENAI_API_KEY``."""
+
+    name = "openai"
+
+    def __init__(self, model: ServedModel, options: ServerOptions | None = None) -> None:
+        try:
+            import openai
+        except ImportError as error:
+            raise missing_extra("openai", "vllm") from error
+        self._options = options or ServerOptions()
+        self._model = model
+        self._sdk = openai
+        self._client = openai.OpenAI(
+            base_url=model.base_url,
+            api_key=os.environ.get("OPENAI_API_KEY", "EMPTY"),
+            timeout=self._options.timeout_s,
+            max_retries=self._options.max_retries,
+        )
+        self._frames = lru_cache(maxsize=ENCODED_CLIPS)(_encode_frames)
+
+    def generate(self, requests: Iterable[Request]) -> Iterator[Answer]:
+        """Answer requests as the server finishes them.
+
+        Raises:
+            BackendError: The server is gone or refuses every request alike; what it has finished
+                is yielded before.
+        """
+        source = _Source(requests)
+        answers: SimpleQueue[Answer | Exception | None] = SimpleQueue()
+        for number in range(self._options.concurrency):
+            threading.Thread(
+                target=self._work, args=(source, answers), name=f"openai-{number}", daemon=True
+            ).start()
+        working, error = self._options.concurrency, None
+        try:
+            while working:
+                answer = answers.get()
+                if isinstance(answer, tuple):
+                    yield answer
+                    continue
+                working -= 1
+                if answer is not None:
+                    error = error or answer
+                    source.close()
+        finally:
+            source.close()
+        if error is not None:
+            raise error
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._client.close()
+
+    def _work(self, source: _Source, answers: SimpleQueue[Answer | Exception | None]) -> None:
+        """Answer one request after another; end with None, or with what ended the work."""
+        try:
+            while (request := source.take()) is not None:
+                answers.put((request, self._answer(request)))
+        except Exception as error:  # noqa: BLE001 - handed to the thread that consumes
+            answers.put(error)
+        else:
+            answers.put(None)
+
+    def _answer(self, request: Request) -> Completion | Failure:
+        sdk = self._sdk
+        started = time.perf_counter()
+        try:
+            reply = self._client.chat.completions.create(**self._body(request))
+            return _completion(reply, time.perf_counter() - started)
+        except sdk.APIConnectionError as error:
+            if isinstance(error, sdk.APITimeoutError):
+                return failure(error)
+            raise self._stopped(error) from error
+        except (sdk.AuthenticationError, sdk.PermissionDeniedError, sdk.NotFoundError) as error:
+            raise self._stopped(error) from error
+        except Exception as error:
+            if TRUST_FLAG in str(error):
+                raise self._stopped(
+                    f"it takes no frame times; start it with {TRUST_FLAG}"
+                ) from error
+            return failure(error)  # the boundary: a request costs itself only
+
+    def _stopped(self, reason: object) -> BackendError:
+        """Build the error for what every other request would meet too; the run can be resumed."""
+        return BackendError(f"the server at {self._model.base_url} cannot go on: {reason}")
+
+    def _body(self, request: Request) -> dict[str, Any]:
+        prompt = request.prompt
+        content = [part for clip in request.clips for part in self._parts(clip)]
+        content.append({"type": "text", "text": prompt.text})
+        body = {
+            "model": self._model.model,
+            "messages": _messages(prompt, content),
+            **_sampling(request.sampling),
+        }
+        if not self._options.video_as_images:
+            body["extra_body"] = _vllm_extensions(request)
+        elif prompt.prefill:
+            raise BackendError("a prefilled answer needs a vLLM server, not plain OpenAI requests")
+        return body
+
+    def _parts(self, clip: Clip) -> list[dict[str, Any]]:
+        frames = self._frames(clip)
+        if is_image(clip) or self._options.video_as_images:
+            urls = [f"data:image/png;base64,{frame}" for frame in frames]
+            return [{"type": "image_url", "image_url": {"url": url}} for url in urls]
+        url = f"data:video/jpeg;base64,{','.join(frames)}"
+        return [{"type": "video_url", "video_url": {"url": url}, "uuid": clip.key}]
+
+
+class _Source:
+    """An iterator that several threads take from, one at a time."""
+
+    def __init__(self, requests: Iterable[Request]) -> None:
+        self._iterator = iter(requests)
+        self._lock = threading.Lock()
+        self._closed = False
+
+    def take(self) -> Request | None:
+        with self._lock:
+            return None if self._closed else next(self._iterator, None)
+
+    def close(self) -> None:
+        self._closed = True
+
+
+def _encode_frames(clip: Clip) -> tuple[str, ...]:
+    from PIL import Image
+
+    encoded = []
+    for frame in clip.frames:
+        buffer = io.BytesIO()
+        # Level 1 is several times faster than the default and hardly larger for photographs.
+        Image.fromarray(frame).save(buffer, "PNG", compress_level=1)
+        encoded.append(base64.b64encode(buffer.getvalue()).decode("ascii"))
+    return tuple(encoded)
+
+
+def _messages(prompt: Prompt, content: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    system = [{"role": "system", "content": prompt.system}] if prompt.system is not None else []
+    prefill = [{"role": "assistant", "content": prompt.prefill}] if prompt.prefill else []
+    return [*system, {"role": "user", "content": content}, *prefill]
+
+
+def _sampling(sampling: Sampling) -> dict[str, Any]:
+    return {
+        "temperature": sampling.temperature,
+        "top_p": sampling.top_p,
+        "max_tokens": sampling.max_tokens,
+        "seed": sampling.seed,
+        "presence_penalty": 0.0,
+        "frequency_penalty": 0.0,
+    }
+
+
+def _vllm_extensions(request: Request) -> dict[str, Any]:
+    extensions: dict[str, Any] = {
+        "top_k": 0,
+        "min_p": 0.0,
+        "repetition_penalty": 1.0,
+        "return_token_ids": True,
+    }
+    videos = [clip for clip in request.clips if not is_image(clip)]
+    if videos:
+        extensions["media_io_kwargs"] = {"video": _time_base(videos)}
+    if request.prompt.prefill:
+        extensions |= {"add_generation_prompt": False, "continue_final_message": True}
+    return extensions
+
+
+def _time_base(videos: list[Clip]) -> dict[str, Any]:
+    """Describe the time base of all videos of a request; the server's API has room for one."""
+    bases = [video_metadata(clip) for clip in videos]
+    if any(base != bases[0] for base in bases):
+        raise BackendError(
+            "videos of one request differ in length or frame times; use --backend vllm"
+        )
+    # -1 keeps every frame; the server would keep the first 32.
+    return {**bases[0], "num_frames": -1, "do_sample_frames": False}
+
+
+def _completion(reply: Any, seconds: float) -> Completion | Failure:
+    (choice,) = reply.choices
+    if choice.finish_reason not in ("stop", "length"):
+        return failure(BackendError(f"the server ended with {choice.finish_reason!r}"))
+    text = choice.message.content
+    if text is None:
+        return failure(BackendError("the server sent no text; does it split off the reasoning?"))
+    usage = reply.usage
+    return Completion(
+        text=text,
+        finish_reason=choice.finish_reason,
+        prompt_tokens=usage.prompt_tokens if usage else 0,
+        output_tokens=usage.completion_tokens if usage else 0,
+        generate_s=seconds,
+        token_ids=tuple(getattr(choice, "token_ids", None) or ()),
+    )

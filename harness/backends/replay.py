@@ -1,0 +1,34 @@
+"""Scores stored responses: the texts were written elsewhere, by any model, at any time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+
+from harness.backends.base import Answer
+from harness.schema import Completion, Failure, Request
+
+
+class ReplayBackend:
+    """Answers a request with the text stored under its id."""
+
+    name = "replay"
+
+    def __init__(self, texts: Mapping[str, str]) -> None:
+        self._texts = texts
+
+    def generate(self, requests: Iterable[Request]) -> Iterator[Answer]:
+        """Look every request up; one without a text is a `Failure`, not an empty answer."""
+        for request in requests:
+            text = self._texts.get(request.id)
+            if text is None:
+                yield request, _missing(request)
+            else:
+                yield request, Completion(text=text, finish_reason="stop")
+
+    def close(self) -> None:
+        """Nothing to free."""
+
+
+def _missing(request: Request) -> Failure:
+    message = f"no stored response for {request.id}"
+    return Failure(stage="generate", error="MissingResponse", message=message)

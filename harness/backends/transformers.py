@@ -1,0 +1,217 @@
+"""The reference engine: Hugging Face transformers, batch by batch.
+
+Slow, but with no server, no cache and no scheduler in between. Requests are batched in arrival
+order. Greedy answers do not depend on the batch; sampled ones do, because one random generator
+serves all rows of a batch.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from harness.backends import chat
+from harness.backends.base import Answer
+from harness.backends.feed import failure
+from harness.checkpoint import Checkpoint
+from harness.errors import BackendError, missing_extra
+from harness.schema import Completion, Request, Sampling
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TransformersOptions:
+    """What can be chosen about this engine; none of it belongs to the protocol."""
+
+    batch_size: int = 8
+    device: str | None = None
+    """Torch device; None takes a GPU where there is one."""
+    dtype: str | None = None
+    """Torch dtype; None means bfloat16 on a GPU and float32 on a CPU."""
+
+
+class TransformersBackend:
+    """Answers requests with `AutoModelForImageTextToText`.
+
+    Building it loads the model and silences transformers' progress bars and advice in this process.
+    """
+
+    name = "transformers"
+
+    def __init__(self, checkpoint: Checkpoint, options: TransformersOptions | None = None) -> None:
+        self._options = options or TransformersOptions()
+        self._processor = chat.load_processor(checkpoint)
+        self._media_options = chat.media_options(self._processor)
+        model = _load_model(checkpoint, self._options)
+        self._stop_ids, self._pad_id = _take_special_ids(model, self._processor.tokenizer)
+        if checkpoint.adapter is not None:
+            model = _with_adapter(model, checkpoint.adapter)
+        self._model = model.eval()
+
+    def generate(self, requests: Iterable[Request]) -> Iterator[Answer]:
+        """Answer in batches of requests that share their sampling settings."""
+        for batch in _batches(requests, self._options.batch_size):
+            yield from self._answer(batch)
+
+    def close(self) -> None:
+        """Free the model."""
+        import torch
+
+        del self._model
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
+
+    def _answer(self, batch: list[Request]) -> list[Answer]:
+        """Answer a batch; if it fails, answer its requests alone to find the ones at fault."""
+        try:
+            completions = self._complete(batch)
+        except Exception as error:  # noqa: BLE001 - the boundary: a request costs itself only
+            if len(batch) == 1:
+                return [(batch[0], failure(error))]
+            return [answer for request in batch for answer in self._answer([request])]
+        return list(zip(batch, completions, strict=True))
+
+    def _complete(self, batch: list[Request]) -> list[Completion]:
+        import torch
+
+        sampling = batch[0].sampling
+        started = time.perf_counter()
+        inputs = self._inputs(batch).to(self._model.device)
+        for name in [name for name in inputs if name.startswith("pixel_values")]:
+            # Nothing else is cast: seconds per frame would lose their digits in bfloat16.
+            inputs[name] = inputs[name].to(self._model.dtype)
+        torch.manual_seed(sampling.seed)
+        with torch.inference_mode():
+            rows = self._model.generate(**inputs, generation_config=self._settings(sampling))
+        prompt_length = inputs["input_ids"].shape[1]
+        answers = [self._completion(row) for row in rows[:, prompt_length:].tolist()]
+        prompt_tokens = inputs["attention_mask"].sum(dim=1).tolist()
+        seconds = time.perf_counter() - started
+        return [
+            replace(answer, prompt_tokens=tokens, generate_s=seconds)
+            for answer, tokens in zip(answers, prompt_tokens, strict=True)
+        ]
+
+    def _inputs(self, batch: list[Request]) -> Any:
+        images = [found for request in batch if (found := chat.images(request.clips))]
+        clips = [clip for request in batch for clip in request.clips if not chat.is_image(clip)]
+        options = self._media_options
+        return self._processor(
+            text=[chat.render(self._processor, request.prompt, request.clips) for request in batch],
+            images=images or None,
+            videos=[clip.frames for clip in clips] or None,
+            images_kwargs=options["images_kwargs"],
+            videos_kwargs={
+                **options["videos_kwargs"],
+                "video_metadata": [chat.video_metadata(clip) for clip in clips],
+            },
+            # The template has written every special token that the model expects.
+            text_kwargs={"padding": True, "padding_side": "left", "add_special_tokens": False},
+            return_tensors="pt",
+        )
+
+    def _settings(self, sampling: Sampling) -> Any:
+        from transformers import GenerationConfig
+
+        random: dict[str, Any] = {"do_sample": False}
+        if sampling.temperature > 0:
+            random = {
+                "do_sample": True,
+                "temperature": sampling.temperature,
+                "top_p": sampling.top_p,
+                "top_k": 0,
+            }
+        return GenerationConfig(
+            max_new_tokens=sampling.max_tokens,
+            eos_token_id=self._stop_ids,
+            pad_token_id=self._pad_id,
+            **random,
+        )
+
+    def _completion(self, row: list[int]) -> Completion:
+        """Cut a generated row behind the token that ended it."""
+        end = next((at for at, token in enumerate(row, 1) if token in self._stop_ids), None)
+        token_ids = tuple(row[:end])
+        return Completion(
+            text=chat.decode(self._processor, token_ids),
+            finish_reason="length" if end is None else "stop",
+            output_tokens=len(token_ids),
+            token_ids=token_ids,
+        )
+
+
+def _batches(requests: Iterable[Request], size: int) -> Iterator[list[Request]]:
+    """Cut the stream after `size` requests, or where the sampling settings change."""
+    batch: list[Request] = []
+    for request in requests:
+        if batch and (len(batch) == size or batch[0].sampling != request.sampling):
+            yield batch
+            batch = []
+        batch.append(request)
+    if batch:
+        yield batch
+
+
+def _load_model(checkpoint: Checkpoint, options: TransformersOptions) -> Any:
+    try:
+        import torch
+        import transformers
+    except ImportError as error:
+        raise missing_extra("torch", "transformers") from error
+    transformers.logging.set_verbosity_error()
+    transformers.logging.disable_progress_bar()
+    device = options.device or ("cuda" if torch.cuda.is_available() else "cpu")
+    dtype = options.dtype or ("float32" if device == "cpu" else "bfloat16")
+    try:
+        model, report = transformers.AutoModelForImageTextToText.from_pretrained(
+            checkpoint.path, dtype=dtype, output_loading_info=True
+        )
+    except (OSError, ValueError, RuntimeError, ImportError) as error:
+        raise BackendError(f"transformers cannot load {checkpoint.path}: {error}") from error
+    _refuse_partial(checkpoint, report)
+    return model.to(device)
+
+
+def _refuse_partial(checkpoint: Checkpoint, report: dict[str, Any]) -> None:
+    """Refuse weights that transformers would fill in at random."""
+    absent = sorted(report["missing_keys"])
+    if absent:
+        raise BackendError(
+            f"{checkpoint.path} lacks {len(absent)} weights of its own architecture, first"
+            f" {absent[0]}; the checkpoint is incomplete"
+        )
+
+
+def _with_adapter(model: Any, adapter: Path) -> Any:
+    try:
+        from peft import PeftModel
+    except ImportError as error:
+        raise missing_extra("peft", "train") from error
+    try:
+        return PeftModel.from_pretrained(model, adapter)
+    except (OSError, ValueError, RuntimeError) as error:
+        raise BackendError(f"{adapter} does not fit its base model: {error}") from error
+
+
+def _take_special_ids(model: Any, tokenizer: Any) -> tuple[list[int], int]:
+    """Read which ids end an answer and which one pads, and leave no other default behind.
+
+    The checkpoint's generation config is replaced by an empty one: its sampling settings
+    (temperature, top_k, repetition penalty) would fill every field the protocol leaves out.
+    """
+    from transformers import GenerationConfig
+
+    stored = model.generation_config
+    model.generation_config = GenerationConfig()
+    listed = stored.eos_token_id if isinstance(stored.eos_token_id, list) else [stored.eos_token_id]
+    stop_ids = [
+        int(token)
+        for token in dict.fromkeys([*listed, tokenizer.eos_token_id])
+        if token is not None
+    ]
+    if not stop_ids:
+        raise BackendError("neither generation_config.json nor the tokenizer says what ends a text")
+    pad = stored.pad_token_id if stored.pad_token_id is not None else tokenizer.pad_token_id
+    return stop_ids, stop_ids[0] if pad is None else int(pad)

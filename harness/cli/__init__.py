@@ -1,0 +1,45 @@
+"""The ``videor1`` command line: finds the command, runs it, says how it ended."""
+
+from __future__ import annotations
+
+import sys
+from argparse import ArgumentParser
+from collections.abc import Sequence
+
+from harness.cli import commands
+from harness.cli.exits import Exit, Verdict
+from harness.errors import BackendError, UsageError
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code; the last line printed says which and why."""
+    verdict = _run(argv)
+    print(verdict, file=sys.stderr)  # noqa: T201 - the promised last line
+    return int(verdict.code)
+
+
+def _run(argv: Sequence[str] | None) -> Verdict:
+    try:
+        args = _parser().parse_args(argv)
+        verdict: Verdict = args.command.run(args)
+    except UsageError as error:
+        return Verdict(Exit.USAGE, str(error))
+    except BackendError as error:
+        return Verdict(Exit.INCOMPLETE, str(error))
+    except KeyboardInterrupt:
+        return Verdict(Exit.INTERRUPTED, "interrupted; run the same command again to go on")
+    return verdict
+
+
+def _parser() -> ArgumentParser:
+    parser = ArgumentParser(
+        prog="videor1", description="Evaluate and train video-reasoning models.", allow_abbrev=False
+    )
+    names = parser.add_subparsers(metavar="COMMAND", required=True)
+    for name, command in commands.installed().items():
+        sub = names.add_parser(
+            name, help=command.help, description=command.help, allow_abbrev=False
+        )
+        command.configure(sub)
+        sub.set_defaults(command=command)
+    return parser

@@ -1,0 +1,164 @@
+"""``videor1 score``: score texts that were generated elsewhere; no engine, no videos."""
+
+from __future__ import annotations
+
+import json
+import sys
+from argparse import ArgumentParser, Namespace
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from harness import task as task_registry
+from harness.cli.budget import FailureBudget, completeness
+from harness.cli.exits import Verdict
+from harness.cli.flags import add_data_flag, add_judge_flags, judge_choice
+from harness.errors import DatasetError, UsageError
+from harness.plan import JudgeChoice, Plan, PlannedTask, pick_scorer, select
+
+if TYPE_CHECKING:
+    from harness.schema import Record
+
+STORED = "stored"
+
+
+class ScoreCommand:
+    """The ``score`` command."""
+
+    help = "score stored responses with a benchmark's scorer"
+
+    def configure(self, parser: ArgumentParser) -> None:
+        """Declare the flags."""
+        parser.add_argument("--task", required=True, metavar="NAME[:config]")
+        add_data_flag(parser)
+        parser.add_argument(
+            "--responses",
+            required=True,
+            type=Path,
+            metavar="FILE.jsonl",
+            help='one {"id": ..., "text": ...} per line',
+        )
+        parser.add_argument("--scorer", default="official", help="default: %(default)s")
+        parser.add_argument(
+            "--max-failures",
+            type=FailureBudget.parse,
+            default=FailureBudget(),
+            metavar="N|P%%",
+            help="responses without text accepted (default: 0)",
+        )
+        add_judge_flags(parser)
+        parser.add_argument("--out", type=Path, metavar="RUNDIR", help="also keep it as a run")
+
+    def run(self, args: Namespace) -> Verdict:
+        """Score every response and print the task's table."""
+        from rich.console import Console
+
+        from harness.results import summarise_run, write_results
+        from harness.tables import print_failures, print_summaries
+
+        planned = _planned(args.task, args.data, args.scorer, judge_choice(args))
+        plan = Plan((planned,))
+        records = _records(planned, read_responses(args.responses))
+        results = summarise_run(plan, records)
+        if args.out:
+            _keep(args, plan, records)
+            write_results(args.out, results, records)
+        console = Console()
+        print_summaries(console, results.tasks)
+        print_failures(console, records.values())
+        return completeness(results, args.out, args.max_failures)
+
+
+def read_responses(path: Path) -> dict[str, str | None]:
+    """Read ``{"id", "text"}`` lines; a repeated id or a malformed line is refused."""
+    responses: dict[str, str | None] = {}
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"{path}: cannot be read: {error}") from None
+    for number, line in enumerate(lines, start=1):
+        if line.strip():
+            sample_id, text = _response(line, f"{path}, line {number}")
+            if sample_id in responses:
+                raise DatasetError(f"{path}, line {number}: id {sample_id!r} stands twice")
+            responses[sample_id] = text
+    return responses
+
+
+def _response(line: str, where: str) -> tuple[str, str | None]:
+    try:
+        fields = json.loads(line)
+        sample_id, text = fields["id"], fields["text"]
+    except (json.JSONDecodeError, KeyError, TypeError) as error:
+        raise DatasetError(f'{where}: expected {{"id": ..., "text": ...}} ({error})') from None
+    if not isinstance(sample_id, str) or not (text is None or isinstance(text, str)):
+        raise DatasetError(f"{where}: id must be a string and text a string or null")
+    return sample_id, text
+
+
+def _planned(
+    selection: str, data: Path, scorer_name: str, judge: JudgeChoice | None
+) -> PlannedTask:
+    task = task_registry.get(selection.partition(":")[0])
+    scorer = pick_scorer(task, scorer_name, judge)
+    samples, fingerprint = select(task, data, selection)
+    protocol = replace(
+        task.protocol("official"),
+        suite=STORED,
+        template=STORED,
+        frames=None,
+        sampling=None,
+        scorer=scorer.tag,
+    )
+    return PlannedTask(
+        selection=selection,
+        task=task,
+        protocol=protocol,
+        scorer=scorer,
+        samples=samples,
+        fingerprint=fingerprint,
+    )
+
+
+def _records(planned: PlannedTask, responses: Mapping[str, str | None]) -> dict[str, Record]:
+    from harness.runner import make_record
+    from harness.schema import Completion, Failure
+
+    known = {sample.id: sample for sample in planned.samples}
+    unknown = [sample_id for sample_id in responses if sample_id not in known]
+    if unknown:
+        raise DatasetError(
+            f"{len(unknown)} responses have ids that {planned.selection} does not have,"
+            f" first: {unknown[0]!r}; its ids look like {next(iter(known))!r}"
+        )
+    no_text = Failure(stage="generate", error="NoText", message="the stored response is null")
+    return {
+        sample_id: make_record(
+            planned,
+            known[sample_id],
+            no_text if text is None else Completion(text=text, finish_reason="stop"),
+        )
+        for sample_id, text in responses.items()
+    }
+
+
+def _keep(args: Namespace, plan: Plan, records: Mapping[str, Record]) -> None:
+    from hashlib import sha256
+
+    from harness.manifest import make_manifest
+    from harness.store import RunWriter
+
+    content = sha256(args.responses.read_bytes()).hexdigest()
+    manifest = make_manifest(
+        plan,
+        checkpoint={"name": args.responses.name, "kind": STORED, "sha256": content},
+        backend="replay",
+        limit=None,
+        argv=sys.argv,
+    )
+    with RunWriter(args.out, manifest) as run:
+        done = run.finished()
+        for record in records.values():
+            if record.id not in done:
+                run.append(record)

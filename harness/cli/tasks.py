@@ -1,0 +1,31 @@
+"""``videor1 tasks``: which benchmarks are installed, ours and those of other packages."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, Namespace
+
+from harness import task as task_registry
+from harness.cli.exits import Exit, Verdict
+
+
+class Tasks:
+    """The ``tasks`` command."""
+
+    help = "list the installed benchmarks with their scorers"
+
+    def configure(self, parser: ArgumentParser) -> None:
+        """Declare nothing; the list has no options."""
+
+    def run(self, args: Namespace) -> Verdict:
+        """Print a few lines per task."""
+        from rich.console import Console
+
+        console = Console()
+        names = sorted(task_registry.installed())
+        for name in names:
+            task = task_registry.get(name)
+            scorers = [f"{s.tag} ({s.aggregation.name})" for s in task.scorers.values()]
+            console.print(f"[bold]{name}[/bold]  {task.title}", highlight=False)
+            for line in (f"scorers  {', '.join(scorers)}", f"data     {task.homepage}"):
+                console.print(f"  {line}", soft_wrap=True, highlight=False)
+        return Verdict(Exit.OK, f"{len(names)} tasks are installed")

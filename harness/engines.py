@@ -1,0 +1,125 @@
+"""From ``--backend`` and a checkpoint to an engine, built only when there is work for it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from importlib.util import find_spec
+from typing import Any
+
+from harness.backends.base import Backend
+from harness.errors import UsageError
+
+BACKENDS = ("auto", "vllm", "transformers", "openai", "fake")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineChoice:
+    """What a user may choose about the engine."""
+
+    backend: str = "auto"
+    base_url: str | None = None
+    """Server of an OpenAI-compatible API, up to and with ``/v1``."""
+    max_model_len: int = 16384
+    """Most tokens of prompt and answer together."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Engine:
+    """A resolved checkpoint with the engine that will run it."""
+
+    backend: str
+    checkpoint: str
+    """Short display name."""
+    identity: Mapping[str, Any]
+    """What tells this checkpoint from any other; stored in the manifest."""
+    grid: int
+    """Frame sides are multiples of it."""
+    build: Callable[[], Backend]
+    """Start the engine; raises `BackendError` when it cannot."""
+
+
+def choose(spec: str, choice: EngineChoice) -> Engine:
+    """Resolve a checkpoint and pick the engine.
+
+    Raises:
+        UsageError: A backend that is not installed, or flags that contradict each other.
+        CheckpointError: A checkpoint that cannot be resolved.
+    """
+    backend = _backend(choice)
+    match backend:
+        case "fake":
+            return _fake(spec)
+        case "openai":
+            return _served(spec, choice)
+        case _:
+            return _local(spec, backend, choice)
+
+
+def _backend(choice: EngineChoice) -> str:
+    if choice.backend == "openai" and choice.base_url is None:
+        raise UsageError("--backend openai needs --base-url, e.g. http://127.0.0.1:8000/v1")
+    if choice.base_url is not None:
+        if choice.backend not in ("auto", "openai"):
+            raise UsageError(f"--base-url goes with --backend openai, not {choice.backend}")
+        return "openai"
+    if choice.backend != "auto":
+        return choice.backend
+    for name in ("vllm", "transformers"):
+        if find_spec(name) and find_spec("torch"):
+            return name
+    raise UsageError(
+        "no engine is installed; pip install 'videor1[vllm]' or 'videor1[transformers]',"
+        " or name a server with --base-url"
+    )
+
+
+def _fake(spec: str) -> Engine:
+    from harness.backends.fake import FakeBackend, first_option
+
+    return Engine(
+        backend="fake",
+        checkpoint=spec,
+        identity={"name": spec, "kind": "fake"},
+        grid=28,
+        build=lambda: FakeBackend(first_option),
+    )
+
+
+def _served(spec: str, choice: EngineChoice) -> Engine:
+    from harness.backends.openai import OpenAIBackend
+    from harness.checkpoint import served
+
+    assert choice.base_url is not None
+    url = choice.base_url
+    model = served(url, spec)
+    return Engine(
+        backend="openai",
+        checkpoint=model.name,
+        identity=model.identity,
+        grid=model.frame_grid,
+        build=lambda: OpenAIBackend(model),
+    )
+
+
+def _local(spec: str, backend: str, choice: EngineChoice) -> Engine:
+    from harness.checkpoint import resolve
+
+    checkpoint = resolve(spec)
+
+    def build() -> Backend:
+        if backend == "vllm":
+            from harness.backends.vllm import EngineOptions, VLLMBackend
+
+            return VLLMBackend(checkpoint, EngineOptions(max_model_len=choice.max_model_len))
+        from harness.backends.transformers import TransformersBackend
+
+        return TransformersBackend(checkpoint)
+
+    return Engine(
+        backend=backend,
+        checkpoint=checkpoint.name,
+        identity=checkpoint.identity,
+        grid=checkpoint.frame_grid,
+        build=build,
+    )

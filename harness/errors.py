@@ -1,0 +1,51 @@
+"""The one error tree.
+
+    HarnessError
+    ├── UsageError            a command, flag or file the user gave is wrong   -> exit 2
+    │   ├── DatasetError          a benchmark folder or one of its rows
+    │   ├── CheckpointError       a model folder, adapter or hub id
+    │   └── RunMismatchError      a run directory that holds another run
+    ├── MediaError            one video or image cannot be read     -> a FAILED item
+    └── BackendError          the engine cannot start               -> exit 4
+                              or fails on one request               -> a FAILED item
+
+A message says what, which id or path, what was got and expected, and what to do. ``MediaError``
+and request-level ``BackendError`` become a ``Failure`` at the boundary in ``harness.runner``.
+"""
+
+from __future__ import annotations
+
+
+class HarnessError(Exception):
+    """Base of every error this project raises on purpose."""
+
+
+class UsageError(HarnessError):
+    """What the user asked for cannot be done as asked; the message says what to change."""
+
+
+class DatasetError(UsageError):
+    """A benchmark folder, file or row is missing or malformed."""
+
+
+class CheckpointError(UsageError):
+    """A checkpoint cannot be resolved or lacks a part the engines need."""
+
+
+class RunMismatchError(UsageError):
+    """A run directory belongs to another protocol, checkpoint or data set."""
+
+
+class MediaError(HarnessError):
+    """One video or image cannot be read as the frame policy asks."""
+
+
+class BackendError(HarnessError):
+    """An engine cannot start, or cannot answer one request."""
+
+
+def missing_extra(package: str, extra: str) -> UsageError:
+    """Build the error for an optional package that is not installed."""
+    return UsageError(
+        f"{package} is not installed; install it with: pip install 'videor1[{extra}]'"
+    )

@@ -1,0 +1,20 @@
+"""Finding what other packages add: entry points by group, one plugin per name."""
+
+from __future__ import annotations
+
+from importlib.metadata import EntryPoint, entry_points
+
+from harness.errors import UsageError
+
+
+def discover(group: str) -> dict[str, EntryPoint]:
+    """Map names to entry points; two different plugins of one name are refused, both named."""
+    found: dict[str, EntryPoint] = {}
+    for point in entry_points(group=group):
+        other = found.setdefault(point.name, point)
+        if other.value != point.value:
+            raise UsageError(
+                f"two plugins are named {point.name!r} in {group}: {other.value} and {point.value};"
+                " uninstall one of them"
+            )
+    return found

@@ -1,0 +1,153 @@
+"""The evaluation loop: decode, ask, score, append.
+
+Everything lazy: the backend pulls requests while earlier answers are scored. This module is the
+one place where something that goes wrong with an item becomes a record of it.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
+
+from harness.backends.base import Backend
+from harness.plan import Plan, PlannedTask
+from harness.schema import (
+    Clip,
+    Completion,
+    Failure,
+    Outcome,
+    Record,
+    Request,
+    Sample,
+    Variant,
+)
+from harness.store import RunWriter
+from harness.video.order import arrange
+from harness.video.pool import DecodeJob, DecodePool
+
+OnRecord = Callable[[Record], None]
+Work = tuple[PlannedTask, Sample]
+
+
+class Runner:
+    """Runs what a plan still lacks in a run directory."""
+
+    def __init__(self, plan: Plan, run: RunWriter, on_record: OnRecord, *, grid: int) -> None:
+        """Args: grid: frame sides are multiples of it, as the checkpoint's processor needs."""
+        self._run = run
+        self._on_record = on_record
+        self._grid = grid
+        done = run.finished()
+        self.work: dict[str, Work] = {
+            sample.id: (planned, sample)
+            for planned in plan.tasks
+            for sample in planned.samples
+            if sample.id not in done
+        }
+
+    def run(self, backend: Backend, pool: DecodePool) -> None:
+        """Answer and record every open item, in whatever order the engine finishes them."""
+        for request, answer in backend.generate(self._requests(pool)):
+            self._finish(request.id, answer, request.clips)
+
+    def _requests(self, pool: DecodePool) -> Iterator[Request]:
+        """Yield requests as their media become ready, the questions of one clip in a row."""
+        waiting = self._by_job()
+        yield from self._ask(waiting.pop(None, []), ())
+        jobs = [job for job in waiting if job is not None]
+        for job, decoded in pool.decode(jobs):
+            yield from self._ask(waiting[job], decoded)
+
+    def _ask(self, ids: Iterable[str], clips: tuple[Clip, ...] | Failure) -> Iterator[Request]:
+        for sample_id in ids:
+            if isinstance(clips, Failure):
+                self._finish(sample_id, clips)
+                continue
+            try:
+                request = self._request(sample_id, clips)
+            except Exception as error:  # noqa: BLE001 - the boundary: a bad item costs itself only
+                self._finish(sample_id, _failure("prompt", error))
+            else:
+                yield request
+
+    def _by_job(self) -> dict[DecodeJob | None, list[str]]:
+        """Group open items by what has to be decoded for them; None: nothing."""
+        groups: defaultdict[DecodeJob | None, list[str]] = defaultdict(list)
+        for sample_id, (planned, sample) in self.work.items():
+            policy = planned.frames
+            blind = policy.order is Variant.BLIND or not sample.media
+            # One decoding serves every order of the same frames.
+            decoding = replace(policy, order=Variant.ORDERED, seed=0)
+            job = None if blind else DecodeJob(media=sample.media, policy=decoding, grid=self._grid)
+            groups[job].append(sample_id)
+        return dict(groups)
+
+    def _request(self, sample_id: str, clips: Iterable[Clip]) -> Request:
+        planned, sample = self.work[sample_id]
+        frames = planned.frames
+        return Request(
+            id=sample_id,
+            prompt=planned.prompt(sample),
+            sampling=planned.sampling,
+            clips=tuple(arrange(clip, frames.order, frames.seed) for clip in clips),
+        )
+
+    def _finish(
+        self, sample_id: str, answer: Completion | Failure, clips: tuple[Clip, ...] = ()
+    ) -> None:
+        record = make_record(*self.work[sample_id], answer, clips)
+        self._run.append(record)
+        self._on_record(record)
+
+
+def make_record(
+    planned: PlannedTask,
+    sample: Sample,
+    answer: Completion | Failure,
+    clips: tuple[Clip, ...] = (),
+) -> Record:
+    """Score one answer and write down all that is known of the item."""
+    record = _unanswered(planned, sample, clips)
+    if isinstance(answer, Failure):
+        return replace(record, failure=answer)
+    record = replace(
+        record,
+        text=answer.text,
+        finish_reason=answer.finish_reason,
+        prompt_tokens=answer.prompt_tokens,
+        output_tokens=answer.output_tokens,
+        generate_s=answer.generate_s,
+    )
+    try:
+        score = planned.scorer.score(sample, answer.text)
+    except Exception as error:  # noqa: BLE001 - the boundary: a scorer's error costs one item
+        return replace(record, failure=_failure("score", error))
+    outcome = score.outcome
+    if outcome is Outcome.NO_ANSWER and answer.finish_reason == "length":
+        outcome = Outcome.TRUNCATED
+    return replace(record, outcome=outcome, value=score.value, answer=score.answer)
+
+
+def _unanswered(planned: PlannedTask, sample: Sample, clips: tuple[Clip, ...]) -> Record:
+    frames = planned.protocol.frames
+    return Record(
+        id=sample.id,
+        task=sample.task,
+        variant=frames.order if frames else Variant.ORDERED,
+        cluster=sample.cluster,
+        category=sample.category,
+        outcome=Outcome.FAILED,
+        value=None,
+        answer=None,
+        gold=sample.answer,
+        scorer=planned.scorer.tag,
+        frame_indices=tuple(clip.indices for clip in clips),
+        timestamps=tuple(clip.timestamps for clip in clips),
+        frame_size=tuple((clip.frames.shape[2], clip.frames.shape[1]) for clip in clips),
+        decode_s=sum(clip.decode_s for clip in clips),
+    )
+
+
+def _failure(stage: str, error: Exception) -> Failure:
+    return Failure(stage=stage, error=type(error).__name__, message=str(error))

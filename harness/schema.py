@@ -1,0 +1,271 @@
+"""The nouns of an evaluation, all frozen: sample in, request to the engine, record out.
+
+A `Sample` is one question. The runner turns it into a `Request` (prompt, decoded clips, sampling);
+a backend answers with a `Completion` or a `Failure`; a scorer turns the text into a `Score`; all of
+it becomes one `Record`, which is one JSON line on disk.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+
+class Kind(StrEnum):
+    """How an answer is given; the values are Video-R1's ``problem_type`` names."""
+
+    MULTIPLE_CHOICE = "multiple choice"
+    NUMERICAL = "numerical"
+    REGRESSION = "regression"
+    OCR = "OCR"
+    FREE_FORM = "free-form"
+
+
+class Variant(StrEnum):
+    """What is done to the frames before the model sees them."""
+
+    ORDERED = "ordered"
+    SHUFFLED = "shuffled"
+    REVERSED = "reversed"
+    SINGLE = "single"
+    """Only the middle one of the sampled frames."""
+    BLIND = "blind"
+    """No media at all."""
+
+
+class Outcome(StrEnum):
+    """What became of one item. Only FAILED says nothing about the model."""
+
+    CORRECT = "correct"
+    WRONG = "wrong"
+    PARTIAL = "partial"
+    """A graded score strictly between 0 and 1 (mean relative accuracy)."""
+    NO_ANSWER = "no_answer"
+    """The scorer's rules found no answer in the text."""
+    TRUNCATED = "truncated"
+    """No answer was found and the text was cut at the token limit."""
+    FAILED = "failed"
+    """No text: the media could not be decoded or the engine failed."""
+
+
+class MediaKind(StrEnum):
+    """How the frames of a medium are stored."""
+
+    VIDEO = "video"
+    FRAMES = "frames"
+    """A folder of numbered images."""
+    IMAGE = "image"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Media:
+    """One video, frame folder or image on disk, inside the data root."""
+
+    path: Path
+    kind: MediaKind = MediaKind.VIDEO
+    start_s: float | None = None
+    """Where the clip begins, in seconds; None: at the start of the file."""
+    end_s: float | None = None
+    fps: float | None = None
+    """Frames per second of a frame folder; a video file carries its own."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sample:
+    """One benchmark question with its gold answer."""
+
+    id: str
+    task: str
+    question: str
+    answer: str
+    kind: Kind
+    category: str
+    """Path of categories from coarse to fine, joined by ``/`` (``adaptation/Art/Art_Theory``)."""
+    cluster: str
+    """Id of the video; questions about one video are not independent."""
+    options: tuple[str, ...] = ()
+    """Option texts without letters; the letter is the position (A, B, ...)."""
+    media: tuple[Media, ...] = ()
+    source: Mapping[str, str] = field(default_factory=dict)
+    """The publisher's own wording where official prompts or rules need it beside the above."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sampling:
+    """How the engine decodes text. Temperature 0 is greedy."""
+
+    temperature: float
+    max_tokens: int
+    top_p: float = 1.0
+    seed: int = 0
+
+
+class FrameRule(StrEnum):
+    """Named frame sampling rules; `harness.video.frames` implements and sources each."""
+
+    VIDEO_R1 = "video-r1"
+    """`fps` per second, an even count between the bounds, first and last frame included."""
+    SEGMENTS = "segments"
+    """MVBench: the middle of each of `max_frames` equal segments."""
+    LINSPACE = "linspace"
+    """`max_frames` indices evenly spaced, first and last included."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FramePolicy:
+    """Which frames are taken from a clip and how large they are."""
+
+    rule: FrameRule = FrameRule.VIDEO_R1
+    fps: float = 2.0
+    min_frames: int = 4
+    max_frames: int = 16
+    min_pixels: int = 128 * 28 * 28
+    """Pixels per frame below which frames are enlarged."""
+    max_pixels: int = 256 * 28 * 28
+    """Pixels per frame above which frames are shrunk, aspect kept."""
+    whole: bool = False
+    """Ignore `Media.start_s` and `end_s`: Video-R1 evaluates MVBench on whole videos."""
+    order: Variant = Variant.ORDERED
+    seed: int = 0
+    """Seed of the frame permutation; used by the shuffled order only."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Clip:
+    """Decoded, resized frames of one `Media` and where they came from."""
+
+    key: str
+    """Stable id of (file content, span, policy, size, order): equal keys mean equal frames."""
+    kind: MediaKind
+    frames: NDArray[np.uint8]
+    """RGB, shape (T, H, W, 3)."""
+    indices: tuple[int, ...]
+    """Source frame index of each frame, in the order shown to the model."""
+    timestamps: tuple[float, ...]
+    """Seconds from the start of the clip, non-decreasing: the times at which frames are shown."""
+    fps: float
+    """Frame rate of the source."""
+    total_frames: int
+    """Frames of the source clip, which `indices` count in."""
+    duration_s: float
+    decode_s: float = 0.0
+    """Seconds that decoding and resizing took."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prompt:
+    """The text a model is asked with; media come before `text` in the user turn."""
+
+    text: str
+    system: str | None = None
+    prefill: str = ""
+    """What the assistant turn begins with; it is not part of the returned text."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Request:
+    """One question, ready for an engine."""
+
+    id: str
+    prompt: Prompt
+    sampling: Sampling
+    clips: tuple[Clip, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Completion:
+    """What an engine wrote."""
+
+    text: str
+    finish_reason: str
+    """``stop`` or ``length``."""
+    prompt_tokens: int = 0
+    output_tokens: int = 0
+    generate_s: float = 0.0
+    token_ids: tuple[int, ...] = ()
+    """Generated ids where the engine knows them; not stored in records."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failure:
+    """Why an item has no text. It is counted and shown, never scored."""
+
+    stage: str
+    """``media``, ``prompt``, ``generate`` or ``score``."""
+    error: str
+    """Name of the exception class."""
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Score:
+    """What a scorer made of a text."""
+
+    value: float | None
+    """0 to 1; None when the scorer's own rules drop the item from the mean."""
+    outcome: Outcome
+    answer: str | None = None
+    """The answer as extracted, None where none was found."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Record:
+    """One finished item: one JSON line of a run."""
+
+    id: str
+    task: str
+    variant: str
+    cluster: str
+    category: str
+    outcome: Outcome
+    value: float | None
+    answer: str | None
+    gold: str
+    scorer: str
+    """``name@version``."""
+    text: str | None = None
+    finish_reason: str | None = None
+    prompt_tokens: int = 0
+    output_tokens: int = 0
+    frame_indices: tuple[tuple[int, ...], ...] = ()
+    """Per clip, in the order shown."""
+    timestamps: tuple[tuple[float, ...], ...] = ()
+    frame_size: tuple[tuple[int, int], ...] = ()
+    """(width, height) per clip."""
+    decode_s: float = 0.0
+    generate_s: float = 0.0
+    failure: Failure | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskSummary:
+    """One task's line in ``summary.json``; all scores are percentages."""
+
+    score: float | None
+    """0-100; None when no item could be scored."""
+    se: float | None
+    """Standard error clustered by video, in points; None below two clusters."""
+    ci95: tuple[float, float] | None
+    n: int
+    """Items the run was asked to evaluate."""
+    n_scored: int
+    n_clusters: int
+    outcomes: Mapping[str, int]
+    dropped: int
+    """Items that the scorer's own rules leave out of the mean."""
+    missing: int
+    """Items without a record."""
+    breakdown: Mapping[str, Mapping[str, float | int | None]]
+    """Per category path prefix: score, se and n."""
+    scorer: str
+    aggregation: str
+    protocol_hash: str
+    extra: Mapping[str, float] = field(default_factory=dict)
+    """Benchmark-specific figures, e.g. TempCompass's match rate."""

@@ -1,0 +1,120 @@
+"""Scores with the uncertainty they have: standard errors clustered by video.
+
+Questions about one video share its difficulty, so items are no independent draws; videos are. A
+score is a weighted mean of items (any tree of unweighted means is one), its standard error comes
+from each video's total influence on it (Miller, arXiv 2411.00640, eq. 4, with the finite-cluster
+factor C/(C-1)), its interval from Student's t with C-1 degrees of freedom.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Estimate:
+    """A mean in the unit of its values, with its uncertainty."""
+
+    mean: float
+    se: float | None
+    """None below two clusters: one video says nothing about the others."""
+    ci95: tuple[float, float] | None
+    n: int
+    n_clusters: int
+
+
+def tree_weights(paths: Sequence[tuple[str, ...]]) -> NDArray[np.float64]:
+    """Return item weights, summing to 1, of the unweighted mean at each level of a tree.
+
+    Two items under ``("a", "x")`` and one under ``("b",)`` weigh 1/4, 1/4 and 1/2. With empty
+    paths every item weighs 1/n.
+    """
+    children: dict[tuple[str, ...], set[str]] = {}
+    leaf_sizes: dict[tuple[str, ...], int] = {}
+    for path in paths:
+        leaf_sizes[path] = leaf_sizes.get(path, 0) + 1
+        for depth, name in enumerate(path):
+            children.setdefault(path[:depth], set()).add(name)
+    leaf_weights = {
+        path: math.prod(1 / len(children[path[:depth]]) for depth in range(len(path))) / size
+        for path, size in leaf_sizes.items()
+    }
+    return np.array([leaf_weights[path] for path in paths])
+
+
+def clustered_estimate(
+    values: ArrayLike, clusters: Sequence[str], paths: Sequence[tuple[str, ...]] | None = None
+) -> Estimate:
+    """Estimate a tree mean of values in [0, 1] with its clustered standard error.
+
+    Args:
+        values: Item scores, shape (n,).
+        clusters: Video id of each item.
+        paths: Place of each item in the tree of means; None is the plain mean.
+
+    Raises:
+        ValueError: Without items.
+    """
+    scores = np.asarray(values, dtype=np.float64)
+    if scores.size == 0:
+        raise ValueError("an estimate needs at least one item")
+    tree = [()] * scores.size if paths is None else list(paths)
+    weights = tree_weights(tree)
+    mean = float(weights @ scores)
+    residuals = scores - _leaf_means(scores, tree)
+    totals = _totals(weights * residuals, clusters)
+    n_clusters = totals.size
+    if n_clusters < 2:
+        return Estimate(mean=mean, se=None, ci95=None, n=scores.size, n_clusters=n_clusters)
+    se = math.sqrt(n_clusters / (n_clusters - 1) * float(totals @ totals))
+    interval = t_interval(mean, se, n_clusters) if se > 0 else wilson(mean, n_clusters)
+    return Estimate(mean=mean, se=se, ci95=interval, n=scores.size, n_clusters=n_clusters)
+
+
+def t_interval(mean: float, se: float, n_clusters: int) -> tuple[float, float]:
+    """Return the 95 % t interval with C-1 degrees of freedom, cut to [0, 1]."""
+    from scipy.special import stdtrit
+
+    half = float(stdtrit(n_clusters - 1, 0.975)) * se
+    return max(0.0, mean - half), min(1.0, mean + half)
+
+
+def wilson(share: float, n: float) -> tuple[float, float]:
+    """Return Wilson's 95 % interval of a share among `n` independent draws.
+
+    Used where all items have the same score: the observed variance is zero then, the uncertainty
+    is not. Every video counts as one draw, the cautious choice when no spread can be measured.
+    """
+    z = 1.959963984540054
+    centre = (share + z * z / (2 * n)) / (1 + z * z / n)
+    half = z * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n)) / (1 + z * z / n)
+    return max(0.0, centre - half), min(1.0, centre + half)
+
+
+def _leaf_means(
+    scores: NDArray[np.float64], paths: Sequence[tuple[str, ...]]
+) -> NDArray[np.float64]:
+    index, inverse = _codes(paths)
+    sums = np.bincount(inverse, weights=scores, minlength=index)
+    counts = np.bincount(inverse, minlength=index)
+    means: NDArray[np.float64] = (sums / counts)[inverse]
+    return means
+
+
+def _totals(influence: NDArray[np.float64], clusters: Sequence[str]) -> NDArray[np.float64]:
+    index, inverse = _codes(clusters)
+    totals = np.zeros(index)
+    np.add.at(totals, inverse, influence)
+    return totals
+
+
+def _codes(labels: Sequence[object]) -> tuple[int, NDArray[np.intp]]:
+    """Number distinct labels in order of appearance; return how many, and each item's number."""
+    numbers: dict[object, int] = {}
+    inverse = np.array([numbers.setdefault(label, len(numbers)) for label in labels], dtype=np.intp)
+    return len(numbers), inverse

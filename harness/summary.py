@@ -1,0 +1,103 @@
+"""From records to the numbers of a task: score, interval, outcomes, breakdown."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
+
+from harness.schema import Outcome, Record, TaskSummary
+from harness.stats import Estimate, clustered_estimate
+from harness.task import Aggregation, Scorer, Task
+
+Breakdown = dict[str, dict[str, float | int | None]]
+
+
+def summarise(
+    task: Task,
+    scorer: Scorer,
+    expected: Collection[str],
+    run: Mapping[str, Sequence[Record]],
+    *,
+    protocol_hash: str,
+) -> TaskSummary:
+    """Summarise one task of a run.
+
+    Args:
+        task: The benchmark.
+        scorer: Whose aggregation makes the score.
+        expected: Ids of all items the run was asked for.
+        run: The run's records by task name, one per id.
+        protocol_hash: Hash of the protocol the records were made under.
+    """
+    records = run.get(task.name, ())
+    scored = [record for record in records if record.value is not None]
+    whole = _estimate(scored, scorer.aggregation)
+    return TaskSummary(
+        score=None if whole is None else 100 * whole.mean,
+        se=None if whole is None or whole.se is None else 100 * whole.se,
+        ci95=None if whole is None or whole.ci95 is None else _percent(whole.ci95),
+        n=len(expected),
+        n_scored=len(scored),
+        n_clusters=0 if whole is None else whole.n_clusters,
+        outcomes=_outcomes(records),
+        dropped=sum(r.value is None and r.outcome is not Outcome.FAILED for r in records),
+        missing=len(expected) - len(records),
+        breakdown=_breakdown(scored, scorer.aggregation),
+        scorer=scorer.tag,
+        aggregation=scorer.aggregation.name,
+        protocol_hash=protocol_hash,
+        extra=task.extra(run),
+    )
+
+
+def _outcomes(records: Sequence[Record]) -> dict[str, int]:
+    counts = Counter(record.outcome for record in records)
+    return {outcome.value: counts[outcome] for outcome in Outcome}
+
+
+def _percent(interval: tuple[float, float]) -> tuple[float, float]:
+    return 100 * interval[0], 100 * interval[1]
+
+
+def _estimate(records: Sequence[Record], means: Aggregation | None = None) -> Estimate | None:
+    if not records:
+        return None
+    paths = [means.levels(record.category) if means else () for record in records]
+    values = [record.value or 0.0 for record in records]
+    return clustered_estimate(values, [record.cluster for record in records], paths)
+
+
+def _breakdown(records: Sequence[Record], means: Aggregation) -> Breakdown:
+    """Score every group a reader may ask for: category prefixes, margins, the tree's own groups.
+
+    A margin such as ``*/action`` pools the last level over the levels above it. A group of the
+    aggregation tree (VSI-Bench's relative direction) has the tree's own mean.
+    """
+    plain: defaultdict[str, list[Record]] = defaultdict(list)
+    tree: defaultdict[str, list[Record]] = defaultdict(list)
+    for record in records:
+        for name in _groups(record.category):
+            plain[name].append(record)
+    for record in records:
+        path = means.levels(record.category)
+        if path and path[0] not in plain:
+            tree[path[0]].append(record)
+    table = {name: _line(_estimate(group)) for name, group in plain.items()}
+    below = Aggregation(name=means.name, levels=lambda category: means.levels(category)[1:])
+    table |= {name: _line(_estimate(group, below)) for name, group in tree.items()}
+    return dict(sorted(table.items()))
+
+
+def _groups(category: str) -> Iterable[str]:
+    parts = category.split("/")
+    for depth in range(len(parts)):
+        yield "/".join(parts[: depth + 1])
+        if depth:
+            yield "/".join(["*"] * depth + [parts[depth]])
+
+
+def _line(estimate: Estimate | None) -> dict[str, float | int | None]:
+    if estimate is None:
+        return {"score": None, "se": None, "n": 0}
+    se = None if estimate.se is None else 100 * estimate.se
+    return {"score": 100 * estimate.mean, "se": se, "n": estimate.n}

@@ -1,0 +1,123 @@
+"""What a benchmark has to provide, and how benchmarks are found.
+
+A benchmark is an object with the attributes of `Task`, named in the entry-point group
+``videor1.tasks``. Ours and a third party's are found the same way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from importlib.metadata import EntryPoint
+from pathlib import Path
+from typing import Protocol as TypingProtocol
+
+from harness.errors import DatasetError, UsageError
+from harness.fetch import Source
+from harness.plugins import discover
+from harness.protocol import Protocol
+from harness.schema import Prompt, Record, Sample, Score
+
+ENTRY_POINT_GROUP = "videor1.tasks"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Aggregation:
+    """How item values become one score: an unweighted mean at each level of a tree.
+
+    `levels` maps a record's category to its path in the tree; ``()`` is the plain (micro) mean
+    over items, ``(type,)`` the macro mean over types, ``(group, type)`` a macro of macros.
+    """
+
+    name: str
+    levels: Callable[[str], tuple[str, ...]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scorer:
+    """A named, versioned scoring rule with the aggregation that belongs to it."""
+
+    name: str
+    version: int
+    score: Callable[[Sample, str], Score]
+    aggregation: Aggregation
+
+    @property
+    def tag(self) -> str:
+        """``name@version``, as stored in records and protocols."""
+        return f"{self.name}@{self.version}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Questions:
+    """A loaded benchmark: its samples in publication order and the files they came from."""
+
+    samples: tuple[Sample, ...]
+    files: tuple[Path, ...]
+    """Question files that were read; their content is the run's data fingerprint."""
+
+    def __post_init__(self) -> None:
+        seen: set[str] = set()
+        for sample in self.samples:
+            if sample.id in seen:
+                raise DatasetError(
+                    f"two questions have the id {sample.id!r}; files read:"
+                    f" {', '.join(str(path) for path in self.files)}"
+                )
+            seen.add(sample.id)
+
+
+class Task(TypingProtocol):
+    """One benchmark."""
+
+    name: str
+    version: int
+    title: str
+    """Display name."""
+    homepage: str
+    """Where the data is published."""
+
+    @property
+    def source(self) -> Source | None:
+        """What ``videor1 data fetch`` brings; None where that is up to the user."""
+
+    @property
+    def scorers(self) -> Mapping[str, Scorer]:
+        """Scorers by name; at least ``official``, ``official+answer`` and ``video-r1``."""
+
+    def load(self, data: Path) -> Questions:
+        """Read every question under `data`, the benchmark's own folder.
+
+        Media paths are built but not touched. Raises `DatasetError` naming file and row.
+        """
+
+    def protocol(self, suite: str) -> Protocol:
+        """Return the preset ``video-r1`` or ``official``; raises `UsageError` otherwise."""
+
+    def prompt(self, sample: Sample, template: str) -> Prompt:
+        """Build the question text of the named template."""
+
+    def with_judge(self, base_url: str, model: str) -> Scorer | None:
+        """Return the official rules helped by a judge model, None where rules suffice."""
+
+    def extra(self, run: Mapping[str, Sequence[Record]]) -> dict[str, float]:
+        """Benchmark-specific figures from the records of a run, keyed by task name."""
+
+
+def data_folder(task: Task, data: Path) -> Path:
+    """Return a task's own folder under the data root."""
+    return data / (task.name if task.source is None else task.source.folder)
+
+
+def installed() -> dict[str, EntryPoint]:
+    """Map task names to entry points."""
+    return discover(ENTRY_POINT_GROUP)
+
+
+def get(name: str) -> Task:
+    """Load one task by name; an unknown name lists the known ones."""
+    found = installed()
+    if name not in found:
+        raise UsageError(f"unknown task {name!r}; known tasks: {', '.join(sorted(found))}")
+    task: Task = found[name].load()()
+    return task

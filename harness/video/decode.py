@@ -1,0 +1,186 @@
+"""From a file to a `Clip`: sampled, upright, resized frames that are surely the file's own."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import re
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from types import MappingProxyType
+
+import numpy as np
+from PIL import Image, ImageOps
+
+from harness.errors import MediaError
+from harness.schema import Clip, FramePolicy, Media, MediaKind
+from harness.video.frames import frame_size, indices, span
+from harness.video.readers import Frame, read
+from harness.video.track import scan
+
+
+def decode(media: Media, policy: FramePolicy, *, grid: int) -> Clip:
+    """Decode the frames that `policy` takes from `media`, in the order they were filmed.
+
+    The order and seed of `policy` are not looked at: see `harness.video.order.arrange`. The key
+    covers the content of the file, not its name.
+
+    Args:
+        media: A video, a folder of numbered images, or one image (a clip of one frame).
+        policy: Which frames, and how many pixels each.
+        grid: What the sides of a frame are multiples of, in pixels.
+
+    Returns:
+        A clip whose frames are all there, distinct wherever their indices are, and undamaged.
+
+    Raises:
+        MediaError: Some frame the policy asks for cannot be had; names the path and the reason.
+    """
+    began = time.perf_counter()
+    try:
+        source = _OPEN[media.kind](media)
+        clip = _clip(source, media, policy, grid)
+    except MediaError as error:
+        raise MediaError(f"{media.path}: {error}") from error
+    return dataclasses.replace(clip, decode_s=time.perf_counter() - began)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Source:
+    """Opened media: what is known before any frame is decoded, and how to decode."""
+
+    files: tuple[Path, ...]
+    fps: float
+    times: Sequence[float]
+    """Presentation time of every frame in seconds."""
+    first: int
+    """Number that the frame rules give to the first frame."""
+    read: Callable[[frozenset[int]], Iterable[tuple[int, Frame]]]
+    """Yields frames, counted from 0, as `harness.video.readers.read` does."""
+
+
+def _clip(source: _Source, media: Media, policy: FramePolicy, grid: int) -> Clip:
+    total, first = len(source.times), source.first
+    numbers = indices(
+        policy,
+        total=total,
+        fps=source.fps,
+        start_s=media.start_s,
+        end_s=media.end_s,
+        first=first,
+    )
+    taken = tuple(number - first for number in numbers)
+    start, _ = span(
+        total=total, fps=source.fps, start_s=media.start_s, end_s=media.end_s, first=first
+    )
+    frames = dict(_resized(source.read(frozenset(taken)), policy, grid))
+    return Clip(
+        key=_key(source, media, policy, grid),
+        kind=media.kind,
+        frames=_stack([frames[index] for index in taken]),
+        indices=taken,
+        timestamps=tuple(source.times[index] - source.times[start - first] for index in taken),
+        fps=source.fps,
+        total_frames=total,
+        duration_s=total / source.fps,
+    )
+
+
+def _open_video(media: Media) -> _Source:
+    track = scan(media.path)
+    return _Source(
+        files=(media.path,), fps=track.fps, times=track.times, first=0, read=partial(read, track)
+    )
+
+
+def _open_folder(media: Media) -> _Source:
+    if media.fps is None:
+        raise MediaError("a frame folder needs a frame rate")
+    files = _numbered(media.path)
+    times = [index / media.fps for index in range(len(files))]
+    return _Source(
+        files=files, fps=media.fps, times=times, first=1, read=partial(_read_images, files)
+    )
+
+
+def _open_image(media: Media) -> _Source:
+    files = (media.path,)
+    return _Source(files=files, fps=1.0, times=(0.0,), first=0, read=partial(_read_images, files))
+
+
+_OPEN: Mapping[MediaKind, Callable[[Media], _Source]] = MappingProxyType(
+    {
+        MediaKind.VIDEO: _open_video,
+        MediaKind.FRAMES: _open_folder,
+        MediaKind.IMAGE: _open_image,
+    }
+)
+
+
+def _numbered(folder: Path) -> tuple[Path, ...]:
+    """List the images of a folder by the number their names end in; a gap is an error."""
+    try:
+        numbered = {
+            int(match.group()): path
+            for path in folder.iterdir()
+            if (match := re.search(r"\d+$", path.stem))
+        }
+    except OSError as error:
+        raise MediaError(str(error.strerror)) from error
+    if not numbered:
+        raise MediaError("the folder holds no numbered images")
+    for number in range(min(numbered), max(numbered)):
+        if number not in numbered:
+            raise MediaError(f"image {number} of {min(numbered)} to {max(numbered)} is missing")
+    return tuple(numbered[number] for number in sorted(numbered))
+
+
+def _read_images(files: Sequence[Path], wanted: frozenset[int]) -> Iterator[tuple[int, Frame]]:
+    for index in wanted:
+        try:
+            with Image.open(files[index]) as image:
+                yield index, np.asarray(ImageOps.exif_transpose(image).convert("RGB"))
+        # SyntaxError is what Pillow raises for a broken PNG.
+        except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+            raise MediaError(f"{files[index].name}: {error}") from error
+
+
+def _resized(
+    frames: Iterable[tuple[int, Frame]], policy: FramePolicy, grid: int
+) -> Iterator[tuple[int, Frame]]:
+    """Resize frames one by one as they come, so that few are held at source size."""
+    for index, frame in frames:
+        height, width = frame.shape[:2]
+        size = frame_size(
+            width,
+            height,
+            min_pixels=policy.min_pixels,
+            max_pixels=policy.max_pixels,
+            grid=grid,
+        )
+        image = Image.fromarray(np.ascontiguousarray(frame))
+        yield index, np.asarray(image.resize(size, Image.Resampling.BICUBIC))
+
+
+def _stack(frames: Sequence[Frame]) -> Frame:
+    sizes = {frame.shape for frame in frames}
+    if len(sizes) > 1:
+        raise MediaError(f"the frames differ in size: {sorted(sizes)}")
+    return np.stack(frames)
+
+
+def _key(source: _Source, media: Media, policy: FramePolicy, grid: int) -> str:
+    """Hash the content of every file and all that decides which pixels are made of it."""
+    choices = dataclasses.asdict(policy)
+    del choices["order"], choices["seed"]
+    hashed = hashlib.blake2b(digest_size=16)
+    described = [media.kind, media.start_s, media.end_s, source.fps, choices, grid]
+    hashed.update(json.dumps(described, sort_keys=True).encode())
+    for path in source.files:
+        with path.open("rb") as file:
+            hashed.update(hashlib.file_digest(file, "blake2b").digest())
+    return hashed.hexdigest()

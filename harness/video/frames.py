@@ -1,0 +1,150 @@
+"""Which frames of a clip are taken, and how large they become: arithmetic only, no decoding.
+
+Sources: VIDEO_R1 and `frame_size` follow the paper's fork of qwen-vl-utils, SEGMENTS follows
+MVBench's notebook, LINSPACE is plain even spacing. Rounding is half to even throughout, as in
+Python, NumPy and torch.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+
+import numpy as np
+
+from harness.errors import MediaError
+from harness.schema import FramePolicy, FrameRule
+
+MAX_ASPECT = 200
+"""Longest side over shortest side that can still be resized with its aspect kept."""
+
+
+def indices(
+    policy: FramePolicy,
+    *,
+    total: int,
+    fps: float,
+    start_s: float | None = None,
+    end_s: float | None = None,
+    first: int = 0,
+) -> tuple[int, ...]:
+    """List the frames that `policy` takes from a clip, in time order.
+
+    SEGMENTS may list an index twice where the span has fewer frames than segments: that is the
+    publisher's rule. The other rules never do.
+
+    Args:
+        policy: The rule and its numbers.
+        total: Frames of the source.
+        fps: Frames per second of the source.
+        start_s: Beginning of the span in seconds; None takes the source from its start.
+        end_s: End of the span in seconds; None takes the source to its end.
+        first: Number of the first frame: 0 in a video, 1 in a numbered frame folder.
+
+    Returns:
+        Frame numbers between `first` and ``first + total - 1``, non-decreasing, never empty.
+
+    Raises:
+        MediaError: The source has no frames, or the span holds none of them.
+    """
+    start, end = span(total=total, fps=fps, start_s=start_s, end_s=end_s, first=first)
+    return _RULES[policy.rule](policy, start, end, fps)
+
+
+def span(
+    *, total: int, fps: float, start_s: float | None, end_s: float | None, first: int = 0
+) -> tuple[int, int]:
+    """Return the numbers of the first and the last frame between two times, both included.
+
+    Raises `MediaError` when no frame lies between them.
+    """
+    if total < 1:
+        raise MediaError("the clip has no frames")
+    start, end = first, first + total - 1
+    if start_s is not None:
+        start = max(start, round(start_s * fps))
+    if end_s is not None:
+        end = min(end, round(end_s * fps))
+    if start > end:
+        raise MediaError(
+            f"no frame lies between {start_s} s and {end_s} s;"
+            f" the clip has {total} frames at {fps:g} per second"
+        )
+    return start, end
+
+
+def frame_size(
+    width: int, height: int, *, min_pixels: int, max_pixels: int, grid: int
+) -> tuple[int, int]:
+    """Return the size a frame is resized to: sides on the model's patch grid, aspect kept.
+
+    Each side goes to the nearest multiple of `grid`. Where that leaves the pixel bounds, both
+    sides are scaled to the bound first and then cut down (too large) or filled up (too small).
+
+    Args:
+        width: Source width in pixels.
+        height: Source height in pixels.
+        min_pixels: Fewest pixels of a frame.
+        max_pixels: Most pixels of a frame.
+        grid: What both sides are multiples of: 28 for Qwen2.5-VL, 32 for Qwen3-VL.
+
+    Returns:
+        (width, height) in pixels.
+
+    Raises:
+        MediaError: One side is more than `MAX_ASPECT` times the other.
+    """
+    if max(width, height) > MAX_ASPECT * min(width, height):
+        raise MediaError(f"a frame of {width}x{height} is too narrow to be resized")
+    sides = [max(grid, round(side / grid) * grid) for side in (width, height)]
+    if math.prod(sides) > max_pixels:
+        shrink = math.sqrt(width * height / max_pixels)
+        sides = [max(grid, math.floor(side / shrink / grid) * grid) for side in (width, height)]
+    elif math.prod(sides) < min_pixels:
+        grow = math.sqrt(min_pixels / (width * height))
+        sides = [math.ceil(side * grow / grid) * grid for side in (width, height)]
+    return sides[0], sides[1]
+
+
+def _video_r1(policy: FramePolicy, start: int, end: int, fps: float) -> tuple[int, ...]:
+    """Take `policy.fps` frames per second, an even number of them.
+
+    A span of one frame, for which the original arithmetic gives none, gives that frame.
+    """
+    available = end - start + 1
+    most = _even(min(policy.max_frames, available))
+    count = _even(min(max(policy.fps * available / fps, policy.min_frames), most))
+    return _spaced(start, end, max(1, count))
+
+
+def _linspace(policy: FramePolicy, start: int, end: int, fps: float) -> tuple[int, ...]:
+    """Take `policy.max_frames` frames, or all where there are fewer."""
+    return _spaced(start, end, min(policy.max_frames, end - start + 1))
+
+
+def _segments(policy: FramePolicy, start: int, end: int, fps: float) -> tuple[int, ...]:
+    """Take the middle of each of `policy.max_frames` equal segments."""
+    length = (end - start) / policy.max_frames
+    return tuple(
+        int(start + length / 2 + round(length * segment)) for segment in range(policy.max_frames)
+    )
+
+
+_Rule = Callable[[FramePolicy, int, int, float], tuple[int, ...]]
+_RULES: Mapping[FrameRule, _Rule] = MappingProxyType(
+    {
+        FrameRule.VIDEO_R1: _video_r1,
+        FrameRule.LINSPACE: _linspace,
+        FrameRule.SEGMENTS: _segments,
+    }
+)
+
+
+def _spaced(start: int, end: int, count: int) -> tuple[int, ...]:
+    """Space `count` whole numbers evenly from `start` to `end`, both included."""
+    return tuple(start + int(step) for step in np.linspace(0, end - start, count).round())
+
+
+def _even(count: float) -> int:
+    return int(count // 2) * 2

@@ -1,0 +1,65 @@
+"""The frames of a clip in another order: what a temporal question is checked against.
+
+The frames change places, the times at which they are shown do not: a model sees the same clock.
+"""
+
+from __future__ import annotations
+
+import random
+from dataclasses import replace
+
+from harness.schema import Clip, Variant
+
+
+def arrange(clip: Clip, order: Variant, seed: int) -> Clip:
+    """Return `clip` with its frames in `order`.
+
+    Args:
+        clip: An ordered clip, as decoded.
+        order: ORDERED returns `clip` itself; SINGLE keeps the middle frame.
+        seed: Seed of the permutation, used by SHUFFLED only. The permutation depends on the clip
+            too and always changes what is shown where at least two frames differ in index.
+
+    Returns:
+        A clip with its own key; `indices` follow the frames, `timestamps` do not.
+
+    Raises:
+        ValueError: `order` is BLIND, which asks for no clip at all.
+    """
+    match order:
+        case Variant.ORDERED:
+            return clip
+        case Variant.REVERSED:
+            return _take(clip, list(reversed(range(len(clip.indices)))), "reversed")
+        case Variant.SHUFFLED:
+            return _take(clip, _permutation(clip, seed), f"shuffled-{seed}")
+        case Variant.SINGLE:
+            middle = len(clip.indices) // 2
+            single = _take(clip, [middle], "single")
+            return replace(single, timestamps=(clip.timestamps[middle],))
+        case _:
+            raise ValueError(f"a clip cannot be shown in the order {order.value!r}")
+
+
+def _take(clip: Clip, positions: list[int], name: str) -> Clip:
+    return replace(
+        clip,
+        key=f"{clip.key}-{name}",
+        frames=clip.frames[positions],
+        indices=tuple(clip.indices[position] for position in positions),
+    )
+
+
+def _permutation(clip: Clip, seed: int) -> list[int]:
+    positions = list(range(len(clip.indices)))
+    # A text seed is hashed the same way in every process and Python version.
+    rng = random.Random(f"{seed}:{clip.key}")
+    rng.shuffle(positions)
+    while len(set(clip.indices)) > 1 and _unchanged(clip, positions):
+        rng.shuffle(positions)
+    return positions
+
+
+def _unchanged(clip: Clip, positions: list[int]) -> bool:
+    """Tell whether the same source frames stand in the same places."""
+    return tuple(clip.indices[position] for position in positions) == clip.indices

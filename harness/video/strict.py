@@ -1,0 +1,191 @@
+"""PyAV, told to tolerate nothing: a frame comes out exactly as the file holds it, or not at all.
+
+libav by default conceals what it cannot decode. Here a decoding error, a concealed frame or a hole
+of zero bytes spoils every later frame up to the next key frame, since they build on each other.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from itertools import islice
+from typing import TYPE_CHECKING, NamedTuple
+
+from harness.errors import MediaError
+from harness.video.track import Track, opened, packets_of
+
+if TYPE_CHECKING:
+    from av import Packet, VideoCodecContext, VideoFrame, VideoStream
+
+# What these codecs write never holds so many zero bytes in a row, but a lost block of a file does,
+# and their decoders take it for picture content.
+_HOLE = bytes(16)
+_NEVER_ZERO = frozenset({"av1", "h264", "hevc", "mpeg4", "vp8", "vp9"})
+
+# Their decoders look at `skip_frame` anew for each packet; others read it once.
+_SKIP_BY_PACKET = frozenset({"h264", "hevc"})
+
+
+def strict_frames(track: Track, wanted: Collection[int]) -> Iterator[tuple[int, VideoFrame]]:
+    """Yield the wanted frames of `track` with their indices, in time order within a group.
+
+    Packets are read from the start of the file, never sought, and decoded only from the key frame
+    before a wanted frame up to that frame.
+
+    Raises:
+        MediaError: Some wanted frames cannot be decoded cleanly; it says how many can, and why the
+            first one cannot. It comes after the last frame, and spoils those yielded before.
+    """
+    faults: dict[int, str] = {}
+    places = _places(track, wanted)
+    with opened(track.path) as (container, stream):
+        stream.thread_type = "NONE"  # an error then belongs to the packet that was sent last
+        packets = packets_of(container, stream)
+        begin = 0
+        for stretch in _stretches(track, places):
+            run = _Run(stream.codec_context, track, stretch)
+            yield from run.frames(islice(packets, stretch.start - begin, stretch.stop - begin))
+            faults |= run.faults(places)
+            begin = stretch.stop
+    if faults:
+        first = min(faults)
+        raise MediaError(
+            f"{len(places) - len(faults)} of {len(places)} requested frames can be decoded;"
+            f" frame {first} of {len(track.pts)} cannot: {faults[first]}"
+        )
+
+
+class _Stretch(NamedTuple):
+    """Packets to be decoded in one go, and the frames wanted from them."""
+
+    start: int
+    stop: int
+    wanted: frozenset[int]
+
+
+def _places(track: Track, wanted: Collection[int]) -> Mapping[int, int]:
+    """Map each wanted frame to the place of its packet.
+
+    Where frames can only be counted, to the last place: any fault before may shift the count.
+    """
+    if not track.timed:
+        return dict.fromkeys(wanted, len(track.packets) - 1)
+    place_of = {pts: place for place, pts in enumerate(track.packets)}
+    return {index: place_of[track.pts[index]] for index in wanted}
+
+
+def _stretches(track: Track, places: Mapping[int, int]) -> list[_Stretch]:
+    """Cover the wanted frames with stretches that begin at key frames and do not overlap."""
+    stretches: list[_Stretch] = []
+    for index, place in sorted(places.items(), key=lambda item: item[1]):
+        stretch = _Stretch(_entry(track, index, place), place + 1, frozenset({index}))
+        while stretches and stretch.start < stretches[-1].stop:
+            last = stretches.pop()
+            stretch = _Stretch(
+                min(last.start, stretch.start), stretch.stop, last.wanted | stretch.wanted
+            )
+        stretches.append(stretch)
+    return stretches
+
+
+def _entry(track: Track, index: int, place: int) -> int:
+    """Find the last key frame from which a frame can be decoded.
+
+    A key frame that is stored before the frame but shown after it is no entry: the frame needs
+    the group before that one.
+    """
+    if not track.timed:
+        return 0
+    for key in reversed(track.keys[: bisect_right(track.keys, place)]):
+        if track.packets[key] <= track.pts[index]:
+            return key
+    return 0
+
+
+class _Run:
+    """The decoding of one stretch."""
+
+    def __init__(self, codec: VideoCodecContext, track: Track, stretch: _Stretch) -> None:
+        self._codec = codec
+        self._name = codec.codec.canonical_name
+        self._track = track
+        self._stretch = stretch
+        self._index_of = {track.pts[index]: index for index in stretch.wanted}
+        self._count = 0
+        self._last_pts: int | None = None
+        self._delivered: set[int] = set()
+        self._fault_place = len(track.packets)
+        self._fault = "the decoder does not deliver it"
+
+    def frames(self, packets: Iterable[Packet[VideoStream]]) -> Iterator[tuple[int, VideoFrame]]:
+        """Yield the wanted frames, clean or not: `faults` tells, once all are out."""
+        start = self._stretch.start
+        for place, packet in enumerate(packets, start):
+            pts = self._track.packets[place]
+            if self._track.timed:
+                if pts < self._track.packets[start]:
+                    continue  # it needs the group before, and nothing in this one needs it
+                self._leave_out_disposable(pts not in self._index_of)
+            yield from self._decode(place, packet)
+        yield from self._decode(self._stretch.stop - 1, None)
+        self._codec.flush_buffers()
+
+    def faults(self, places: Mapping[int, int]) -> dict[int, str]:
+        """Map each wanted frame that is not clean to the reason."""
+        return {
+            index: self._fault
+            for index in self._stretch.wanted
+            if places[index] >= self._fault_place or index not in self._delivered
+        }
+
+    def _decode(
+        self, place: int, packet: Packet[VideoStream] | None
+    ) -> Iterator[tuple[int, VideoFrame]]:
+        import av
+
+        if packet and self._holed(packet):
+            self._spoil(place, "a block of its data is missing")
+        try:
+            frames = self._codec.decode(packet)
+        except av.FFmpegError as error:
+            self._spoil(place, str(error.strerror))
+            return
+        for frame in frames:
+            if frame.is_corrupt:
+                self._spoil(self._place(frame), "its data are damaged and were concealed")
+            if not self._in_order(frame):
+                self._spoil(self._stretch.start, "the file's table of times is damaged")
+            index = self._number(frame)
+            if index in self._stretch.wanted:
+                self._delivered.add(index)
+                yield index, frame
+
+    def _number(self, frame: VideoFrame) -> int | None:
+        if self._track.timed:
+            return self._index_of.get(frame.pts) if frame.pts is not None else None
+        self._count += 1
+        return self._count - 1
+
+    def _in_order(self, frame: VideoFrame) -> bool:
+        """Compare the container's times with the order that the decoder knows by itself."""
+        before, self._last_pts = self._last_pts, frame.pts
+        if not self._track.timed or before is None or frame.pts is None:
+            return True
+        return before < frame.pts
+
+    def _leave_out_disposable(self, leave_out: bool) -> None:
+        """Have the next packet's frame decoded only if other frames need it."""
+        if self._name in _SKIP_BY_PACKET:
+            self._codec.skip_frame = "NONREF" if leave_out else "DEFAULT"
+
+    def _holed(self, packet: Packet[VideoStream]) -> bool:
+        return self._name in _NEVER_ZERO and _HOLE in bytes(packet)
+
+    def _place(self, frame: VideoFrame) -> int:
+        """Find where the packet of a frame is stored; in doubt, at the start."""
+        packets = self._track.packets
+        return packets.index(frame.pts) if frame.pts in packets else self._stretch.start
+
+    def _spoil(self, place: int, reason: str) -> None:
+        if place < self._fault_place:
+            self._fault_place, self._fault = place, reason

@@ -1,0 +1,146 @@
+"""What a video file holds, learnt from its packets without decoding one of them.
+
+Frame numbers are places in presentation order. A container that contradicts itself is refused
+whole, because then no frame number in it can be trusted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from harness.errors import MediaError
+
+if TYPE_CHECKING:
+    from av import Packet, VideoStream
+    from av.container import InputContainer
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Track:
+    """The video stream of a file, as its container describes it."""
+
+    path: Path
+    fps: float
+    """Average frames per second."""
+    pts: tuple[int, ...]
+    """Presentation time of each shown frame in stream units, increasing."""
+    times: tuple[float, ...]
+    """The same in seconds."""
+    packets: tuple[int, ...]
+    """Presentation times in decoding order, those of frames that are never shown included."""
+    keys: tuple[int, ...]
+    """Places in `packets` where decoding can begin, increasing."""
+    timed: bool
+    """False where the container stores no presentation times (AVI): frames have to be counted."""
+
+    @property
+    def closed(self) -> bool:
+        """Whether every frame can be decoded from the last key frame stored before it.
+
+        An open group stores, after its key frame, frames that are shown before it and need the
+        group before. Frames that are decoded and never shown (edit lists) count as open too.
+        """
+        if not self.timed or len(self.packets) != len(self.pts):
+            return False
+        bounds = [*self.keys, len(self.packets)]
+        return bounds[0] == 0 and all(
+            min(self.packets[start:stop]) == self.packets[start] for start, stop in pairwise(bounds)
+        )
+
+
+def scan(path: Path) -> Track:
+    """Read the packet table of the best video stream of `path`.
+
+    Raises:
+        MediaError: The file cannot be opened, has no video stream or no frames, is cut short, or
+            its container is damaged.
+    """
+    with _complaints() as complaints, opened(path) as (container, stream):
+        entries = [
+            _Entry(packet.pts, packet.is_keyframe, packet.is_discard)
+            for packet in packets_of(container, stream)
+        ]
+        for _, source, message in complaints:
+            if source == container.format.name:  # and not a decoder that only peeked
+                raise MediaError(f"the container is damaged: {message.strip()}")
+        if len(entries) < stream.frames:
+            raise MediaError(f"the file is cut short: {len(entries)} of {stream.frames} frames")
+        return _track(path, stream, entries, timed=container.format.name != "avi")
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
+    """Open `path` at its best video stream; what libav raises inside becomes `MediaError`."""
+    import av
+
+    try:
+        with av.open(str(path)) as container:
+            stream = container.streams.best("video")
+            if not isinstance(stream, av.VideoStream):
+                raise MediaError("the file has no video stream")
+            if stream.codec_context is None:
+                raise MediaError("there is no decoder for the video stream")
+            yield container, stream
+    except av.FFmpegError as error:
+        raise MediaError(f"{type(error).__name__}: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise MediaError(f"the container's text fields are damaged: {error}") from error
+
+
+def packets_of(container: InputContainer, stream: VideoStream) -> Iterator[Packet[VideoStream]]:
+    """Yield the packets of `stream` in decoding order, without the empty one at the end."""
+    return (packet for packet in container.demux(stream) if packet.size)
+
+
+class _Entry(NamedTuple):
+    """One row of the packet table."""
+
+    pts: int | None
+    key: bool
+    hidden: bool
+
+
+def _track(path: Path, stream: VideoStream, entries: list[_Entry], *, timed: bool) -> Track:
+    rate = stream.average_rate or stream.guessed_rate
+    shown = sum(not entry.hidden for entry in entries)
+    if not shown or not rate or not stream.time_base:
+        raise MediaError("the video stream has no frames or no frame rate")
+    fps = float(rate)
+    known = {entry.pts for entry in entries if entry.pts is not None}
+    timed = timed and len(known) == len(entries)
+    if timed:
+        pts = sorted(entry.pts or 0 for entry in entries if not entry.hidden)
+    elif shown == len(entries):
+        pts = list(range(shown))
+    else:
+        raise MediaError("the file's table of times is damaged")
+    return Track(
+        path=path,
+        fps=fps,
+        pts=tuple(pts),
+        times=tuple(float(time * stream.time_base) if timed else time / fps for time in pts),
+        packets=tuple(entry.pts or 0 for entry in entries),
+        keys=tuple(place for place, entry in enumerate(entries) if entry.key),
+        timed=timed,
+    )
+
+
+@contextmanager
+def _complaints() -> Iterator[list[tuple[int, str, str]]]:
+    """Collect what libav reports as errors (level, source, message) instead of printing it."""
+    import av.logging
+
+    level, skip = av.logging.get_level(), av.logging.get_skip_repeated()
+    av.logging.set_level(av.logging.ERROR)
+    av.logging.set_skip_repeated(False)  # or the second file with the same fault looks healthy
+    try:
+        with av.logging.Capture() as complaints:
+            yield complaints
+    finally:
+        av.logging.set_level(level)
+        av.logging.set_skip_repeated(skip)

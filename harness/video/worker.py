@@ -1,0 +1,154 @@
+"""One decode worker: a spawned process that reads files one at a time, and the parent's end of it.
+
+Frames come back through the pipe as raw bytes (pickle protocol 5, out of band). Nothing lies in
+shared memory, so nothing can be left there. Workers are spawned, not forked: torch threads in the
+parent do not survive a fork.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import pickle
+import signal
+import threading
+from multiprocessing.connection import Connection
+from multiprocessing.context import SpawnProcess
+from typing import Protocol
+
+import numpy as np
+
+from harness.errors import HarnessError
+from harness.schema import Clip, Failure, FramePolicy, Media
+
+_START_S = 120.0  # a cold disk under load can take long to import numpy
+_END_S = 5.0
+
+
+class Decoder(Protocol):
+    """What a worker runs; `harness.video.decode.decode` outside of tests."""
+
+    def __call__(self, media: Media, policy: FramePolicy, *, grid: int) -> Clip:
+        """Decode one file; anything raised becomes a `Failure`."""
+
+
+class Worker:
+    """The parent's end. One thread may use it; others may only `kill` the process."""
+
+    def __init__(self, decoder: Decoder, *, timeout_s: float) -> None:
+        self.decodes = 0
+        self._decoder = decoder
+        self._timeout_s = timeout_s
+        self._process: SpawnProcess | None = None
+        self._pipe: Connection | None = None
+
+    def decode(self, media: Media, policy: FramePolicy, grid: int) -> Clip | Failure:
+        """Have one file decoded; a worker that hangs or dies over it is replaced for the next.
+
+        Raises:
+            HarnessError: The process cannot be started, which is not the file's fault.
+        """
+        pipe = self._started()
+        self.decodes += 1
+        try:
+            pipe.send((media, policy, grid))
+            if pipe.poll(self._timeout_s):
+                return _receive(pipe)
+        except (EOFError, OSError):
+            return _failure(media, ChildProcessError(f"the decode worker {self._end()}"))
+        self.stop()
+        return _failure(media, TimeoutError(f"not decoded within {self._timeout_s:g} s"))
+
+    def kill(self) -> None:
+        """End the process at once; the thread that waits for it notices."""
+        process = self._process
+        if process is not None:
+            process.kill()
+
+    def stop(self) -> None:
+        """End the process and free what belongs to it. A later `decode` starts a new one."""
+        self.kill()
+        if self._process is not None:
+            self._end()
+
+    def _started(self) -> Connection:
+        if self._pipe is not None and self._process is not None and self._process.is_alive():
+            return self._pipe
+        self.stop()
+        spawn = multiprocessing.get_context("spawn")
+        self._pipe, theirs = spawn.Pipe()
+        self._process = spawn.Process(target=_serve, args=(theirs, self._decoder), daemon=True)
+        self._process.start()
+        theirs.close()  # so that the pipe ends when the process does
+        try:
+            if not self._pipe.poll(_START_S):
+                self.kill()
+            self._pipe.recv()
+        except (EOFError, OSError) as error:
+            raise HarnessError(f"a decode worker {self._end()} while it started") from error
+        return self._pipe
+
+    def _end(self) -> str:
+        """Wait for the process, free it, and say how it ended."""
+        assert self._process is not None
+        assert self._pipe is not None
+        self._process.join(_END_S)
+        code = self._process.exitcode
+        self._pipe.close()
+        self._process = self._pipe = None
+        if code is not None and code < 0:
+            return f"was killed by {signal.Signals(-code).name}"
+        return f"exited with code {code}"
+
+
+def _serve(pipe: Connection, decoder: Decoder) -> None:
+    """Run in the child: answer requests until the pipe ends."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
+    threading.Thread(target=_follow_parent, daemon=True).start()
+    pipe.send("ready")
+    while True:
+        try:
+            media, policy, grid = pipe.recv()
+        except EOFError:
+            return
+        _send(pipe, _attempt(decoder, media, policy, grid))
+
+
+def _follow_parent() -> None:
+    """End this process with its parent, even in the middle of a file that never ends."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
+
+
+def _attempt(decoder: Decoder, media: Media, policy: FramePolicy, grid: int) -> Clip | Failure:
+    try:
+        return decoder(media, policy, grid=grid)
+    except Exception as error:  # noqa: BLE001  (the boundary: one bad file costs only itself)
+        return _failure(media, error)
+
+
+def _failure(media: Media, error: Exception) -> Failure:
+    message, path = str(error), str(media.path)
+    if path not in message:
+        message = f"{path}: {message}"
+    return Failure(stage="media", error=type(error).__name__, message=message)
+
+
+def _send(pipe: Connection, answer: Clip | Failure) -> None:
+    buffers: list[pickle.PickleBuffer] = []
+    head = pickle.dumps(answer, protocol=5, buffer_callback=buffers.append)
+    views = [buffer.raw() for buffer in buffers]
+    pipe.send((head, [view.nbytes for view in views]))
+    for view in views:
+        pipe.send_bytes(view)
+
+
+def _receive(pipe: Connection) -> Clip | Failure:
+    head, sizes = pipe.recv()
+    buffers = [np.empty(size, dtype=np.uint8) for size in sizes]
+    for buffer in buffers:
+        pipe.recv_bytes_into(buffer.data)
+    answer: Clip | Failure = pickle.loads(head, buffers=buffers)
+    return answer

@@ -1,0 +1,1 @@
+"""The embedded default: small clips with known answers in the publishers' layouts, a tiny model."""

@@ -1,0 +1,149 @@
+"""Reading publishers' question files: rows with their place, typed fields, paths that stay inside.
+
+Every error names file, row and field, so that a malformed row can be found and fixed.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from harness.errors import DatasetError
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One row of a question file, with where it stands."""
+
+    fields: Mapping[str, Any]
+    where: str
+    """``path, row N`` for error messages."""
+
+    def text(self, name: str) -> str:
+        """Return a required string; numbers are refused so that string ids stay strings."""
+        value = self.fields.get(name)
+        if not isinstance(value, str):
+            raise self.bad(name, "a string")
+        return value
+
+    def scalar(self, name: str) -> str:
+        """Return a required string or number as text (numeric ids, gold answers)."""
+        value = self.fields.get(name)
+        if isinstance(value, bool) or not isinstance(value, str | int | float):
+            raise self.bad(name, "a string or a number")
+        return str(value)
+
+    def texts(self, name: str) -> tuple[str, ...]:
+        """Return a list of strings; absent or null is empty."""
+        value = self.fields.get(name)
+        if value is None:
+            return ()
+        if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+            raise self.bad(name, "a list of strings")
+        return tuple(value)
+
+    def seconds(self, name: str) -> float | None:
+        """Return an optional non-negative number of seconds."""
+        value = self.fields.get(name)
+        if value is None:
+            return None
+        known = isinstance(value, int | float) and not isinstance(value, bool)
+        if not known or not 0 <= value < math.inf:
+            raise self.bad(name, "a number of seconds >= 0")
+        return float(value)
+
+    def bad(self, name: str, expected: str) -> DatasetError:
+        """Build the error for a field that is not what it should be."""
+        got = self.fields.get(name, "nothing")
+        return DatasetError(f"{self.where}: field {name!r}: expected {expected}, got {got!r:.80}")
+
+
+def read_json(path: Path) -> Any:
+    """Parse a JSON file; a syntax error names the file and line."""
+    return _parse(_read(path), str(path))
+
+
+def json_rows(path: Path, items: Any) -> Iterator[Row]:
+    """Wrap already parsed items, a list of objects, as rows of `path`."""
+    if not isinstance(items, list):
+        raise DatasetError(f"{path}: expected a list of objects, got {type(items).__name__}")
+    for position, fields in enumerate(items):
+        if not isinstance(fields, dict):
+            raise DatasetError(f"{path}, row {position}: expected an object, got {fields!r:.80}")
+        yield Row(fields, f"{path}, row {position}")
+
+
+def read_rows(path: Path) -> list[Row]:
+    """Read every row of a ``.json`` (list), ``.jsonl`` or ``.parquet`` file."""
+    match path.suffix:
+        case ".json":
+            return list(json_rows(path, read_json(path)))
+        case ".jsonl":
+            return list(json_rows(path, [*_json_lines(path)]))
+        case ".parquet":
+            return list(json_rows(path, _parquet(path)))
+        case other:
+            raise DatasetError(f"{path}: expected .json, .jsonl or .parquet, got {other!r}")
+
+
+def first_existing(folder: Path, *patterns: str) -> list[Path]:
+    """Return the files of the first pattern that matches any, sorted; none is an error."""
+    for pattern in patterns:
+        found = sorted(folder.glob(pattern))
+        if found:
+            return found
+    raise DatasetError(
+        f"{folder}: no question file; looked for {', '.join(patterns)}."
+        " `videor1 data fetch` brings a benchmark, --data names the folder that holds them all"
+    )
+
+
+def inside(root: Path, relative: str, where: str) -> Path:
+    """Join a path from a question file to the data root; one that leaves the root is refused.
+
+    The check is lexical: hub snapshots are links into a cache outside the root.
+    """
+    within = Path(os.path.normpath(relative))
+    if within.is_absolute() or within.parts[:1] == (os.pardir,):
+        raise DatasetError(f"{where}: media path {relative!r} leaves the data root {root}")
+    return root / within
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise DatasetError(f"{path}: {error.strerror}") from None
+    except UnicodeDecodeError as error:
+        raise DatasetError(f"{path}: not UTF-8 text: {error}") from None
+
+
+def _parse(text: str, where: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError as error:
+        raise DatasetError(f"{where}: not valid JSON: {error}") from None
+
+
+def _json_lines(path: Path) -> Iterator[Any]:
+    # Not splitlines(): it also breaks at U+2028 and others, which JSON strings may contain as such.
+    for number, line in enumerate(_read(path).split("\n"), start=1):
+        if line.strip():
+            yield _parse(line, f"{path}, line {number}")
+
+
+def _parquet(path: Path) -> list[dict[str, Any]]:
+    import pyarrow
+    from pyarrow import parquet
+
+    try:
+        with parquet.ParquetFile(path) as file:
+            rows: list[dict[str, Any]] = file.read().to_pylist()
+    except (OSError, pyarrow.ArrowException) as error:
+        raise DatasetError(f"{path}: not a readable Parquet file: {error}") from None
+    return rows

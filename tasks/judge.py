@@ -1,0 +1,180 @@
+"""The opt-in judge for TempCompass: a language model rates what no rule can read.
+
+Source: llyx97/TempCompass@e1b4631 (``utils/eval_utils.py``, ``eval_captioning.py``,
+``prompt_templates.py``). Settings, system text, the right-or-wrong prompts and the reading of
+replies are the official ones. Deliberate choices and known differences:
+
+- The model is whatever the given OpenAI-compatible server offers; the official gpt-3.5-turbo-1106
+  is retired. The scorer's name therefore contains the model's.
+- The captioning prompt is our own wording of the official one and has no worked examples. This is
+  one more reason why judged scores never carry the name ``official`` alone.
+- A judge that cannot be reached, or whose replies stay unreadable, raises `BackendError`. The
+  official scripts rate such an item 0, or -1 for captions, and let it into the sum.
+- Temperature 1 is official: the same reply can be rated differently the next time.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from harness.errors import BackendError
+from harness.schema import Sample, Score
+from harness.scoring import judged
+from tasks.tempcompass_rules import (
+    ANSWER,
+    CAPTION_MATCHING,
+    CAPTIONING,
+    MC_ANSWER,
+    MC_QUESTION,
+    MULTI_CHOICE,
+    QUESTION,
+    YES_NO,
+    cleaned,
+    task_of,
+)
+
+if TYPE_CHECKING:
+    from openai import OpenAI
+
+JUDGED = "judge: "
+"""What the answer of a judged score begins with, so that records show who decided."""
+
+ATTEMPTS = 11
+"""Replies asked for until one can be read: one and the official ten retries."""
+
+SYSTEM = "You are an AI assistant for question answering."
+
+_KIND = {
+    MULTI_CHOICE: "multi-choice",
+    YES_NO: "Yes/No",
+    CAPTION_MATCHING: "caption matching",
+}
+_LABEL = {
+    MULTI_CHOICE: "Multi-Choice Question",
+    YES_NO: "Yes/No Question",
+    CAPTION_MATCHING: "Caption Matching Question",
+}
+
+_VERDICT_PROMPT = """
+You will receive a {kind} question, the ground-truth answer and the prediction from a question \
+answering (QA) model. Your task is to determine whether QA model prediction is correct, based on \
+the question and ground-truth answer. If the prediction is correct, respond "Correct". If the \
+prediction is incorrect, respond "Incorrect".
+
+{label}:
+{question}
+Ground-Truth Answer: {answer}
+Model Prediction: {reply}"""
+
+_CAPTION_PROMPT = """\
+Below are a description of a video and a multi-choice question about that video. Answer the \
+question from the description alone: pick the one option that the description states, and copy it \
+with its letter. If the description fits no option, fits several, or does not say enough, answer \
+"None of the choices are correct".
+Reply with exactly two lines:
+Reasoning: one short sentence
+Answer: your answer
+
+Video Description: {reply}
+Multi-Choice Question:
+{question}
+"""
+
+
+class Judge:
+    """A judge model behind an OpenAI-compatible URL; called with a sample and a model's reply."""
+
+    def __init__(self, base_url: str, model: str, *, client: OpenAI | None = None) -> None:
+        self.base_url = base_url
+        self.model = model
+        self._given_client = client
+
+    def __call__(self, sample: Sample, text: str) -> Score:
+        """Rate one reply; raises `BackendError` where no rating can be had."""
+        prompt, verdict = judge_prompt(sample, text), ""
+        for _ in range(ATTEMPTS):
+            verdict = self.ask(prompt)
+            correct = read_verdict(sample, verdict)
+            if correct is not None:
+                return judged(correct, JUDGED + verdict)
+        raise BackendError(
+            f"{sample.id}: {self} gave no readable verdict in {ATTEMPTS} replies;"
+            f" the last was {verdict!r:.80}"
+        )
+
+    def __str__(self) -> str:
+        return f"judge {self.model} at {self.base_url}"
+
+    def ask(self, prompt: str) -> str:
+        """Return one reply, with the official sampling settings."""
+        import openai
+        from openai.types.chat import ChatCompletion
+
+        try:
+            completion = self._client.chat.completions.create(
+                model=self.model,
+                messages=[
+                    {"role": "system", "content": SYSTEM},
+                    {"role": "user", "content": prompt},
+                ],
+                temperature=1.0,
+                top_p=1,
+                presence_penalty=1,
+                max_tokens=128,
+            )
+        except (openai.OpenAIError, json.JSONDecodeError) as error:  # the SDK lets bad JSON through
+            raise BackendError(
+                f"{self} did not answer: {error}; check that the server runs and has this model"
+            ) from error
+        if not isinstance(completion, ChatCompletion):  # the SDK passes on any web page as text
+            raise BackendError(f"{self} is no OpenAI-compatible server; such URLs end in /v1")
+        return (completion.choices[0].message.content or "").strip() if completion.choices else ""
+
+    @cached_property
+    def _client(self) -> OpenAI:
+        if self._given_client is not None:
+            return self._given_client
+        from openai import OpenAI
+
+        return OpenAI(base_url=self.base_url, api_key=os.environ.get("OPENAI_API_KEY", "none"))
+
+
+def judge_prompt(sample: Sample, text: str) -> str:
+    """Build the question to the judge: is this right, or, of a caption, which option it states."""
+    task, reply, source = task_of(sample), cleaned(text), sample.source
+    if task == CAPTIONING:
+        return _CAPTION_PROMPT.format(reply=reply, question=source[MC_QUESTION])
+    return _VERDICT_PROMPT.format(
+        kind=_KIND[task],
+        label=_LABEL[task],
+        question=source[QUESTION],
+        answer=source[ANSWER],
+        reply=reply,
+    )
+
+
+def read_verdict(sample: Sample, verdict: str) -> bool | None:
+    """Read the judge's reply; None where it has to be asked again."""
+    if task_of(sample) == CAPTIONING:
+        return read_choice_verdict(verdict, sample.source[MC_ANSWER])
+    if verdict.startswith("Correct"):
+        return True
+    if "Incorrect" in verdict:
+        return False
+    return True if "Correct" in verdict else None
+
+
+def read_choice_verdict(verdict: str, gold: str) -> bool | None:
+    """Compare the option a judge picked from a caption; naming a second option makes it wrong.
+
+    The last line with the word ``Answer`` counts, or the whole reply where there is none.
+    """
+    if not verdict:
+        return None
+    lines = [line for line in verdict.split("\n") if "Answer" in line]
+    answer = lines[-1].strip().replace("Answer:", "").strip() if lines else verdict
+    named = sum(answer.count(f"{letter}.") for letter in "ABCD")
+    return named == 1 and answer.split(". ")[0] == gold.split(". ")[0]

@@ -1,0 +1,209 @@
+"""MVBench: twenty temporal tasks of 200 multiple-choice questions, from eleven video sets.
+
+Sources: OpenGVLab/Ask-Anything@4dd8210 ``video_chat2/mvbench.ipynb`` (tasks, folders, prompt,
+matching, mean), arXiv 2311.17005, the data card of OpenGVLab/MVBench.
+
+Two releases are read. ``main`` has ``json/<task>.json`` beside ``video/``, and start and end times
+for five tasks; branch ``video`` has ``test.json`` and videos that are cut already.
+
+Deliberate choices and known differences:
+
+- Video-R1 asks about whole videos, so ``video-r1`` ignores the times. On branch ``video`` only the
+  cut clips exist: its ``video-r1`` scores are not the paper's.
+- The notebook shows VideoChat2 frames of 224 x 224 pixels; here the model's own size is used, and
+  the model's own chat template.
+- The notebook puts ``(`` in front of every reply, because its prompt ends in one. Engines that
+  cannot continue a prompt return the letter with its bracket or without, so a reply counts when it
+  matches with the added bracket or as it is. They differ on ``(``, ``)``, ``(C``, ``(C.)`` only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+from harness.answers import letter_of, letters
+from harness.errors import DatasetError
+from harness.prompts import lettered
+from harness.schema import (
+    FramePolicy,
+    FrameRule,
+    Kind,
+    Media,
+    MediaKind,
+    Prompt,
+    Sample,
+    Sampling,
+    Score,
+)
+from harness.scoring import ScoreRule, judged
+from harness.task import Questions
+from tasks import sources
+from tasks.base import MODEL_PIXELS, PAPER_FRAMES, Benchmark
+from tasks.files import Row, first_existing, inside, json_rows, read_json, read_rows
+
+FOLDERS = {
+    "action_sequence": "star/Charades_v1_480",
+    "action_prediction": "star/Charades_v1_480",
+    "action_antonym": "ssv2_video",
+    "fine_grained_action": "Moments_in_Time_Raw/videos",
+    "unexpected_action": "FunQA_test/test",
+    "object_existence": "clevrer/video_validation",
+    "object_interaction": "star/Charades_v1_480",
+    "object_shuffle": "perception/videos",
+    "moving_direction": "clevrer/video_validation",
+    "action_localization": "sta/sta_video",
+    "scene_transition": "scene_qa/video",
+    "action_count": "perception/videos",
+    "moving_count": "clevrer/video_validation",
+    "moving_attribute": "clevrer/video_validation",
+    "state_change": "perception/videos",
+    "fine_grained_pose": "nturgbd",
+    "character_order": "perception/videos",
+    "egocentric_navigation": "vlnqa",
+    "episodic_reasoning": "tvqa/frames_fps3_hq",
+    "counterfactual_inference": "clevrer/video_validation",
+}
+"""Tasks in the notebook's order, with their folder under ``video/`` of the main release."""
+
+TIMED = frozenset(
+    {
+        "action_sequence",
+        "action_prediction",
+        "object_interaction",
+        "action_localization",
+        "episodic_reasoning",
+    }
+)
+"""Tasks that ask about a span of the video."""
+
+FRAME_FOLDER_TASK = "episodic_reasoning"
+FRAME_FOLDER_FPS = 3.0
+
+SYSTEM = (
+    "Carefully watch the video and pay attention to the cause and sequence of events, the detail"
+    " and movement of objects, and the action and pose of persons. Based on your observations,"
+    " select the best option that accurately addresses the question.\n"
+)
+
+
+class MVBench(Benchmark):
+    """MVBench with its official prompt, prefilled reply and substring matching."""
+
+    name = "mvbench"
+    version = 1
+    title = "MVBench"
+    homepage = "https://huggingface.co/datasets/OpenGVLab/MVBench"
+    source = sources.MVBENCH
+    official_frames = FramePolicy(
+        rule=FrameRule.SEGMENTS,
+        max_frames=16,
+        min_pixels=MODEL_PIXELS[0],
+        max_pixels=MODEL_PIXELS[1],
+    )
+    official_sampling = Sampling(temperature=0.0, max_tokens=100)
+    paper_frames = replace(PAPER_FRAMES, whole=True)
+
+    def load(self, data: Path) -> Questions:
+        """Read the main release or branch ``video``, which holds a ``json`` folder as well."""
+        files = first_existing(data, "test.json", "json/*.json")
+        read = _read_cut if files == [data / "test.json"] else _read_timed
+        samples = [sample for file in files for sample in read(data, file)]
+        order = list(FOLDERS)
+        samples.sort(key=lambda sample: order.index(sample.category))
+        return Questions(samples=tuple(samples), files=tuple(files))
+
+    def official_prompt(self, sample: Sample) -> Prompt:
+        """Give the instruction twice and begin the reply, as the notebook does."""
+        options = "\n".join(lettered(sample.options, "({letter}) {text}")).rstrip()
+        question = f"Question: {sample.question}\nOptions:\n{options}"
+        return Prompt(
+            text=f"{SYSTEM}{question}\nOnly give the best option.",
+            system=SYSTEM,
+            prefill="Best option:(",
+        )
+
+    def official_rule(self) -> ScoreRule:
+        """Return the notebook's substring matching."""
+        return score_official
+
+
+def score_official(sample: Sample, text: str) -> Score:
+    """Match the first word of the first line against the gold option, ``(c)``.
+
+    Any part of the gold option is a match, so an empty reply, ``.`` and a lone bracket are correct.
+    """
+    word = text.strip().split("\n")[0].lower().split(" ")[0]
+    gold = f"({sample.answer.lower()})"
+    correct = any(reply.replace(".", "") in gold or gold in reply for reply in (f"({word}", word))
+    letter = word.strip("().").upper()
+    answer = letter if letter in letters(len(sample.options)) else None
+    return judged(None if answer is None and not correct else correct, answer)
+
+
+def _read_timed(data: Path, path: Path) -> Iterator[Sample]:
+    """Read ``json/<task>.json`` of the main release."""
+    category = path.stem
+    if category not in FOLDERS:
+        raise DatasetError(f"{path}: {category!r} is none of the twenty tasks of MVBench")
+    for position, row in enumerate(read_rows(path)):
+        video = f"{FOLDERS[category]}/{row.text('video')}"
+        media = _timed_media(data, video, row, category)
+        yield _sample(row, f"{category}/{position}", video, media)
+
+
+def _read_cut(data: Path, path: Path) -> Iterator[Sample]:
+    """Read ``test.json`` of branch ``video``: folders and rows by task."""
+    match read_json(path):
+        case {"root": dict(folders), "meta": dict(tasks)}:
+            pass
+        case _:
+            raise DatasetError(f"{path}: expected an object with the objects 'root' and 'meta'")
+    for task, items in tasks.items():
+        category = task.lower().replace(" ", "_").replace("-", "_")
+        if category not in FOLDERS or not isinstance(folders.get(task), str):
+            raise DatasetError(f"{path}: {task!r} has no folder or is no task of MVBench")
+        for position, row in enumerate(json_rows(path / "meta" / task, items)):
+            video = f"{folders[task].rstrip('/')}/{row.text('video')}"
+            media = Media(path=inside(data, video, row.where))
+            yield _sample(row, f"{category}/{position}", video, media)
+
+
+def _timed_media(data: Path, video: str, row: Row, category: str) -> Media:
+    path = inside(data, f"video/{video}", row.where)
+    # The only look at the disk: some files come in a late archive that unpacks beside the others.
+    late = inside(data, f"video/data0613/{video}", row.where)
+    frames = category == FRAME_FOLDER_TASK
+    return Media(
+        path=late if late.exists() and not path.exists() else path,
+        kind=MediaKind.FRAMES if frames else MediaKind.VIDEO,
+        start_s=_time(row, "start") if category in TIMED else None,
+        end_s=_time(row, "end") if category in TIMED else None,
+        fps=FRAME_FOLDER_FPS if frames else None,
+    )
+
+
+def _time(row: Row, name: str) -> float:
+    seconds = row.seconds(name)
+    if seconds is None:
+        raise row.bad(name, "a number of seconds >= 0")
+    return seconds
+
+
+def _sample(row: Row, place: str, video: str, media: Media) -> Sample:
+    candidates, answer = row.texts("candidates"), row.text("answer")
+    if answer not in candidates:
+        raise row.bad("answer", "one of the candidates")
+    gold = max(index for index, text in enumerate(candidates) if text == answer)
+    return Sample(
+        id=f"mvbench/{place}",
+        task="mvbench",
+        question=row.text("question"),
+        answer=letter_of(gold),  # of two equal candidates the notebook takes the last
+        kind=Kind.MULTIPLE_CHOICE,
+        category=place.partition("/")[0],
+        cluster=video,
+        options=candidates,
+        media=(media,),
+    )

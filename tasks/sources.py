@@ -1,0 +1,77 @@
+"""What our four benchmarks are on the Hugging Face hub: repositories, commits, archives, folders.
+
+The commits are those that several public projects pin or have in their caches: VSI-Bench's of
+11 November 2025, which has the ``pruned`` column, one of MVBench's ``main``, and the only ones
+named for VideoMMMU and TempCompass. They were read there, not on the hub itself; a commit that the
+hub does not know makes the fetch say so.
+"""
+
+from __future__ import annotations
+
+from harness.archives import Archive
+from harness.fetch import Source
+
+
+def _folders(*names: str, below: str = "") -> tuple[Archive, ...]:
+    """Describe zips that each hold the folder they are named after."""
+    return tuple(
+        Archive(path=f"{below}{name}.zip", root=name, into=f"{below}{name}") for name in names
+    )
+
+
+VSIBENCH = Source(
+    repo="nyu-visionx/VSI-Bench",
+    revision="d7cb1a3960b79dd3e20d4990b83005e96e1bcd9d",
+    folder="vsibench",
+    files=("test.jsonl", "*.parquet", "pruned_ids.txt"),
+    archives=_folders("arkitscenes", "scannet", "scannetpp"),
+)
+
+VIDEOMMMU = Source(
+    repo="lmms-lab/VideoMMMU",
+    revision="d1c35ac933123d79e877b7f1b9506afb0309cf1b",
+    folder="videommmu",
+    files=("*.parquet", "question_only/*.mp4"),
+    archives=_folders(
+        "Art", "Business", "Engineering", "Humanities", "Medicine", "Science", "question_only"
+    ),
+)
+
+MVBENCH = Source(
+    repo="OpenGVLab/MVBench",
+    revision="230a2d4fac8900333c61754641c7a13e069ac9c6",
+    folder="mvbench",
+    files=("json/*.json", "video/MVBench_videos_ntu.txt"),
+    archives=(
+        *_folders(
+            "clevrer",
+            "FunQA_test",
+            "Moments_in_Time_Raw",
+            "perception",
+            "scene_qa",
+            "ssv2_video",
+            "sta",
+            "star",
+            "tvqa",
+            "vlnqa",
+            below="video/",
+        ),
+        # later additions to clevrer and star, laid out as <set>/<folder>/<video>
+        Archive(path="video/data0613.zip", root="data0613", into="video"),
+    ),
+    undistributed={
+        "fine_grained_pose": (
+            "NTU RGB+D videos may not be passed on: request them from"
+            " https://rose1.ntu.edu.sg/dataset/actionRecognition/, then put those listed in"
+            " video/MVBench_videos_ntu.txt into video/nturgbd"
+        )
+    },
+)
+
+TEMPCOMPASS = Source(
+    repo="lmms-lab/TempCompass",
+    revision="c8a67d88a3bc6fd4b2f9ae2f9e112668fbe05722",
+    folder="tempcompass",
+    files=("*.parquet",),
+    archives=(Archive(path="tempcompass_videos.zip", root="videos", into="videos"),),
+)

@@ -1,0 +1,262 @@
+"""VideoMMMU: what a model learns from lectures; 300 videos, three questions each.
+
+Tracks: perception, comprehension and adaptation. Adaptation asks an exam question about an image
+that is the last frame of the video, so a frame rule has to include the last frame. Sources:
+EvolvingLMMs-Lab/VideoMMMU@88b4ac3 (questions, prompts, parsers, aggregation), arXiv 2501.13826.
+
+Deliberate choices and known differences:
+
+- Official frames are unknown for most leaderboard entries; ours are the README example's 32.
+- Only adaptation rows have a type that is looked at. ``validation_Accounting_13`` has none although
+  it has ten options and a letter: the official code asks it without the options and looks for a
+  lone ``c``, and so does ``official`` here. For ``video-r1`` it is the multiple-choice question
+  that its options make it.
+- ``validation_Math_15`` has a broken gold list, which is kept: only that literal matches.
+- Two open questions have letters as gold answers (Physics_21, Basic_Medical_Science_10). Under
+  ``video-r1`` they are free-form, and Video-R1 gives free-form answers no credit.
+- ``<image 1>`` stays in the question. Video-R1's own file seems to have it removed (unverified).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from harness.answers import letters, number
+from harness.errors import DatasetError
+from harness.prompts import lettered, unlettered
+from harness.schema import (
+    FramePolicy,
+    FrameRule,
+    Kind,
+    Media,
+    Outcome,
+    Prompt,
+    Record,
+    Sample,
+    Sampling,
+)
+from harness.scoring import ScoreRule
+from harness.task import Aggregation, Questions
+from tasks import sources
+from tasks.base import MICRO, MODEL_PIXELS, Benchmark
+from tasks.files import Row, first_existing, inside, json_rows, read_json, read_rows
+from tasks.videommmu_answers import (
+    LETTERED,
+    MULTIPLE_CHOICE,
+    QUESTION_TYPE,
+    asked_with_options,
+    score_official,
+)
+
+ADAPTATION = "adaptation"
+TRACKS = ("perception", "comprehension", ADAPTATION)
+
+DISCIPLINES = {
+    "Art": ("Art", "Art_Theory", "Design", "Music"),
+    "Business": ("Accounting", "Economics", "Finance", "Manage", "Marketing"),
+    "Engineering": (
+        "Agriculture",
+        "Architecture_and_Engineering",
+        "Computer_Science",
+        "Electronics",
+        "Energy_and_Power",
+        "Materials",
+        "Mechanical_Engineering",
+    ),
+    "Humanities": ("History", "Literature", "Psychology", "Sociology"),
+    "Medicine": (
+        "Basic_Medical_Science",
+        "Clinical_Medicine",
+        "Diagnostics_and_Laboratory_Medicine",
+        "Pharmacy",
+        "Public_Health",
+    ),
+    "Science": ("Biology", "Chemistry", "Geography", "Math", "Physics"),
+}
+"""Subjects by discipline; a discipline's name is also its video folder."""
+
+MOST_OPTIONS = 26
+
+MEAN_OF_TRACKS = Aggregation(name="macro3", levels=lambda category: (category.split("/")[0],))
+
+_IGNORE_QUIZ = "\nPlease ignore the Quiz question in last frame of the video."
+_APPLY = (
+    "You should watch and learn the video content. Then apply what you learned to answer the"
+    " following {kind} question. The image for this question is at the end of the video.\n"
+)
+
+
+class VideoMMMU(Benchmark):
+    """The three tracks; the headline is their unweighted mean."""
+
+    name = "videommmu"
+    version = 1
+    title = "VideoMMMU"
+    homepage = "https://huggingface.co/datasets/lmms-lab/VideoMMMU"
+    source = sources.VIDEOMMMU
+    official_frames = FramePolicy(
+        rule=FrameRule.LINSPACE,
+        max_frames=32,
+        min_pixels=MODEL_PIXELS[0],
+        max_pixels=MODEL_PIXELS[1],
+    )
+    official_sampling = Sampling(temperature=0.0, max_tokens=1024)
+    official_aggregation = MEAN_OF_TRACKS
+
+    def load(self, data: Path) -> Questions:
+        """Read the GitHub question files or the hub's parquet files, three tracks in order."""
+        tracks = [_load_track(data, track) for track in TRACKS]
+        return Questions(
+            samples=tuple(sample for track in tracks for sample in track.samples),
+            files=tuple(file for track in tracks for file in track.files),
+        )
+
+    def official_prompt(self, sample: Sample) -> Prompt:
+        """Ask for the answer without any instruction on its form, as published."""
+        if not sample.category.startswith(ADAPTATION):
+            return Prompt(text=_with_options(sample) + _IGNORE_QUIZ)
+        if asked_with_options(sample):
+            return Prompt(text=_APPLY.format(kind="multi-choice") + _with_options(sample))
+        return Prompt(text=_APPLY.format(kind="open-ended") + sample.question)
+
+    def official_rule(self) -> ScoreRule:
+        """Return the leaderboard's parsers and comparison."""
+        return score_official
+
+    def extra(self, run: Mapping[str, Sequence[Record]]) -> dict[str, float]:
+        """Compare adaptation with its question-only baseline where the run has both."""
+        lectures, alone = (run.get(task, ()) for task in (self.name, VideoMMMUQuestionOnly.name))
+        adaptation = [record for record in lectures if record.category.startswith(ADAPTATION)]
+        return knowledge_gain(adaptation, alone)
+
+
+class VideoMMMUQuestionOnly(VideoMMMU):
+    """The adaptation questions with their image alone: the baseline of the knowledge gain."""
+
+    name = "videommmu-question-only"
+    title = "VideoMMMU (question only)"
+    official_frames = dataclasses.replace(VideoMMMU.official_frames, min_frames=1, max_frames=1)
+    official_aggregation = MICRO
+
+    def load(self, data: Path) -> Questions:
+        """Read the adaptation track; the media are two-second videos of the question image."""
+        track = _load_track(data, ADAPTATION)
+        samples = tuple(self._without_lecture(sample, data) for sample in track.samples)
+        return Questions(samples=samples, files=track.files)
+
+    def official_prompt(self, sample: Sample) -> Prompt:
+        """Ask question and options alone; open questions keep the empty line of options."""
+        return Prompt(text=_with_options(sample))
+
+    def extra(self, run: Mapping[str, Sequence[Record]]) -> dict[str, float]:
+        """Return nothing: the knowledge gain is reported with the lectures."""
+        return {}
+
+    def _without_lecture(self, sample: Sample, data: Path) -> Sample:
+        image = inside(data, f"question_only/{sample.cluster}_image.mp4", sample.id)
+        return dataclasses.replace(
+            sample,
+            id=f"{VideoMMMU.name}/question_only/{sample.cluster}",
+            task=self.name,
+            media=(Media(path=image),),
+        )
+
+
+def knowledge_gain(with_video: Sequence[Record], alone: Sequence[Record]) -> dict[str, float]:
+    """Return the paper's knowledge gain and its two flip rates, in percent.
+
+    Computed over the questions that both tasks answered; a figure without a base (nothing to
+    gain, nothing to lose) is left out. Items dropped by the official rule are not correct.
+    """
+    after, before = _verdicts(with_video), _verdicts(alone)
+    common = after.keys() & before.keys()
+    right_after = {name for name in common if after[name]}
+    right_before = {name for name in common if before[name]}
+    learnable = len(common) - len(right_before)
+    figures = {}
+    if learnable:
+        gained = len(right_after) - len(right_before)
+        figures["knowledge_gain"] = 100 * gained / learnable
+        figures["wrong_to_right"] = 100 * len(right_after - right_before) / learnable
+    if right_before:
+        figures["right_to_wrong"] = 100 * len(right_before - right_after) / len(right_before)
+    return figures
+
+
+def _verdicts(records: Sequence[Record]) -> dict[str, bool]:
+    return {
+        record.id.rpartition("/")[2]: record.value == 1
+        for record in records
+        if record.outcome is not Outcome.FAILED
+    }
+
+
+def _load_track(data: Path, track: str) -> Questions:
+    """Read one track in whichever published layout is there."""
+    title = track.capitalize()
+    files = first_existing(
+        data, f"{track}_video.json", f"data/{track}_video.json", f"{title}/test*.parquet"
+    )
+    rows = [row for file in files for row in _rows(file, title)]
+    samples = tuple(_sample(row, track, data) for row in rows)
+    return Questions(samples=samples, files=tuple(files))
+
+
+def _rows(file: Path, title: str) -> list[Row]:
+    if file.suffix == ".parquet":
+        return read_rows(file)
+    content = read_json(file)
+    track = content.get(title) if isinstance(content, dict) else None
+    if not isinstance(track, dict):
+        raise DatasetError(f"{file}: expected an object with {title!r}, an object of rows, in it")
+    return list(json_rows(file, [*track.values()]))
+
+
+def _sample(row: Row, track: str, data: Path) -> Sample:
+    name = row.text("id")
+    subject = "_".join(name.split("_")[1:-1])
+    discipline = next((d for d, subjects in DISCIPLINES.items() if subject in subjects), None)
+    if discipline is None:
+        raise row.bad("id", "SPLIT_SUBJECT_NUMBER with a known subject")
+    options, source = _options(row, track)
+    kind, answer = _answer(row, options)
+    return Sample(
+        id=f"{VideoMMMU.name}/{track}/{name}",
+        task=VideoMMMU.name,
+        question=row.text("question"),
+        answer=answer,
+        kind=kind,
+        category=f"{track}/{discipline}/{subject}",
+        cluster=name,
+        options=options,
+        media=(Media(path=inside(data, f"{discipline}/{name}.mp4", row.where)),),
+        source=source,
+    )
+
+
+def _options(row: Row, track: str) -> tuple[tuple[str, ...], dict[str, str]]:
+    """Return the option texts without letters, and what `official` needs to know of the row."""
+    asked = MULTIPLE_CHOICE
+    if track == ADAPTATION:
+        asked = str(row.fields.get(QUESTION_TYPE, MULTIPLE_CHOICE))
+    published = row.texts("options")
+    if len(published) > MOST_OPTIONS or (asked == MULTIPLE_CHOICE and not published):
+        raise row.bad("options", f"1 to {MOST_OPTIONS} texts")
+    options = unlettered(published)
+    source = {QUESTION_TYPE: asked} | ({LETTERED: "yes"} if options != published else {})
+    return options, source
+
+
+def _answer(row: Row, options: Sequence[str]) -> tuple[Kind, str]:
+    answer = row.scalar("answer")
+    if not options:
+        return Kind.FREE_FORM if number(answer) is None else Kind.NUMERICAL, answer
+    if answer not in letters(len(options)):
+        raise row.bad("answer", f"the letter of one of {len(options)} options")
+    return Kind.MULTIPLE_CHOICE, answer
+
+
+def _with_options(sample: Sample) -> str:
+    return "\n".join((sample.question, "\n".join(lettered(sample.options))))

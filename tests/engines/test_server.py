@@ -1,0 +1,142 @@
+"""The OpenAI engine against a real vLLM server on this machine."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from asking import ask, clip, disagreements, questions, request
+
+from harness.backends.openai import OpenAIBackend, ServerOptions
+from harness.checkpoint import served
+from harness.errors import CheckpointError
+from harness.schema import Completion, Failure, Sampling
+
+pytest.importorskip("torch", reason="needs the heavy environment: torch is not installed")
+pytest.importorskip("vllm.platforms", reason="needs the heavy environment: no vllm")
+
+pytestmark = [
+    pytest.mark.engine,
+    pytest.mark.filterwarnings("default"),  # third-party imports warn
+    pytest.mark.usefixtures("small_cpu_cache"),
+]
+START_TIMEOUT_S = 180
+
+
+@pytest.fixture(scope="module")
+def server(checkpoint_of, small_cpu_cache, tmp_path_factory) -> Iterator[str]:
+    """Serve the tiny Qwen2.5-VL as ``tiny`` and give the base URL."""
+    port = _free_port()
+    log = tmp_path_factory.mktemp("server") / "log.txt"
+    # fmt: off
+    command = [
+        sys.executable, "-m", "vllm.entrypoints.openai.api_server",
+        "--model", str(checkpoint_of("qwen2_5_vl").path), "--served-model-name", "tiny",
+        "--host", "127.0.0.1", "--port", str(port), "--dtype", "float32", "--enforce-eager",
+        "--skip-mm-profiling", "--max-model-len", "2048", "--trust-request-mm-kwargs",
+    ]
+    # fmt: on
+    # Without a process per part the server starts in half the time and dies as one.
+    environment = {**os.environ, "VLLM_ENABLE_V1_MULTIPROCESSING": "0", "VLLM_NO_USAGE_STATS": "1"}
+    with log.open("w") as output:
+        process = subprocess.Popen(
+            command, env=environment, stdout=output, stderr=output, start_new_session=True
+        )
+    try:
+        _wait(f"http://127.0.0.1:{port}/health", process, log)
+        yield f"http://127.0.0.1:{port}/v1"
+    finally:
+        os.killpg(process.pid, signal.SIGTERM)
+        process.wait(timeout=30)
+
+
+@pytest.fixture
+def backend(server) -> Iterator[OpenAIBackend]:
+    backend = OpenAIBackend(served(server))
+    yield backend
+    backend.close()
+
+
+def test_answers_are_those_of_the_local_engine(backend, reference):
+    """Frames travel without loss and times exactly: the server writes the same tokens."""
+    apart = "two videos"  # equal length, equal times: allowed
+    ours, theirs = ask(backend, questions(28)), reference("qwen2_5_vl")
+    assert isinstance(ours[apart], Completion)
+    different = disagreements(ours, theirs)
+    assert len(different) <= 0.05 * len(theirs), "\n".join(different)
+    assert {name: answer.prompt_tokens for name, answer in ours.items()} == {
+        name: answer.prompt_tokens for name, answer in theirs.items()
+    }
+
+
+def test_more_frames_than_the_server_keeps_by_itself(backend, checkpoint_of):
+    """All of 40 frames arrive, although a vLLM server keeps 32 unless told otherwise."""
+    short, long = (request(str(n), clips=[clip(28, 1, frames=n)]) for n in (4, 40))
+    answers = ask(backend, [short, long])
+    assert answers["40"].prompt_tokens - answers["4"].prompt_tokens == (40 - 4) / 2 * 2 * 3
+
+
+def test_a_request_that_is_too_long_fails_alone(backend):
+    """The server's refusal is a failure of that request only."""
+    long = request("long", sampling=Sampling(temperature=0.0, max_tokens=4096))
+    answers = ask(backend, [request("a"), long, request("b")])
+    assert isinstance(answers["long"], Failure)
+    assert isinstance(answers["a"], Completion)
+    assert isinstance(answers["b"], Completion)
+
+
+def test_videos_of_different_times_cannot_share_a_request(backend):
+    """vLLM's API has one time base per request; a wrong one is never sent."""
+    slow = replace(clip(28, 2), key="slow", fps=5.0)
+    answer = ask(backend, [request("x", clips=[clip(28, 1), slow])])["x"]
+    assert isinstance(answer, Failure)
+    assert "frame times" in answer.message
+
+
+def test_frames_can_be_sent_as_images(server):
+    """Plain OpenAI requests work with any server."""
+    backend = OpenAIBackend(served(server), ServerOptions(video_as_images=True))
+    answer = ask(backend, [request("x", clips=[clip(28, 1)])])["x"]
+    backend.close()
+    assert isinstance(answer, Completion)
+    # Every frame is an image of its own here: no two are merged.
+    blind = ask(backend := OpenAIBackend(served(server)), [request("x")])["x"]
+    backend.close()
+    assert answer.prompt_tokens - blind.prompt_tokens == 4 * (2 * 3 + 2)
+
+
+def test_the_model_is_looked_up(server):
+    """A name the server does not list is refused, with those it does list."""
+    assert served(server).model == "tiny"
+    with pytest.raises(CheckpointError, match="no model 'other'; it lists: tiny"):
+        served(server, "other")
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _wait(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
+    deadline = time.monotonic() + START_TIMEOUT_S
+    while time.monotonic() < deadline:
+        if process.poll() is not None:
+            break
+        try:
+            urllib.request.urlopen(url, timeout=1).close()
+        except (urllib.error.URLError, OSError):
+            time.sleep(0.5)
+        else:
+            return
+    pytest.fail(f"the server did not start:\n{log.read_text()[-3000:]}")

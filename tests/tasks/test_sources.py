@@ -1,0 +1,187 @@
+"""Fetches each benchmark from a miniature of its published repository, then reads and checks it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import pyarrow
+import pytest
+from pyarrow import parquet
+
+from harness import task as task_registry
+from harness.cli import main
+from harness.datacheck import find_gaps
+from harness.fetch import fetch
+from tests.hub import Files, serve, zipped
+
+TASKS = ("vsibench", "videommmu", "videommmu-question-only", "mvbench", "tempcompass")
+
+
+def table(*rows: Mapping[str, Any]) -> bytes:
+    """Return rows as a Parquet file."""
+    content = BytesIO()
+    parquet.write_table(pyarrow.Table.from_pylist([dict(row) for row in rows]), content)
+    return content.getvalue()
+
+
+def vsibench() -> Files:
+    """Return three questions, one per video set; the zips wrap their folder."""
+    sets = ("arkitscenes", "scannet", "scannetpp")
+    rows = [
+        {
+            "id": number,
+            "dataset": dataset,
+            "scene_name": f"scene{number}",
+            "question_type": "object_counting",
+            "question": "How many chairs are there?",
+            "options": None,
+            "ground_truth": "3",
+            "pruned": False,
+        }
+        for number, dataset in enumerate(sets)
+    ]
+    zips = {
+        f"{dataset}.zip": zipped({f"{dataset}/scene{number}.mp4": b"video"})
+        for number, dataset in enumerate(sets)
+    }
+    return {"test.jsonl": "\n".join(map(json.dumps, rows)).encode(), **zips}
+
+
+def videommmu() -> Files:
+    """Return one video in two disciplines' zips each, asked about in all three tracks."""
+    names = {"Art": "validation_Art_1", "Science": "validation_Biology_2"}
+    rows = [
+        {
+            "id": name,
+            "question": "Which?",
+            "options": ["one", "two"],
+            "answer": "A",
+            "question_type": "multiple-choice",
+        }
+        for name in names.values()
+    ]
+    tracks = ("Perception", "Comprehension", "Adaptation")
+    alone = zipped({f"question_only/{name}_image.mp4": b"image" for name in names.values()})
+    return {
+        **{f"{track}/test-00000-of-00001.parquet": table(*rows) for track in tracks},
+        **{f"{part}.zip": zipped({f"{part}/{name}.mp4": b"v"}) for part, name in names.items()},
+        "question_only.zip": alone,
+    }
+
+
+def mvbench() -> Files:
+    """Return tasks of five kinds of media, one of them in the late archive, one undistributed."""
+    asked = {
+        "object_existence": "video_1.mp4",
+        "counterfactual_inference": "video_late.mp4",
+        "action_antonym": "2.webm",
+        "episodic_reasoning": "clip_3",
+        "fine_grained_pose": "S001.avi",
+    }
+    rows = {
+        task: {"video": video, "question": "What?", "candidates": ["a", "b"], "answer": "b"}
+        for task, video in asked.items()
+    }
+    rows["episodic_reasoning"] |= {"start": 0.0, "end": 4.0}
+    videos = {
+        "clevrer": {"clevrer/video_validation/video_1.mp4": b"v"},
+        "data0613": {"data0613/clevrer/video_validation/video_late.mp4": b"v"},
+        "ssv2_video": {"ssv2_video/2.webm": b"v"},
+        "tvqa": {f"tvqa/frames_fps3_hq/clip_3/{n:05}.jpg": b"frame" for n in range(1, 13)},
+    }
+    return {
+        **{f"json/{task}.json": json.dumps([row]).encode() for task, row in rows.items()},
+        **{f"video/{name}.zip": zipped(entries) for name, entries in videos.items()},
+        "video/MVBench_videos_ntu.txt": b"S001.avi",
+    }
+
+
+def tempcompass() -> Files:
+    """Return one video with one question per task."""
+    about = {"video_id": "1034_reverse", "dim": "action"}
+    choice = {"question": "What does the boy do?\nA. jump\nB. run", "answer": "A. jump"}
+    captions = "Which caption matches the video better?\nCaption A: He jumps.\nCaption B: He runs."
+    recast = {"mc_question": choice["question"], "mc_answer": choice["answer"]}
+    rows = {
+        "multi-choice": choice,
+        "yes_no": {"question": "Is the boy jumping?", "answer": "yes"},
+        "caption_matching": {"question": captions, "answer": "Caption A: He jumps."},
+        "captioning": {"question": "Generated Caption:", "answer": "A. jump", **recast},
+    }
+    return {
+        **{f"{task}/test-00000-of-00001.parquet": table(about | row) for task, row in rows.items()},
+        "tempcompass_videos.zip": zipped({"videos/1034_reverse.mp4": b"video"}),
+    }
+
+
+PUBLISHED: Mapping[str, Callable[[], Files]] = {
+    "vsibench": vsibench,
+    "videommmu": videommmu,
+    "videommmu-question-only": videommmu,
+    "mvbench": mvbench,
+    "tempcompass": tempcompass,
+}
+UNWANTED = {"README.md": b"card", ".gitattributes": b"", "extra/model.bin": b"weights"}
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_fetched_benchmark_has_a_file_for_every_question(name: str, tmp_path: Path) -> None:
+    """What the publishers distribute is read and found; what they may not is said to be so."""
+    task = task_registry.get(name)
+    assert task.source is not None
+    files = PUBLISHED[name]()
+    folder = task_registry.data_folder(task, tmp_path)
+    repos = {task.source.repo: {task.source.revision: {**files, **UNWANTED}}}
+    with serve(repos) as hub:
+        receipt = fetch(task.source, folder, endpoint=hub.endpoint)
+    assert set(receipt.files) == set(files)
+    samples = task.load(folder).samples
+    gaps = find_gaps(task, samples)
+    assert len(samples) > 0
+    assert [gap for gap in gaps if gap.obtainable] == []
+    assert len(gaps) == len(task.source.undistributed)
+
+
+def test_late_archive_of_mvbench_unpacks_beside_the_others(tmp_path: Path) -> None:
+    """Videos of data0613 come to lie where the questions look for them."""
+    source = task_registry.get("mvbench").source
+    assert source is not None
+    with serve({source.repo: {source.revision: mvbench()}}) as hub:
+        fetch(source, tmp_path, endpoint=hub.endpoint)
+    found = {path.name for path in (tmp_path / "video/clevrer/video_validation").iterdir()}
+    assert found == {"video_1.mp4", "video_late.mp4"}
+
+
+def test_command_fetches_and_ends_with_the_verdict_of_check(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """``data fetch`` says which commit it brought and whether everything is there."""
+    source = task_registry.get("vsibench").source
+    assert source is not None
+    with serve({source.repo: {source.revision: vsibench(), "f" * 40: vsibench()}}) as hub:
+        flags = ["--data", str(tmp_path), "--endpoint", hub.endpoint]
+        assert main(["data", "fetch", "vsibench", *flags]) == 0
+        assert f"4 files of commit {source.revision} (our pin)" in capsys.readouterr().out
+        assert main(["data", "fetch", "vsibench", *flags, "--revision", "main"]) == 0
+        assert f"{'f' * 40} (not our pin)" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_pin_is_a_commit_and_the_page_is_where_the_task_says(name: str) -> None:
+    """Every source names a full commit hash, and tasks and sources agree on the repository."""
+    task = task_registry.get(name)
+    assert task.source is not None
+    assert len(bytes.fromhex(task.source.revision)) == 20
+    assert task.source.page == task.homepage
+
+
+def test_tasks_command_lists_every_task(capsys: pytest.CaptureFixture[str]) -> None:
+    """Each installed benchmark is shown with its scorers and their means."""
+    assert main(["tasks"]) == 0
+    printed = capsys.readouterr().out
+    assert all(name in printed for name in TASKS)
+    assert "official@1 (macro8)" in printed
