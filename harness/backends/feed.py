@@ -28,9 +28,10 @@ class Feed:
         self._error: Exception | None = None
         self.exhausted = False
         """Nothing will be taken any more."""
-        threading.Thread(
+        self._thread = threading.Thread(
             target=self._read, args=(requests,), name="request-feed", daemon=True
-        ).start()
+        )
+        self._thread.start()
 
     def take(self, *, wait: bool) -> Request | None:
         """Take the next request; None when there is none now, or none any more.
@@ -52,6 +53,10 @@ class Feed:
     def close(self) -> None:
         """Stop reading; a read under way ends by itself."""
         self._closed.set()
+
+    def join(self) -> None:
+        """Wait until nothing reads any more."""
+        self._thread.join()
 
     def _read(self, requests: Iterable[Request]) -> None:
         try:

@@ -19,7 +19,7 @@ from PIL import Image, ImageOps
 from harness.errors import MediaError
 from harness.schema import Clip, FramePolicy, Media, MediaKind
 from harness.video.frames import frame_size, indices, span
-from harness.video.readers import Frame, read
+from harness.video.reader import Frame, read
 from harness.video.track import scan
 
 
@@ -60,7 +60,7 @@ class _Source:
     first: int
     """Number that the frame rules give to the first frame."""
     read: Callable[[frozenset[int]], Iterable[tuple[int, Frame]]]
-    """Yields frames, counted from 0, as `harness.video.readers.read` does."""
+    """Yields frames, counted from 0, as `harness.video.reader.read` does."""
 
 
 def _clip(source: _Source, media: Media, policy: FramePolicy, grid: int) -> Clip:

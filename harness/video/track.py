@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -18,6 +17,8 @@ from harness.errors import MediaError
 if TYPE_CHECKING:
     from av import Packet, VideoStream
     from av.container import InputContainer
+
+_MAX_REORDER = 64  # frames; codecs allow 16, and groups of 32 are the longest in use
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,20 +38,6 @@ class Track:
     """Places in `packets` where decoding can begin, increasing."""
     timed: bool
     """False where the container stores no presentation times (AVI): frames have to be counted."""
-
-    @property
-    def closed(self) -> bool:
-        """Whether every frame can be decoded from the last key frame stored before it.
-
-        An open group stores, after its key frame, frames that are shown before it and need the
-        group before. Frames that are decoded and never shown (edit lists) count as open too.
-        """
-        if not self.timed or len(self.packets) != len(self.pts):
-            return False
-        bounds = [*self.keys, len(self.packets)]
-        return bounds[0] == 0 and all(
-            min(self.packets[start:stop]) == self.packets[start] for start, stop in pairwise(bounds)
-        )
 
 
 def scan(path: Path) -> Track:
@@ -111,11 +98,11 @@ def _track(path: Path, stream: VideoStream, entries: list[_Entry], *, timed: boo
     if not shown or not rate or not stream.time_base:
         raise MediaError("the video stream has no frames or no frame rate")
     fps = float(rate)
-    known = {entry.pts for entry in entries if entry.pts is not None}
-    timed = timed and len(known) == len(entries)
-    if timed:
+    packets = [entry.pts or 0 for entry in entries]
+    timed = timed and len({entry.pts for entry in entries} - {None}) == len(entries)
+    if timed and _plausible(packets):
         pts = sorted(entry.pts or 0 for entry in entries if not entry.hidden)
-    elif shown == len(entries):
+    elif not timed and shown == len(entries):
         pts = list(range(shown))
     else:
         raise MediaError("the file's table of times is damaged")
@@ -124,10 +111,16 @@ def _track(path: Path, stream: VideoStream, entries: list[_Entry], *, timed: boo
         fps=fps,
         pts=tuple(pts),
         times=tuple(float(time * stream.time_base) if timed else time / fps for time in pts),
-        packets=tuple(entry.pts or 0 for entry in entries),
+        packets=tuple(packets),
         keys=tuple(place for place, entry in enumerate(entries) if entry.key),
         timed=timed,
     )
+
+
+def _plausible(packets: list[int]) -> bool:
+    """Tell whether every frame is shown about when it is decoded."""
+    shown = sorted(range(len(packets)), key=packets.__getitem__)
+    return all(abs(place - rank) <= _MAX_REORDER for rank, place in enumerate(shown))
 
 
 @contextmanager

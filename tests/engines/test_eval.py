@@ -1,0 +1,67 @@
+"""The whole command on real engines: real videos, a damaged one, and both engines side by side."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from harness.cli import main
+from harness.schema import Outcome
+from harness.store import read_records
+
+pytest.importorskip("torch", reason="needs the heavy environment: torch is not installed")
+
+REAL = Path(__file__).parents[3] / "shared" / "data" / "videos"
+CLIPS = ("pancake.mkv", "video1.mp4", "yoga.mp4", "corrupted.mp4")
+FLAGS = ("--max-frames", "8", "--max-pixels", "50176", "--max-model-len", "4096")
+
+pytestmark = [
+    pytest.mark.engine,
+    pytest.mark.filterwarnings("default"),  # third-party imports warn
+    pytest.mark.usefixtures("small_cpu_cache"),
+    pytest.mark.skipif(not REAL.is_dir(), reason=f"no real clips in {REAL}"),
+]
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory) -> Path:
+    """Three questions about each real clip, in VSI-Bench's layout."""
+    folder = tmp_path_factory.mktemp("real")
+    videos = folder / "vsibench" / "scannet"
+    videos.mkdir(parents=True)
+    rows = []
+    for clip in CLIPS:
+        (videos / f"{Path(clip).stem}.mp4").symlink_to(REAL / clip)
+        for question in ("How many people are there?", "How many tables?", "How many plates?"):
+            rows.append({
+                "id": len(rows),
+                "dataset": "scannet",
+                "scene_name": Path(clip).stem,
+                "question_type": "object_counting",
+                "question": question,
+                "options": None,
+                "ground_truth": "1",
+            })  # fmt: skip
+    (videos.parent / "test.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return folder
+
+
+@pytest.mark.parametrize("backend", ["transformers", "vllm"])
+def test_a_damaged_video_costs_its_own_items_only(data, checkpoint_of, tmp_path, capsys, backend):
+    """Items on good clips are scored, those on the damaged one FAILED with the reason, exit 4."""
+    pytest.importorskip(backend, reason=f"needs the heavy environment: {backend} is not installed")
+    code = main([
+        "eval", str(checkpoint_of("qwen2_5_vl").path), "--data", str(data), "--tasks", "vsibench",
+        "--protocol", "official", "--backend", backend, "--out", str(tmp_path), *FLAGS,
+    ])  # fmt: skip
+    assert code == 4
+    records = read_records(tmp_path)
+    failed = [record for record in records if record.outcome is Outcome.FAILED]
+    assert len(records) == 12
+    assert {record.cluster for record in failed} == {"scannet/corrupted"}
+    assert len(failed) == 3
+    assert all("frames can be decoded" in record.failure.message for record in failed)
+    assert all(record.text is not None for record in records if record not in failed)
+    assert "corrupted.mp4" in capsys.readouterr().out
