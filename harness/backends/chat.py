@@ -24,11 +24,12 @@ def load_processor(checkpoint: Checkpoint) -> Any:
     except ImportError as error:
         raise missing_extra("transformers", "transformers") from error
     try:
-        return AutoProcessor.from_pretrained(checkpoint.path)
+        processor = AutoProcessor.from_pretrained(checkpoint.path)
     except (OSError, ValueError, ImportError) as error:
-        raise BackendError(
-            f"the processor of {checkpoint.path} cannot be loaded: {error}"
-        ) from error
+        raise BackendError(f"the processor of {checkpoint.path} is unusable: {error}") from error
+    if not hasattr(processor, "tokenizer"):
+        raise BackendError(f"{checkpoint.path} has a tokenizer only, so it cannot be shown a video")
+    return processor
 
 
 def messages(prompt: Prompt, clips: Sequence[Clip]) -> list[Message]:

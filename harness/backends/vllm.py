@@ -84,7 +84,7 @@ class VLLMBackend:
             self._engine.abort_request(list(running))
 
     def close(self) -> None:
-        """Stop the engine and free its memory."""
+        """Stop the engine and free its memory; vLLM allows one engine per process at a time."""
         from vllm.distributed import cleanup_dist_env_and_memory
 
         self._engine.renderer.shutdown()
@@ -207,8 +207,10 @@ def _normalizes_alike(processor: Any) -> bool:
 
     It then uses the image processor's mean and deviation for videos too (seen in 0.32).
     """
-    image, video = processor.image_processor, processor.video_processor
-    return all(getattr(image, name) == getattr(video, name) for name in ("image_mean", "image_std"))
+    image = getattr(processor, "image_processor", None)
+    video = getattr(processor, "video_processor", None)
+    statistics = ("image_mean", "image_std")
+    return all(getattr(image, name, None) == getattr(video, name, None) for name in statistics)
 
 
 def _prepare_environment(options: EngineOptions) -> None:

@@ -18,7 +18,7 @@ from harness.errors import DatasetError, UsageError
 from harness.plan import JudgeChoice, Plan, PlannedTask, pick_scorer, select
 
 if TYPE_CHECKING:
-    from harness.schema import Record
+    from harness.schema import Record, Request
 
 STORED = "stored"
 
@@ -74,7 +74,7 @@ def read_responses(path: Path) -> dict[str, str | None]:
     """Read ``{"id", "text"}`` lines; a repeated id or a malformed line is refused."""
     responses: dict[str, str | None] = {}
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = path.read_text(encoding="utf-8").split("\n")
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"{path}: cannot be read: {error}") from None
     for number, line in enumerate(lines, start=1):
@@ -122,8 +122,8 @@ def _planned(
 
 
 def _records(planned: PlannedTask, responses: Mapping[str, str | None]) -> dict[str, Record]:
+    from harness.backends.replay import ReplayBackend
     from harness.runner import make_record
-    from harness.schema import Completion, Failure
 
     known = {sample.id: sample for sample in planned.samples}
     unknown = [sample_id for sample_id in responses if sample_id not in known]
@@ -132,15 +132,19 @@ def _records(planned: PlannedTask, responses: Mapping[str, str | None]) -> dict[
             f"{len(unknown)} responses have ids that {planned.selection} does not have,"
             f" first: {unknown[0]!r}; its ids look like {next(iter(known))!r}"
         )
-    no_text = Failure(stage="generate", error="NoText", message="the stored response is null")
+    texts = {sample_id: text for sample_id, text in responses.items() if text is not None}
+    answers = ReplayBackend(texts).generate(map(_request, responses))
     return {
-        sample_id: make_record(
-            planned,
-            known[sample_id],
-            no_text if text is None else Completion(text=text, finish_reason="stop"),
-        )
-        for sample_id, text in responses.items()
+        request.id: make_record(planned, known[request.id], answer) for request, answer in answers
     }
+
+
+def _request(sample_id: str) -> Request:
+    """Ask for a stored text; how it was prompted and sampled is not known here."""
+    from harness.schema import Prompt, Request, Sampling
+
+    unknown = Sampling(temperature=0.0, max_tokens=0)
+    return Request(id=sample_id, prompt=Prompt(text=""), sampling=unknown)
 
 
 def _keep(args: Namespace, plan: Plan, records: Mapping[str, Record]) -> None:

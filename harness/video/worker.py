@@ -77,8 +77,9 @@ class Worker:
         self.stop()
         spawn = multiprocessing.get_context("spawn")
         self._pipe, theirs = spawn.Pipe()
-        self._process = spawn.Process(target=_serve, args=(theirs, self._decoder), daemon=True)
-        self._process.start()
+        process = spawn.Process(target=_serve, args=(theirs, self._decoder), daemon=True)
+        process.start()
+        self._process = process  # from now on others may kill it
         theirs.close()  # so that the pipe ends when the process does
         try:
             if not self._pipe.poll(_START_S):

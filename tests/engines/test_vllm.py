@@ -27,6 +27,7 @@ READ_AHEAD = 2 + 1
 """The feed holds two requests and has a third in hand."""
 
 
+# vLLM's process-wide state allows one engine at a time: tests with one of their own come first.
 @pytest.fixture(scope="module")
 def backend(checkpoint_of) -> Iterator[VLLMBackend]:
     backend = VLLMBackend(checkpoint_of("qwen2_5_vl"), OPTIONS)
@@ -62,6 +63,36 @@ def test_an_adapter_of_the_vision_tower_is_refused(checkpoint_of):
     """vLLM would leave it out without a word; the message names another way."""
     with pytest.raises(BackendError, match=r"adapts more than the language model.*transformers"):
         VLLMBackend(checkpoint_of("vision_adapter"), OPTIONS)
+
+
+def test_engine_in_a_process_of_its_own(checkpoint_of, reference, monkeypatch):
+    """As on a GPU: the same answers, and a refused request leaves its clip usable there too."""
+    monkeypatch.setenv("VLLM_ENABLE_V1_MULTIPROCESSING", "1")
+    backend = VLLMBackend(checkpoint_of("qwen2_5_vl"), OPTIONS)
+    asked = questions(28)
+    long = replace(asked[0], id="long", sampling=Sampling(temperature=0.0, max_tokens=2048))
+    answers = ask(backend, [long, *asked])
+    backend.close()
+    assert isinstance(answers.pop("long"), Failure)
+    assert len(disagreements(answers, reference("qwen2_5_vl"))) <= 2
+
+
+def test_a_dead_engine_stops_the_run(checkpoint_of):
+    """What it has finished was yielded before; the error names the cause."""
+    backend = VLLMBackend(checkpoint_of("qwen2_5_vl"), OPTIONS)
+    step, steps = backend._engine.step, iter(range(30))
+
+    def failing_step() -> list[object]:
+        if next(steps, None) is None:
+            raise RuntimeError("out of memory")
+        return step()
+
+    backend._engine.step = failing_step
+    answers = []
+    with pytest.raises(BackendError, match="engine died: RuntimeError: out of memory"):
+        answers.extend(backend.generate(questions(28)))
+    assert answers
+    backend.close()
 
 
 def test_a_request_that_is_too_long_fails_alone(backend):
@@ -159,21 +190,3 @@ def test_an_error_of_the_request_source_is_raised(backend):
 
     with pytest.raises(OSError, match="disk is gone"):
         list(backend.generate(requests()))
-
-
-def test_a_dead_engine_stops_the_run(checkpoint_of):
-    """What it has finished was yielded before; the error names the cause."""
-    backend = VLLMBackend(checkpoint_of("qwen2_5_vl"), OPTIONS)
-    step, steps = backend._engine.step, iter(range(30))
-
-    def failing_step() -> list[object]:
-        if next(steps, None) is None:
-            raise RuntimeError("out of memory")
-        return step()
-
-    backend._engine.step = failing_step
-    answers = []
-    with pytest.raises(BackendError, match="engine died: RuntimeError: out of memory"):
-        answers.extend(backend.generate(questions(28)))
-    assert answers
-    backend.close()
