@@ -22,6 +22,10 @@ class EngineChoice:
     """Server of an OpenAI-compatible API, up to and with ``/v1``."""
     max_model_len: int = 16384
     """Most tokens of prompt and answer together."""
+    video_as_images: bool = False
+    """Send frames to a server as images, for servers that know no video."""
+    frame_grid: int = 28
+    """Frame sides are multiples of it at a served model, whose processor is out of sight."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,7 +91,7 @@ def _fake(spec: str) -> Engine:
 
 
 def _served(spec: str, choice: EngineChoice) -> Engine:
-    from harness.backends.openai import OpenAIBackend
+    from harness.backends.openai import OpenAIBackend, ServerOptions
     from harness.checkpoint import served
 
     assert choice.base_url is not None
@@ -97,8 +101,8 @@ def _served(spec: str, choice: EngineChoice) -> Engine:
         backend="openai",
         checkpoint=model.name,
         identity=model.identity,
-        grid=model.frame_grid,
-        build=lambda: OpenAIBackend(model),
+        grid=choice.frame_grid,
+        build=lambda: OpenAIBackend(model, ServerOptions(video_as_images=choice.video_as_images)),
     )
 
 

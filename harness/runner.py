@@ -6,6 +6,7 @@ one place where something that goes wrong with an item becomes a record of it.
 
 from __future__ import annotations
 
+import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
@@ -38,6 +39,7 @@ class Runner:
         self._run = run
         self._on_record = on_record
         self._grid = grid
+        self._lock = threading.Lock()
         done = run.finished()
         self.work: dict[str, Work] = {
             sample.id: (planned, sample)
@@ -97,8 +99,9 @@ class Runner:
         self, sample_id: str, answer: Completion | Failure, clips: tuple[Clip, ...] = ()
     ) -> None:
         record = make_record(*self.work[sample_id], answer, clips)
-        self._run.append(record)
-        self._on_record(record)
+        with self._lock:  # engines read requests, and so learn of undecodable media, on a thread
+            self._run.append(record)
+            self._on_record(record)
 
 
 def make_record(

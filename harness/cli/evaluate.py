@@ -90,7 +90,11 @@ def _job(args: Namespace) -> EvalJob:
         judge=judge_choice(args),
     )
     choice = EngineChoice(
-        backend=args.backend, base_url=args.base_url, max_model_len=args.max_model_len
+        backend=args.backend,
+        base_url=args.base_url,
+        max_model_len=args.max_model_len,
+        video_as_images=args.video_as_images,
+        frame_grid=args.frame_grid,
     )
     plan = make_plan(args.tasks, args.data, choices)
     engine = choose(args.checkpoint, choice)
@@ -200,6 +204,16 @@ def _engine_flags(parser: ArgumentParser) -> None:
         default=preset.max_model_len,
         metavar="N",
         help="tokens of prompt and answer (default: %(default)s)",
+    )
+    group.add_argument(
+        "--video-as-images", action="store_true", help="for a server that knows no video"
+    )
+    group.add_argument(
+        "--frame-grid",
+        type=count,
+        default=preset.frame_grid,
+        metavar="N",
+        help="frame sides at a served model are multiples of it (default: %(default)s)",
     )
 
 

@@ -76,7 +76,7 @@ def build(folder: Path, samples: Sequence[Sample], seed: int = 0) -> Path:
     return folder
 
 
-def train_tokenizer(texts: Sequence[str]) -> PreTrainedTokenizerBase:
+def train_tokenizer(texts: Sequence[str], vocabulary: int = _VOCABULARY) -> PreTrainedTokenizerBase:
     """Train a byte-level BPE tokenizer with the special tokens Qwen-VL models use."""
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
     from transformers import PreTrainedTokenizerFast
@@ -88,7 +88,7 @@ def train_tokenizer(texts: Sequence[str]) -> PreTrainedTokenizerBase:
     bpe.train_from_iterator(
         texts,
         trainers.BpeTrainer(
-            vocab_size=_VOCABULARY,
+            vocab_size=vocabulary,
             special_tokens=special,
             initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
             show_progress=False,

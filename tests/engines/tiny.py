@@ -14,7 +14,8 @@ from typing import Any
 
 import torch
 import transformers
-from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+
+from tasks.demo.checkpoint import CHAT_TEMPLATE, VISION_TOKENS, train_tokenizer
 
 SEED = 0
 PATCH_14 = {"patch_size": 14, "merge_size": 2, "temporal_patch_size": 2}
@@ -29,27 +30,12 @@ LANGUAGE = {
     "max_position_embeddings": 4096,
     "tie_word_embeddings": False,
 }
-SPECIAL = {
-    "image_token": "<|image_pad|>",
-    "video_token": "<|video_pad|>",
-    "vision_start_token": "<|vision_start|>",
-    "vision_end_token": "<|vision_end|>",
-}
 CORPUS = [
     "How many chairs are in the room? Answer with the option's letter from the given choices.",
     "Which direction does the ball move after it leaves the table: left, right, up or down?",
     "<think>The video shows a person opening the door, then walking away.</think>",
     "<answer>A</answer> <answer>B</answer> <answer>C</answer> <answer>12</answer>",
 ]
-CHAT_TEMPLATE = """\
-{%- for message in messages %}{{ '<|im_start|>' + message.role + '\\n' }}
-{%- if message.content is string %}{{ message.content }}{% else %}
-{%- for part in message.content %}
-{%- if part.type == 'image' %}{{ '<|vision_start|><|image_pad|><|vision_end|>' }}
-{%- elif part.type == 'video' %}{{ '<|vision_start|><|video_pad|><|vision_end|>' }}
-{%- elif part.type == 'text' %}{{ part.text }}{% endif %}
-{%- endfor %}{% endif %}{{ '<|im_end|>\\n' }}{% endfor %}
-{%- if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}"""
 
 
 def qwen2_vl(folder: Path) -> Path:
@@ -159,8 +145,8 @@ def llava_onevision(folder: Path) -> Path:
             "patch_size": patch,
             "vision_use_head": False,
         },
-        image_token_index=tokenizer.convert_tokens_to_ids(SPECIAL["image_token"]),
-        video_token_index=tokenizer.convert_tokens_to_ids(SPECIAL["video_token"]),
+        image_token_index=tokenizer.convert_tokens_to_ids(VISION_TOKENS["image_token"]),
+        video_token_index=tokenizer.convert_tokens_to_ids(VISION_TOKENS["video_token"]),
         image_grid_pinpoints=[[side, side], [side, 2 * side]],
         vision_feature_select_strategy="full",
         vision_feature_layer=-1,
@@ -203,22 +189,7 @@ ADAPTERS: dict[str, Callable[[Path, Path], Path]] = {
 
 
 def _tokenizer() -> Any:
-    model = Tokenizer(models.BPE())
-    model.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    model.decoder = decoders.ByteLevel()
-    trainer = trainers.BpeTrainer(
-        vocab_size=384,
-        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
-        special_tokens=["<|endoftext|>", "<|im_start|>", "<|im_end|>", *SPECIAL.values()],
-        show_progress=False,
-    )
-    model.train_from_iterator(CORPUS, trainer)
-    return transformers.PreTrainedTokenizerFast(
-        tokenizer_object=model,
-        eos_token="<|im_end|>",
-        pad_token="<|endoftext|>",
-        extra_special_tokens=SPECIAL,
-    )
+    return train_tokenizer(CORPUS, vocabulary=384)
 
 
 def _vocabulary(tokenizer: Any) -> dict[str, int]:
@@ -231,7 +202,9 @@ def _vocabulary(tokenizer: Any) -> dict[str, int]:
 
 
 def _vision_ids(tokenizer: Any) -> dict[str, Any]:
-    ids = {f"{name}_id": tokenizer.convert_tokens_to_ids(text) for name, text in SPECIAL.items()}
+    ids = {
+        f"{name}_id": tokenizer.convert_tokens_to_ids(text) for name, text in VISION_TOKENS.items()
+    }
     return {**ids, "tie_word_embeddings": False}
 
 
