@@ -13,20 +13,25 @@ from pathlib import Path
 
 from harness.errors import UsageError
 from harness.plan import Plan
-from harness.schema import Failure, FramePolicy, FrameRule, Sample
+from harness.schema import Failure, FramePolicy, FrameRule, Media, Sample
 from harness.task import Task
+from harness.video.audit import DecordDiffersError
 from harness.video.pool import DecodeJob, DecodePool
 
 SHOWN = 10
 """Files listed before the rest is only counted."""
 
-_FIRST_AND_LAST = FramePolicy(rule=FrameRule.LINSPACE, min_frames=2, max_frames=2)
+_PROBED = FramePolicy(rule=FrameRule.LINSPACE, max_frames=8)
 _GRID = 28
+_DIFFERS = (
+    "sound here, but decord, which Video-R1, lmms-eval and VLMEvalKit read with, shows other"
+    " frames: their published numbers saw those"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gap:
-    """Media that cannot be used, for one reason."""
+    """Media with something wrong or noteworthy about them, for one reason."""
 
     reason: str
     """What is wrong and what to do about it."""
@@ -36,6 +41,8 @@ class Gap:
     """Questions that need them."""
     obtainable: bool = True
     """Whether the benchmark's publishers hand these media out."""
+    usable: bool = False
+    """Whether the media are sound after all, and only worth knowing about."""
 
     def lines(self) -> list[str]:
         """Describe the gap for a person: the first files, then what to do about them."""
@@ -84,10 +91,10 @@ def require_media(plan: Plan) -> list[str]:
 
 
 def probe_jobs(samples: Iterable[Sample]) -> list[DecodeJob]:
-    """Return one job per distinct medium on disk: its first and its last frame."""
+    """Return one job per distinct medium on disk: eight frames, the first and last among them."""
     distinct = dict.fromkeys(media for sample in samples for media in sample.media)
     return [
-        DecodeJob(media=(media,), policy=_FIRST_AND_LAST, grid=_GRID)
+        DecodeJob(media=(media,), policy=_PROBED, grid=_GRID)
         for media in distinct
         if media.path.exists()
     ]
@@ -99,20 +106,23 @@ def find_damage(
     pool: DecodePool,
     on_decoded: Callable[[], None],
 ) -> list[Gap]:
-    """Run the probe jobs of `samples` and return those that fail as one gap, or none."""
-    errors = {}
+    """Run the probe jobs of `samples`; return what fails, and what decord shows otherwise."""
+    samples = list(samples)
+    messages: dict[bool, dict[Media, str]] = {False: {}, True: {}}
     for job, decoded in pool.decode(jobs):
         on_decoded()
         if isinstance(decoded, Failure):
-            errors[job.media[0]] = decoded.message  # begins with the path
-    if not errors:
-        return []
+            differs = decoded.error == DecordDiffersError.__name__
+            messages[differs][job.media[0]] = decoded.message  # begins with the path
     return [
         Gap(
-            reason="damaged; delete and fetch them again",
-            media=tuple(sorted(set(errors.values()))),
-            items=sum(any(media in errors for media in sample.media) for sample in samples),
+            reason=_DIFFERS if differs else "damaged; delete and fetch them again",
+            media=tuple(sorted(set(found.values()))),
+            items=sum(any(media in found for media in sample.media) for sample in samples),
+            usable=differs,
         )
+        for differs, found in messages.items()
+        if found
     ]
 
 

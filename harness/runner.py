@@ -25,7 +25,7 @@ from harness.schema import (
 )
 from harness.store import RunWriter
 from harness.video.order import arrange
-from harness.video.pool import DecodeJob, DecodePool
+from harness.video.pool import DecodeJob, DecodePool, decode_job
 
 OnRecord = Callable[[Record], None]
 Work = tuple[PlannedTask, Sample]
@@ -79,9 +79,7 @@ class Runner:
         for sample_id, (planned, sample) in self.work.items():
             policy = planned.frames
             blind = policy.order is Variant.BLIND or not sample.media
-            # One decoding serves every order of the same frames.
-            decoding = replace(policy, order=Variant.ORDERED, seed=0)
-            job = None if blind else DecodeJob(media=sample.media, policy=decoding, grid=self._grid)
+            job = None if blind else decode_job(sample.media, policy, grid=self._grid)
             groups[job].append(sample_id)
         return dict(groups)
 

@@ -79,6 +79,11 @@ class Checked:
         """Distinct files or frame folders that the questions need."""
         return len({media.path for sample in self.samples for media in sample.media})
 
+    @property
+    def unusable(self) -> list[Gap]:
+        """The gaps that keep questions from being asked."""
+        return [gap for gap in self.gaps if not gap.usable]
+
 
 def _check(args: Namespace) -> Verdict:
     from rich.console import Console
@@ -143,11 +148,15 @@ def _decoded(selection: str, samples: Sequence[Sample]) -> list[Gap]:
     from rich.progress import Progress
 
     from harness.datacheck import find_damage, probe_jobs
+    from harness.video.audit import decode_and_compare
     from harness.video.pool import DecodePool
 
     console = Console(stderr=True)
     pool = DecodePool(
-        workers=default_workers(), timeout_s=DECODE_TIMEOUT_S, max_bytes=LOOK_AHEAD_BYTES
+        workers=default_workers(),
+        timeout_s=DECODE_TIMEOUT_S,
+        max_bytes=LOOK_AHEAD_BYTES,
+        decoder=decode_and_compare,
     )
     jobs = probe_jobs(samples)
     with pool, Progress(console=console, disable=not console.is_terminal) as progress:
@@ -165,8 +174,8 @@ def _show(console: Console, checks: Sequence[Checked]) -> Verdict:
     for heading in ("items", "media", "unusable", "items hit"):
         table.add_column(heading, justify="right")
     for check in checks:
-        unusable = sum(len(gap.media) for gap in check.gaps)
-        hit = sum(gap.items for gap in check.gaps)
+        unusable = sum(len(gap.media) for gap in check.unusable)
+        hit = sum(gap.items for gap in check.unusable)
         counts = (len(check.samples), check.n_media, unusable, hit)
         table.add_row(check.selection, *(f"{number:,}" for number in counts))
     console.print(table)
@@ -179,7 +188,9 @@ def _show(console: Console, checks: Sequence[Checked]) -> Verdict:
 
 def _verdict(checks: Sequence[Checked]) -> Verdict:
     incomplete = {
-        check.selection: sum(len(gap.media) for gap in check.gaps) for check in checks if check.gaps
+        check.selection: sum(len(gap.media) for gap in check.unusable)
+        for check in checks
+        if check.unusable
     }
     if incomplete:
         counts = ", ".join(f"{name} {number}" for name, number in incomplete.items())

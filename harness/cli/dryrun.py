@@ -10,7 +10,7 @@ from harness.cli.exits import Exit, Verdict
 from harness.datacheck import missing_media
 from harness.plan import Plan
 from harness.schema import Failure
-from harness.video.pool import DecodeJob, DecodePool
+from harness.video.pool import DecodeJob, DecodePool, decode_job
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -45,7 +45,7 @@ def _decode_estimate(plan: Plan, args: Namespace, grid: int) -> str:
     total = 0
     for planned in plan.tasks:
         clips = {sample.media: None for sample in planned.samples if sample.media}
-        jobs = [DecodeJob(media=media, policy=planned.frames, grid=grid) for media in clips]
+        jobs = list(dict.fromkeys(decode_job(media, planned.frames, grid=grid) for media in clips))
         total += len(jobs)
         probes += jobs[:: max(1, len(jobs) // _PROBES_PER_TASK)][:_PROBES_PER_TASK]
     if not probes:

@@ -49,6 +49,12 @@ def decode(media: Media, policy: FramePolicy, *, grid: int) -> Clip:
     return dataclasses.replace(clip, decode_s=time.perf_counter() - began)
 
 
+def resize(frame: Frame, size: tuple[int, int]) -> Frame:
+    """Resize one frame to (width, height) pixels, bicubic."""
+    image = Image.fromarray(np.ascontiguousarray(frame))
+    return np.asarray(image.resize(size, Image.Resampling.BICUBIC))
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Source:
     """Opened media: what is known before any frame is decoded, and how to decode."""
@@ -162,8 +168,7 @@ def _resized(
             max_pixels=policy.max_pixels,
             grid=grid,
         )
-        image = Image.fromarray(np.ascontiguousarray(frame))
-        yield index, np.asarray(image.resize(size, Image.Resampling.BICUBIC))
+        yield index, resize(frame, size)
 
 
 def _stack(frames: Sequence[Frame]) -> Frame:

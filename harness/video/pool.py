@@ -9,11 +9,11 @@ from __future__ import annotations
 import queue
 import threading
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import Self
 
-from harness.schema import Clip, Failure, FramePolicy, Media, MediaKind
+from harness.schema import Clip, Failure, FramePolicy, Media, MediaKind, Variant
 from harness.video.decode import decode
 from harness.video.worker import Decoder, Worker
 
@@ -33,6 +33,18 @@ class DecodeJob:
         images = sum(media.kind is MediaKind.IMAGE for media in self.media)
         frames = images + (len(self.media) - images) * self.policy.max_frames
         return frames * self.policy.max_pixels * 3
+
+
+def decode_job(media: tuple[Media, ...], policy: FramePolicy, *, grid: int) -> DecodeJob:
+    """Return the job of a question, equal for all questions that show the same frames.
+
+    One decoding serves every order of its frames, and a policy that takes videos whole does not
+    look at the spans that questions ask about.
+    """
+    if policy.whole:
+        media = tuple(replace(one, start_s=None, end_s=None) for one in media)
+    policy = replace(policy, order=Variant.ORDERED, seed=0)
+    return DecodeJob(media=media, policy=policy, grid=grid)
 
 
 Decoded = tuple[DecodeJob, tuple[Clip, ...] | Failure]

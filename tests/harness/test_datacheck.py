@@ -24,6 +24,7 @@ from harness.fetch import Source
 from harness.plan import Plan
 from harness.schema import Failure, Media, Sample
 from harness.video.pool import DecodeJob
+from tests.clips import write_clip
 from tests.toys import ToyTask, planned, sample
 
 
@@ -194,6 +195,20 @@ def test_decoding_finds_the_damaged_file(data: Path, capsys: pytest.CaptureFixtu
     """An empty video passes as present and fails as a video."""
     assert check(data, "--decode") == 4
     assert "scene0.mp4" in capsys.readouterr().out
+
+
+def test_a_sound_file_that_decord_misreads_is_noted(
+    data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It can be evaluated, so the check passes; it explains a gap to numbers made with decord."""
+    made = write_clip(
+        data / "open.mkv",
+        codec="libx264",
+        options={"x264-params": "open-gop=1:keyint=10:bframes=3:b-adapt=0"},
+    )
+    made.rename(data / "vsibench/scannet/scene0.mp4")
+    assert check(data, "--decode") == 0
+    assert "decord" in capsys.readouterr().out
 
 
 def test_malformed_question_is_named(data: Path) -> None:

@@ -13,6 +13,7 @@ from PIL import Image
 
 from harness.errors import MediaError
 from harness.schema import Clip, FramePolicy, FrameRule, Media, MediaKind, Variant
+from harness.video.audit import DecordDiffersError, decode_and_compare
 from harness.video.decode import decode
 from harness.video.reader import read
 from harness.video.track import scan
@@ -299,3 +300,13 @@ def test_nothing_is_printed(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -
     with pytest.raises(MediaError):
         video(path)
     assert capfd.readouterr() == ("", "")
+
+
+def test_files_that_decord_reads_otherwise_are_named(tmp_path: Path) -> None:
+    """An open group of pictures makes decord show frame 22 for 31; ours is right and says so."""
+    other = write_clip(tmp_path / "open.mkv", codec="libx264", options=OPEN_GROUPS)
+    same = write_clip(tmp_path / "closed.mp4", codec="libx264", options={"g": "12"})
+    every = policy(40)
+    assert numbers(decode_and_compare(Media(path=same), every, grid=4)) == tuple(range(40))
+    with pytest.raises(DecordDiffersError, match=r"open\.mkv: at frame \d+ decord shows another"):
+        decode_and_compare(Media(path=other), policy(5), grid=4)

@@ -1,5 +1,6 @@
 """The evaluation loop: every item is answered once, and what goes wrong costs one item."""
 
+import dataclasses
 from collections import Counter
 from pathlib import Path
 
@@ -77,6 +78,20 @@ def test_one_decoding_serves_all_questions_of_a_video(tmp_path):
     assert pool.decoded == {"good0.mp4": 1, "good1.mp4": 1, "good2.mp4": 1}
 
 
+def test_a_policy_of_whole_videos_decodes_each_once_whatever_the_spans(tmp_path):
+    """Questions about different spans of a video share its frames when spans are ignored."""
+    spans = [Media(path=Path("good.mp4"), start_s=n, end_s=n + 1) for n in range(3)]
+    samples = [sample(n, (media,)) for n, media in enumerate(spans)]
+    plan = planned(samples)
+    frames = dataclasses.replace(plan.protocol.frames, whole=True)
+    plan = dataclasses.replace(plan, protocol=dataclasses.replace(plan.protocol, frames=frames))
+    pool = FakePool()
+    with RunWriter(tmp_path, MANIFEST) as run:
+        Runner(Plan((plan,)), run, lambda r: None, grid=28).run(FakeBackend(lambda r: "A"), pool)
+        assert len(run.records) == 3
+    assert pool.decoded == {"good.mp4": 1}
+
+
 def test_the_record_tells_which_frames_were_seen(tmp_path):
     """Indices, times, size and decode time of every clip are written down."""
     record = _run(tmp_path, _samples(1), lambda r: "A")["toy/0"]
@@ -122,7 +137,6 @@ def test_a_cut_off_text_without_answer_is_truncated_not_no_answer():
 
 def test_a_scorer_that_breaks_fails_the_item_and_keeps_its_text():
     """A bug in a scorer is a named failure of one item, and the text can be scored again."""
-    import dataclasses
 
     def broken(sample, text) -> Score:
         raise ZeroDivisionError("gold is 0")
@@ -142,8 +156,6 @@ def test_a_scorer_that_breaks_fails_the_item_and_keeps_its_text():
 )
 def test_variants_change_what_the_model_sees(tmp_path, variant, indices):
     """Reversed, single-frame and blind runs show their frames as the record says."""
-    import dataclasses
-
     samples = _samples(1)
     plan = planned(samples)
     frames = dataclasses.replace(plan.protocol.frames, order=Variant(variant))
@@ -159,7 +171,6 @@ def test_variants_change_what_the_model_sees(tmp_path, variant, indices):
 
 def test_a_prompt_that_cannot_be_built_fails_its_item_only(tmp_path):
     """One bad row never stops a run."""
-    import dataclasses
 
     class Fussy(ToyTask):
         def prompt(self, sample, template):
