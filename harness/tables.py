@@ -9,29 +9,25 @@ from typing import TYPE_CHECKING
 from harness.schema import Outcome, Record, TaskSummary
 
 if TYPE_CHECKING:
-    from rich.console import Console, RenderableType
+    from rich.console import Console
     from rich.table import Table
 
 _BAR_WIDTH = 24
 _SHOWN_REASONS = 10
-_SHOWN_OUTCOMES = (
-    Outcome.CORRECT,
-    Outcome.PARTIAL,
-    Outcome.WRONG,
-    Outcome.NO_ANSWER,
-    Outcome.TRUNCATED,
-    Outcome.FAILED,
-)
+_NO_SCORE = (Outcome.NO_ANSWER, Outcome.TRUNCATED, Outcome.FAILED)
+"""Outcomes with a column of their own: what a score alone does not tell."""
 
 
 def print_summaries(console: Console, summaries: Mapping[str, TaskSummary]) -> None:
-    """Print the score table, then one breakdown per task."""
+    """Print the score table, how each task was scored, then one breakdown per task."""
+    from rich.text import Text
+
     console.print(score_table(summaries))
+    for name, summary in summaries.items():
+        console.print(Text(f"  {name}: {_provenance(summary)}", style="dim"))
     for name, summary in summaries.items():
         if len(summary.breakdown) > 1:
             console.print(breakdown_table(name, summary))
-        for figure, value in summary.extra.items():
-            console.print(f"  {name} {figure.replace('_', ' ')}: {value:.1f}")
 
 
 def print_failures(console: Console, records: Iterable[Record]) -> None:
@@ -54,20 +50,16 @@ def print_failures(console: Console, records: Iterable[Record]) -> None:
 
 
 def score_table(summaries: Mapping[str, TaskSummary]) -> Table:
-    """Build the main table: one line per task."""
+    """Build the main table, one line per task; it fits 80 columns."""
     from rich import box
     from rich.table import Table
 
-    table = Table(box=box.SIMPLE_HEAD, title="Scores", title_justify="left", title_style="bold")
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
     table.add_column("task", style="bold", no_wrap=True)
-    table.add_column("score", justify="right", style="bold cyan")
-    table.add_column("95 % CI", justify="right")
-    for heading in ("items", "videos"):
+    table.add_column("score", justify="right", style="bold cyan", no_wrap=True)
+    table.add_column("95 % CI", justify="right", no_wrap=True)
+    for heading in ("items", "videos", *(outcome.replace("_", " ") for outcome in _NO_SCORE)):
         table.add_column(heading, justify="right")
-    for outcome in _SHOWN_OUTCOMES:
-        table.add_column(outcome.value.replace("_", " "), justify="right")
-    table.add_column("scorer, mean", style="dim")
-    table.add_column("protocol", style="dim", no_wrap=True)
     for name, summary in summaries.items():
         table.add_row(name, *_score_cells(summary))
     return table
@@ -92,28 +84,25 @@ def breakdown_table(name: str, summary: TaskSummary) -> Table:
     return table
 
 
-def _score_cells(summary: TaskSummary) -> list[RenderableType]:
+def _score_cells(summary: TaskSummary) -> list[str]:
     interval = "-" if summary.ci95 is None else f"{summary.ci95[0]:.1f} - {summary.ci95[1]:.1f}"
-    cells: list[RenderableType] = [
-        _number(summary.score),
-        interval,
-        _items(summary),
-        str(summary.n_clusters),
-    ]
-    for outcome in _SHOWN_OUTCOMES:
+    cells = [_number(summary.score), interval, str(summary.n), str(summary.n_clusters)]
+    for outcome in _NO_SCORE:
         count = summary.outcomes.get(outcome, 0)
-        alarming = count and outcome in (Outcome.FAILED, Outcome.TRUNCATED)
-        cells.append(f"[red]{count}[/red]" if alarming else str(count))
-    return [*cells, f"{summary.scorer}, {summary.aggregation}", summary.protocol_hash]
+        cells.append(f"[red]{count}[/red]" if count and outcome is Outcome.FAILED else str(count))
+    return cells
 
 
-def _items(summary: TaskSummary) -> str:
+def _provenance(summary: TaskSummary) -> str:
+    """Say how the score came about, and what is not in it."""
     notes = [
-        f"{count} {word}"
-        for count, word in ((summary.missing, "missing"), (summary.dropped, "dropped"))
-        if count
+        f"scorer {summary.scorer}, aggregation {summary.aggregation}, protocol"
+        f" {summary.protocol_hash}",
+        *(f"{name.replace('_', ' ')} {value:.1f}" for name, value in summary.extra.items()),
+        *([f"{summary.missing} items without a record"] if summary.missing else []),
+        *([f"{summary.dropped} answers dropped by the scorer's rule"] if summary.dropped else []),
     ]
-    return f"{summary.n} ({', '.join(notes)})" if notes else str(summary.n)
+    return "; ".join(notes)
 
 
 def _number(value: float | int | None) -> str:

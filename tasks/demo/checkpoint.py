@@ -39,7 +39,7 @@ VISION_TOKENS = {
 }
 END_OF_TURN = "<|im_end|>"
 
-_STEPS, _BATCH, _LEARNING_RATE = 60, 16, 3e-3
+_STEPS, _BATCH, _LEARNING_RATE = 150, 16, 4e-3
 _VOCABULARY = 1024
 
 
@@ -60,7 +60,9 @@ def build(folder: Path, samples: Sequence[Sample], seed: int = 0) -> Path:
     except ImportError:
         raise missing_extra("transformers", "transformers") from None
 
+    transformers.logging.disable_progress_bar()
     turns = list(_turns(samples, random.Random(seed)))
+    random.Random(seed).shuffle(turns)
     tokenizer = train_tokenizer([part for turn in turns for part in turn])
     torch.manual_seed(seed)
     model = transformers.Qwen2_5_VLForConditionalGeneration(_config(tokenizer))
@@ -166,6 +168,7 @@ def _teach_format(
 
     rows = [_encoded(tokenizer, question, answer) for question, answer in turns]
     optimizer = torch.optim.AdamW(model.parameters(), lr=_LEARNING_RATE)
+    decay = torch.optim.lr_scheduler.LinearLR(optimizer, 1.0, 0.05, total_iters=_STEPS)
     model.train()
     for step in range(_STEPS):
         batch = [rows[(step * _BATCH + offset) % len(rows)] for offset in range(_BATCH)]
@@ -180,6 +183,7 @@ def _teach_format(
         ).loss
         loss.backward()
         optimizer.step()
+        decay.step()
         optimizer.zero_grad()
     model.eval()
 
