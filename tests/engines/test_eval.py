@@ -1,4 +1,4 @@
-"""The whole command on real engines: real videos, a damaged one, and both engines side by side."""
+"""The whole command on real engines: any checkpoint, real videos, a damaged one."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ pytestmark = [
     pytest.mark.engine,
     pytest.mark.filterwarnings("default"),  # third-party imports warn
     pytest.mark.usefixtures("small_cpu_cache"),
-    pytest.mark.skipif(not REAL.is_dir(), reason=f"no real clips in {REAL}"),
 ]
+needs_real = pytest.mark.skipif(not REAL.is_dir(), reason=f"no real clips in {REAL}")
 
 
 @pytest.fixture(scope="module")
@@ -48,6 +48,7 @@ def data(tmp_path_factory) -> Path:
     return folder
 
 
+@needs_real
 @pytest.mark.parametrize("backend", ["transformers", "vllm"])
 def test_a_damaged_video_costs_its_own_items_only(data, checkpoint_of, tmp_path, capsys, backend):
     """Items on good clips are scored, those on the damaged one FAILED with the reason, exit 4."""
@@ -65,3 +66,35 @@ def test_a_damaged_video_costs_its_own_items_only(data, checkpoint_of, tmp_path,
     assert all("frames can be decoded" in record.failure.message for record in failed)
     assert all(record.text is not None for record in records if record not in failed)
     assert "corrupted.mp4" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("backend", "name"),
+    [
+        ("transformers", "qwen2_5_vl"),
+        ("transformers", "qwen2_vl"),
+        ("transformers", "qwen3_vl"),
+        ("transformers", "llava_onevision"),
+        ("transformers", "language_adapter"),
+        ("vllm", "qwen2_5_vl"),
+        ("vllm", "qwen3_vl"),
+        ("vllm", "language_adapter"),
+    ],
+)
+def test_any_checkpoint_is_evaluated_on_all_four_benchmarks(
+    demo_data, checkpoint_of, tmp_path, backend, name
+):
+    """Qwen-VL models, another family and a LoRA adapter all run through the one command."""
+    pytest.importorskip(backend, reason=f"needs the heavy environment: {backend} is not installed")
+    checkpoint = checkpoint_of(name)
+    code = main([
+        "eval", str(checkpoint.adapter or checkpoint.path), "--data", str(demo_data),
+        "--protocol", "official", "--limit", "2", "--max-frames", "4", "--max-pixels", "18816",
+        "--max-model-len", "4096", "--backend", backend, "--out", str(tmp_path),
+    ])  # fmt: skip
+    assert code == 0
+    records = read_records(tmp_path)
+    assert len(records) == 8
+    assert all(record.text is not None and record.output_tokens > 0 for record in records)
+    grid = checkpoint.frame_grid
+    assert all(side % grid == 0 for r in records for size in r.frame_size for side in size)

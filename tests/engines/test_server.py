@@ -19,8 +19,10 @@ from asking import ask, clip, disagreements, questions, request
 
 from harness.backends.openai import OpenAIBackend, ServerOptions
 from harness.checkpoint import served
+from harness.cli import main
 from harness.errors import CheckpointError
 from harness.schema import Completion, Failure, Sampling
+from harness.store import read_manifest, read_records
 
 pytest.importorskip("torch", reason="needs the heavy environment: torch is not installed")
 pytest.importorskip("vllm.platforms", reason="needs the heavy environment: no vllm")
@@ -75,6 +77,20 @@ def test_answers_are_those_of_the_local_engine(backend, reference):
     assert {name: answer.prompt_tokens for name, answer in ours.items()} == {
         name: answer.prompt_tokens for name, answer in theirs.items()
     }
+
+
+def test_one_command_evaluates_a_served_model(server, demo_data, tmp_path):
+    """``eval NAME --base-url URL`` scores what the server holds, and says so in the manifest."""
+    code = main([
+        "eval", "tiny", "--base-url", server, "--data", str(demo_data), "--protocol", "official",
+        "--tasks", "vsibench,tempcompass:yes_no", "--limit", "4", "--max-frames", "4",
+        "--max-pixels", "18816", "--out", str(tmp_path),
+    ])  # fmt: skip
+    assert code == 0
+    manifest = read_manifest(tmp_path)
+    assert manifest["backend"] == "openai"
+    assert manifest["checkpoint"]["model"] == "tiny"
+    assert len(read_records(tmp_path)) == 8
 
 
 def test_more_frames_than_the_server_keeps_by_itself(backend, checkpoint_of):
