@@ -8,9 +8,12 @@ from importlib.util import find_spec
 from typing import Any
 
 from harness.backends.base import Backend
-from harness.errors import UsageError
+from harness.errors import UsageError, missing_extra
 
 BACKENDS = ("auto", "vllm", "transformers", "openai", "fake")
+
+_LOCAL = ("vllm", "transformers")
+"""Engines in process, the preferred one first; each is an extra of its own name."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,15 +70,21 @@ def _backend(choice: EngineChoice) -> str:
         if choice.backend not in ("auto", "openai"):
             raise UsageError(f"--base-url goes with --backend openai, not {choice.backend}")
         return "openai"
+    if choice.backend in _LOCAL and not _installed(choice.backend):
+        raise missing_extra(choice.backend, choice.backend)
     if choice.backend != "auto":
         return choice.backend
-    for name in ("vllm", "transformers"):
-        if find_spec(name) and find_spec("torch"):
+    for name in _LOCAL:
+        if _installed(name):
             return name
     raise UsageError(
         "no engine is installed; pip install 'videor1[vllm]' or 'videor1[transformers]',"
         " or name a server with --base-url"
     )
+
+
+def _installed(backend: str) -> bool:
+    return find_spec(backend) is not None and find_spec("torch") is not None
 
 
 def _fake(spec: str) -> Engine:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -98,3 +99,13 @@ def test_any_checkpoint_is_evaluated_on_all_four_benchmarks(
     assert all(record.text is not None and record.output_tokens > 0 for record in records)
     grid = checkpoint.frame_grid
     assert all(side % grid == 0 for r in records for size in r.frame_size for side in size)
+
+
+def test_a_checkpoint_without_processor_is_refused(demo_data, checkpoint_of, tmp_path, capsys):
+    """Exit 2 names the missing part before an engine starts or a run directory is made."""
+    folder = Path(shutil.copytree(checkpoint_of("qwen2_5_vl").path, tmp_path / "checkpoint"))
+    (folder / "processor_config.json").unlink()
+    out = tmp_path / "run"
+    assert main(["eval", str(folder), "--data", str(demo_data), "--out", str(out)]) == 2
+    assert "no processor config" in capsys.readouterr().err
+    assert not out.exists()

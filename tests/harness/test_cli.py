@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from importlib.util import find_spec
 from itertools import pairwise
 from pathlib import Path
 
@@ -196,16 +197,18 @@ def test_a_run_directory_that_cannot_be_made_is_a_usage_error(made, tmp_path, ca
     assert "choose another --out" in capsys.readouterr().err
 
 
-def test_a_checkpoint_without_processor_is_a_usage_error(made, tmp_path, capsys):
-    """A folder that no engine could load is refused before any engine starts."""
-    folder = tmp_path / "checkpoint"
-    folder.mkdir()
-    (folder / "config.json").write_text("{}")
-    (folder / "tokenizer.json").write_text("{}")
-    (folder / "model.safetensors").write_bytes(b"\x02\0\0\0\0\0\0\0{}")
-    code = main(["eval", str(folder), "--data", str(made), "--backend", "transformers"])
+@pytest.mark.parametrize("backend", ["vllm", "transformers"])
+def test_an_engine_that_is_not_installed_is_named(made, tmp_path, capsys, backend):
+    """The message is the pip line, and nothing is left behind."""
+    if find_spec(backend):
+        pytest.skip(f"{backend} is installed here")
+    out = tmp_path / "run"
+    code = main([
+        "eval", "any", "--data", str(made), "--backend", backend, "--out", str(out),
+    ])  # fmt: skip
     assert code == 2
-    assert "processor" in capsys.readouterr().err
+    assert f"pip install 'videor1[{backend}]'" in capsys.readouterr().err
+    assert not out.exists()
 
 
 def _wait_for(process, path):
