@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from argparse import Namespace
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict
-from typing import TYPE_CHECKING
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
 
 from harness.cli.exits import Exit, Verdict
-from harness.datacheck import missing_media
+from harness.datacheck import require_media
 from harness.plan import Plan
 from harness.schema import Failure
 from harness.video.pool import DecodeJob, DecodePool, decode_job
@@ -21,22 +23,28 @@ _PROBES_PER_TASK = 2
 
 
 def print_dry_run(console: Console, job: EvalJob, args: Namespace) -> Verdict:
-    """Print the plan; missing media make it exit 4, as they would stop the run."""
+    """Print the plan; missing media raise `UsageError`, as they would stop the run."""
     console.print(f"[bold]checkpoint[/bold] {job.engine.checkpoint}, backend {job.engine.backend}")
     console.print(f"[bold]run directory[/bold] {job.out}")
     for planned in job.plan.tasks:
         console.print(f"[bold]{planned.selection}[/bold], protocol {planned.protocol.hash}")
-        for name, value in asdict(planned.protocol).items():
-            console.print(f"  {name}: {value}", highlight=False)
+        for line in _lines(asdict(planned.protocol)):
+            console.print(f"  {line}", highlight=False)
         media = {sample.media for sample in planned.samples}
         console.print(f"  items: {len(planned.samples)}, videos: {len(media)}")
-    missing = missing_media(job.plan.samples)
-    if missing:
-        for path in missing[:10]:
-            console.print(f"[red]missing[/red] {path}")
-        return Verdict(Exit.INCOMPLETE, f"{len(missing)} media files are missing")
+    for warning in require_media(job.plan):
+        console.print(warning, style="yellow", markup=False)
     console.print(_decode_estimate(job.plan, args, job.engine.grid))
     return Verdict(Exit.OK, f"{len(job.plan.samples)} items are ready; nothing was run")
+
+
+def _lines(fields: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
+    """Write nested fields as ``frames.max_frames: 16`` lines, the names that `diff` uses too."""
+    for name, value in fields.items():
+        if isinstance(value, Mapping):
+            yield from _lines(value, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}: {value}"
 
 
 def _decode_estimate(plan: Plan, args: Namespace, grid: int) -> str:
@@ -56,8 +64,8 @@ def _decode_estimate(plan: Plan, args: Namespace, grid: int) -> str:
     if not times:
         return f"none of {len(probes)} probed videos could be decoded; run `videor1 data check`"
     each = sum(times) / len(times)
-    minutes = each * total / args.workers / 60
+    whole = timedelta(seconds=round(each * total / args.workers))
     return (
-        f"decoding {total} clips: about {minutes:.1f} min with {args.workers} workers"
+        f"decoding {total} clips: about {whole} with {args.workers} workers"
         f" ({each:.2f} s each, measured on {len(times)})"
     )

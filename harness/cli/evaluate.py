@@ -229,7 +229,7 @@ def _run_flags(parser: ArgumentParser) -> None:
         "--max-failures",
         type=FailureBudget.parse,
         default=FailureBudget(),
-        metavar="N|P%%",
+        metavar="N|P%",
         help="failed items accepted (default: 0)",
     )
     group.add_argument(

@@ -44,7 +44,7 @@ class ScoreCommand:
             "--max-failures",
             type=FailureBudget.parse,
             default=FailureBudget(),
-            metavar="N|P%%",
+            metavar="N|P%",
             help="responses without text accepted (default: 0)",
         )
         add_judge_flags(parser)
