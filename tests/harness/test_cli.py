@@ -121,6 +121,14 @@ def test_a_changed_protocol_is_refused_with_the_field(made, tmp_path, capsys):
     assert "max_frames: 4 != 6" in capsys.readouterr().err
 
 
+def test_another_checkpoint_is_refused(made, tmp_path, capsys):
+    """A run directory never mixes checkpoints."""
+    _eval(made, tmp_path / "run")
+    flags = ["--data", str(made), "--out", str(tmp_path / "run"), *SMALL]
+    assert main(["eval", "other", *flags]) == 2
+    assert "checkpoint.name: 'guesser' != 'other'" in capsys.readouterr().err
+
+
 def test_a_changed_question_file_is_refused(data, tmp_path, capsys):
     """New data is a new run."""
     _eval(data, tmp_path / "run")
