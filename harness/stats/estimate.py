@@ -15,6 +15,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+_ROUNDING = 1e-28
+"""Sum of squared influences below which clusters are equal but for rounding."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Estimate:
@@ -60,20 +63,40 @@ def clustered_estimate(
     Raises:
         ValueError: Without items.
     """
+    mean, totals = tree_mean(values, clusters, paths)
+    n, n_clusters = len(clusters), totals.size
+    se = standard_error(totals)
+    if se is None:
+        return Estimate(mean=mean, se=None, ci95=None, n=n, n_clusters=n_clusters)
+    interval = t_interval(mean, se, n_clusters) if se > 0 else wilson(mean, n_clusters)
+    return Estimate(mean=mean, se=se, ci95=interval, n=n, n_clusters=n_clusters)
+
+
+def tree_mean(
+    values: ArrayLike, clusters: Sequence[str], paths: Sequence[tuple[str, ...]] | None = None
+) -> tuple[float, NDArray[np.float64]]:
+    """Return a tree mean and each cluster's influence on it: how far it moves the mean.
+
+    Raises:
+        ValueError: Without items.
+    """
     scores = np.asarray(values, dtype=np.float64)
     if scores.size == 0:
         raise ValueError("an estimate needs at least one item")
     tree = [()] * scores.size if paths is None else list(paths)
     weights = tree_weights(tree)
-    mean = float(weights @ scores)
-    residuals = scores - _leaf_means(scores, tree)
-    totals = _totals(weights * residuals, clusters)
-    n_clusters = totals.size
-    if n_clusters < 2:
-        return Estimate(mean=mean, se=None, ci95=None, n=scores.size, n_clusters=n_clusters)
-    se = math.sqrt(n_clusters / (n_clusters - 1) * float(totals @ totals))
-    interval = t_interval(mean, se, n_clusters) if se > 0 else wilson(mean, n_clusters)
-    return Estimate(mean=mean, se=se, ci95=interval, n=scores.size, n_clusters=n_clusters)
+    influence = weights * (scores - _leaf_means(scores, tree))
+    return float(weights @ scores), cluster_sums(influence, clusters)
+
+
+def standard_error(totals: NDArray[np.float64]) -> float | None:
+    """Return the standard error of a mean from its clusters' influences; None below two."""
+    if totals.size < 2:
+        return None
+    sum_of_squares = float(totals @ totals)
+    if sum_of_squares < _ROUNDING:
+        return 0.0
+    return math.sqrt(totals.size / (totals.size - 1) * sum_of_squares)
 
 
 def t_interval(mean: float, se: float, n_clusters: int) -> tuple[float, float]:
@@ -99,18 +122,18 @@ def wilson(share: float, n: float) -> tuple[float, float]:
 def _leaf_means(
     scores: NDArray[np.float64], paths: Sequence[tuple[str, ...]]
 ) -> NDArray[np.float64]:
-    index, inverse = _codes(paths)
-    sums = np.bincount(inverse, weights=scores, minlength=index)
-    counts = np.bincount(inverse, minlength=index)
-    means: NDArray[np.float64] = (sums / counts)[inverse]
+    count, inverse = _codes(paths)
+    sums = np.bincount(inverse, weights=scores, minlength=count)
+    means: NDArray[np.float64] = (sums / np.bincount(inverse, minlength=count))[inverse]
     return means
 
 
-def _totals(influence: NDArray[np.float64], clusters: Sequence[str]) -> NDArray[np.float64]:
-    index, inverse = _codes(clusters)
-    totals = np.zeros(index)
-    np.add.at(totals, inverse, influence)
-    return totals
+def cluster_sums(values: NDArray[np.float64], clusters: Sequence[str]) -> NDArray[np.float64]:
+    """Add up the values of each cluster, clusters in order of appearance."""
+    count, inverse = _codes(clusters)
+    sums = np.zeros(count)
+    np.add.at(sums, inverse, values)
+    return sums
 
 
 def _codes(labels: Sequence[object]) -> tuple[int, NDArray[np.intp]]:

@@ -2,9 +2,28 @@
 
 import math
 
+import numpy as np
 import pytest
+from scipy import stats as scipy_stats
+from statsmodels.regression.linear_model import OLS
+from statsmodels.stats.multitest import multipletests
+from statsmodels.stats.proportion import proportion_confint
 
-from harness.stats import clustered_estimate, t_interval, tree_weights, wilson
+from harness.stats import (
+    bounds,
+    clustered_estimate,
+    holm,
+    items_needed,
+    minimum_detectable_effect,
+    p_above,
+    p_below,
+    paired_difference,
+    sign_flip_p,
+    t_interval,
+    tree_weights,
+    wilson,
+)
+from tests.bench.bench_gate import Shape, measure
 
 
 def test_plain_mean_has_the_clustered_error_of_the_formula():
@@ -69,3 +88,208 @@ def test_all_items_equal_gives_a_wilson_interval_over_videos():
     estimate = clustered_estimate([1] * 10, list("abcdefghij"))
     assert estimate.ci95 == pytest.approx((0.722467, 1.0), abs=1e-5)
     assert wilson(0.5, 100) == pytest.approx((0.403832, 0.596168), abs=1e-5)
+
+
+def _scores(n, seed):
+    """Return graded scores of two models that often agree."""
+    generator = np.random.default_rng(seed)
+    base = generator.random(n)
+    return base, np.clip(base + generator.normal(-0.02, 0.2, n), 0, 1)
+
+
+def test_a_paired_difference_sums_each_video_before_squaring():
+    """Differences -1, -1 | 0, 0 | 0, -1 in three videos: mean -1/2, hand-computed error."""
+    base, candidate = [1, 1, 0, 1, 1, 1], [0, 0, 0, 1, 1, 0]
+    difference = paired_difference(base, candidate, list("aabbcc"))
+    assert difference.mean == -0.5
+    # residuals -.5 -.5 | .5 .5 | .5 -.5 -> totals -1, 1, 0 -> sqrt(3/2 * 2) / 6 = sqrt(3) / 6
+    assert difference.se == pytest.approx(math.sqrt(3) / 6, abs=1e-12)
+    assert (difference.n, difference.n_clusters) == (6, 3)
+
+
+def test_one_question_per_video_is_the_paired_t_test():
+    """Mean, p value and bound are those of scipy's paired t test."""
+    base, candidate = _scores(40, seed=1)
+    difference = paired_difference(base, candidate, [str(n) for n in range(40)])
+    expected = scipy_stats.ttest_rel(candidate, base, alternative="less")
+    assert p_below(difference, 0.0) == pytest.approx(expected.pvalue, abs=1e-10)
+    upper = expected.confidence_interval(0.95).high
+    assert bounds(difference, 0.05)[1] == pytest.approx(upper, abs=1e-10)
+    two_sided = scipy_stats.ttest_rel(candidate, base).confidence_interval(0.95)
+    assert difference.ci95 == pytest.approx((two_sided.low, two_sided.high), abs=1e-10)
+
+
+def test_videos_of_equal_size_are_a_t_test_on_their_means():
+    """With four questions per video only the video's mean difference counts."""
+    base, candidate = _scores(80, seed=2)
+    difference = paired_difference(base, candidate, [str(n // 4) for n in range(80)])
+    means = (candidate - base).reshape(20, 4).mean(axis=1)
+    assert difference.mean == pytest.approx(means.mean(), abs=1e-12)
+    assert difference.se == pytest.approx(scipy_stats.sem(means), abs=1e-12)
+    expected = scipy_stats.ttest_1samp(means, -0.1, alternative="greater").pvalue
+    assert p_above(difference, -0.1) == pytest.approx(expected, abs=1e-10)
+
+
+def test_the_macro_difference_adds_the_variances_of_separate_tasks():
+    """Tasks without a common video: SE^2 = sum of SE_t^2 / T^2, up to the factor C/(C-1)."""
+    base, candidate = _scores(70, seed=3)
+    paths = [("x",)] * 50 + [("y",)] * 20
+    videos = [str(n) for n in range(70)]
+    joint = paired_difference(base, candidate, videos, paths)
+    parts = [
+        (paired_difference(base[s], candidate[s], videos[s]), count)
+        for s, count in ((slice(0, 50), 50), (slice(50, 70), 20))
+    ]
+    assert joint.mean == pytest.approx(sum(part.mean for part, _ in parts) / 2, abs=1e-12)
+    variance = sum(part.se**2 * (count - 1) / count for part, count in parts) / 4
+    assert joint.se == pytest.approx(math.sqrt(70 / 69 * variance), abs=1e-12)
+
+
+def test_a_video_shared_by_two_tasks_counts_once():
+    """Two tasks with the same differences on the same videos know no more than one of them."""
+    base, candidate = [1, 1, 1, 1] * 2, [1, 0, 1, 0] * 2
+    paths = [("x",)] * 4 + [("y",)] * 4
+    one = paired_difference(base[:4], candidate[:4], list("abcd"))
+    both = paired_difference(base, candidate, list("abcd") * 2, paths)
+    assert both.se == pytest.approx(one.se, abs=1e-12)
+    assert both.n_clusters == 4
+
+
+def test_no_difference_anywhere_is_not_certainty():
+    """No change in 24 videos: a share of 1 - .05^(1/24) = 11.7 % may still differ."""
+    same = paired_difference([1.0] * 24, [1.0] * 24, [str(n) for n in range(24)])
+    assert same.se == 0.0
+    unseen = 1 - 0.05 ** (1 / 24)
+    assert bounds(same, 0.05) == pytest.approx((-unseen, unseen), abs=1e-12)
+    # the p values cross alpha exactly at the bounds
+    assert p_above(same, -unseen) == pytest.approx(0.05, abs=1e-12)
+    assert p_below(same, unseen) == pytest.approx(0.05, abs=1e-12)
+    assert p_below(same, 0.0) == p_above(same, 0.0) == 1.0
+
+
+def test_p_values_and_bounds_agree():
+    """The p value is alpha exactly where the bound is."""
+    base, candidate = _scores(30, seed=4)
+    difference = paired_difference(base, candidate, [str(n // 3) for n in range(30)])
+    low, high = bounds(difference, 0.05)
+    assert p_above(difference, low) == pytest.approx(0.05, abs=1e-10)
+    assert p_below(difference, high) == pytest.approx(0.05, abs=1e-10)
+
+
+def test_one_video_gives_no_bound():
+    """A difference over one video has no error, and asking for a bound is a mistake."""
+    difference = paired_difference([1, 0], [0, 0], ["a", "a"])
+    assert difference.se is difference.ci95 is None
+    with pytest.raises(ValueError, match="below two clusters"):
+        bounds(difference, 0.05)
+
+
+def test_scores_of_different_items_are_no_pairs():
+    """Lists of unequal length are refused."""
+    with pytest.raises(ValueError, match="2 and 1 items"):
+        paired_difference([1, 0], [1], ["a", "b"])
+
+
+def test_flipping_signs_is_mcnemar_where_videos_have_one_question():
+    """3 wins and 12 losses: the exact binomial p, within the error of 9,999 draws."""
+    base, candidate = [0] * 3 + [1] * 12 + [1] * 20, [1] * 3 + [0] * 12 + [1] * 20
+    clusters = [str(n) for n in range(35)]
+    exact = scipy_stats.binomtest(3, 15, alternative="less").pvalue  # 576 / 2^15 = 0.01758
+    drawn = sign_flip_p(base, candidate, clusters)
+    assert drawn == pytest.approx(exact, abs=4 * math.sqrt(exact / 9_999))
+    assert drawn == sign_flip_p(base, candidate, clusters)
+
+
+def test_flipping_signs_keeps_videos_together():
+    """Two videos that both lost: 1 of the 4 sign patterns is as low, whatever their questions."""
+    p = sign_flip_p([1] * 6, [0] * 6, list("aaabbb"))
+    assert p == pytest.approx(1 / 4, abs=0.02)
+    assert sign_flip_p([1, 1], [1, 1], ["a", "b"]) == 1.0
+
+
+def test_the_detectable_effect_is_quantiles_times_the_error():
+    """(t(.95, 19) + t(.80, 19)) * SE, which has a power of 80 % by the noncentral t."""
+    base, candidate = _scores(20, seed=5)
+    difference = paired_difference(base, candidate, [str(n) for n in range(20)])
+    mde = minimum_detectable_effect(difference, alpha=0.05, power=0.8)
+    t = scipy_stats.t(19).ppf
+    assert mde == pytest.approx((t(0.95) + t(0.8)) * difference.se, abs=1e-10)
+    power = scipy_stats.nct.sf(t(0.95), 19, mde / difference.se)
+    assert power == pytest.approx(0.8, abs=0.005)
+
+
+def test_the_error_is_discordance_times_design_effect_over_items():
+    """1,000 items in their own videos, 50 wins and 50 losses: MDE = 2.486 * sqrt(0.1 / 1000)."""
+    changes = np.array([1.0] * 50 + [-1.0] * 50 + [0.0] * 900)
+    base = np.where(changes < 0, 1.0, 0.0)
+    alone = paired_difference(base, base + changes, [str(n) for n in range(1000)])
+    mde = minimum_detectable_effect(alone, alpha=0.05, power=0.8)
+    assert mde == pytest.approx(2.4864746 * math.sqrt(0.1 / 1000), rel=2e-3)
+    # every question asked twice of the same video: twice the items, the same information
+    twice = paired_difference(
+        np.repeat(base, 2), np.repeat(base + changes, 2), [str(n // 2) for n in range(2000)]
+    )
+    assert twice.se == pytest.approx(alone.se, rel=1e-12)
+
+
+def test_items_needed_grow_with_the_inverse_square_of_the_margin():
+    """((z + z) / m)^2 * n * SE^2, so half the margin needs four times the items."""
+    base, candidate = _scores(50, seed=6)
+    difference = paired_difference(base, candidate, [str(n) for n in range(50)])
+    z = scipy_stats.norm.ppf(0.95) + scipy_stats.norm.ppf(0.8)
+    expected = math.ceil(50 * (z * difference.se / 0.01) ** 2)
+    assert items_needed(difference, 0.01, alpha=0.05, power=0.8) == expected
+    half = items_needed(difference, 0.005, alpha=0.05, power=0.8)
+    assert half == pytest.approx(4 * expected, abs=4)
+    assert items_needed(difference, 0.0, alpha=0.05, power=0.8) is None
+
+
+def test_items_needed_without_any_change_follow_the_rule_of_three():
+    """No change seen: ln(.05) / ln(.99) = 298.07 videos show a margin of one point."""
+    same = paired_difference([1.0] * 10, [1.0] * 10, list("abcdefghij"))
+    assert items_needed(same, 0.01, alpha=0.05, power=0.8) == 299
+    assert minimum_detectable_effect(same, alpha=0.05, power=0.8) is None
+
+
+def test_holm_multiplies_by_the_tests_left_and_never_falls():
+    """Sorted .01 .03 .04 become 3*.01, 2*.03, max(.06, .04); the order given is kept."""
+    assert holm([0.04, 0.01, 0.03]) == pytest.approx([0.06, 0.03, 0.06], abs=1e-12)
+    assert holm([0.7, 0.6]) == [1.0, 1.0]
+    assert holm([]) == []
+
+
+def test_the_clustered_error_is_that_of_statsmodels():
+    """A regression on the constant alone with cluster-robust covariance, videos of unequal size."""
+    values, other = _scores(60, seed=7)
+    sizes = [1, 2, 3, 4, 10, 20, 20]
+    videos = [str(video) for video, size in enumerate(sizes) for _ in range(size)]
+    groups = {"groups": np.array(videos).astype(int)}
+    for scores, ours in (
+        (values, clustered_estimate(values, videos)),
+        (other - values, paired_difference(values, other, videos)),
+    ):
+        fit = OLS(scores, np.ones(60)).fit(cov_type="cluster", cov_kwds=groups, use_t=True)
+        assert ours.mean == pytest.approx(fit.params[0], abs=1e-10)
+        assert ours.se == pytest.approx(fit.bse[0], abs=1e-10)
+        assert ours.ci95 == pytest.approx(tuple(fit.conf_int(0.05)[0]), abs=1e-10)
+
+
+def test_holm_and_wilson_are_those_of_statsmodels():
+    """Adjusted p values, and the interval of a share."""
+    p_values = [0.004, 0.2, 0.03, 0.011, 0.6, 0.03]
+    assert holm(p_values) == pytest.approx(multipletests(p_values, method="holm")[1], abs=1e-10)
+    assert wilson(0.3, 40) == pytest.approx(proportion_confint(12, 40, method="wilson"), abs=1e-10)
+
+
+@pytest.mark.parametrize("shape", [Shape(288, 18), Shape(900, 3), Shape(300, 1), Shape(410, 18)])
+def test_false_alarms_and_the_printed_effect_are_honest(shape):
+    """Small simulation: alarms near 5 %, the detectable effect called near 80 % of the time.
+
+    300 repetitions have standard errors of 1.3 and 2.3 points; ``tests/bench/bench_gate.py`` is
+    the same with 2,000.
+    """
+    rates = measure(shape, repetitions=300, seed=11)
+    assert 0.015 <= rates.false_alarms <= 0.085
+    assert 0.73 <= rates.power <= 0.87
+    if shape.questions == 18:
+        assert rates.unclustered > 2 * rates.false_alarms

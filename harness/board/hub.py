@@ -1,0 +1,46 @@
+"""One run as Hugging Face evaluation results: a file for ``.eval_results/`` of a model repository.
+
+Form: https://huggingface.co/docs/hub/eval-results (read in November 2026, "work in progress"
+there): a list of ``dataset`` {id, task_id}, ``value``, ``date``, ``source``, ``notes``. The hub
+takes results only for datasets registered as benchmarks, and ``task_id`` must be one that the
+dataset's own ``eval.yaml`` defines. Ours is the selected config, or ``default``: none of the four
+publishers' ``eval.yaml`` could be seen, so check it before you upload. A task without a hub
+dataset is named in a comment. Variants belong into files of their own, hence one run per file.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+from harness import task as task_registry
+from harness.board.entries import Entry
+from harness.board.grid import score_text
+from harness.board.table import Board, Cell
+from harness.errors import UsageError
+
+
+def to_eval_results(board: Board, entry: Entry) -> str:
+    """Write the YAML; a run with missing or failed items is no result to publish."""
+    if not board.ranked:
+        raise UsageError(f"{entry.folder} cannot be published: {'; '.join(board.below[0].reasons)}")
+    [row] = board.ranked
+    lines: list[str] = []
+    for task, cell in row.cells.items():
+        notes = f"95 % CI {score_text(cell.score, cell.ci95)}; {row.frames} frames, {row.variant}"
+        lines += _result(entry, task, cell, notes)
+    return "".join(f"{line}\n" for line in lines)
+
+
+def _result(entry: Entry, task: str, cell: Cell, notes: str) -> Iterator[str]:
+    source = task_registry.get(task).source
+    if source is None or cell.score is None:
+        yield f"# {task}: no dataset on the hub or no score"
+        return
+    config = entry.settings[task]["selection"].partition(":")[2]
+    yield "- dataset:"
+    yield f"    id: {json.dumps(source.repo)}"
+    yield f"    task_id: {json.dumps(config or 'default')}"
+    yield f"  value: {cell.score:.2f}"
+    yield f"  date: {json.dumps(entry.created)}"
+    yield f"  notes: {json.dumps(f'{notes}; scorer {cell.scorer}; protocol {cell.protocol}')}"

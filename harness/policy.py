@@ -1,0 +1,159 @@
+"""What a gate demands: a margin per task, one over all tasks, and which verdicts count.
+
+A policy is a TOML file, all of it optional; margins are points of a score::
+
+    margin = 2.0            # a drop that is still accepted, for every task
+    alpha = 0.05            # how often a verdict may be wrong
+    [overall]               # the mean over the required tasks
+    margin = 1.0
+    tier = "required"
+    [tasks.vsibench]
+    tier = "advisory"       # shown, never decides the exit code
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, field, fields
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from harness.errors import UsageError
+
+
+class Tier(StrEnum):
+    """Whether a verdict decides the exit code."""
+
+    REQUIRED = "required"
+    ADVISORY = "advisory"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rule:
+    """What is demanded of one task, or of the mean over tasks."""
+
+    margin: float | None = None
+    """Points; None: the policy's own margin."""
+    tier: Tier = Tier.REQUIRED
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """What is demanded of a run."""
+
+    margin: float = 2.0
+    """Points that a task's score may truly have dropped by."""
+    alpha: float = 0.05
+    """Chance of a false REGRESSION over all required tasks, and of a false PASS of each."""
+    power: float = 0.8
+    """Chance of being called that the minimum detectable effect refers to."""
+    overall: Rule = Rule(tier=Tier.ADVISORY)
+    tasks: Mapping[str, Rule] = field(default_factory=dict)
+
+    def tier(self, task: str) -> Tier:
+        """Return whether a task's verdict counts."""
+        return self.tasks.get(task, Rule()).tier
+
+    def margin_of(self, task: str) -> float:
+        """Return a task's margin in points."""
+        return self._margin(self.tasks.get(task, Rule()))
+
+    @property
+    def overall_margin(self) -> float:
+        """Margin of the mean over tasks, in points."""
+        return self._margin(self.overall)
+
+    def _margin(self, rule: Rule) -> float:
+        return self.margin if rule.margin is None else rule.margin
+
+
+def load_policy(path: Path) -> Policy:
+    """Read a policy file; what it may not hold is refused with what it may."""
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise UsageError(f"{path}: not a policy file: {error}") from None
+    return make_policy(content, str(path))
+
+
+def make_policy(content: Mapping[str, Any], where: str) -> Policy:
+    """Build a policy from the mapping of a TOML file or of a lock."""
+    _known(content, [entry.name for entry in fields(Policy)], where)
+    preset = Policy()
+    rules = _table(content.get("tasks", {}), f"{where}, [tasks]")
+    overall = content.get("overall")
+    return Policy(
+        margin=_between(content.get("margin", preset.margin), 0, 100, f"{where}, margin"),
+        alpha=_between(content.get("alpha", preset.alpha), 1e-6, 0.5, f"{where}, alpha"),
+        power=_between(content.get("power", preset.power), 0.5, 0.999, f"{where}, power"),
+        overall=preset.overall if overall is None else _rule(overall, f"{where}, [overall]"),
+        tasks={name: _rule(rule, f"{where}, [tasks.{name}]") for name, rule in rules.items()},
+    )
+
+
+def check_tasks(policy: Policy, tasks: Collection[str]) -> None:
+    """Refuse a policy that names a task the baseline lacks: it would gate nothing."""
+    unknown = sorted(set(policy.tasks) - set(tasks))
+    if unknown:
+        raise UsageError(
+            f"the policy names the task {unknown[0]!r}, which the baseline does not hold;"
+            f" it holds: {', '.join(sorted(tasks))}"
+        )
+
+
+def loosened(policy: Policy, locked: Policy, tasks: Collection[str]) -> list[str]:
+    """List where a policy demands less than a locked one, as ``what: ours, locked theirs``."""
+    return [line for task in tasks for line in _loosened_task(policy, locked, task)] + [
+        *_loosened_overall(policy, locked),
+        *([f"alpha: {policy.alpha}, locked {locked.alpha}"] * (policy.alpha != locked.alpha)),
+    ]
+
+
+def _loosened_task(policy: Policy, locked: Policy, task: str) -> Iterator[str]:
+    if locked.tier(task) is Tier.ADVISORY:
+        return
+    if policy.tier(task) is Tier.ADVISORY:
+        yield f"{task} tier: advisory, locked required"
+    if policy.margin_of(task) > locked.margin_of(task):
+        yield f"{task} margin: {policy.margin_of(task):g}, locked {locked.margin_of(task):g}"
+
+
+def _loosened_overall(policy: Policy, locked: Policy) -> Iterator[str]:
+    if locked.overall.tier is Tier.ADVISORY:
+        return
+    if policy.overall.tier is Tier.ADVISORY:
+        yield "overall tier: advisory, locked required"
+    if policy.overall_margin > locked.overall_margin:
+        yield f"overall margin: {policy.overall_margin:g}, locked {locked.overall_margin:g}"
+
+
+def _rule(content: object, where: str) -> Rule:
+    table = _table(content, where)
+    _known(table, [entry.name for entry in fields(Rule)], where)
+    margin, tier = table.get("margin"), table.get("tier", Tier.REQUIRED)
+    if tier not in list(Tier):
+        raise UsageError(f"{where}, tier: expected {' or '.join(Tier)}, got {tier!r}")
+    return Rule(
+        margin=None if margin is None else _between(margin, 0, 100, f"{where}, margin"),
+        tier=Tier(tier),
+    )
+
+
+def _table(content: object, where: str) -> Mapping[str, Any]:
+    if not isinstance(content, Mapping):
+        raise UsageError(f"{where}: expected a table, got {content!r}")
+    return content
+
+
+def _known(table: Mapping[str, Any], names: list[str], where: str) -> None:
+    unknown = sorted(set(table) - set(names))
+    if unknown:
+        raise UsageError(f"{where}: unknown key {unknown[0]!r}; valid keys: {', '.join(names)}")
+
+
+def _between(value: object, low: float, high: float, where: str) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
+        raise UsageError(f"{where}: expected a number from {low:g} to {high:g}, got {value!r}")
+    return float(value)

@@ -1,0 +1,28 @@
+"""Statistics of scores whose items share videos; one module per question asked of the data."""
+
+from harness.stats.estimate import (
+    Estimate,
+    clustered_estimate,
+    t_interval,
+    tree_weights,
+    wilson,
+)
+from harness.stats.multiple import holm
+from harness.stats.paired import bounds, p_above, p_below, paired_difference, sign_flip_p
+from harness.stats.power import items_needed, minimum_detectable_effect
+
+__all__ = [
+    "Estimate",
+    "bounds",
+    "clustered_estimate",
+    "holm",
+    "items_needed",
+    "minimum_detectable_effect",
+    "p_above",
+    "p_below",
+    "paired_difference",
+    "sign_flip_p",
+    "t_interval",
+    "tree_weights",
+    "wilson",
+]

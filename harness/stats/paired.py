@@ -1,0 +1,125 @@
+"""Two models on the same items: the difference of their scores and what it can be told from.
+
+Pairing removes the difficulty of the items, clustering respects that questions about one video
+succeed and fail together (Miller, arXiv 2411.00640, section 4). All differences are candidate
+minus base in the unit of the values, all tests one-sided.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from harness.stats.estimate import (
+    Estimate,
+    cluster_sums,
+    standard_error,
+    tree_mean,
+    tree_weights,
+)
+
+FLIPS = 9_999
+_FLIPS_AT_ONCE = 1_000
+
+
+def paired_difference(
+    base: ArrayLike,
+    candidate: ArrayLike,
+    clusters: Sequence[str],
+    paths: Sequence[tuple[str, ...]] | None = None,
+) -> Estimate:
+    """Estimate candidate minus base, a tree mean of item differences, with its clustered error.
+
+    Args:
+        base: Item scores in [0, 1], shape (n,).
+        candidate: Scores of the same items in the same order.
+        clusters: Video id of each item.
+        paths: Place of each item in the tree of means; None is the plain mean.
+
+    Raises:
+        ValueError: Without items.
+    """
+    mean, totals = tree_mean(_differences(base, candidate), clusters, paths)
+    se = standard_error(totals)
+    estimate = Estimate(mean=mean, se=se, ci95=None, n=len(clusters), n_clusters=totals.size)
+    return estimate if se is None else replace(estimate, ci95=bounds(estimate, alpha=0.025))
+
+
+def bounds(difference: Estimate, alpha: float) -> tuple[float, float]:
+    """Return the lower and upper bound of a difference, each missed with probability `alpha`.
+
+    Student's t with C-1 degrees of freedom. Where no video differs from the others the spread is
+    zero and the uncertainty is not: a share of videos of which not one in C was drawn may behave
+    in any way, and that share is below ``1 - alpha ** (1/C)`` (the "rule of three").
+    """
+    from scipy.special import stdtrit
+
+    mean, se, clusters = difference.mean, _se(difference), difference.n_clusters
+    if se > 0:
+        half = float(stdtrit(clusters - 1, 1 - alpha)) * se
+        return max(-1.0, mean - half), min(1.0, mean + half)
+    unseen = 1 - alpha ** (1 / clusters)
+    return (1 - unseen) * mean - unseen, (1 - unseen) * mean + unseen
+
+
+def p_below(difference: Estimate, threshold: float) -> float:
+    """Return the p value against a true difference of `threshold` or more.
+
+    It is below alpha exactly where the upper one of `bounds` is below `threshold`.
+    """
+    from scipy.special import stdtr
+
+    mean, se, clusters = difference.mean, _se(difference), difference.n_clusters
+    if se > 0:
+        return float(stdtr(clusters - 1, (mean - threshold) / se))
+    if mean >= threshold:
+        return 1.0
+    return float((1 - (threshold - mean) / (1 - mean)) ** clusters)
+
+
+def p_above(difference: Estimate, threshold: float) -> float:
+    """Return the p value against a true difference of `threshold` or less."""
+    return p_below(replace(difference, mean=-difference.mean), -threshold)
+
+
+def sign_flip_p(
+    base: ArrayLike,
+    candidate: ArrayLike,
+    clusters: Sequence[str],
+    paths: Sequence[tuple[str, ...]] | None = None,
+    *,
+    seed: int = 0,
+) -> float:
+    """Return the p value of a drop by flipping the sign of whole videos at random.
+
+    It assumes only that either model could have been the base. With one right-or-wrong question
+    per video it is McNemar's exact test, up to the `FLIPS` drawn instead of all.
+    """
+    differences = _differences(base, candidate)
+    weights = tree_weights([()] * len(differences) if paths is None else paths)
+    sums = cluster_sums(weights * differences, clusters)
+    sums = sums[np.abs(sums) > 1e-15]
+    observed = float(sums.sum()) + 1e-12  # sums that are equal but for rounding count as equal
+    generator = np.random.default_rng(seed)
+    as_low = 0
+    for start in range(0, FLIPS, _FLIPS_AT_ONCE):
+        draws = min(_FLIPS_AT_ONCE, FLIPS - start)
+        kept = generator.integers(0, 2, size=(draws, sums.size), dtype=np.int8)
+        as_low += int(np.count_nonzero(2 * (kept @ sums) - sums.sum() <= observed))
+    return (1 + as_low) / (1 + FLIPS)
+
+
+def _differences(base: ArrayLike, candidate: ArrayLike) -> NDArray[np.float64]:
+    before, after = np.asarray(base, dtype=np.float64), np.asarray(candidate, dtype=np.float64)
+    if before.shape != after.shape:
+        raise ValueError(f"scores are not paired: {before.size} and {after.size} items")
+    return after - before
+
+
+def _se(difference: Estimate) -> float:
+    if difference.se is None:
+        raise ValueError("one video says nothing about the others: no bound below two clusters")
+    return difference.se

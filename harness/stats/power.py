@@ -1,0 +1,44 @@
+"""What a comparison could have seen: the drop it detects, and the items a margin would need.
+
+The standard error of the measured difference already holds the two things that decide it: the
+share of items on which the models disagree and the design effect of shared videos,
+``SE = sqrt(discordance * design effect / n)``.
+"""
+
+from __future__ import annotations
+
+import math
+
+from harness.stats.estimate import Estimate
+
+
+def minimum_detectable_effect(difference: Estimate, *, alpha: float, power: float) -> float | None:
+    """Return the true drop that a one-sided test at `alpha` calls with probability `power`.
+
+    None where no spread was measured, which says nothing about the spread under a real drop.
+    """
+    if not difference.se:
+        return None
+    return _quantiles(alpha, power, difference.n_clusters - 1) * difference.se
+
+
+def items_needed(difference: Estimate, margin: float, *, alpha: float, power: float) -> int | None:
+    """Return how many items show, with probability `power`, that an equal model is within `margin`.
+
+    The added items are taken to come in videos like those at hand. None where no number would do.
+    """
+    if difference.se is None or margin <= 0:
+        return None
+    if difference.se == 0:
+        per_cluster = difference.n / difference.n_clusters
+        return math.ceil(per_cluster * math.log(alpha) / math.log1p(-min(margin, 0.999)))
+    ratio = _quantiles(alpha, power, math.inf) * difference.se / margin
+    return math.ceil(difference.n * ratio**2)
+
+
+def _quantiles(alpha: float, power: float, degrees: float) -> float:
+    from scipy.special import ndtri, stdtrit
+
+    if math.isinf(degrees):
+        return float(ndtri(1 - alpha) + ndtri(power))
+    return float(stdtrit(degrees, 1 - alpha) + stdtrit(degrees, power))
