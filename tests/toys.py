@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -100,9 +99,3 @@ def record(number: int, value: float | None = 1.0, outcome: Outcome = Outcome.CO
         scorer="video-r1@1",
         text="<answer>A</answer>",
     )
-
-
-def read_summary(folder: Path) -> dict[str, object]:
-    """Return the tasks of a run's summary."""
-    tasks: dict[str, object] = json.loads((folder / "summary.json").read_text())["tasks"]
-    return tasks
