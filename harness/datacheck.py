@@ -110,6 +110,7 @@ def find_damage(
     samples = list(samples)
     messages: dict[bool, dict[Media, str]] = {False: {}, True: {}}
     for job, decoded in pool.decode(jobs):
+        pool.release(job)
         on_decoded()
         if isinstance(decoded, Failure):
             differs = decoded.error == DecordDiffersError.__name__

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from harness.plan import Plan
 from harness.schema import Outcome, Record, TaskSummary
 from harness.store import SUMMARY, write_json, write_parquet
 from harness.summary import summarise
+from harness.timing import Timing
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,11 +55,27 @@ def summarise_run(plan: Plan, records: Mapping[str, Record]) -> Results:
     )
 
 
-def write_results(folder: Path, results: Results, records: Mapping[str, Record]) -> None:
-    """Write ``summary.json`` and ``records.parquet``; both can be made again from the records."""
-    summaries = {name: asdict(summary) for name, summary in results.tasks.items()}
-    write_json(folder / SUMMARY, {"tasks": summaries})
+def write_results(
+    folder: Path, results: Results, records: Mapping[str, Record], timing: Timing | None = None
+) -> None:
+    """Write ``summary.json`` and ``records.parquet``.
+
+    All but the timing can be made again from the records. Without a timing, that of the invocation
+    which did the work stays.
+    """
+    summary: dict[str, Any] = {"tasks": {name: asdict(one) for name, one in results.tasks.items()}}
+    kept = _timing(folder / SUMMARY) if timing is None else timing.as_json()
+    if kept is not None:
+        summary["timing"] = kept
+    write_json(folder / SUMMARY, summary)
     write_parquet(folder, records)
+
+
+def _timing(path: Path) -> dict[str, Any] | None:
+    if not path.exists():
+        return None
+    stored: dict[str, Any] | None = json.loads(path.read_text(encoding="utf-8")).get("timing")
+    return stored
 
 
 def _by_task(plan: Plan, records: Mapping[str, Record]) -> dict[str, Sequence[Record]]:

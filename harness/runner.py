@@ -1,18 +1,23 @@
 """The evaluation loop: decode, ask, score, append.
 
-Everything lazy: the backend pulls requests while earlier answers are scored. This module is the
-one place where something that goes wrong with an item becomes a record of it.
+Everything lazy: the backend pulls requests while earlier answers are scored and written. This
+module is the one place where something that goes wrong with an item becomes a record of it.
+
+The order of requests: jobs are decoded longest first, so that the run does not end in waiting for
+one long video, and enter the engine as they become ready; the questions of one video follow each
+other, so that its vision features and its KV prefix are computed once and used while they are
+cached.
 """
 
 from __future__ import annotations
 
-import threading
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 
 from harness.backends.base import Backend
 from harness.plan import Plan, PlannedTask
+from harness.recorder import Recorder
 from harness.schema import (
     Clip,
     Completion,
@@ -25,7 +30,7 @@ from harness.schema import (
 )
 from harness.store import RunWriter
 from harness.video.order import arrange
-from harness.video.pool import DecodeJob, DecodePool, decode_job
+from harness.video.pool import Decoded, DecodeJob, DecodePool, decode_job, heaviest_first
 
 OnRecord = Callable[[Record], None]
 Work = tuple[PlannedTask, Sample]
@@ -38,8 +43,10 @@ class Runner:
         """Args: grid: frame sides are multiples of it, as the checkpoint's processor needs."""
         self._run = run
         self._on_record = on_record
-        self._grid = grid
-        self._lock = threading.Lock()
+        self._recorder = Recorder()
+        self._decoded: Iterator[Decoded] | None = None
+        self.records: list[Record] = []
+        """What this runner has recorded so far, in that order."""
         done = run.finished()
         self.work: dict[str, Work] = {
             sample.id: (planned, sample)
@@ -48,40 +55,51 @@ class Runner:
             if sample.id not in done
         }
 
+        self._job_of = {
+            sample_id: _job(planned, sample, grid)
+            for sample_id, (planned, sample) in self.work.items()
+        }
+        self._open = Counter(self._job_of.values())
+
+    @property
+    def jobs(self) -> list[DecodeJob]:
+        """What has to be decoded, in the order in which it should be."""
+        return heaviest_first(job for job in self._open if job is not None)
+
+    def prefetch(self, pool: DecodePool) -> None:
+        """Begin to decode; `run` goes on with it. An engine can be loaded meanwhile."""
+        self._decoded = pool.decode(self.jobs)
+
     def run(self, backend: Backend, pool: DecodePool) -> None:
         """Answer and record every open item, in whatever order the engine finishes them."""
-        for request, answer in backend.generate(self._requests(pool)):
-            self._finish(request.id, answer, request.clips)
+        if self._decoded is None:
+            self.prefetch(pool)
+        with self._recorder:
+            for request, answer in backend.generate(self._requests(pool)):
+                self._finish(pool, request.id, answer, request.clips)
 
     def _requests(self, pool: DecodePool) -> Iterator[Request]:
         """Yield requests as their media become ready, the questions of one clip in a row."""
-        waiting = self._by_job()
-        yield from self._ask(waiting.pop(None, []), ())
-        jobs = [job for job in waiting if job is not None]
-        for job, decoded in pool.decode(jobs):
-            yield from self._ask(waiting[job], decoded)
+        waiting: defaultdict[DecodeJob | None, list[str]] = defaultdict(list)
+        for sample_id, job in self._job_of.items():
+            waiting[job].append(sample_id)
+        yield from self._ask(pool, waiting[None], ())
+        for job, decoded in self._decoded or ():
+            yield from self._ask(pool, waiting[job], decoded)
 
-    def _ask(self, ids: Iterable[str], clips: tuple[Clip, ...] | Failure) -> Iterator[Request]:
+    def _ask(
+        self, pool: DecodePool, ids: Iterable[str], clips: tuple[Clip, ...] | Failure
+    ) -> Iterator[Request]:
         for sample_id in ids:
             if isinstance(clips, Failure):
-                self._finish(sample_id, clips)
+                self._finish(pool, sample_id, clips)
                 continue
             try:
                 request = self._request(sample_id, clips)
             except Exception as error:  # noqa: BLE001 - the boundary: a bad item costs itself only
-                self._finish(sample_id, _failure("prompt", error))
+                self._finish(pool, sample_id, _failure("prompt", error))
             else:
                 yield request
-
-    def _by_job(self) -> dict[DecodeJob | None, list[str]]:
-        """Group open items by what has to be decoded for them; None: nothing."""
-        groups: defaultdict[DecodeJob | None, list[str]] = defaultdict(list)
-        for sample_id, (planned, sample) in self.work.items():
-            policy = planned.frames
-            blind = policy.order is Variant.BLIND or not sample.media
-            job = None if blind else decode_job(sample.media, policy, grid=self._grid)
-            groups[job].append(sample_id)
-        return dict(groups)
 
     def _request(self, sample_id: str, clips: Iterable[Clip]) -> Request:
         planned, sample = self.work[sample_id]
@@ -94,12 +112,33 @@ class Runner:
         )
 
     def _finish(
-        self, sample_id: str, answer: Completion | Failure, clips: tuple[Clip, ...] = ()
+        self,
+        pool: DecodePool,
+        sample_id: str,
+        answer: Completion | Failure,
+        clips: tuple[Clip, ...] = (),
     ) -> None:
-        record = make_record(*self.work[sample_id], answer, clips)
-        with self._lock:  # engines read requests, and so learn of undecodable media, on a thread
+        """Have an item scored and written, and its frames freed with its video's last item."""
+
+        def write() -> None:
+            record = make_record(*self.work[sample_id], answer, clips)
             self._run.append(record)
+            self.records.append(record)
             self._on_record(record)
+            job = self._job_of[sample_id]
+            self._open[job] -= 1
+            if job is not None and not self._open[job]:
+                pool.release(job)
+
+        self._recorder.put(write)
+
+
+def _job(planned: PlannedTask, sample: Sample, grid: int) -> DecodeJob | None:
+    """Return what has to be decoded for a sample; None: nothing."""
+    policy = planned.frames
+    if policy.order is Variant.BLIND or not sample.media:
+        return None
+    return decode_job(sample.media, policy, grid=grid)
 
 
 def make_record(

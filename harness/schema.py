@@ -156,7 +156,9 @@ class Clip:
     """Frames of the source clip, which `indices` count in."""
     duration_s: float
     decode_s: float = 0.0
-    """Seconds that decoding and resizing took."""
+    """Seconds that decoding and resizing took, or reading the frame cache."""
+    cached: bool = False
+    """The frames come from the frame cache."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -167,6 +169,8 @@ class Prompt:
     system: str | None = None
     prefill: str = ""
     """What the assistant turn begins with; it is not part of the returned text."""
+    before: tuple[str, ...] = ()
+    """Text in front of each medium where text and media alternate; `text` is what comes last."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
+    from harness.timing import Timing
+
 _BAR_WIDTH = 24
 _SHOWN_REASONS = 10
 _NO_SCORE = (Outcome.NO_ANSWER, Outcome.TRUNCATED, Outcome.FAILED)
@@ -47,6 +49,40 @@ def print_failures(console: Console, records: Iterable[Record]) -> None:
         console.print(Text(f"  {len(ids)} x {stage}: {error}: {message} (first: {ids[0]})"))
     if len(ranked) > _SHOWN_REASONS:
         console.print(f"  and {len(ranked) - _SHOWN_REASONS} more reasons; see the records")
+
+
+def print_timing(console: Console, timing: Timing) -> None:
+    """Print how fast the run was and where its time went."""
+    from rich.text import Text
+
+    decode, engine = timing.decode, timing.engine
+    console.print(
+        Text(
+            f"{timing.items} items in {timing.answer_s:.1f} s after {timing.start_s:.1f} s of"
+            f" start-up: {timing.items_per_s:.1f} items/s, {timing.tokens_per_s:.0f} tokens/s"
+        )
+    )
+    parts = {
+        "vision": engine.vision_s,
+        "prefill": engine.prefill_s,
+        "generate": engine.generate_s,
+        "waiting": engine.idle_s,
+        "preprocess": engine.preprocess_s,
+    }
+    spent = [f"{name} {seconds:.1f} s" for name, seconds in parts.items() if seconds is not None]
+    lines = [
+        f"decode {decode.busy_s:.1f} s over {decode.workers} workers: {decode.decodes} videos,"
+        f" {decode.cache_hits} from the cache, {decode.peak_bytes / 2**20:.0f} MiB held at most"
+    ]
+    if spent:
+        lines.append(f"engine: {', '.join(spent)}")
+    if engine.vision_encodings is not None:
+        lines.append(
+            f"vision encodings: {engine.vision_encodings}; prompt tokens read from the prefix"
+            f" cache: {engine.cached_prompt_tokens} of {timing.prompt_tokens}"
+        )
+    for line in lines:
+        console.print(Text(f"  {line}", style="dim"))
 
 
 def score_table(summaries: Mapping[str, TaskSummary]) -> Table:

@@ -8,6 +8,7 @@ prefix, and the prefill follows the generation prompt.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from itertools import zip_longest
 from typing import Any
 
 from harness.checkpoint import Checkpoint
@@ -34,10 +35,11 @@ def load_processor(checkpoint: Checkpoint) -> Any:
 
 def messages(prompt: Prompt, clips: Sequence[Clip]) -> list[Message]:
     """Write the turns in the form that chat templates take."""
-    user = [
-        *({"type": "image" if is_image(clip) else "video"} for clip in clips),
-        _text(prompt.text),
-    ]
+    user = []
+    for text, clip in zip_longest(prompt.before, clips):
+        user += [_text(text)] if text else []
+        user += [{"type": "image" if is_image(clip) else "video"}] if clip else []
+    user.append(_text(prompt.text))
     turns: list[Message] = [{"role": "user", "content": user}]
     if prompt.system is not None:
         turns.insert(0, {"role": "system", "content": [_text(prompt.system)]})

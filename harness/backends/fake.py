@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 
-from harness.backends.base import Answer
+from harness.backends.base import Answer, EngineStats
 from harness.backends.feed import failure
 from harness.schema import Completion, Failure, Request
 
@@ -27,6 +27,10 @@ class FakeBackend:
         """Call the function once per request."""
         for request in requests:
             yield request, self._answer(request)
+
+    def stats(self) -> EngineStats:
+        """Nothing is known of where the time goes."""
+        return EngineStats()
 
     def close(self) -> None:
         """Nothing to free."""

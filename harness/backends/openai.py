@@ -21,10 +21,11 @@ import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import zip_longest
 from queue import SimpleQueue
 from typing import Any
 
-from harness.backends.base import Answer
+from harness.backends.base import Answer, EngineStats
 from harness.backends.chat import is_image, video_metadata
 from harness.backends.feed import failure
 from harness.checkpoint import ServedModel
@@ -100,6 +101,10 @@ class OpenAIBackend:
         if error is not None:
             raise error
 
+    def stats(self) -> EngineStats:
+        """Nothing is known of where the server's time goes."""
+        return EngineStats()
+
     def close(self) -> None:
         """Close the connections."""
         self._client.close()
@@ -139,7 +144,10 @@ class OpenAIBackend:
 
     def _body(self, request: Request) -> dict[str, Any]:
         prompt = request.prompt
-        content = [part for clip in request.clips for part in self._parts(clip)]
+        content: list[dict[str, Any]] = []
+        for text, clip in zip_longest(prompt.before, request.clips):
+            content += [{"type": "text", "text": text}] if text else []
+            content += self._parts(clip) if clip else []
         content.append({"type": "text", "text": prompt.text})
         body = {
             "model": self._model.model,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 
-from harness.backends.base import Answer
+from harness.backends.base import Answer, EngineStats
 from harness.schema import Completion, Failure, Request
 
 
@@ -24,6 +24,10 @@ class ReplayBackend:
                 yield request, _missing(request)
             else:
                 yield request, Completion(text=text, finish_reason="stop")
+
+    def stats(self) -> EngineStats:
+        """Nothing is known of where the time goes."""
+        return EngineStats()
 
     def close(self) -> None:
         """Nothing to free."""

@@ -1,6 +1,6 @@
 """The reference engine: Hugging Face transformers, batch by batch.
 
-Slow, but with no server, no cache and no scheduler in between. Requests are batched in arrival
+Slow, but with no server, no cache and no scheduler in between. A batch is what has arrived, in that
 order. Greedy answers do not depend on the batch; sampled ones do, because one random generator
 serves all rows of a batch.
 """
@@ -14,11 +14,14 @@ from pathlib import Path
 from typing import Any
 
 from harness.backends import chat
-from harness.backends.base import Answer
-from harness.backends.feed import failure
+from harness.backends.base import Answer, EngineStats
+from harness.backends.feed import Feed, failure
 from harness.checkpoint import Checkpoint
 from harness.errors import BackendError, missing_extra
 from harness.schema import Completion, Request, Sampling
+
+_PAUSE_S = 0.05
+"""A batch that is not full waits so long for another request."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,11 +52,24 @@ class TransformersBackend:
         if checkpoint.adapter is not None:
             model = _with_adapter(model, checkpoint.adapter)
         self._model = model.eval()
+        self._preprocess_s = self._generate_s = self._idle_s = 0.0
 
     def generate(self, requests: Iterable[Request]) -> Iterator[Answer]:
         """Answer in batches of requests that share their sampling settings."""
-        for batch in _batches(requests, self._options.batch_size):
-            yield from self._answer(batch)
+        size = self._options.batch_size
+        feed = Feed(requests, lambda request: request, ahead=size)
+        try:
+            for batch in _batches(feed, size):
+                yield from self._answer(batch)
+        finally:
+            feed.close()
+            self._idle_s += feed.idle_s
+
+    def stats(self) -> EngineStats:
+        """Tell where the time went; one call of the model does vision, prefill and the rest."""
+        return EngineStats(
+            preprocess_s=self._preprocess_s, idle_s=self._idle_s, generate_s=self._generate_s
+        )
 
     def close(self) -> None:
         """Free the model."""
@@ -79,6 +95,8 @@ class TransformersBackend:
         sampling = batch[0].sampling
         started = time.perf_counter()
         inputs = self._inputs(batch).to(self._model.device)
+        ready = time.perf_counter()
+        self._preprocess_s += ready - started
         for name in [name for name in inputs if name.startswith("pixel_values")]:
             # Nothing else is cast: seconds per frame would lose their digits in bfloat16.
             inputs[name] = inputs[name].to(self._model.dtype)
@@ -88,7 +106,9 @@ class TransformersBackend:
         prompt_length = inputs["input_ids"].shape[1]
         answers = [self._completion(row) for row in rows[:, prompt_length:].tolist()]
         prompt_tokens = inputs["attention_mask"].sum(dim=1).tolist()
-        seconds = time.perf_counter() - started
+        ended = time.perf_counter()
+        self._generate_s += ended - ready
+        seconds = ended - started
         return [
             replace(answer, prompt_tokens=tokens, generate_s=seconds)
             for answer, tokens in zip(answers, prompt_tokens, strict=True)
@@ -142,16 +162,20 @@ class TransformersBackend:
         )
 
 
-def _batches(requests: Iterable[Request], size: int) -> Iterator[list[Request]]:
-    """Cut the stream after `size` requests, or where the sampling settings change."""
+def _batches(feed: Feed[Request], size: int) -> Iterator[list[Request]]:
+    """Cut the stream after `size` requests, where the sampling changes, or where it pauses."""
     batch: list[Request] = []
-    for request in requests:
-        if batch and (len(batch) == size or batch[0].sampling != request.sampling):
+    while batch or not feed.exhausted:
+        taken = feed.take(wait_s=_PAUSE_S if batch else None)
+        request = taken and taken[0]
+        if batch and (request is None or batch[0].sampling != request.sampling):
             yield batch
             batch = []
-        batch.append(request)
-    if batch:
-        yield batch
+        if request is not None:
+            batch.append(request)
+        if len(batch) == size:
+            yield batch
+            batch = []
 
 
 def _load_model(checkpoint: Checkpoint, options: TransformersOptions) -> Any:

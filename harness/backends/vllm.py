@@ -4,67 +4,50 @@ Requests enter while others generate and leave the moment they finish; there is 
 for. A clip is handed over as frames with their time base and a stable id, so vLLM processes and
 encodes it once, and its questions share the prefix.
 
-The engine is driven step by step from the consuming thread (vLLM's own offline route). On a GPU its
-core runs in a process of its own, so that preparing a request does not hold up the others; on a CPU
-it runs in this process, which starts in a third of the time.
+The engine is driven step by step from the consuming thread (vLLM's own offline route); prompts and
+frames are processed on the thread that reads the requests. On a GPU the engine's core runs in a
+process of its own; on a CPU it runs in this one, which starts in a third of the time.
 """
 
 from __future__ import annotations
 
 import itertools
-import logging
-import os
 import time
 import warnings
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from typing import Any
 
 from harness.backends import chat, lora
-from harness.backends.base import Answer
+from harness.backends.base import Answer, EngineStats
 from harness.backends.feed import Feed, failure
+from harness.backends.vllm_engine import EngineOptions, prepare_environment, start
+from harness.backends.vllm_stats import StepCounter, vision_seconds
 from harness.checkpoint import Checkpoint
-from harness.errors import BackendError, missing_extra
+from harness.errors import BackendError
 from harness.schema import Clip, Completion, Failure, Request, Sampling
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EngineOptions:
-    """What can be chosen about this engine; none of it belongs to the protocol."""
-
-    max_model_len: int = 16384
-    """Most tokens of prompt and answer together; the model's own limit where that is lower."""
-    max_num_seqs: int = 64
-    """Requests that generate at the same time."""
-    waiting: int = 8
-    """Requests prepared ahead, so that a free place is filled at once."""
-    gpu_memory_utilization: float = 0.9
-    tensor_parallel_size: int = 1
-    dtype: str | None = None
-    """None: the checkpoint's own on a GPU, float32 on a CPU."""
-    media_per_prompt: int = 8
-    """Most videos, and most images, in one request."""
-    cpu_kv_cache_gib: int = 2
-    """Memory for keys and values on a CPU, unless ``VLLM_CPU_KVCACHE_SPACE`` says otherwise."""
 
 
 class VLLMBackend:
     """Answers requests with an in-process vLLM engine.
 
     Building it starts the engine and sets, where unset, the environment variables that vLLM is
-    quieted and kept local with: see `_prepare_environment`.
+    quieted and kept local with: see `prepare_environment`.
     """
 
     name = "vllm"
 
     def __init__(self, checkpoint: Checkpoint, options: EngineOptions | None = None) -> None:
         options = options or EngineOptions()
+        self._prepared = options.prepared
+        self._steps = StepCounter()
+        self._vision_s = self._prepare_s = self._idle_s = 0.0
         self._processor = chat.load_processor(checkpoint)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # vLLM's imports use deprecated parts of torch
-            _prepare_environment(options)
+            prepare_environment(options)
             lora.refuse_partial(checkpoint)
-            self._engine = _start(checkpoint, options, self._processor)
+            self._engine = start(checkpoint, options, self._processor)
+        self._steps.install(self._engine)
         self._max_tokens: int = self._engine.model_config.max_model_len
         self._lora = lora.request(checkpoint)
         self._limit = options.max_num_seqs + options.waiting
@@ -72,7 +55,7 @@ class VLLMBackend:
 
     def generate(self, requests: Iterable[Request]) -> Iterator[Answer]:
         """Answer requests as they finish; at most `max_num_seqs + waiting` are held at a time."""
-        feed = Feed(requests)
+        feed = Feed(requests, self._prepare, ahead=self._prepared)
         running: dict[str, tuple[Request, float]] = {}
         try:
             while running or not feed.exhausted:
@@ -81,7 +64,16 @@ class VLLMBackend:
                     yield from self._step(running)
         finally:
             feed.close()
+            self._prepare_s += feed.prepare_s
+            self._idle_s += feed.idle_s
             self._engine.abort_request(list(running))
+
+    def stats(self) -> EngineStats:
+        """Tell where the time went, by the engine's own account of its steps."""
+        self._vision_s += vision_seconds(self._engine)
+        return self._steps.stats(
+            vision_s=self._vision_s, preprocess_s=self._prepare_s, idle_s=self._idle_s
+        )
 
     def close(self) -> None:
         """Stop the engine and free its memory; vLLM allows one engine per process at a time."""
@@ -92,25 +84,38 @@ class VLLMBackend:
         del self._engine
         cleanup_dist_env_and_memory()
 
-    def _admit(self, feed: Feed, running: dict[str, tuple[Request, float]]) -> Iterator[Answer]:
+    def _admit(
+        self, feed: Feed[Any], running: dict[str, tuple[Request, float]]
+    ) -> Iterator[Answer]:
         """Let in what is ready; wait for it only when there is nothing else to do."""
         while len(running) < self._limit:
-            request = feed.take(wait=not running)
-            if request is None:
+            taken = feed.take(wait_s=0 if running else None)
+            if taken is None:
                 return
-            entered = time.perf_counter()
+            request, prepared = taken
+            if isinstance(prepared, Failure):
+                yield request, prepared
+                continue
             try:
-                running[self._enter(request)] = request, entered
+                running[self._enter(prepared, request.sampling)] = request, time.perf_counter()
             except Exception as error:  # noqa: BLE001 - the boundary: a request costs itself only
                 yield request, failure(error)
 
-    def _enter(self, request: Request) -> str:
-        """Prepare one request and hand it to the engine; return its id there."""
-        name = str(next(self._ids))
+    def _prepare(self, request: Request) -> Any:
+        """Make model inputs of a request; runs on the feed's thread."""
         (prepared,) = self._engine.renderer.render_cmpl([self._prompt(request)])
         try:
             self._check_length(len(prepared["prompt_token_ids"]), request.sampling)
-            params = _sampling_params(request.sampling)
+        except BackendError:
+            self._forget(prepared)
+            raise
+        return prepared
+
+    def _enter(self, prepared: Any, sampling: Sampling) -> str:
+        """Hand a request to the engine; return its id there."""
+        name = str(next(self._ids))
+        params = _sampling_params(sampling)
+        try:
             self._engine.add_request(name, prepared, params, lora_request=self._lora)
         except Exception:
             self._forget(prepared)
@@ -147,10 +152,12 @@ class VLLMBackend:
 
     def _step(self, running: dict[str, tuple[Request, float]]) -> Iterator[Answer]:
         """Advance every running request by one step and yield those that are done."""
+        began = time.perf_counter()
         try:
             outputs = self._engine.step()
         except Exception as error:
             raise BackendError(f"the vLLM engine died: {type(error).__name__}: {error}") from error
+        self._steps.spent(time.perf_counter() - began)
         for output in outputs:
             if output.finished:
                 request, entered = running.pop(output.request_id)
@@ -169,74 +176,6 @@ class VLLMBackend:
             generate_s=seconds,
             token_ids=token_ids,
         )
-
-
-def _start(checkpoint: Checkpoint, options: EngineOptions, processor: Any) -> Any:
-    from vllm import EngineArgs, LLMEngine
-
-    on_cpu = _on_cpu()
-    max_tokens = _context_length(checkpoint, options)
-    arguments = EngineArgs(
-        model=str(checkpoint.path),
-        dtype=options.dtype or ("float32" if on_cpu else "auto"),
-        max_model_len=max_tokens,
-        max_num_seqs=options.max_num_seqs,
-        # A prompt that fits the context also fits one step and the encoder's cache.
-        max_num_batched_tokens=max(max_tokens, options.max_num_seqs),
-        gpu_memory_utilization=options.gpu_memory_utilization,
-        tensor_parallel_size=options.tensor_parallel_size,
-        enable_prefix_caching=True,
-        limit_mm_per_prompt=dict.fromkeys(("image", "video"), options.media_per_prompt),
-        mm_processor_kwargs=chat.media_options(processor),
-        mm_device_do_normalize=_normalizes_alike(processor),
-        enable_lora=checkpoint.adapter is not None,
-        max_lora_rank=lora.reserved_rank(checkpoint),
-        enforce_eager=on_cpu,
-        skip_mm_profiling=on_cpu,
-        disable_log_stats=True,
-        use_tqdm_on_load=False,
-    )
-    try:
-        return LLMEngine.from_engine_args(arguments)
-    except (OSError, ValueError, RuntimeError, ImportError) as error:
-        raise BackendError(f"vLLM cannot start {checkpoint.path}: {error}") from error
-
-
-def _normalizes_alike(processor: Any) -> bool:
-    """Tell whether vLLM may normalise pixels on the device.
-
-    It then uses the image processor's mean and deviation for videos too (seen in 0.32).
-    """
-    image = getattr(processor, "image_processor", None)
-    video = getattr(processor, "video_processor", None)
-    statistics = ("image_mean", "image_std")
-    return all(getattr(image, name, None) == getattr(video, name, None) for name in statistics)
-
-
-def _prepare_environment(options: EngineOptions) -> None:
-    """Quiet vLLM, keep it from reporting usage, and bound what it takes of a CPU machine."""
-    level = os.environ.setdefault("VLLM_LOGGING_LEVEL", "ERROR")
-    logging.getLogger("vllm").setLevel(level)  # holds before vLLM configures itself, on import
-    os.environ.setdefault("VLLM_NO_USAGE_STATS", "1")
-    if _on_cpu():
-        os.environ.setdefault("VLLM_CPU_KVCACHE_SPACE", str(options.cpu_kv_cache_gib))
-        os.environ.setdefault("VLLM_ENABLE_V1_MULTIPROCESSING", "0")
-
-
-def _on_cpu() -> bool:
-    try:
-        from vllm.platforms import current_platform
-    except ImportError as error:
-        raise missing_extra("vllm", "vllm") from error
-    on_cpu: bool = current_platform.is_cpu()
-    return on_cpu
-
-
-def _context_length(checkpoint: Checkpoint, options: EngineOptions) -> int:
-    from transformers import AutoConfig
-
-    config = AutoConfig.from_pretrained(checkpoint.path).get_text_config()
-    return int(min(options.max_model_len, config.max_position_embeddings))
 
 
 def _sampling_params(sampling: Sampling) -> Any:

@@ -23,16 +23,16 @@ from harness.video.reader import Frame, read
 from harness.video.track import scan
 
 
-def decode(media: Media, policy: FramePolicy, *, grid: int) -> Clip:
+def decode(media: Media, policy: FramePolicy, *, grid: int, key: str | None = None) -> Clip:
     """Decode the frames that `policy` takes from `media`, in the order they were filmed.
 
-    The order and seed of `policy` are not looked at: see `harness.video.order.arrange`. The key
-    covers the content of the file, not its name.
+    The order and seed of `policy` are not looked at: see `harness.video.order.arrange`.
 
     Args:
         media: A video, a folder of numbered images, or one image (a clip of one frame).
         policy: Which frames, and how many pixels each.
         grid: What the sides of a frame are multiples of, in pixels.
+        key: The `content_key` of all this, where the caller has it.
 
     Returns:
         A clip whose frames are all there, distinct wherever their indices are, and undamaged.
@@ -42,11 +42,31 @@ def decode(media: Media, policy: FramePolicy, *, grid: int) -> Clip:
     """
     began = time.perf_counter()
     try:
-        source = _OPEN[media.kind](media)
-        clip = _clip(source, media, policy, grid)
+        clip = _clip(_OPEN[media.kind](media), media, policy, grid)
     except MediaError as error:
         raise MediaError(f"{media.path}: {error}") from error
-    return dataclasses.replace(clip, decode_s=time.perf_counter() - began)
+    key = key or content_key(media, policy, grid=grid)
+    return dataclasses.replace(clip, key=key, decode_s=time.perf_counter() - began)
+
+
+def content_key(media: Media, policy: FramePolicy, *, grid: int) -> str:
+    """Hash what decides which pixels a clip has: the files' content, not their names, and the rule.
+
+    Raises:
+        MediaError: A file cannot be read.
+    """
+    choices = dataclasses.asdict(policy)
+    del choices["order"], choices["seed"]
+    hashed = hashlib.blake2b(digest_size=16)
+    described = [media.kind, media.start_s, media.end_s, media.fps, choices, grid]
+    hashed.update(json.dumps(described, sort_keys=True).encode())
+    try:
+        for path in _numbered(media.path) if media.kind is MediaKind.FRAMES else (media.path,):
+            with path.open("rb") as file:
+                hashed.update(hashlib.file_digest(file, "blake2b").digest())
+    except OSError as error:
+        raise MediaError(f"{media.path}: {error.strerror}") from error
+    return hashed.hexdigest()
 
 
 def resize(frame: Frame, size: tuple[int, int]) -> Frame:
@@ -59,7 +79,6 @@ def resize(frame: Frame, size: tuple[int, int]) -> Frame:
 class _Source:
     """Opened media: what is known before any frame is decoded, and how to decode."""
 
-    files: tuple[Path, ...]
     fps: float
     times: Sequence[float]
     """Presentation time of every frame in seconds."""
@@ -85,7 +104,7 @@ def _clip(source: _Source, media: Media, policy: FramePolicy, grid: int) -> Clip
     )
     frames = dict(_resized(source.read(frozenset(taken)), policy, grid))
     return Clip(
-        key=_key(source, media, policy, grid),
+        key="",  # `decode` knows it
         kind=media.kind,
         frames=_stack([frames[index] for index in taken]),
         indices=taken,
@@ -98,9 +117,7 @@ def _clip(source: _Source, media: Media, policy: FramePolicy, grid: int) -> Clip
 
 def _open_video(media: Media) -> _Source:
     track = scan(media.path)
-    return _Source(
-        files=(media.path,), fps=track.fps, times=track.times, first=0, read=partial(read, track)
-    )
+    return _Source(fps=track.fps, times=track.times, first=0, read=partial(read, track))
 
 
 def _open_folder(media: Media) -> _Source:
@@ -108,14 +125,11 @@ def _open_folder(media: Media) -> _Source:
         raise MediaError("a frame folder needs a frame rate")
     files = _numbered(media.path)
     times = [index / media.fps for index in range(len(files))]
-    return _Source(
-        files=files, fps=media.fps, times=times, first=1, read=partial(_read_images, files)
-    )
+    return _Source(fps=media.fps, times=times, first=1, read=partial(_read_images, files))
 
 
 def _open_image(media: Media) -> _Source:
-    files = (media.path,)
-    return _Source(files=files, fps=1.0, times=(0.0,), first=0, read=partial(_read_images, files))
+    return _Source(fps=1.0, times=(0.0,), first=0, read=partial(_read_images, (media.path,)))
 
 
 _OPEN: Mapping[MediaKind, Callable[[Media], _Source]] = MappingProxyType(
@@ -176,16 +190,3 @@ def _stack(frames: Sequence[Frame]) -> Frame:
     if len(sizes) > 1:
         raise MediaError(f"the frames differ in size: {sorted(sizes)}")
     return np.stack(frames)
-
-
-def _key(source: _Source, media: Media, policy: FramePolicy, grid: int) -> str:
-    """Hash the content of every file and all that decides which pixels are made of it."""
-    choices = dataclasses.asdict(policy)
-    del choices["order"], choices["seed"]
-    hashed = hashlib.blake2b(digest_size=16)
-    described = [media.kind, media.start_s, media.end_s, source.fps, choices, grid]
-    hashed.update(json.dumps(described, sort_keys=True).encode())
-    for path in source.files:
-        with path.open("rb") as file:
-            hashed.update(hashlib.file_digest(file, "blake2b").digest())
-    return hashed.hexdigest()

@@ -1,7 +1,8 @@
 """Decoding ahead of the consumer, in worker processes, within a bound on memory.
 
 One thread drives each worker, so waiting for one file never holds up another. A file that hangs or
-crashes its worker costs only the job it belongs to.
+crashes its worker costs only the job it belongs to. Frames count against the bound from the moment
+their decoding begins until the consumer releases them.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import queue
 import threading
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
@@ -50,13 +52,46 @@ def decode_job(media: tuple[Media, ...], policy: FramePolicy, *, grid: int) -> D
 Decoded = tuple[DecodeJob, tuple[Clip, ...] | Failure]
 
 
+def heaviest_first(jobs: Iterable[DecodeJob]) -> list[DecodeJob]:
+    """Order jobs by the size of their files, so that no long video is left for the end alone.
+
+    The size stands for the time, which only opening every file would tell. A missing file weighs
+    nothing: its job fails on its own.
+    """
+    return sorted(
+        jobs, key=lambda job: sum(_bytes(media.path) for media in job.media), reverse=True
+    )
+
+
+def _bytes(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DecodeCounts:
+    """What a pool has done so far."""
+
+    workers: int
+    decodes: int
+    """Files decoded, or tried."""
+    cache_hits: int
+    """Files whose frames came from the frame cache."""
+    busy_s: float
+    """Seconds in which workers had a file, summed over workers."""
+    peak_bytes: int
+    """The most bytes of frames that were ever held or reserved for decoding."""
+
+
 class DecodePool:
     """Worker processes that decode jobs; a context manager.
 
     Args:
         workers: Processes, started when first needed.
         timeout_s: Seconds that one file may take before its worker is killed.
-        max_bytes: Bound on the frames that are being decoded or wait to be consumed. A job that
+        max_bytes: Bound on the frames that are being decoded or not released yet. A job that
             exceeds it alone is decoded alone.
         decoder: What decodes one file; an importable function, since workers import it.
     """
@@ -65,29 +100,40 @@ class DecodePool:
         self, *, workers: int, timeout_s: float, max_bytes: int, decoder: Decoder = decode
     ) -> None:
         self._workers = [Worker(decoder, timeout_s=timeout_s) for _ in range(workers)]
-        self._max_bytes = max_bytes
+        self._room = _Room(max_bytes)
         self._run: _Run | None = None
 
     @property
-    def decodes(self) -> int:
-        """Files that were given to a worker so far."""
-        return sum(worker.decodes for worker in self._workers)
+    def counts(self) -> DecodeCounts:
+        """What was done so far."""
+        return DecodeCounts(
+            workers=len(self._workers),
+            decodes=sum(worker.decodes for worker in self._workers),
+            cache_hits=sum(worker.cache_hits for worker in self._workers),
+            busy_s=sum(worker.busy_s for worker in self._workers),
+            peak_bytes=self._room.peak,
+        )
 
     def decode(self, jobs: Iterable[DecodeJob]) -> Iterator[Decoded]:
         """Yield each job with its clips, or with the failure of its first bad file.
 
-        Results come in completion order. `jobs` is pulled lazily, from other threads but by one at
-        a time; what it raises is raised here. A call ends the one before it.
+        Decoding begins with the call, before the first result is asked for. Results come in
+        completion order. `jobs` is pulled lazily, from other threads but by one at a time; what it
+        raises is raised here. The clips of a job hold their memory until it is given to `release`.
+        A call ends the one before it.
 
         Raises:
             HarnessError: A worker process cannot be started.
         """
         self._halt()
-        run = self._run = _Run(jobs, self._workers, self._max_bytes)
-        try:
-            yield from run.results()
-        finally:
-            run.halt()
+        self._room.clear()
+        self._run = _Run(jobs, self._workers, self._room)
+        self._run.start()
+        return self._run.results()
+
+    def release(self, job: DecodeJob) -> None:
+        """Give back the memory of a job whose clips are needed no more."""
+        self._room.give_back(job)
 
     def close(self) -> None:
         """End the workers; a `decode` that is under way is abandoned."""
@@ -112,46 +158,93 @@ class DecodePool:
             self._run = None
 
 
-class _Run:
-    """One call of `DecodePool.decode`: the jobs, the threads, and the bytes that are held."""
+class _Room:
+    """The bytes that jobs hold, and the waiting until there is room for another."""
 
-    def __init__(self, jobs: Iterable[DecodeJob], workers: list[Worker], max_bytes: int) -> None:
+    def __init__(self, max_bytes: int) -> None:
+        self._max_bytes = max_bytes
+        self._held: dict[DecodeJob, int] = {}
+        self._closed = False
+        self._changed = threading.Condition()
+        self.peak = 0
+
+    def reserve(self, job: DecodeJob) -> bool:
+        """Wait until the job fits, or nothing else is held; False when the room was closed."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._closed or self._fits(job.max_bytes))
+            self._hold(job, job.max_bytes)
+            return not self._closed
+
+    def shrink(self, job: DecodeJob, size: int) -> None:
+        """Put what a job really takes in the place of what was reserved for it."""
+        with self._changed:
+            self._hold(job, size)
+
+    def give_back(self, job: DecodeJob) -> None:
+        """Forget a job; one that holds nothing is no error."""
+        with self._changed:
+            self._held.pop(job, None)
+            self._changed.notify_all()
+
+    def close(self) -> None:
+        """Let nobody wait any more."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
+
+    def clear(self) -> None:
+        """Begin anew, with nothing held."""
+        with self._changed:
+            self._held.clear()
+            self._closed = False
+
+    def _fits(self, size: int) -> bool:
+        return not self._held or sum(self._held.values()) + size <= self._max_bytes
+
+    def _hold(self, job: DecodeJob, size: int) -> None:
+        self._held[job] = size
+        self.peak = max(self.peak, sum(self._held.values()))
+        self._changed.notify_all()
+
+
+class _Run:
+    """One call of `DecodePool.decode`: the jobs and the threads that drive the workers."""
+
+    def __init__(self, jobs: Iterable[DecodeJob], workers: list[Worker], room: _Room) -> None:
         self._jobs = iter(jobs)
         self._workers = workers
-        self._max_bytes = max_bytes
-        self._held = 0
+        self._room = room
         self._halted = False
         self._pulling = threading.Lock()
-        self._room = threading.Condition()
-        self._done: queue.SimpleQueue[tuple[Decoded, int] | BaseException | None]
-        self._done = queue.SimpleQueue()
+        self._done: queue.SimpleQueue[Decoded | BaseException | None] = queue.SimpleQueue()
         self._threads = [
             threading.Thread(target=self._drive, args=(worker,), daemon=True) for worker in workers
         ]
 
-    def results(self) -> Iterator[Decoded]:
-        """Start the threads and yield what they deliver."""
+    def start(self) -> None:
+        """Begin to decode."""
         for thread in self._threads:
             thread.start()
+
+    def results(self) -> Iterator[Decoded]:
+        """Yield what the threads deliver."""
         running = len(self._threads)
-        while running:
-            item = self._done.get()
-            if item is None:
-                running -= 1
-            elif isinstance(item, BaseException):
-                raise item
-            else:
-                decoded, size = item
-                self._hold(-size)
-                yield decoded
-        for thread in self._threads:
-            thread.join()
+        try:
+            while running:
+                item = self._done.get()
+                if item is None:
+                    running -= 1
+                elif isinstance(item, BaseException):
+                    raise item
+                else:
+                    yield item
+        finally:
+            self.halt()
 
     def halt(self) -> None:
         """Stop the threads; a worker that is busy then is killed."""
-        with self._room:
-            self._halted = True
-            self._room.notify_all()
+        self._halted = True
+        self._room.close()
         for thread, worker in zip(self._threads, self._workers, strict=True):
             while thread.is_alive():
                 worker.kill()
@@ -162,11 +255,11 @@ class _Run:
         try:
             while (job := self._next_job()) is not None:
                 result = _decode(worker, job)
-                size = 0
-                if not isinstance(result, Failure):
-                    size = sum(clip.frames.nbytes for clip in result)
-                self._hold(size - job.max_bytes)
-                self._done.put(((job, result), size))
+                if isinstance(result, Failure):
+                    self._room.give_back(job)
+                else:
+                    self._room.shrink(job, sum(clip.frames.nbytes for clip in result))
+                self._done.put((job, result))
             self._done.put(None)
         except BaseException as error:  # noqa: BLE001  (it is raised in the consumer's thread)
             self._done.put(error)
@@ -174,23 +267,10 @@ class _Run:
     def _next_job(self) -> DecodeJob | None:
         """Pull a job and wait until there is room for its frames."""
         with self._pulling:  # so that at most one pulled job waits
-            if self._halted:
+            job = None if self._halted else next(self._jobs, None)
+            if job is None or not self._room.reserve(job):
                 return None
-            job = next(self._jobs, None)
-            if job is None:
-                return None
-            with self._room:
-                self._room.wait_for(lambda: self._halted or self._fits(job))
-                self._held += job.max_bytes
-            return None if self._halted else job
-
-    def _fits(self, job: DecodeJob) -> bool:
-        return not self._held or self._held + job.max_bytes <= self._max_bytes
-
-    def _hold(self, size: int) -> None:
-        with self._room:
-            self._held += size
-            self._room.notify_all()
+            return job
 
 
 def _decode(worker: Worker, job: DecodeJob) -> tuple[Clip, ...] | Failure:

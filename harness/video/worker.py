@@ -12,6 +12,7 @@ import os
 import pickle
 import signal
 import threading
+import time
 from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnProcess
 from typing import Protocol
@@ -37,6 +38,10 @@ class Worker:
 
     def __init__(self, decoder: Decoder, *, timeout_s: float) -> None:
         self.decodes = 0
+        """Files given to the process and not found in a frame cache by it."""
+        self.cache_hits = 0
+        self.busy_s = 0.0
+        """Seconds from handing over a file to having its frames."""
         self._decoder = decoder
         self._timeout_s = timeout_s
         self._process: SpawnProcess | None = None
@@ -49,15 +54,13 @@ class Worker:
             HarnessError: The process cannot be started, which is not the file's fault.
         """
         pipe = self._started()
-        self.decodes += 1
-        try:
-            pipe.send((media, policy, grid))
-            if pipe.poll(self._timeout_s):
-                return _receive(pipe)
-        except (EOFError, OSError):
-            return _failure(media, ChildProcessError(f"the decode worker {self._end()}"))
-        self.stop()
-        return _failure(media, TimeoutError(f"not decoded within {self._timeout_s:g} s"))
+        began = time.perf_counter()
+        answer = self._ask(pipe, media, policy, grid)
+        self.busy_s += time.perf_counter() - began
+        cached = isinstance(answer, Clip) and answer.cached
+        self.cache_hits += cached
+        self.decodes += not cached
+        return answer
 
     def kill(self) -> None:
         """End the process at once; the thread that waits for it notices."""
@@ -70,6 +73,18 @@ class Worker:
         self.kill()
         if self._process is not None:
             self._end()
+
+    def _ask(
+        self, pipe: Connection, media: Media, policy: FramePolicy, grid: int
+    ) -> Clip | Failure:
+        try:
+            pipe.send((media, policy, grid))
+            if pipe.poll(self._timeout_s):
+                return _receive(pipe)
+        except (EOFError, OSError):
+            return _failure(media, ChildProcessError(f"the decode worker {self._end()}"))
+        self.stop()
+        return _failure(media, TimeoutError(f"not decoded within {self._timeout_s:g} s"))
 
     def _started(self) -> Connection:
         if self._pipe is not None and self._process is not None and self._process.is_alive():

@@ -21,9 +21,9 @@ pytestmark = [
     pytest.mark.filterwarnings("default"),  # third-party imports warn
     pytest.mark.usefixtures("small_cpu_cache"),
 ]
-OPTIONS = EngineOptions(max_num_seqs=4, waiting=1, max_model_len=2048)
+OPTIONS = EngineOptions(max_num_seqs=4, waiting=1, prepared=2, max_model_len=2048)
 HELD = OPTIONS.max_num_seqs + OPTIONS.waiting
-READ_AHEAD = 2 + 1
+READ_AHEAD = OPTIONS.prepared + 1
 """The feed holds two requests and has a third in hand."""
 
 

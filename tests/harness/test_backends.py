@@ -14,6 +14,11 @@ from harness.backends.feed import Feed, failure
 from harness.backends.replay import ReplayBackend
 from harness.schema import Clip, Completion, Failure, MediaKind, Prompt, Request, Sampling
 
+
+def same(asked: Request) -> Request:
+    return asked
+
+
 GREEDY = Sampling(temperature=0.0, max_tokens=4)
 
 
@@ -110,12 +115,12 @@ def test_failure_names_the_exception():
 
 def test_feed_hands_over_everything_in_order():
     """Nothing is lost between the reading and the taking thread."""
-    feed = Feed(request(str(number)) for number in range(20))
-    taken = [feed.take(wait=True) for _ in range(20)]
-    assert [r.id for r in taken if r] == [str(number) for number in range(20)]
-    assert feed.take(wait=True) is None
+    feed = Feed((request(str(number)) for number in range(20)), lambda r: r.id * 2)
+    taken = [feed.take(wait_s=None) for _ in range(20)]
+    assert [(r.id, made) for r, made in taken] == [(str(n), str(n) * 2) for n in range(20)]
+    assert feed.take(wait_s=None) is None
     assert feed.exhausted
-    assert feed.take(wait=True) is None
+    assert feed.take(wait_s=None) is None
 
 
 def test_feed_does_not_wait_unless_told_to():
@@ -126,13 +131,31 @@ def test_feed_does_not_wait_unless_told_to():
         decoded.wait(timeout=10)
         yield request("late")
 
-    feed = Feed(requests())
-    assert feed.take(wait=False) is None
+    feed = Feed(requests(), same)
+    assert feed.take(wait_s=0) is None
+    assert feed.take(wait_s=0.01) is None
     assert not feed.exhausted
     decoded.set()
-    late = feed.take(wait=True)
+    late = feed.take(wait_s=None)
     assert late is not None
-    assert late.id == "late"
+    assert late[0].id == "late"
+
+
+def test_feed_prepares_on_its_own_thread_and_a_bad_request_costs_itself_only():
+    """What preparing raises comes with the request; the next one is prepared all the same."""
+    threads = set()
+
+    def prepare(asked: Request) -> str:
+        threads.add(threading.current_thread())
+        if asked.id == "bad":
+            raise ValueError("too long")
+        return "made"
+
+    feed = Feed([request("bad"), request("good")], prepare)
+    (bad, reason), (good, made) = feed.take(wait_s=None), feed.take(wait_s=None)
+    assert (bad.id, reason.message, good.id, made) == ("bad", "too long", "good", "made")
+    assert threading.current_thread() not in threads
+    assert feed.prepare_s > 0
 
 
 def test_feed_raises_what_the_source_raised_after_its_last_request():
@@ -142,10 +165,10 @@ def test_feed_raises_what_the_source_raised_after_its_last_request():
         yield request("x")
         raise OSError("disk is gone")
 
-    feed = Feed(requests())
-    assert feed.take(wait=True) is not None
+    feed = Feed(requests(), same)
+    assert feed.take(wait_s=None) is not None
     with pytest.raises(OSError, match="disk is gone"):
-        feed.take(wait=True)
+        feed.take(wait_s=None)
 
 
 def test_closed_feed_stops_reading():
@@ -158,8 +181,8 @@ def test_closed_feed_stops_reading():
             made += 1
             yield request(str(number))
 
-    feed = Feed(requests(), ahead=1)
-    feed.take(wait=True)
+    feed = Feed(requests(), same, ahead=1)
+    feed.take(wait_s=None)
     feed.close()
     feed.join()
     assert made <= 4

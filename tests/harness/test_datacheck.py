@@ -43,6 +43,9 @@ class PublishedToy(ToyTask):
 class FakePool:
     """Decodes nothing; the media whose name begins with `bad` fail."""
 
+    def release(self, job: DecodeJob) -> None:
+        """Nothing is held."""
+
     def decode(self, jobs: Iterable[DecodeJob]) -> Iterator[tuple[DecodeJob, Failure | tuple[()]]]:
         for job in jobs:
             path = job.media[0].path

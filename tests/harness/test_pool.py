@@ -16,7 +16,7 @@ import pytest
 
 from harness.schema import Clip, Failure, FramePolicy, Media, MediaKind
 from harness.video.decode import decode
-from harness.video.pool import DecodeJob, DecodePool
+from harness.video.pool import DecodeJob, DecodePool, heaviest_first
 from tests.clips import fake_decode, number, write_clip
 
 BYTES = 3072  # of the clip that `fake_decode` returns, and of a job of `POLICY`
@@ -85,7 +85,7 @@ def test_clips_are_those_of_decode(tmp_path: Path) -> None:
     both = DecodeJob(media=tuple(Media(path=path) for path in paths), policy=policy, grid=28)
     with DecodePool(workers=1, timeout_s=60, max_bytes=1 << 30) as pool:
         ((done, clips),) = pool.decode([both])
-        assert pool.decodes == 2
+        assert pool.counts.decodes == 2
     assert done is both
     assert not isinstance(clips, Failure)
     for path, clip in zip(paths, clips, strict=True):
@@ -105,7 +105,7 @@ def test_every_job_comes_back_once() -> None:
     jobs = [job(f"a{index}") for index in range(20)]
     with fakes(workers=2) as pool:
         results = dict(pool.decode(jobs))
-        assert pool.decodes == 20
+        assert pool.counts.decodes == 20
     assert set(results) == set(jobs)
     assert not any(isinstance(result, Failure) for result in results.values())
 
@@ -189,15 +189,44 @@ def settled(pulled: list[str]) -> int:
 
 @pytest.mark.parametrize(("room", "ahead"), [(3, 3), (1, 1), (0, 1)])
 def test_look_ahead_is_bounded(room: int, ahead: int) -> None:
-    """No more is decoded than fits, though always one job; one more is pulled and waits."""
+    """No more is decoded than fits, though always one job; one more is pulled and waits.
+
+    What the consumer took counts until it is released.
+    """
     pulled: list[str] = []
     with fakes(workers=2, max_bytes=room * BYTES) as pool:
         results = pool.decode(counted(pulled))
-        for consumed in (1, 2):
-            next(results)
-            assert settled(pulled) == consumed + ahead + 1
-            assert pool.decodes == consumed + ahead
-        assert len(list(results)) == 18
+        for released in (0, 1, 2):
+            done, _ = next(results)
+            assert settled(pulled) == released + ahead + 1
+            assert pool.counts.decodes == released + ahead
+            pool.release(done)
+        for done, _ in results:
+            pool.release(done)
+        assert pool.counts.decodes == 20
+        assert pool.counts.peak_bytes == max(room, 1) * BYTES
+
+
+def test_decoding_begins_before_the_first_result_is_asked_for() -> None:
+    """An engine can be loaded meanwhile."""
+    pulled: list[str] = []
+    with fakes(max_bytes=3 * BYTES) as pool:
+        results = pool.decode(counted(pulled))
+        assert settled(pulled) == 4
+        for done, _ in results:
+            pool.release(done)
+
+
+def test_the_longest_videos_are_decoded_first(tmp_path: Path) -> None:
+    """The size of the files stands for their length; a missing file comes last."""
+    jobs = []
+    for name, size in [("short", 10), ("long", 1000), ("middle", 100)]:
+        path = tmp_path / name
+        path.write_bytes(bytes(size))
+        jobs.append(DecodeJob(media=(Media(path=path),), policy=POLICY, grid=4))
+    missing = job("missing")
+    ordered = heaviest_first([missing, *jobs])
+    assert [one.media[0].path.stem for one in ordered] == ["long", "middle", "short", "missing"]
 
 
 def test_a_job_is_measured_by_its_bound() -> None:

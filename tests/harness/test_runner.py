@@ -22,6 +22,10 @@ class FakePool:
 
     def __init__(self) -> None:
         self.decoded = Counter()
+        self.released = Counter()
+
+    def release(self, job):
+        self.released[str(job.media[0].path)] += 1
 
     def decode(self, jobs):
         for job in jobs:
@@ -76,6 +80,13 @@ def test_one_decoding_serves_all_questions_of_a_video(tmp_path):
     pool = FakePool()
     _run(tmp_path, _samples(9), lambda r: "A", pool)
     assert pool.decoded == {"good0.mp4": 1, "good1.mp4": 1, "good2.mp4": 1}
+
+
+def test_the_frames_of_a_video_are_freed_with_its_last_question(tmp_path):
+    """Every job is given back once; undecodable ones hold nothing and may be given back too."""
+    pool = FakePool()
+    _run(tmp_path, _samples(9), lambda r: "A", pool)
+    assert pool.released == pool.decoded
 
 
 def test_a_policy_of_whole_videos_decodes_each_once_whatever_the_spans(tmp_path):

@@ -1,0 +1,117 @@
+"""Starting vLLM: its options, its environment, and what of both depends on the machine."""
+
+from __future__ import annotations
+
+import logging
+import os
+from dataclasses import dataclass
+from typing import Any
+
+from harness.backends import chat, lora
+from harness.checkpoint import Checkpoint
+from harness.errors import BackendError, missing_extra
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineOptions:
+    """What can be chosen about this engine; none of it belongs to the protocol."""
+
+    max_model_len: int = 16384
+    """Most tokens of prompt and answer together; the model's own limit where that is lower."""
+    max_num_seqs: int = 64
+    """Requests that generate at the same time."""
+    waiting: int = 8
+    """Requests in the engine beyond those, so that a free place is filled at once."""
+    prepared: int = 32
+    """Requests processed ahead of the engine; the questions of one clip share what is big."""
+    media_cache_gib: float = 1.0
+    """Memory for processed frames, which the next question about a video takes from there."""
+    gpu_memory_utilization: float = 0.9
+    tensor_parallel_size: int = 1
+    executor: str | None = None
+    """vLLM's executor; ``external_launcher`` where several processes hold an engine each."""
+    dtype: str | None = None
+    """None: the checkpoint's own on a GPU, float32 on a CPU."""
+    media_per_prompt: int = 8
+    """Most videos, and most images, in one request."""
+    cpu_kv_cache_gib: int = 2
+    """Memory for keys and values on a CPU, unless ``VLLM_CPU_KVCACHE_SPACE`` says otherwise."""
+
+
+def start(checkpoint: Checkpoint, options: EngineOptions, processor: Any) -> Any:
+    """Start an engine in this process.
+
+    Raises:
+        BackendError: vLLM refuses the checkpoint or the machine.
+    """
+    from vllm import EngineArgs, LLMEngine
+
+    on_cpu = _on_cpu()
+    max_tokens = _context_length(checkpoint, options)
+    arguments = EngineArgs(
+        model=str(checkpoint.path),
+        dtype=options.dtype or ("float32" if on_cpu else "auto"),
+        max_model_len=max_tokens,
+        max_num_seqs=options.max_num_seqs,
+        # A prompt that fits the context also fits one step and the encoder's cache.
+        max_num_batched_tokens=max(max_tokens, options.max_num_seqs),
+        gpu_memory_utilization=options.gpu_memory_utilization,
+        tensor_parallel_size=options.tensor_parallel_size,
+        distributed_executor_backend=options.executor,
+        enable_prefix_caching=True,
+        mm_processor_cache_gb=options.media_cache_gib,
+        limit_mm_per_prompt=dict.fromkeys(("image", "video"), options.media_per_prompt),
+        mm_processor_kwargs=chat.media_options(processor),
+        mm_device_do_normalize=_normalizes_alike(processor),
+        enable_lora=checkpoint.adapter is not None,
+        max_lora_rank=lora.reserved_rank(checkpoint),
+        enforce_eager=on_cpu,
+        skip_mm_profiling=on_cpu,
+        disable_log_stats=False,  # the counters of `vllm_stats`
+        enable_logging_iteration_details=True,
+        enable_mm_processor_stats=True,
+        use_tqdm_on_load=False,
+    )
+    try:
+        return LLMEngine.from_engine_args(arguments)
+    except (OSError, ValueError, RuntimeError, ImportError) as error:
+        raise BackendError(f"vLLM cannot start {checkpoint.path}: {error}") from error
+
+
+def _normalizes_alike(processor: Any) -> bool:
+    """Tell whether vLLM may normalise pixels on the device.
+
+    It then uses the image processor's mean and deviation for videos too (seen in 0.32).
+    """
+    image = getattr(processor, "image_processor", None)
+    video = getattr(processor, "video_processor", None)
+    statistics = ("image_mean", "image_std")
+    return all(getattr(image, name, None) == getattr(video, name, None) for name in statistics)
+
+
+def prepare_environment(options: EngineOptions) -> None:
+    """Quiet vLLM, keep it from reporting usage, and bound what it takes of a CPU machine."""
+    level = os.environ.setdefault("VLLM_LOGGING_LEVEL", "ERROR")
+    logging.getLogger("vllm").setLevel(level)  # holds before vLLM configures itself, on import
+    os.environ.setdefault("VLLM_NO_USAGE_STATS", "1")
+    # Decoding runs on threads meanwhile; a forked core could inherit a lock that they hold.
+    os.environ.setdefault("VLLM_WORKER_MULTIPROCESSING_METHOD", "spawn")
+    if _on_cpu():
+        os.environ.setdefault("VLLM_CPU_KVCACHE_SPACE", str(options.cpu_kv_cache_gib))
+        os.environ.setdefault("VLLM_ENABLE_V1_MULTIPROCESSING", "0")
+
+
+def _on_cpu() -> bool:
+    try:
+        from vllm.platforms import current_platform
+    except ImportError as error:
+        raise missing_extra("vllm", "vllm") from error
+    on_cpu: bool = current_platform.is_cpu()
+    return on_cpu
+
+
+def _context_length(checkpoint: Checkpoint, options: EngineOptions) -> int:
+    from transformers import AutoConfig
+
+    config = AutoConfig.from_pretrained(checkpoint.path).get_text_config()
+    return int(min(options.max_model_len, config.max_position_embeddings))

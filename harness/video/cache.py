@@ -1,0 +1,123 @@
+"""Decoded frames on disk, for evaluating many checkpoints on the same videos.
+
+One file per (content of the video, frame policy): a digest, a line of JSON, then the raw pixels. It
+is written beside its place and renamed, and the digest covers all the rest, so a half-written or
+damaged file is never shown to a model: its video is decoded anew.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import time
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+
+import numpy as np
+
+from harness.errors import UsageError
+from harness.schema import Clip, FramePolicy, Media, MediaKind
+from harness.video.decode import content_key, decode
+
+_SUFFIX = ".frames"
+_DESCRIBED = [
+    field.name for field in fields(Clip) if field.name not in ("frames", "decode_s", "cached")
+]
+
+
+@dataclass(frozen=True, slots=True)
+class FrameCache:
+    """A decoder that keeps what it decodes; importable, so that decode workers can run it.
+
+    The least recently used clips go when `max_bytes` are exceeded. A clip that cannot be stored
+    (the disk is full) is decoded again next time, which the run's count of decodes shows.
+    """
+
+    folder: Path
+    max_bytes: int
+
+    def __call__(self, media: Media, policy: FramePolicy, *, grid: int) -> Clip:
+        """Return the clip from the cache, or decode it and keep it."""
+        began = time.perf_counter()
+        key = content_key(media, policy, grid=grid)
+        clip = self._load(key)
+        if clip is not None:
+            return replace(clip, decode_s=time.perf_counter() - began, cached=True)
+        clip = decode(media, policy, grid=grid, key=key)
+        self._store(clip)
+        return clip
+
+    def check(self) -> None:
+        """Raise `UsageError` unless files can be written here."""
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            probe = self.folder / f".probe.{os.getpid()}"
+            probe.touch()
+            probe.unlink()
+        except OSError as error:
+            raise UsageError(
+                f"{self.folder}: frames cannot be kept here: {error.strerror};"
+                " choose another --frame-cache"
+            ) from None
+
+    def _path(self, key: str) -> Path:
+        return self.folder / key[:2] / f"{key}{_SUFFIX}"
+
+    def _load(self, key: str) -> Clip | None:
+        path = self._path(key)
+        try:
+            with path.open("rb") as file:
+                digest, head, pixels = file.readline(), file.readline(), bytearray(file.read())
+            os.utime(path)  # used now: the eviction looks at it
+        except OSError:
+            return None
+        return _clip(head, pixels) if digest == _digest(head, pixels) else None
+
+    def _store(self, clip: Clip) -> None:
+        pixels = np.ascontiguousarray(clip.frames)
+        if pixels.nbytes > self.max_bytes:
+            return
+        described = {name: getattr(clip, name) for name in _DESCRIBED}
+        head = json.dumps({**described, "shape": pixels.shape}).encode() + b"\n"
+        path = self._path(clip.key)
+        beside = path.with_name(f"{path.name}.{os.getpid()}")
+        try:
+            path.parent.mkdir(exist_ok=True)
+            with beside.open("wb") as file:
+                file.writelines([_digest(head, pixels.data), head, pixels.data])
+            beside.replace(path)
+        except OSError:
+            beside.unlink(missing_ok=True)
+        self._evict()
+
+    def _evict(self) -> None:
+        """Remove the least recently used clips until the cap holds; other workers may help."""
+        found: list[tuple[float, int, Path]] = []
+        for path in self.folder.glob(f"*/*{_SUFFIX}"):
+            try:
+                state = path.stat()
+            except FileNotFoundError:
+                continue
+            found.append((state.st_mtime, state.st_size, path))
+        total = sum(size for _, size, _ in found)
+        for _, size, path in sorted(found):
+            if total <= self.max_bytes:
+                return
+            path.unlink(missing_ok=True)
+            total -= size
+
+
+def _digest(head: bytes, pixels: bytearray | memoryview) -> bytes:
+    hashed = hashlib.blake2b(head)
+    hashed.update(pixels)
+    return hashed.hexdigest().encode() + b"\n"
+
+
+def _clip(head: bytes, pixels: bytearray) -> Clip:
+    described = json.loads(head)
+    shape = described.pop("shape")
+    described["kind"] = MediaKind(described["kind"])
+    for name in ("indices", "timestamps"):
+        described[name] = tuple(described[name])
+    return Clip(**described, frames=np.frombuffer(pixels, dtype=np.uint8).reshape(shape))
