@@ -25,10 +25,12 @@ from harness.video.track import Track, opened, packets_of
 if TYPE_CHECKING:
     from av import Packet, VideoCodecContext, VideoFrame, VideoStream
 
-# What these codecs write never holds so many zero bytes in a row, but a lost block of a file does,
-# and their decoders take it for picture content.
-_HOLE = bytes(8)
-_NEVER_ZERO = frozenset({"av1", "h264", "hevc", "mpeg4", "vp8", "vp9"})
+# A lost block of a file reads as zeros, which decoders take for picture content. The first three
+# codecs never write so many zero bytes in a row: their syntax keeps start codes out of data. The
+# others may write dozens where a picture is flat, but not as many as a disk block holds.
+_HOLES = {name: bytes(8) for name in ("h264", "hevc", "mpeg4")} | {
+    name: bytes(512) for name in ("av1", "vp8", "vp9")
+}
 
 # Their decoders look at `skip_frame` anew for each packet; others read it once.
 _SKIP_BY_PACKET = frozenset({"h264", "hevc"})
@@ -200,7 +202,7 @@ class _Run:
             self._codec.skip_frame = "NONREF" if leave_out else "DEFAULT"
 
     def _holed(self, packet: Packet[VideoStream]) -> bool:
-        return self._name in _NEVER_ZERO and _HOLE in bytes(packet)
+        return self._name in _HOLES and _HOLES[self._name] in bytes(packet)
 
     def _place(self, frame: VideoFrame) -> int:
         """Find where the packet of a frame is stored; in doubt, at the start."""

@@ -1,13 +1,15 @@
 """The demo's questions in the four publishers' layouts, as their hubs distribute them.
 
-Every benchmark gets a few clips and the files that `tasks` reads, so that the demo exercises the
-real loaders, prompts, scorers and aggregations.
+Every benchmark gets 32 clips (MVBench 40) and the files that `tasks` reads, so that the demo
+exercises the real loaders, prompts, scorers and aggregations. With fewer clips a gate could not
+tell an equal model from one that is ten points worse.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +28,7 @@ from tasks.demo.scenes import (
 
 _COLOURS = tuple(COLOURS)
 _DIRECTIONS = tuple(DIRECTIONS)
+_FORMS = ("square", "circle")
 _GRID = ((0.2, 0.3), (0.5, 0.3), (0.8, 0.3), (0.2, 0.75), (0.5, 0.75), (0.8, 0.75))
 
 
@@ -38,14 +41,14 @@ def write_all(data: Path) -> None:
 
 
 def write_vsibench(folder: Path) -> None:
-    """Write rooms of counted shapes: five question types over four scenes."""
+    """Write rooms of counted shapes: four question types over 32 scenes."""
     rows: list[dict[str, Any]] = []
-    for scene in range(4):
-        count = scene + 2
+    scenes = product((0.3, 0.6), _COLOURS, range(2, 6))
+    for scene, (appears, first, count) in enumerate(scenes):
         name = f"demo{scene:04d}_00"
-        first, second = _COLOURS[scene % 4], _COLOURS[(scene + 1) % 4]
+        second = _COLOURS[(_COLOURS.index(first) + 1) % 4]
         shapes = [resting(first, "square", place) for place in _GRID[:count]]
-        shapes.append(resting(second, "circle", _GRID[5], appears=0.5))
+        shapes.append(resting(second, "circle", _GRID[5], appears=appears))
         write_video(folder / "scannet" / f"{name}.mp4", draw(shapes))
         asked: list[tuple[str, str, list[str] | None, str]] = [
             ("object_counting", f"How many {first} square(s) are in this room?", None, str(count)),
@@ -83,28 +86,28 @@ def write_vsibench(folder: Path) -> None:
 
 
 def write_videommmu(folder: Path) -> None:
-    """Write lectures on moving shapes: one question per track and video, four disciplines."""
+    """Write lectures on moving shapes: one question per track and video, three disciplines."""
     tracks: dict[str, dict[str, Any]] = {"Perception": {}, "Comprehension": {}, "Adaptation": {}}
-    subjects = ("Physics", "Math", "Design", "Marketing")
-    for number, (subject, direction) in enumerate(zip(subjects, _DIRECTIONS, strict=True)):
+    for number, (form, colour, direction) in enumerate(product(_FORMS, _COLOURS, _DIRECTIONS)):
+        subject = tuple(_DISCIPLINE)[number % len(_DISCIPLINE)]
         video_id = f"validation_{subject}_{900 + number}"
-        colour = _COLOURS[number]
-        scene = draw([moving(colour, "circle", direction)])
+        scene = draw([moving(colour, form, direction)])
         write_video(folder / _DISCIPLINE[subject] / f"{video_id}.mp4", scene)
-        options = [f"{other} circle" for other in _COLOURS]
+        options = [f"{other} {form}" for other in _COLOURS]
+        gold = _DIRECTIONS.index(direction)
         asked = {
-            "Perception": ("Which shape does the lecture show?", options, number),
-            "Comprehension": ("Which way does the shape move?", list(_DIRECTIONS), number),
+            "Perception": ("Which shape does the lecture show?", options, _COLOURS.index(colour)),
+            "Comprehension": ("Which way does the shape move?", list(_DIRECTIONS), gold),
             "Adaptation": (
                 "<image 1> Played backwards, which way would the shape move?",
                 list(_DIRECTIONS),
                 _DIRECTIONS.index(OPPOSITE[direction]),
             ),
         }
-        for track, (question, choices, gold) in asked.items():
+        for track, (question, choices, right) in asked.items():
             tracks[track][str(number)] = {
                 "id": video_id, "question": question, "options": choices,
-                "answer": letter_of(gold), "question_type": "multiple-choice",
+                "answer": letter_of(right), "question_type": "multiple-choice",
             }  # fmt: skip
     for track, rows in tracks.items():
         _write(folder / f"{track.lower()}_video.json", {track: rows})
@@ -115,9 +118,9 @@ def write_mvbench(folder: Path) -> None:
     video = folder / "video"
     directions = [f"The shape moves {direction}." for direction in _DIRECTIONS]
     moves, antonyms, counts, sequences, episodes = [], [], [], [], []
-    for number, direction in enumerate(_DIRECTIONS):
-        colour = _COLOURS[number]
-        scene = draw([moving(colour, "square", direction)])
+    for number, (form, direction) in enumerate(product(_FORMS, _DIRECTIONS)):
+        colour = _COLOURS[number % 4]
+        scene = draw([moving(colour, form, direction)])
         name = f"video_{number:05d}.mp4"
         for place in ("clevrer/video_validation", "star/Charades_v1_480", "perception/videos"):
             write_video(video / place / name, scene)
@@ -155,8 +158,8 @@ def write_tempcompass(folder: Path) -> None:
         name: {} for name in ("multi-choice", "yes_no", "caption_matching", "captioning")
     }
     meta: dict[str, Any] = {}
-    for number, direction in enumerate(_DIRECTIONS):
-        shape = moving(_COLOURS[number], "circle", direction)
+    for number, (colour, direction) in enumerate(product(_COLOURS, _DIRECTIONS)):
+        shape = moving(colour, "circle", direction)
         frames = draw([shape])
         for suffix, shown, way in (
             ("", frames, direction),

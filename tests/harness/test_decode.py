@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 from PIL import Image
@@ -17,6 +18,7 @@ from harness.video.audit import DecordDiffersError, decode_and_compare
 from harness.video.decode import decode
 from harness.video.reader import read
 from harness.video.track import scan
+from tasks.demo.scenes import draw, moving, write_video
 from tests.clips import number, picture, write_clip, write_folder, write_sound
 
 REAL = Path(__file__).parents[3] / "shared" / "data" / "videos"
@@ -239,6 +241,16 @@ def test_damaged_video_is_good_before_the_damage() -> None:
     """What lies before the damage is delivered."""
     clip = video(REAL / "corrupted.mp4", frames=4, end_s=2.0)
     assert clip.indices == (0, 7, 13, 20)
+
+
+def test_zero_bytes_of_a_flat_picture_are_no_damage(tmp_path: Path) -> None:
+    """VP8 writes eight zeros in a row where little happens; such a file is healthy."""
+    path = tmp_path / "flat.webm"
+    write_video(path, draw([moving("red", "circle", "right")]))
+    with av.open(str(path)) as container:
+        assert any(bytes(8) in bytes(packet) for packet in container.demux(video=0))
+    clip = decode(Media(path=path), FramePolicy(max_frames=8, min_pixels=1), grid=28)
+    assert len(clip.indices) == 8
 
 
 @needs_real
