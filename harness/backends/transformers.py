@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from harness.backends import chat
+from harness.backends import chat, positions
 from harness.backends.base import Answer, EngineStats
 from harness.backends.feed import Feed, failure
 from harness.checkpoint import Checkpoint
@@ -48,6 +48,7 @@ class TransformersBackend:
         self._processor = chat.load_processor(checkpoint)
         self._media_options = chat.media_options(self._processor)
         model = _load_model(checkpoint, self._options)
+        positions.correct(model)
         self._stop_ids, self._pad_id = _take_special_ids(model, self._processor.tokenizer)
         if checkpoint.adapter is not None:
             model = _with_adapter(model, checkpoint.adapter)

@@ -1,0 +1,70 @@
+"""Where the text behind a video stands, for transformers models with rotary positions in 3-D.
+
+Qwen2-VL and Qwen2.5-VL were trained with every stretch of text or vision beginning one after the
+largest position before it. transformers 5 begins it after the height or width of a video instead,
+whichever is larger, so that the text behind a long video shares positions with its later frames.
+vLLM does as the models were trained, and so does transformers 4.
+"""
+
+from __future__ import annotations
+
+from itertools import groupby
+from typing import Any
+
+_AFFECTED = ("qwen2_vl", "qwen2_5_vl")
+
+
+def correct(model: Any) -> None:
+    """Make a loaded model count positions as it was trained to; other models are left alone."""
+    if model.config.model_type not in _AFFECTED:
+        return
+    backbone = model.model
+    stock = backbone.get_rope_index
+
+    def get_rope_index(
+        input_ids: Any,
+        mm_token_type_ids: Any,
+        image_grid_thw: Any = None,
+        video_grid_thw: Any = None,
+        second_per_grid_ts: Any = None,
+        attention_mask: Any = None,
+        **others: Any,
+    ) -> tuple[Any, Any]:
+        found, deltas = stock(
+            input_ids,
+            mm_token_type_ids,
+            image_grid_thw=image_grid_thw,
+            video_grid_thw=video_grid_thw,
+            second_per_grid_ts=second_per_grid_ts,
+            attention_mask=attention_mask,
+            **others,
+        )
+        for row, kinds in enumerate(mm_token_type_ids):
+            seen = slice(None) if attention_mask is None else attention_mask[row].bool()
+            laid = lay_out(found[:, row, seen], kinds[seen].tolist())
+            found[:, row, seen] = laid
+            deltas[row] = laid.max() + 1 - laid.shape[1]
+        return found, deltas
+
+    backbone.get_rope_index = get_rope_index
+
+
+def lay_out(positions: Any, kinds: list[int]) -> Any:
+    """Begin every stretch of one kind one after the largest position before it.
+
+    Args:
+        positions: Time, height and width of each token, shape (3, tokens); right within a stretch.
+        kinds: 0 for text, 1 for an image, 2 for a video, per token.
+
+    Returns:
+        A tensor like `positions`.
+    """
+    laid = positions.clone()
+    begin = largest = 0
+    for _, group in groupby(kinds):
+        end = begin + len(list(group))
+        stretch = positions[:, begin:end]
+        laid[:, begin:end] = stretch - stretch.min() + largest
+        largest = int(laid[:, begin:end].max()) + 1
+        begin = end
+    return laid
