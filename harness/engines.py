@@ -122,7 +122,8 @@ def _local(spec: str, backend: str, choice: EngineChoice) -> Engine:
 
     def build() -> Backend:
         if backend == "vllm":
-            from harness.backends.vllm import EngineOptions, VLLMBackend
+            from harness.backends.vllm import VLLMBackend
+            from harness.backends.vllm_engine import EngineOptions
 
             return VLLMBackend(checkpoint, EngineOptions(max_model_len=choice.max_model_len))
         from harness.backends.transformers import TransformersBackend

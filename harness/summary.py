@@ -9,6 +9,12 @@ from harness.schema import Outcome, Record, TaskSummary
 from harness.stats import Estimate, clustered_estimate
 from harness.task import Aggregation, Scorer, Task
 
+MEAN_OF_ITEMS = "mean_of_items"
+"""An extra figure that a task has where its own number is not the mean of its items."""
+
+SAME = 5e-4
+"""How far rounding may take a publisher's own number (0 to 1) from the mean of its items."""
+
 Breakdown = dict[str, dict[str, float | int | None]]
 
 
@@ -32,10 +38,15 @@ def summarise(
     records = run.get(task.name, ())
     scored = [record for record in records if record.value is not None]
     whole = _estimate(scored, scorer.aggregation)
+    own = scorer.total(records) if scorer.total else None
+    # An error belongs to the mean it was computed for; a number made otherwise stands without.
+    fits = whole is not None and (own is None or abs(own - whole.mean) <= SAME)
+    error, interval = (whole.se, whole.ci95) if whole is not None and fits else (None, None)
+    score = whole.mean if own is None and whole is not None else own
     return TaskSummary(
-        score=None if whole is None else 100 * whole.mean,
-        se=None if whole is None or whole.se is None else 100 * whole.se,
-        ci95=None if whole is None or whole.ci95 is None else _percent(whole.ci95),
+        score=None if score is None else 100 * score,
+        se=None if error is None else 100 * error,
+        ci95=None if interval is None else _percent(interval),
         n=len(expected),
         n_scored=len(scored),
         n_clusters=0 if whole is None else whole.n_clusters,

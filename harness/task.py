@@ -1,7 +1,8 @@
 """What a benchmark has to provide, and how benchmarks are found.
 
 A benchmark is an object with the attributes of `Task`, named in the entry-point group
-``videor1.tasks``. Ours and a third party's are found the same way.
+``videor1.tasks``. Ours and a third party's are found the same way. A `Bridge` brings the tasks of
+another harness, all of them under ``PREFIX:NAME``; it is named in the group ``videor1.bridges``.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from harness.protocol import Protocol
 from harness.schema import Prompt, Record, Sample, Score
 
 ENTRY_POINT_GROUP = "videor1.tasks"
+BRIDGES = "videor1.bridges"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +35,10 @@ class Aggregation:
     levels: Callable[[str], tuple[str, ...]]
 
 
+def _nothing() -> None:
+    """Need nothing."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scorer:
     """A named, versioned scoring rule with the aggregation that belongs to it."""
@@ -41,6 +47,10 @@ class Scorer:
     version: int
     score: Callable[[Sample, str], Score]
     aggregation: Aggregation
+    require: Callable[[], None] = _nothing
+    """Raises `UsageError` where an optional package that the rule needs is not installed."""
+    total: Callable[[Sequence[Record]], float | None] | None = None
+    """Computes the score (0 to 1) from all records where the publisher's is no mean of items."""
 
     @property
     def tag(self) -> str:
@@ -104,6 +114,19 @@ class Task(TypingProtocol):
         """Benchmark-specific figures from the records of a run, keyed by task name."""
 
 
+class Bridge(TypingProtocol):
+    """The tasks of another harness."""
+
+    aggregation: Aggregation
+    """How item values of any of its tasks are averaged."""
+
+    def task(self, name: str, include_path: Path | None) -> Task:
+        """Return a task by the other harness's name; `include_path` adds a folder of tasks.
+
+        Raises `UsageError` where the other harness is not installed.
+        """
+
+
 def data_folder(task: Task, data: Path) -> Path:
     """Return a task's own folder under the data root."""
     return data / (task.name if task.source is None else task.source.folder)
@@ -114,8 +137,31 @@ def installed() -> dict[str, EntryPoint]:
     return discover(ENTRY_POINT_GROUP)
 
 
-def get(name: str) -> Task:
+def bridge_of(name: str) -> Bridge | None:
+    """Return the bridge that a name begins with, None for a task of our own."""
+    prefix, colon, _ = name.partition(":")
+    point = discover(BRIDGES).get(prefix) if colon else None
+    if point is None:
+        return None
+    found: Bridge = point.load()()
+    return found
+
+
+def name_of(selection: str) -> str:
+    """Return the task in ``name:config``; a bridge's ``prefix:name`` is a name as a whole."""
+    return selection if bridge_of(selection) else selection.partition(":")[0]
+
+
+def config_of(selection: str) -> str:
+    """Return the config in ``name:config``, empty without one."""
+    return "" if bridge_of(selection) else selection.partition(":")[2]
+
+
+def get(name: str, include_path: Path | None = None) -> Task:
     """Load one task by name; an unknown name lists the known ones."""
+    bridge = bridge_of(name)
+    if bridge:
+        return bridge.task(name.partition(":")[2], include_path)
     found = installed()
     if name not in found:
         raise UsageError(f"unknown task {name!r}; known tasks: {', '.join(sorted(found))}")

@@ -17,6 +17,7 @@ from harness.protocol import Protocol
 from harness.schema import FramePolicy, FrameRule, Prompt, Record, Sample, Sampling
 from harness.scoring import ScoreRule, after_answer_tag, score_video_r1
 from harness.task import Aggregation, Questions, Scorer
+from tasks.lmms.scorers import lmms_scorer
 
 OFFICIAL = "official"
 SUITES = (prompts.VIDEO_R1, OFFICIAL)
@@ -61,7 +62,7 @@ class Benchmark(ABC):
 
     @property
     def scorers(self) -> Mapping[str, Scorer]:
-        """The official rule, the same after ``<answer>`` extraction, and Video-R1's."""
+        """The official rule, the same after ``<answer>``, Video-R1's, lmms-eval's if it has one."""
         rule, means = self.official_rule(), self.official_aggregation
         table = (
             Scorer(name=OFFICIAL, version=1, score=rule, aggregation=means),
@@ -74,8 +75,9 @@ class Benchmark(ABC):
                 score=score_video_r1,
                 aggregation=self.paper_aggregation,
             ),
+            lmms_scorer(self.name, means),
         )
-        return {scorer.name: scorer for scorer in table}
+        return {scorer.name: scorer for scorer in table if scorer is not None}
 
     def protocol(self, suite: str) -> Protocol:
         """Return the ``video-r1`` or ``official`` preset of this benchmark."""

@@ -18,7 +18,7 @@ class EngineOptions:
 
     max_model_len: int = 16384
     """Most tokens of prompt and answer together; the model's own limit where that is lower."""
-    max_num_seqs: int = 64
+    max_num_seqs: int = 256
     """Requests that generate at the same time."""
     waiting: int = 8
     """Requests in the engine beyond those, so that a free place is filled at once."""

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from harness import task as task_registry
 from harness.errors import DatasetError, UsageError
 from harness.schema import Outcome, Variant
 from harness.store import MANIFEST, SUMMARY, read_manifest, read_records
@@ -80,8 +81,11 @@ class Entry:
         return (setting["protocol"]["frames"] for setting in self.settings.values())
 
 
-def read_entries(folders: Iterable[Path]) -> list[Entry]:
-    """Read runs; one that is named twice is refused, it would be compared with itself."""
+def read_entries(folders: Iterable[Path], *, scorers: bool = False) -> list[Entry]:
+    """Read runs; one that is named twice is refused, it would be compared with itself.
+
+    With `scorers` the score files of `videor1 rescore` are tasks of their own beside the run's.
+    """
     known: dict[Items, Items] = {}
     seen: set[Path] = set()
     entries = []
@@ -89,7 +93,12 @@ def read_entries(folders: Iterable[Path]) -> list[Entry]:
         if folder.resolve() in seen:
             raise UsageError(f"{folder}: this run is named twice")
         seen.add(folder.resolve())
-        entries.append(_read(folder, known))
+        entry = _read(folder, known)
+        if scorers:
+            from harness.board.score_files import with_score_files
+
+            entry = with_score_files(entry, partial(_answers, known=known))
+        entries.append(entry)
     return entries
 
 
@@ -119,12 +128,13 @@ def _read(folder: Path, known: dict[Items, Items]) -> Entry:
 def _settings(manifest: Mapping[str, Any]) -> dict[str, Setting]:
     """Collect what each task was; ``name:config`` matters, because configs share their files."""
     return {
-        selection.partition(":")[0]: {
+        task: {
             "selection": selection,
-            "protocol": manifest["protocol"][selection.partition(":")[0]],
-            "data": manifest["data"][selection.partition(":")[0]],
+            "protocol": manifest["protocol"][task],
+            "data": manifest["data"][task],
         }
         for selection in manifest["tasks"]
+        for task in [task_registry.name_of(selection)]
     }
 
 
@@ -144,10 +154,10 @@ def _table(folder: Path) -> pa.Table:
 
     if not _is_current(folder):
         rows = [{name: getattr(r, name) for name in COLUMNS} for r in read_records(folder)]
-        return pa.Table.from_pylist(rows, schema=_schema())
+        return pa.Table.from_pylist(rows, schema=schema())
     try:
         table = pq.read_table(folder / TABLE, columns=list(COLUMNS), use_threads=False)
-        return table.cast(_schema())
+        return table.cast(schema())
     except (ValueError, KeyError, OSError) as error:  # Arrow's errors are subclasses of these
         raise DatasetError(
             f"{folder / TABLE}: cannot be read ({error}); delete it, the records are beside it"
@@ -161,7 +171,8 @@ def _is_current(folder: Path) -> bool:
     return table.is_file() and table.stat().st_mtime_ns >= max(written, default=0)
 
 
-def _schema() -> pa.Schema:
+def schema() -> pa.Schema:
+    """Return the columns that a board reads."""
     import pyarrow as pa
 
     return pa.schema([(name, pa.float64() if name == "value" else pa.string()) for name in COLUMNS])

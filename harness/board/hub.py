@@ -37,7 +37,7 @@ def _result(entry: Entry, task: str, cell: Cell, notes: str) -> Iterator[str]:
     if source is None or cell.score is None:
         yield f"# {task}: no dataset on the hub or no score"
         return
-    config = entry.settings[task]["selection"].partition(":")[2]
+    config = task_registry.config_of(entry.settings[task]["selection"])
     yield "- dataset:"
     yield f"    id: {json.dumps(source.repo)}"
     yield f"    task_id: {json.dumps(config or 'default')}"

@@ -27,6 +27,10 @@ if TYPE_CHECKING:
 @cache
 def find_aggregation(task: str, scorer: str) -> Aggregation | None:
     """Return how a scorer (``name@version``) is aggregated, None where it is not installed."""
+    task = task.partition(" [")[0]  # a column of a score file, see `harness.board.score_files`
+    bridge = task_registry.bridge_of(task)
+    if bridge:
+        return bridge.aggregation
     if task not in task_registry.installed():
         return None
     # A judge (``official+judge:model@1``) helps a rule and leaves its aggregation as it is.

@@ -17,7 +17,7 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -28,6 +28,10 @@ from harness.board.scores import estimate, find_aggregation, influence
 from harness.errors import DatasetError
 from harness.protocol import diff
 from harness.schema import Outcome, Variant
+from harness.summary import MEAN_OF_ITEMS
+
+if TYPE_CHECKING:
+    from harness.task import Aggregation
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,7 +137,9 @@ def _task_reasons(entry: Entry, task: str, usual: Setting) -> Iterator[str]:
         yield f"{answered} items have a record, asked were {asked}"
     if answers.outcomes[Outcome.FAILED]:
         yield f"{answers.outcomes[Outcome.FAILED]} of {asked} items failed"
-    if find_aggregation(task, setting["protocol"]["scorer"]) is None:
+    if _own_total(entry, task):
+        yield "its own number is no mean of its items, so that it has no error to rank it by"
+    elif _means(entry, task) is None:
         yield "its scorer is not installed here, the score is from summary.json"
 
 
@@ -190,7 +196,7 @@ def _cell(entry: Entry, task: str) -> Cell:
 
 def _score(entry: Entry, task: str) -> tuple[float | None, tuple[float, float] | None]:
     """Score the records; without the task's aggregation, quote the run's own summary."""
-    means = find_aggregation(task, entry.settings[task]["protocol"]["scorer"])
+    means = _means(entry, task)
     if means is None:
         summary = entry.summaries.get(task, {})
         interval = summary.get("ci95")
@@ -200,6 +206,17 @@ def _score(entry: Entry, task: str) -> tuple[float | None, tuple[float, float] |
         return None, None
     interval = whole.ci95
     return 100 * whole.mean, interval and (100 * interval[0], 100 * interval[1])
+
+
+def _own_total(entry: Entry, task: str) -> bool:
+    """Tell whether a task's own number, in its summary, is not the mean of its items."""
+    return MEAN_OF_ITEMS in entry.summaries.get(task, {}).get("extra", {})
+
+
+def _means(entry: Entry, task: str) -> Aggregation | None:
+    if _own_total(entry, task):
+        return None
+    return find_aggregation(task, entry.settings[task]["protocol"]["scorer"])
 
 
 def _ranks(task: str, entries: Sequence[Entry], rows: Sequence[Row]) -> dict[int, RankRange]:

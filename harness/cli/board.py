@@ -38,6 +38,11 @@ class Board:
         parser.add_argument("-o", "--out", type=Path, metavar="FILE", help="default: print it")
         parser.add_argument("--by", action="store_true", help="with a breakdown by category")
         parser.add_argument(
+            "--scorers",
+            action="store_true",
+            help="with the scores that `videor1 rescore` left in the runs, as columns",
+        )
+        parser.add_argument(
             "--published",
             nargs="?",
             type=Path,
@@ -59,7 +64,7 @@ class Board:
                 f"{args.published} is a folder, not a CSV file; name runs before --published"
             )
         published = read_published(args.published) if args.published else []
-        entries = read_entries(args.runs)
+        entries = read_entries(args.runs, scorers=args.scorers)
         board = build(entries, published)
         _write(args, board, entries)
         below = f", {len(board.below)} not ranked" if board.below else ""
@@ -69,9 +74,9 @@ class Board:
 
 
 def _check_eval_results(args: Namespace) -> None:
-    if len(args.runs) != 1 or args.by or args.published:
+    if len(args.runs) != 1 or args.by or args.published or args.scorers:
         raise UsageError(
-            "eval-results belong to one model: name one run, without --by and --published"
+            "eval-results belong to one model: name one run, without --by, --published, --scorers"
         )
 
 

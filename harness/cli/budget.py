@@ -5,9 +5,13 @@ from __future__ import annotations
 from argparse import ArgumentTypeError
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from harness.cli.exits import Exit, Verdict
-from harness.results import Results
+from harness.plan import Plan
+
+if TYPE_CHECKING:
+    from harness.results import Results
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,3 +59,11 @@ def completeness(results: Results, folder: Path | None, budget: FailureBudget) -
         )
     accepted = f" ({results.failed} failed, within the budget)" if results.failed else ""
     return Verdict(Exit.OK, f"{where} done{accepted}")
+
+
+def without_unavailable(plan: Plan, verdict: Verdict) -> Verdict:
+    """Judge a run by the tasks that could not be asked at all: it is then not complete."""
+    if verdict.code is not Exit.OK or not plan.unavailable:
+        return verdict
+    names = ", ".join(plan.unavailable)
+    return Verdict(Exit.INCOMPLETE, f"{verdict.reason}, without {names}, which cannot be asked")

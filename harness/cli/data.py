@@ -128,7 +128,7 @@ def _checked(selection: str, data: Path, decode: bool) -> Checked:
     from harness.datacheck import find_gaps
     from harness.plan import select
 
-    task = task_registry.get(selection.partition(":")[0])
+    task = task_registry.get(task_registry.name_of(selection))
     folder = task_registry.data_folder(task, data)
     if not folder.is_dir():
         raise UsageError(

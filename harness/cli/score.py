@@ -15,7 +15,7 @@ from harness.cli.budget import FailureBudget, completeness
 from harness.cli.exits import Verdict
 from harness.cli.flags import add_data_flag, add_judge_flags, judge_choice
 from harness.errors import DatasetError, UsageError
-from harness.plan import JudgeChoice, Plan, PlannedTask, pick_scorer, select
+from harness.plan import Plan, PlannedTask, pick_scorer, select
 
 if TYPE_CHECKING:
     from harness.schema import Record, Request
@@ -48,6 +48,9 @@ class ScoreCommand:
             help="responses without text accepted (default: 0)",
         )
         add_judge_flags(parser)
+        parser.add_argument(
+            "--include-path", type=Path, metavar="DIR", help="folder of further lmms-eval tasks"
+        )
         parser.add_argument("--out", type=Path, metavar="RUNDIR", help="also keep it as a run")
 
     def run(self, args: Namespace) -> Verdict:
@@ -57,7 +60,7 @@ class ScoreCommand:
         from harness.results import summarise_run, write_results
         from harness.tables import print_failures, print_summaries
 
-        planned = _planned(args.task, args.data, args.scorer, judge_choice(args))
+        planned = _planned(args)
         plan = Plan((planned,))
         records = _records(planned, read_responses(args.responses))
         results = summarise_run(plan, records)
@@ -97,12 +100,11 @@ def _response(line: str, where: str) -> tuple[str, str | None]:
     return sample_id, text
 
 
-def _planned(
-    selection: str, data: Path, scorer_name: str, judge: JudgeChoice | None
-) -> PlannedTask:
-    task = task_registry.get(selection.partition(":")[0])
-    scorer = pick_scorer(task, scorer_name, judge)
-    samples, fingerprint = select(task, data, selection)
+def _planned(args: Namespace) -> PlannedTask:
+    selection, include_path = args.task, args.include_path
+    task = task_registry.get(task_registry.name_of(selection), include_path)
+    scorer = pick_scorer(task, args.scorer, judge_choice(args))
+    samples, fingerprint = select(task, args.data, selection)
     protocol = replace(
         task.protocol("official"),
         suite=STORED,

@@ -145,7 +145,7 @@ def test_a_damaged_video_fails_its_items_and_the_run_is_incomplete(data, tmp_pat
     assert _eval(data, tmp_path / "run", "--tasks", "vsibench") == 4
     task = _summary(tmp_path / "run")["tasks"]["vsibench"]
     assert task["outcomes"]["failed"] == 4
-    assert task["n_scored"] == 12
+    assert task["n_scored"] == 124
     assert "demo0001_00.mp4" in capsys.readouterr().out
     assert _eval(data, tmp_path / "run", "--tasks", "vsibench", "--max-failures", "25%") == 0
 
@@ -155,7 +155,7 @@ def test_a_dry_run_runs_nothing(made, tmp_path, capsys):
     assert _eval(made, tmp_path / "run", "--dry-run") == 0
     printed = capsys.readouterr().out
     assert "max_frames" in printed
-    assert "items: 16, videos: 4" in printed
+    assert "items: 128, videos: 32" in printed
     assert not (tmp_path / "run").exists()
 
 
@@ -177,7 +177,7 @@ def _break_json(data):
         (lambda data: shutil.rmtree(data), "no such data folder"),
         (lambda data: shutil.rmtree(data / "vsibench"), "vsibench"),
         (lambda data: (data / "vsibench/scannet/demo0002_00.mp4").unlink(), "demo0002_00.mp4"),
-        (_break_json, "line 17"),
+        (_break_json, "line 129"),
         (lambda data: _row(data, {"question": 5}), "field 'question'"),
         (lambda data: _row(data, {"scene_name": "../../../x"}), "leaves the data root"),
         (lambda data: _row(data, {"id": 1}), "two questions have the id"),
@@ -239,7 +239,7 @@ def test_score_reads_stored_responses(made, tmp_path, capsys):
     assert _summary(tmp_path / "run")["tasks"]["vsibench"]["score"] == 100.0
     file.write_text("".join(json.dumps(text) + "\n" for text in texts[:-1]))
     assert main(flags) == 4
-    assert "1 of 16 items" in capsys.readouterr().err
+    assert "1 of 128 items" in capsys.readouterr().err
 
 
 def test_a_config_of_a_task_can_be_scored_alone(made, tmp_path):
@@ -256,7 +256,7 @@ def test_a_config_of_a_task_can_be_scored_alone(made, tmp_path):
     flags = ["--data", str(made), "--responses", str(file), "--out", str(tmp_path / "run")]
     assert main(["score", "--task", "tempcompass:yes_no", *flags]) == 0
     summary = _summary(tmp_path / "run")["tasks"]["tempcompass"]
-    assert (summary["n"], summary["score"]) == (16, 100.0)
+    assert (summary["n"], summary["score"]) == (64, 100.0)
 
 
 @pytest.mark.parametrize(

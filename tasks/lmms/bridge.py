@@ -1,0 +1,24 @@
+"""The bridge ``lmms:``: any generate-type task of lmms-eval, under its own name."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from harness.task import Aggregation
+
+if TYPE_CHECKING:
+    from tasks.lmms.task import LmmsTask
+
+
+class LmmsEval:
+    """Satisfies `harness.task.Bridge`; nothing of lmms-eval is imported before questions are."""
+
+    aggregation = Aggregation(name="lmms-eval", levels=lambda category: ())
+    """Item values are averaged; the task's own number stands above, see `tasks.lmms.task`."""
+
+    def task(self, name: str, include_path: Path | None) -> LmmsTask:
+        """Return the task of that name, to be loaded when its questions are asked for."""
+        from tasks.lmms.task import LmmsTask
+
+        return LmmsTask(name, include_path)

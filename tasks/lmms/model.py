@@ -1,0 +1,226 @@
+"""The model ``videor1`` for lmms-eval: its tasks and reports, our decoding and engines.
+
+``lmms-eval --model videor1 --model_args pretrained=CHECKPOINT --tasks ...``. Every video is decoded
+once for all of its questions, of all tasks, and shown as video; with ``out=DIR`` answers are kept
+as they come and the same command goes on after a crash, which lmms-eval's own cache does not.
+Frames are those of ``videor1 eval --protocol official`` unless an argument says otherwise.
+
+lmms-eval ends with exit code 0 whatever happens inside it. What goes wrong here ends the process
+with a message and a code of its own.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from lmms_eval.api.instance import GenerationResult, TokenCounts
+from lmms_eval.api.model import lmms
+
+from harness.cli.flags import default_workers
+from harness.engines import Engine, EngineChoice, choose
+from harness.errors import HarnessError
+from harness.manifest import make_manifest
+from harness.plan import Choices, Plan, PlannedTask, with_choices
+from harness.runner import Runner
+from harness.schema import Kind, Outcome, Prompt, Record, Sample, Score, Variant
+from harness.store import RunWriter
+from harness.task import Scorer
+from harness.video.pool import DecodePool
+from tasks.lmms.bridge import LmmsEval
+from tasks.lmms.generation import cut, sampling_of, stops_of
+from tasks.lmms.messages import read_messages
+from tasks.lmms.task import LmmsTask
+
+_ENGINE = EngineChoice()
+_LEFT_TO_LMMS_EVAL = Scorer(
+    name="lmms-eval-itself",
+    version=1,
+    score=lambda sample, text: Score(value=None, outcome=Outcome.PARTIAL),
+    aggregation=LmmsEval.aggregation,
+)
+
+
+class VideoR1(lmms):  # type: ignore[misc]
+    """Any checkpoint that ``videor1 eval`` takes."""
+
+    is_simple = False
+
+    def __init__(  # noqa: PLR0913 - lmms-eval passes every model argument by its name
+        self,
+        pretrained: str,
+        backend: str = _ENGINE.backend,
+        base_url: str | None = None,
+        max_model_len: int = _ENGINE.max_model_len,
+        protocol: str = "official",
+        max_frames: int | None = None,
+        max_pixels: int | None = None,
+        variant: str = Variant.ORDERED.value,
+        seed: int = 0,
+        workers: int = 0,
+        max_failures: int = 0,
+        out: str | None = None,
+        batch_size: object = None,
+        max_batch_size: object = None,
+        device: object = None,
+    ) -> None:
+        """Resolve the checkpoint; the engine starts with the first request.
+
+        Args are the flags of ``videor1 eval``; the last three are lmms-eval's, and our engines
+        have no use for them: they batch by themselves.
+        """
+        super().__init__()
+        with _told_by_exit_code():
+            self._engine = choose(
+                str(pretrained),
+                EngineChoice(backend=backend, base_url=base_url, max_model_len=max_model_len),
+            )
+            self._choices = Choices(
+                suite=protocol,
+                max_frames=max_frames,
+                max_pixels=max_pixels,
+                variant=Variant(variant),
+                seed=seed,
+            )
+        self._workers = workers or default_workers()
+        self._max_failures = max_failures
+        self._out = out
+
+    def generate_until(self, requests: Sequence[Any]) -> list[Any]:
+        """Answer all requests of all tasks; the order of the answers is theirs."""
+        with _told_by_exit_code(), _folder(self._out) as folder:
+            asked = _Requests(requests, self.task_dict, folder / "images", self._choices)
+            records = _answer(asked.plan, self._engine, folder, self._workers)
+            failed = [record for record in records.values() if record.failure is not None]
+            if len(failed) > self._max_failures:
+                raise HarnessError(
+                    f"{len(failed)} of {len(records)} items failed, more than max_failures="
+                    f"{self._max_failures}, first: {failed[0].id}: {failed[0].failure}"
+                )
+            return [asked.result(records[sample_id]) for sample_id in asked.ids]
+
+    def loglikelihood(self, requests: Sequence[Any]) -> list[Any]:
+        """Refuse: the engines generate text only."""
+        raise SystemExit("videor1: tasks of the type loglikelihood are not supported")
+
+    def generate_until_multi_round(self, requests: Sequence[Any]) -> list[Any]:
+        """Refuse: the engines answer one turn."""
+        raise SystemExit("videor1: tasks of several rounds are not supported")
+
+
+class _Asked(LmmsTask):
+    """A task whose questions come from lmms-eval's requests instead of its data set."""
+
+    def add(self, sample: Sample, prompt: Prompt) -> None:
+        self._prompts[sample.id] = prompt
+
+
+class _Requests:
+    """lmms-eval's requests as a plan of ours."""
+
+    def __init__(
+        self, requests: Sequence[Any], datasets: Mapping[str, Any], images: Path, choices: Choices
+    ) -> None:
+        self.ids: list[str] = []
+        """One per request, in their order."""
+        self._datasets = datasets
+        self._images = images
+        self._tasks: dict[str, _Asked] = {}
+        self._samples: dict[str, list[Sample]] = {}
+        self._arguments: dict[str, Mapping[str, Any]] = {}
+        seen: Counter[tuple[str, int]] = Counter()
+        for request in requests:
+            _, doc_to_messages, arguments, index, task, split = request.args
+            # A repeated document is another draw: a task of its own, with another seed.
+            name = f"{task}#{seen[task, index]}" if seen[task, index] else task
+            seen[task, index] += 1
+            self._arguments[name] = arguments
+            self._add(name, index, doc_to_messages(datasets[task][split][index]))
+        self.plan = Plan(tuple(self._planned(name, choices) for name in self._tasks))
+
+    def result(self, record: Record) -> Any:
+        """Return a record as lmms-eval takes it; a failure that is accepted is an empty text."""
+        stops = stops_of(self._arguments[record.task.partition(":")[2]])
+        counts = TokenCounts(input_tokens=record.prompt_tokens, output_tokens=record.output_tokens)
+        return GenerationResult(text=cut(record.text or "", stops), token_counts=counts)
+
+    def _add(self, name: str, index: int, messages: Any) -> None:
+        task = self._tasks.setdefault(name, _Asked(name, None))
+        question = read_messages(messages, self._images)
+        sample = Sample(
+            id=f"{task.name}/{index}",
+            task=task.name,
+            question=question.prompt.text,
+            answer="",
+            kind=Kind.FREE_FORM,
+            category=name,
+            cluster=str(question.media[0].path) if question.media else f"{task.name}/{index}",
+            media=question.media,
+        )
+        task.add(sample, question.prompt)
+        self._samples.setdefault(name, []).append(sample)
+        self.ids.append(sample.id)
+
+    def _planned(self, name: str, choices: Choices) -> PlannedTask:
+        task, arguments = self._tasks[name], self._arguments[name]
+        repetition = int(name.partition("#")[2] or 0)
+        protocol = task.asked_with(sampling_of(arguments), choices.suite)
+        seeded = Choices(**{**_fields(choices), "seed": choices.seed + repetition})
+        return PlannedTask(
+            selection=task.name,
+            task=task,
+            protocol=with_choices(protocol, _LEFT_TO_LMMS_EVAL, seeded),
+            scorer=_LEFT_TO_LMMS_EVAL,
+            samples=tuple(self._samples[name]),
+            fingerprint=json.dumps(sorted(arguments.items(), key=str), default=str),
+        )
+
+
+def _fields(choices: Choices) -> dict[str, Any]:
+    return {name: getattr(choices, name) for name in Choices.__dataclass_fields__}
+
+
+def _answer(plan: Plan, engine: Engine, folder: Path, workers: int) -> dict[str, Record]:
+    """Run what the folder still lacks, and return all of its records."""
+    manifest = make_manifest(
+        plan,
+        checkpoint=engine.identity,
+        backend=engine.backend,
+        limit=None,
+        argv=sys.argv,
+    )
+    with RunWriter(folder, manifest) as run:
+        runner = Runner(plan, run, lambda record: None, grid=engine.grid)
+        if runner.work:
+            backend = engine.build()
+            try:
+                with DecodePool(workers=workers, timeout_s=120.0, max_bytes=1 << 30) as pool:
+                    runner.run(backend, pool)
+            finally:
+                backend.close()
+        return dict(run.records)
+
+
+@contextmanager
+def _folder(out: str | None) -> Iterator[Path]:
+    """Return the folder that answers are kept in, a passing one where nobody asked for it."""
+    if out is not None:
+        yield Path(out)
+        return
+    with TemporaryDirectory(prefix="videor1-") as folder:
+        yield Path(folder)
+
+
+@contextmanager
+def _told_by_exit_code() -> Iterator[None]:
+    """End the process over our errors: lmms-eval would print them and exit with 0."""
+    try:
+        yield
+    except HarnessError as error:
+        raise SystemExit(f"videor1: {error}") from error
