@@ -1,0 +1,41 @@
+"""A tiny model that has been taught to answer in the right form, made once per session."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def untaught(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tiny Qwen2.5-VL with random weights."""
+    pytest.importorskip("trl", reason="needs the heavy environment: trl is not installed")
+    from tests.engines import tiny
+
+    return tiny.qwen2_5_vl(tmp_path_factory.mktemp("untaught") / "model")
+
+
+@pytest.fixture(scope="session")
+def student(untaught: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same after some SFT: it mostly writes the tags, and guesses the letter between them."""
+    from tests.trainer.loops import row, sft_recipe, write_media
+    from trainer import sft
+
+    folder = tmp_path_factory.mktemp("student")
+    media = write_media(folder / "media")
+    lessons = [row(number, media[number // 4 % 4]) for number in range(16)]
+    recipe = sft_recipe(untaught, folder, steps=50, batch_size=8, learning_rate=5e-3, save_steps=50)
+    sft.train(recipe, folder / "run", rows=lessons)
+    return folder / "run" / "checkpoint-50"
+
+
+@pytest.fixture(autouse=True)
+def _quiet() -> Iterator[None]:
+    """Leave no environment variable of an engine behind."""
+    before = dict(os.environ)
+    yield
+    os.environ.clear()
+    os.environ.update(before)

@@ -1,0 +1,128 @@
+"""What the tests of the training loops share: rows with real media, recipes, direct forwards."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from harness.schema import Kind, Media, MediaKind, Sample
+from tests.clips import write_clip
+from trainer.config import GRPORecipe, SFTRecipe, TGRPORecipe
+from trainer.data import TrainingRow
+from trainer.sections import (
+    DataSettings,
+    FrameSettings,
+    ModelSettings,
+    OptimSettings,
+    Precision,
+    RewardSettings,
+    RolloutSettings,
+    TemporalRewardSettings,
+    TwinRolloutSettings,
+)
+
+SMALL = FrameSettings(
+    fps=2.0,
+    min_frames=4,
+    max_frames=4,
+    min_pixels=56 * 56,
+    max_pixels=56 * 56,
+    image_min_pixels=56 * 56,
+    image_max_pixels=56 * 56,
+)
+OPTIONS = ("left", "right", "up", "down")
+
+
+def write_media(folder: Path, videos: int = 3, images: int = 1) -> list[Media]:
+    """Write videos of different lengths and images of different colours."""
+    folder.mkdir(parents=True, exist_ok=True)
+    media = [
+        Media(path=write_clip(folder / f"{number}.mp4", 24 + 8 * number))
+        for number in range(videos)
+    ]
+    for number in range(images):
+        path = folder / f"{number}.png"
+        pixels = np.full((60, 80, 3), 40 * number + 20, np.uint8)
+        Image.fromarray(pixels).save(path)
+        media.append(Media(path=path, kind=MediaKind.IMAGE))
+    return media
+
+
+def row(number: int, media: Media, **changes: Any) -> TrainingRow:
+    """Make a multiple-choice row whose answer depends on its number."""
+    answer = "ABCD"[number % 4]
+    sample = Sample(
+        id=f"row-{number}",
+        task="train",
+        question=f"Which way {number}?",
+        answer=answer,
+        kind=Kind.MULTIPLE_CHOICE,
+        category="multiple choice",
+        cluster=media.path.name,
+        options=OPTIONS,
+        media=(media,),
+    )
+    return TrainingRow(
+        sample=replace(sample, **changes),
+        solution=f"<answer>{answer}</answer>",
+        rationale=f"<think>It goes {OPTIONS[number % 4]}.</think>",
+    )
+
+
+def rows(folder: Path, videos: int = 3, images: int = 1) -> list[TrainingRow]:
+    """Make one row per medium."""
+    return [row(number, one) for number, one in enumerate(write_media(folder, videos, images))]
+
+
+def sft_recipe(checkpoint: Path, folder: Path, **optim: Any) -> SFTRecipe:
+    return SFTRecipe(
+        model=small_model(checkpoint),
+        data=small_data(folder),
+        frames=SMALL,
+        optim=small_optim(**optim),
+    )
+
+
+def grpo_recipe(checkpoint: Path, folder: Path, **optim: Any) -> GRPORecipe:
+    return GRPORecipe(
+        model=small_model(checkpoint),
+        data=small_data(folder),
+        frames=SMALL,
+        optim=small_optim(**{"batch_size": 8, **optim}),
+        rollout=RolloutSettings(group_size=4, max_completion_tokens=40),
+        reward=RewardSettings(length_min=4, length_max=39),
+    )
+
+
+def tgrpo_recipe(checkpoint: Path, folder: Path, **optim: Any) -> TGRPORecipe:
+    return TGRPORecipe(
+        model=small_model(checkpoint),
+        data=small_data(folder),
+        frames=SMALL,
+        optim=small_optim(**{"batch_size": 8, **optim}),
+        rollout=TwinRolloutSettings(group_size=4, shuffled_group_size=2, max_completion_tokens=40),
+        reward=TemporalRewardSettings(length_min=4, length_max=39),
+    )
+
+
+def small_model(checkpoint: Path) -> ModelSettings:
+    return ModelSettings(checkpoint=str(checkpoint), precision=Precision.FLOAT32)
+
+
+def small_data(folder: Path) -> DataSettings:
+    return DataSettings(rows=(folder,), media_roots=(folder,), decode_workers=0)
+
+
+def small_optim(**changes: Any) -> OptimSettings:
+    values = {
+        "learning_rate": 1e-3,
+        "steps": 2,
+        "batch_size": 2,
+        "gradient_checkpointing": False,
+        "save_steps": 1,
+    }
+    return OptimSettings(**{**values, **changes})

@@ -1,0 +1,63 @@
+"""Training runs that are all folders: checkpoints as the Trainer writes them, file by file."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from harness.schema import Outcome
+from tests.runs import make_manifest, make_records, write_run
+from tests.trainer.commands import write_checkpoint, write_weights
+from trainer.saved import STATE
+from trainer.watch import Evaluate
+
+MAX_STEPS, SAVE_STEPS = 50, 10
+
+
+def begin_run(folder: Path, start: str = "start") -> Path:
+    """Write the manifest of a run that begins with a checkpoint."""
+    folder.mkdir(parents=True, exist_ok=True)
+    manifest = {"recipe": {"model": {"checkpoint": start}}}
+    (folder / "train.json").write_text(json.dumps(manifest), encoding="utf-8")
+    return folder
+
+
+def save(run: Path, step: int, *, state: bool = True) -> Path:
+    """Write a checkpoint of a step, its weights unlike any other's; the state comes last."""
+    folder = write_checkpoint(run / f"checkpoint-{step}")
+    write_weights(folder / "model.safetensors", fill=step)
+    if state:
+        write_state(folder, step)
+    return folder
+
+
+def write_state(folder: Path, step: int) -> None:
+    """Write what the Trainer writes last."""
+    state = {"global_step": step, "max_steps": MAX_STEPS, "save_steps": SAVE_STEPS}
+    (folder / STATE).write_text(json.dumps(state), encoding="utf-8")
+
+
+class Evaluator:
+    """Evaluates nothing: writes the runs of a table of scores, and counts what it was asked."""
+
+    def __init__(self, values: Mapping[str, Sequence[float]]) -> None:
+        """Args: values: item values by the name of the checkpoint's folder."""
+        self.asked: list[str] = []
+        self._values = values
+
+    def __call__(self, spec: str, folder: Path, log: Path) -> int:
+        self.asked.append(Path(spec).name)
+        values = {"mvbench": self._values[Path(spec).name]}
+        records = make_records(values, per_video=1)
+        write_run(folder, make_manifest(values, model=spec), records)
+        correct = sum(record.outcome is Outcome.CORRECT for record in records)
+        score = 100 * correct / len(records)
+        summary = {"mvbench": {"score": score, "ci95": [score - 1, score + 1], "n": len(records)}}
+        (folder / "summary.json").write_text(json.dumps({"tasks": summary}), encoding="utf-8")
+        return 0
+
+
+def fits(evaluator: Evaluator) -> Evaluate:
+    """Check that the fake has the signature of the real thing."""
+    return evaluator

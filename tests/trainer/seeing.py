@@ -1,0 +1,118 @@
+"""Trainers that check what they compute, and samplers that say what they are told."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from trainer.data import TrainingRow
+from trainer.grpo import VideoGRPOTrainer
+from trainer.inputs import PromptInputs
+from trainer.rollout_run import rollout_run
+from trainer.tgrpo import VideoTGRPOTrainer
+
+
+def direct_logps(model: Any, row: PromptInputs, completion: Sequence[int]) -> torch.Tensor:
+    """Score one completion with a plain forward pass on its own video: no batch, no sharing."""
+    ids = torch.tensor([[*row.ids, *completion]])
+    types = torch.zeros_like(ids)
+    types[ids == model.config.image_token_id] = 1
+    types[ids == model.config.video_token_id] = 2
+    with torch.no_grad():
+        logits = model(
+            input_ids=ids,
+            attention_mask=torch.ones_like(ids),
+            mm_token_type_ids=types,
+            **row.tensors,
+        ).logits[0]
+    scores = logits[len(row.ids) - 1 : -1].log_softmax(dim=-1)
+    return scores.gather(1, torch.tensor(completion)[:, None])[:, 0]
+
+
+class Checking:
+    """Mixin: compares every log-probability the trainer computes with `direct_logps`."""
+
+    def __init__(self, **arguments: Any) -> None:
+        super().__init__(**arguments)
+        self.compared = 0
+        self.largest = 0.0
+        self.kinds: set[tuple[str, ...]] = set()
+
+    def _get_per_token_logps_and_entropies(
+        self, model: Any, input_ids: Any, attention_mask: Any, logits_to_keep: int, **options: Any
+    ) -> Any:
+        logps, *others = super()._get_per_token_logps_and_entropies(
+            model, input_ids, attention_mask, logits_to_keep, **options
+        )
+        plain = self.accelerator.unwrap_model(model)
+        self.kinds.add(tuple(sorted({str(c.kind) for row in self._shown for c in row.clips})))
+        for at, row in enumerate(self._shown):
+            mask = attention_mask[at, -logits_to_keep:].bool()
+            completion = input_ids[at, -logits_to_keep:][mask].tolist()
+            wanted = direct_logps(plain, row, completion)
+            difference = (logps[at][mask] - wanted).abs().max().item()
+            self.largest = max(self.largest, difference)
+            self.compared += len(completion)
+        return logps, *others
+
+
+class CheckingTGRPO(Checking, VideoTGRPOTrainer):
+    """T-GRPO that checks its log-probabilities."""
+
+
+class Told:
+    """A sampler that says what it is told: `says(row id, shuffled, how often asked before)`."""
+
+    reports_logps = False
+
+    def __init__(self, processor: Any, says: Callable[[str, bool, int], str]) -> None:
+        self._tokenizer = processor.tokenizer
+        self._says = says
+
+    def sample(self, trainer: Any, rows: Sequence[PromptInputs]) -> tuple[Any, None]:
+        asked: dict[tuple[str, bool], int] = {}
+        sampled = []
+        for row in rows:
+            key = row.id, any(clip.indices != tuple(sorted(clip.indices)) for clip in row.clips)
+            text = self._says(*key, asked.get(key, 0))
+            asked[key] = asked.get(key, 0) + 1
+            ids = self._tokenizer(text, add_special_tokens=False)["input_ids"]
+            sampled.append([*ids, self._tokenizer.eos_token_id])
+        return sampled, None
+
+    def close(self) -> None:
+        pass
+
+
+def run_tgrpo(
+    recipe: Any,
+    out: Path,
+    rows: Sequence[TrainingRow],
+    *,
+    kind: type[VideoTGRPOTrainer] = VideoTGRPOTrainer,
+    says: Callable[[str, bool, int], str] | None = None,
+    callbacks: Sequence[Any] = (),
+) -> tuple[Any, Any]:
+    """Train as `trainer.tgrpo.train` does, and return trainer and inputs to be looked at."""
+    reward = recipe.reward
+    with rollout_run(recipe, out, rows=rows, callbacks=callbacks) as run:
+        arguments = run.arguments(weights=[reward.length_weight, reward.temporal_weight])
+        if says is not None:
+            arguments["rollouts"] = Told(run.loaded.processor, says)
+        trainer = kind(reward=reward, rollout=recipe.rollout, **arguments)
+        run.train(trainer)
+    return trainer, run.inputs
+
+
+def run_grpo(recipe: Any, out: Path, rows: Sequence[TrainingRow], **says: Any) -> Any:
+    """The same for GRPO."""
+    with rollout_run(recipe, out, rows=rows, callbacks=()) as run:
+        arguments = run.arguments(weights=[recipe.reward.length_weight])
+        if says:
+            arguments["rollouts"] = Told(run.loaded.processor, says["says"])
+        trainer = VideoGRPOTrainer(reward=recipe.reward, **arguments)
+        run.train(trainer)
+    return trainer

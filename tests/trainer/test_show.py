@@ -1,0 +1,85 @@
+"""``videor1 train show``: completions of a run, readable."""
+
+import json
+
+import pytest
+
+from harness.cli.exits import Exit
+from tests.trainer.commands import run
+from trainer.cli.train import Train
+
+
+def _group(step, row_id, **changes):
+    def wrote(text, accuracy, **more):
+        return {"text": text, "tokens": 12, "truncated": False} | {
+            "rewards": {"accuracy": accuracy, "temporal_bonus": None}, **more,
+        }  # fmt: skip
+
+    return {
+        "step": step, "id": row_id, "kind": "multiple choice", "question": f"What is [{row_id}]?",
+        "media": ["clips/a.mp4"], "gold": "B", "failure": None,
+        "ordered": [
+            wrote("<answer>B</answer>", 1.0, reward=1.3, advantage=0.71),
+            wrote("<answer>A", 0.0, reward=0.0, advantage=-0.71) | {"truncated": True},
+        ],
+        "shuffled": [{"text": "hm", "tokens": 3, "truncated": False, "rewards": {"accuracy": 0.5}}],
+    } | changes  # fmt: skip
+
+
+@pytest.fixture
+def folder(tmp_path):
+    groups = [
+        _group(1, "r/1"),
+        _group(2, "r/2"),
+        _group(2, "r/3", failure="clips/a.mp4: cut short", ordered=[], shuffled=[]),
+    ]
+    text = "".join(f"{json.dumps(group)}\n" for group in groups) + '{"step": 3, "id": '
+    (tmp_path / "completions.jsonl").write_text(text, encoding="utf-8")
+    return tmp_path
+
+
+@pytest.fixture
+def show(folder, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "120")
+    return lambda *flags: run(Train(), "show", folder, *flags)
+
+
+def test_the_last_whole_step_is_shown_with_both_groups_and_every_reward(show, capsys):
+    """The line that a kill tore is not there; a truncated answer carries a plus."""
+    verdict = show()
+    assert verdict.code is Exit.OK
+    assert verdict.reason == "2 of 2 prompts of step 2 shown; steps 1-2"
+    printed = capsys.readouterr().out
+    for text in (
+        "r/2 (multiple choice), step 2", "What is [r/2]?", "gold: B", "ordered frames",
+        "shuffled frames", "<answer>B</answer>", "1.30", "-0.71", "12+", "0.50",
+        "dropped: clips/a.mp4: cut short",
+    ):  # fmt: skip
+        assert text in printed
+
+
+def test_a_step_and_a_row_can_be_chosen(show, capsys):
+    """``--id`` alone takes the row's last step."""
+    assert "1 of 1 prompts of step 1" in show("--step", "1").reason
+    assert "1 of 1 prompts of step 1" in show("--id", "r/1").reason
+    assert "1 of 2 prompts of step 2" in show("--limit", "1").reason
+    assert "r/3" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (["--step", "9"], "no completions of step 9; there are some of 2 steps, 1 to 2"),
+        (["--id", "r/9"], "no completions of row 'r/9'"),
+    ],
+)
+def test_what_is_not_there_says_what_is(show, flags, message):
+    """Bad input, exit 2."""
+    verdict = show(*flags)
+    assert verdict.code is Exit.USAGE
+    assert message in verdict.reason
+
+
+def test_a_run_without_completions_says_why(tmp_path):
+    """SFT samples nothing."""
+    assert "GRPO and T-GRPO runs write it" in run(Train(), "show", tmp_path).reason

@@ -1,0 +1,100 @@
+"""From prompts and completions to one batch: prompts padded left, completions right.
+
+So every completion begins in the same column, and the columns before it never reach the head.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from trainer.inputs import PromptInputs
+
+if TYPE_CHECKING:
+    import torch
+
+IGNORED = -100
+_PIXELS = ("pixel_values", "pixel_values_videos")
+_GRIDS = {"image": "image_grid_thw", "video": "video_grid_thw"}
+
+
+def padded(
+    rows: Sequence[Sequence[int]], value: int, *, left: bool = False, device: Any = None
+) -> torch.Tensor:
+    """Pad rows of ids to one width; shape (rows, width)."""
+    import torch
+
+    width = max(len(row) for row in rows)
+    table = torch.full((len(rows), width), value)
+    for at, row in enumerate(rows):
+        if row:
+            table[at, slice(-len(row), None) if left else slice(len(row))] = torch.tensor(row)
+    return table.to(device)
+
+
+def mask_of(
+    rows: Sequence[Sequence[int]], *, left: bool = False, device: Any = None
+) -> torch.Tensor:
+    """Return 1 where `padded` puts an id and 0 where it pads."""
+    return padded([[1] * len(row) for row in rows], 0, left=left, device=device)
+
+
+def media_tensors(rows: Sequence[PromptInputs], *, device: Any = None) -> dict[str, Any]:
+    """Join the media of a batch, with the pixels of a row that is listed twice given once.
+
+    Returns:
+        Tensors by the name the model takes them under: pixels of the distinct rows, in order of
+        first appearance, and all else (grids, seconds per grid) once per row. ``shown`` maps a
+        modality to the place of each medium in the batch among the distinct ones; see
+        `trainer.forward`.
+    """
+    import torch
+
+    distinct = list({id(row): row for row in rows}.values())
+    joined: dict[str, Any] = {}
+    for name in sorted({name for row in distinct for name in row.tensors}):
+        given = distinct if name in _PIXELS else rows
+        joined[name] = torch.cat([row.tensors[name] for row in given if name in row.tensors])
+        joined[name] = joined[name].to(device)
+    shown = {modality: _shown(rows, distinct, grid) for modality, grid in _GRIDS.items()}
+    return {**joined, "shown": shown} if any(shown.values()) else joined
+
+
+def _shown(rows: Sequence[PromptInputs], distinct: Sequence[PromptInputs], grid: str) -> list[int]:
+    places: dict[int, list[int]] = {}
+    count = 0
+    for row in distinct:
+        media = len(row.tensors[grid]) if grid in row.tensors else 0
+        places[id(row)] = list(range(count, count + media))
+        count += media
+    return [place for row in rows for place in places[id(row)]]
+
+
+def token_types(ids: torch.Tensor, vision_ids: dict[str, int]) -> torch.Tensor:
+    """Mark image tokens 1 and video tokens 2, as Qwen-VL processors do."""
+    import torch
+
+    types = torch.zeros_like(ids)
+    types[ids == vision_ids["image"]] = 1
+    types[ids == vision_ids["video"]] = 2
+    return types
+
+
+def assembled(
+    rows: Sequence[PromptInputs],
+    completions: Sequence[Sequence[int]],
+    vision_ids: dict[str, int],
+    pad_id: int,
+) -> dict[str, Any]:
+    """Build the arguments of a forward pass over prompts and their completions."""
+    import torch
+
+    prompts = [row.ids for row in rows]
+    ids = torch.cat([padded(prompts, pad_id, left=True), padded(completions, pad_id)], dim=1)
+    mask = torch.cat([mask_of(prompts, left=True), mask_of(completions)], dim=1)
+    return {
+        "input_ids": ids,
+        "attention_mask": mask,
+        "mm_token_type_ids": token_types(ids, vision_ids),
+        **media_tensors(rows),
+    }

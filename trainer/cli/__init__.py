@@ -1,0 +1,1 @@
+"""The commands ``train``, ``annotate`` and ``watch``: light to import, like all commands."""

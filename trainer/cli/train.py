@@ -1,0 +1,227 @@
+"""``videor1 train``: supervised fine-tuning, GRPO and T-GRPO from one recipe file each.
+
+The same command goes on with an interrupted run. Everything that can be wrong with recipe, rows,
+checkpoint or output folder is found before a model is loaded; ``--dry-run`` stops there.
+"""
+
+from __future__ import annotations
+
+import json
+from argparse import ArgumentParser, Namespace
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from harness.cli.exits import Exit, Verdict
+from harness.cli.flags import count
+from harness.errors import missing_extra
+from trainer.cli.looking import add_looking
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from trainer.checks import RowReport
+    from trainer.config import Algorithm, Recipe
+    from trainer.data import TrainingRow
+    from trainer.run import Place
+
+_HELP = {
+    "sft": "supervised fine-tuning on rows with a rationale",
+    "grpo": "group-relative policy optimisation with the paper's rewards",
+    "tgrpo": "GRPO that also rewards answers for depending on the order of the frames",
+}
+_PACKAGES = ("torch", "transformers", "datasets", "accelerate", "peft", "trl")
+
+
+class Train:
+    """The ``train`` command."""
+
+    help = "train a checkpoint (sft, grpo, tgrpo), or look into a run (show, timeline)"
+
+    def configure(self, parser: ArgumentParser) -> None:
+        """Declare one action per algorithm, and those that look into a run."""
+        actions = parser.add_subparsers(metavar="ACTION", required=True)
+        for algorithm, text in _HELP.items():
+            sub = actions.add_parser(algorithm, help=text, description=text, allow_abbrev=False)
+            _recipe_flags(sub)
+            sub.set_defaults(action=_train, algorithm=algorithm)
+        add_looking(actions)
+
+    def run(self, args: Namespace) -> Verdict:
+        """Do the chosen action."""
+        verdict: Verdict = args.action(args)
+        return verdict
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """Everything settled before rows are read."""
+
+    algorithm: Algorithm
+    recipe: Recipe
+    out: Path
+    place: Place
+
+
+def _recipe_flags(parser: ArgumentParser) -> None:
+    parser.add_argument(
+        "--config",
+        required=True,
+        metavar="FILE.toml",
+        help="recipe file, or the name of a shipped one: paper, code, tiny",
+    )
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="SECTION.FIELD=VALUE",
+        help="change one value of the recipe; may be repeated",
+    )
+    parser.add_argument(
+        "--out", type=Path, metavar="DIR", help="folder of the run (default: results/runs/NAME)"
+    )
+    parser.add_argument(
+        "--dry-run", action="store_true", help="check everything, estimate the cost, train nothing"
+    )
+    parser.add_argument(
+        "--processes",
+        type=count,
+        metavar="N",
+        help="with --dry-run: how many processes will train (default: this one)",
+    )
+
+
+def _train(args: Namespace) -> Verdict:
+    from rich.console import Console
+
+    job = _job(args)
+    console = Console(stderr=not args.dry_run, quiet=job.place.rank > 0)
+    return _dry_run(job, console) if args.dry_run else _run(job, console)
+
+
+def _job(args: Namespace) -> Job:
+    from trainer.config import Algorithm, GRPORecipe, read_recipe, require_whole_groups
+    from trainer.run import Place, default_out
+
+    algorithm, place = Algorithm(args.algorithm), Place.of_this_process()
+    if args.dry_run and args.processes:
+        place = Place(0, args.processes)
+    recipe = read_recipe(algorithm, args.config, args.set)
+    if isinstance(recipe, GRPORecipe):
+        require_whole_groups(recipe, place.processes)
+    out = args.out or default_out(algorithm, args.config)
+    return Job(algorithm=algorithm, recipe=recipe, out=out, place=place)
+
+
+def _dry_run(job: Job, console: Console) -> Verdict:
+    """Check rows, checkpoint and folder, and print what an update will cost."""
+    from trainer import run
+    from trainer.checks import print_report
+    from trainer.cli.dryrun import print_estimate
+    from trainer.shape import read_shape
+
+    shape = read_shape(job.recipe.model.checkpoint)
+    if Path(job.recipe.model.checkpoint).is_dir():  # a hub id's weights are not fetched for this
+        run.refuse_other(job.out, _manifest(job))
+    report = _check(job, shape.grid, console)
+    print_report(console, report)
+    rows = report.require(job.recipe.data.on_bad_row)
+    print_estimate(console, job, rows, shape)
+    return Verdict(Exit.OK, f"{len(rows):,} rows and the recipe are sound; nothing was trained")
+
+
+def _run(job: Job, console: Console) -> Verdict:
+    """Claim the folder and train in it, or find that the run was stopped."""
+    from trainer import run
+    from trainer.locks import locked
+    from trainer.shape import full_checkpoint, require_video
+
+    for name in _PACKAGES:
+        if find_spec(name) is None:
+            raise missing_extra(name, "train")
+    checkpoint = full_checkpoint(job.recipe.model.checkpoint)
+    require_video(checkpoint.path)
+    if job.place.rank > 0:
+        return _go_on(job, console, checkpoint.frame_grid)
+    run.claim(job.out, _manifest(job))
+    with locked(job.out):
+        return _go_on(job, console, checkpoint.frame_grid)
+
+
+def _go_on(job: Job, console: Console, grid: int) -> Verdict:
+    """Train from where the run is."""
+    from trainer.run import STOP
+
+    stop = job.out / STOP
+    if not stop.exists():
+        rows = _rows(job, console, grid)
+        console.print(f"training in {job.out}; the same command goes on with it")
+        # Only now: the trainers import torch and TRL.
+        progress = import_module("trainer.progress")
+        algorithm = import_module(f"trainer.{job.algorithm}")
+        callbacks = [progress.Progress(console), progress.StopFile(stop)]
+        try:
+            algorithm.train(job.recipe, job.out, rows=rows, callbacks=callbacks)
+        except KeyboardInterrupt:
+            return Verdict(
+                Exit.INTERRUPTED,
+                f"what is saved in {job.out} is kept; run the same command again to go on",
+            )
+    return _concluded(job.out)
+
+
+def _rows(job: Job, console: Console, grid: int) -> Sequence[TrainingRow]:
+    """Return the sound rows, checked now or earlier in this run."""
+    from trainer.checks import print_report
+    from trainer.config import GRPORecipe
+    from trainer.rewards import require
+    from trainer.run import checked_rows
+
+    data = job.recipe.data
+    report, earlier = checked_rows(job.out, data, lambda: _check(job, grid, console), job.place)
+    if not earlier:
+        print_report(console, report)
+    rows = report.require(data.on_bad_row)
+    if isinstance(job.recipe, GRPORecipe):
+        require({row.sample.kind for row in rows})
+    return rows
+
+
+def _manifest(job: Job) -> dict[str, Any]:
+    from trainer.run import make_manifest
+    from trainer.shape import full_checkpoint
+
+    checkpoint = full_checkpoint(job.recipe.model.checkpoint)
+    return make_manifest(job.algorithm, job.recipe, checkpoint, job.place.processes)
+
+
+def _check(job: Job, grid: int, console: Console) -> RowReport:
+    """Check the rows of the recipe, with a progress bar for the decoding."""
+    from rich.progress import Progress
+
+    from trainer.checks import check_rows
+    from trainer.config import SFTRecipe
+
+    with Progress(console=console, disable=not console.is_terminal) as progress:
+        bar = progress.add_task("decoding media", total=None)
+        return check_rows(
+            job.recipe.data,
+            job.recipe.frames,
+            grid=grid,
+            rationale=isinstance(job.recipe, SFTRecipe),
+            on_decoded=lambda done, total: progress.update(bar, completed=done, total=total),
+        )
+
+
+def _concluded(out: Path) -> Verdict:
+    from trainer.run import STOP, newest_checkpoint
+
+    if (out / STOP).exists():
+        reason = json.loads((out / STOP).read_text(encoding="utf-8"))["reason"]
+        return Verdict(
+            Exit.REGRESSION, f"stopped by `videor1 watch`: {reason}; remove {out / STOP} to go on"
+        )
+    return Verdict(Exit.OK, f"trained; evaluate it with: videor1 eval {newest_checkpoint(out)}")

@@ -1,0 +1,117 @@
+"""What the trainers add to a model's forward pass.
+
+- A medium that several rows of a batch show is encoded once; its features go to every row.
+- Only the last columns, where the completions are, reach the language model head.
+- Vision tokens without features raise, see `trainer.guards`.
+
+All of it is hooked to the model below the head (``base_model``), inside whatever wraps it for
+several processes, so gradients are reduced as always.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from harness.errors import UsageError
+from trainer.guards import refuse_blindness
+
+_INPUTS = {
+    "image": ("pixel_values", "image_grid_thw"),
+    "video": ("pixel_values_videos", "video_grid_thw"),
+}
+SHOWN, KEPT = "shown", "kept"
+
+
+def vision_ids(model: Any) -> dict[str, int]:
+    """Return the ids of the tokens that features stand in for, by modality.
+
+    Raises:
+        UsageError: The model does not take videos the way Qwen-VL models do.
+    """
+    config = model.config
+    try:
+        return {"image": int(config.image_token_id), "video": int(config.video_token_id)}
+    except AttributeError:
+        raise UsageError(
+            f"{config.model_type} models cannot be trained here: their config names no"
+            " image_token_id and video_token_id; use a Qwen2-VL, Qwen2.5-VL or Qwen3-VL checkpoint"
+        ) from None
+
+
+def extend(model: Any) -> None:
+    """Teach a model, before anything wraps it, to take the two extra arguments.
+
+    ``shown`` maps a modality to the place of each medium of the batch among the distinct ones,
+    whose pixels are given; ``kept`` is the number of last columns whose hidden states are wanted.
+    """
+    backbone = model.base_model
+    trim = _Trim()
+    backbone.register_forward_pre_hook(_encode_once, with_kwargs=True)
+    backbone.register_forward_pre_hook(trim.take, with_kwargs=True)
+    backbone.register_forward_hook(trim.cut)
+    refuse_blindness(backbone, vision_ids(model))
+
+
+def encode(backbone: Any, inputs: dict[str, Any]) -> dict[str, Any]:
+    """Replace the pixels in `inputs` by the features that every row shows, for `generate`."""
+    _, changed = _encode_once(backbone, (), inputs) or ((), inputs)
+    return changed
+
+
+def _encode_once(
+    backbone: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> tuple[tuple[Any, ...], dict[str, Any]] | None:
+    """Encode images and videos in one call, so that sharded processes make equally many."""
+    import torch
+
+    if SHOWN not in kwargs:
+        return None
+    kwargs = dict(kwargs)
+    shown: Mapping[str, Sequence[int]] = kwargs.pop(SHOWN)
+    pixels: list[Any] = []
+    grids: list[Any] = []
+    places: dict[str, list[int]] = {}
+    for modality, (pixels_name, grids_name) in _INPUTS.items():
+        if kwargs.get(pixels_name) is not None:
+            listed, before = list(shown[modality]), sum(len(part) for part in grids)
+            first = [listed.index(place) for place in range(max(listed) + 1)]
+            pixels.append(kwargs.pop(pixels_name))
+            grids.append(kwargs[grids_name][first])
+            places[modality] = [before + place for place in listed]
+    features = backbone.get_video_features(torch.cat(pixels), torch.cat(grids), return_dict=True)
+    outputs = {modality: _listed(features, listed) for modality, listed in places.items()}
+    return args, {**kwargs, "mm_encoder_outputs": outputs}
+
+
+def _listed(features: Any, places: list[int]) -> Any:
+    """Pick the features of the media of a batch; Qwen3-VL has some for deeper layers, too."""
+    picked = copy.copy(features)
+    picked.pooler_output = tuple(features.pooler_output[place] for place in places)
+    deeper = getattr(features, "deepstack_features", None)
+    if deeper is not None:
+        picked.deepstack_features = [tuple(layer[place] for place in places) for layer in deeper]
+    return picked
+
+
+class _Trim:
+    """Cuts the hidden states of one forward down to the columns that were asked for."""
+
+    def __init__(self) -> None:
+        self._kept: int | None = None
+
+    def take(
+        self, backbone: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """Remember and remove the argument, which the model itself does not know."""
+        kwargs = dict(kwargs)
+        self._kept = kwargs.pop(KEPT, None)
+        return args, kwargs
+
+    def cut(self, backbone: Any, args: tuple[Any, ...], output: Any) -> Any:
+        """Cut, once."""
+        if self._kept is not None:
+            output.last_hidden_state = output.last_hidden_state[:, -self._kept :]
+            self._kept = None
+        return output

@@ -1,0 +1,100 @@
+"""Loading what is trained: model, processor and, if asked for, a low-rank adapter."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from harness.backends import chat, positions
+from harness.checkpoint import Checkpoint, resolve
+from harness.errors import CheckpointError, UsageError, missing_extra
+from trainer import forward
+from trainer.sections import LoraSettings, ModelSettings, Precision
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Loaded:
+    """A checkpoint in memory."""
+
+    checkpoint: Checkpoint
+    model: Any
+    processor: Any
+
+    @property
+    def vision_ids(self) -> dict[str, int]:
+        """The token that stands for one feature, by modality."""
+        return forward.vision_ids(self.model)
+
+
+def load(settings: ModelSettings) -> Loaded:
+    """Load a checkpoint for training.
+
+    Trained weights are float32, whatever the precision of the computation: an update of 1e-6 is
+    lost in bfloat16. Weights that a LoRA adapter leaves alone take the precision themselves.
+
+    Raises:
+        UsageError: The checkpoint cannot be found, is an adapter, or cannot be shown videos.
+    """
+    checkpoint = resolve(settings.checkpoint)
+    if checkpoint.adapter is not None:
+        raise CheckpointError(
+            f"{checkpoint.spec} is an adapter; merge it into {checkpoint.path} before training it"
+        )
+    processor = chat.load_processor(checkpoint)
+    if getattr(processor, "video_processor", None) is None:
+        raise CheckpointError(f"{checkpoint.path} has no video processor; copy the base model's")
+    model = _model(checkpoint, settings)
+    positions.correct(model)
+    forward.extend(model)
+    if settings.freeze_vision:
+        _freeze_vision(model)
+    return Loaded(checkpoint=checkpoint, model=model, processor=processor)
+
+
+def lora_config(settings: LoraSettings) -> Any:
+    """Return peft's form of the settings; the vision tower is left alone."""
+    try:
+        import peft
+    except ImportError as error:
+        raise missing_extra("peft", "train") from error
+    return peft.LoraConfig(
+        r=settings.rank,
+        lora_alpha=settings.alpha,
+        lora_dropout=settings.dropout,
+        target_modules=list(settings.targets),
+        exclude_modules=r".*visual.*",
+        task_type="CAUSAL_LM",
+    )
+
+
+def _model(checkpoint: Checkpoint, settings: ModelSettings) -> Any:
+    try:
+        import torch
+        import transformers
+    except ImportError as error:
+        raise missing_extra("torch", "train") from error
+    half = settings.precision is Precision.BFLOAT16 and settings.lora is not None
+    transformers.logging.disable_progress_bar()
+    try:
+        model, report = transformers.AutoModelForImageTextToText.from_pretrained(
+            str(checkpoint.path),
+            dtype=torch.bfloat16 if half else torch.float32,
+            attn_implementation=settings.attention,
+            output_loading_info=True,
+        )
+    except (OSError, ValueError, RuntimeError, ImportError) as error:
+        raise CheckpointError(f"transformers cannot load {checkpoint.path}: {error}") from error
+    if report["missing_keys"]:
+        absent = sorted(report["missing_keys"])
+        raise CheckpointError(
+            f"{checkpoint.path} lacks {len(absent)} weights of its own architecture, first"
+            f" {absent[0]}; the checkpoint is incomplete"
+        )
+    return model
+
+
+def _freeze_vision(model: Any) -> None:
+    tower = getattr(model.base_model, "visual", None)
+    if tower is None:
+        raise UsageError(f"freeze_vision: {type(model).__name__} has no part named 'visual'")
+    tower.requires_grad_(False)
