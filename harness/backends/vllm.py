@@ -77,12 +77,9 @@ class VLLMBackend:
 
     def close(self) -> None:
         """Stop the engine and free its memory; vLLM allows one engine per process at a time."""
-        from vllm.distributed import cleanup_dist_env_and_memory
-
         self._engine.renderer.shutdown()
         self._engine.engine_core.shutdown()
         del self._engine
-        cleanup_dist_env_and_memory()
 
     def _admit(
         self, feed: Feed[Any], running: dict[str, tuple[Request, float]]

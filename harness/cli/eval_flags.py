@@ -37,7 +37,7 @@ def protocol_flags(parser: ArgumentParser) -> None:
     group.add_argument("--variant", choices=[v.value for v in Variant], default=preset.variant)
     group.add_argument("--seed", type=int, default=preset.seed, metavar="N")
     group.add_argument(
-        "--limit", type=count, metavar="N", help="items per task, evenly spaced through it"
+        "--limit", type=count, metavar="N", help="items per task, spread over its categories"
     )
 
 

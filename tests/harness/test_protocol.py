@@ -1,11 +1,12 @@
 """A protocol's hash moves with every choice that can move a score."""
 
 import dataclasses
+from collections import Counter
 
 import pytest
 
 from harness.errors import UsageError
-from harness.plan import Choices, evenly_spaced, make_plan
+from harness.plan import Choices, evenly_spaced, make_plan, stratified
 from harness.protocol import diff
 from harness.schema import FrameRule, Variant
 from tests.toys import ToyTask, sample
@@ -43,6 +44,15 @@ def test_a_limit_is_spread_over_the_task():
     samples = tuple(sample(number) for number in range(10))
     assert [s.id for s in evenly_spaced(samples, 3)] == ["toy/0", "toy/3", "toy/6"]
     assert evenly_spaced(samples, 20) == samples
+
+
+def test_a_limit_gives_every_category_its_share():
+    """Of 90 odd-numbered and 10 even-numbered questions, 20 are 18 and 2, in their order."""
+    samples = tuple(sample(2 * n + (n % 10 != 0)) for n in range(100))
+    chosen = stratified(samples, 20)
+    assert Counter(one.category for one in chosen) == {"odd": 18, "even": 2}
+    assert list(chosen) == [one for one in samples if one in chosen]
+    assert stratified(samples, None) == samples
 
 
 def test_a_missing_data_folder_is_named(tmp_path):
