@@ -67,9 +67,10 @@ def changes_page(title: str, before: Summaries, after: Summaries, changes: Chang
             '<meta charset="utf-8">',
             f"<title>{escape(title)}</title>",
             "<style>body{font:15px/1.5 system-ui;max-width:80em;margin:2em auto;padding:0 1em}"
-            "table{border-collapse:collapse}td,th{border-bottom:1px solid #8884;padding:.2em .7em;"
-            "text-align:left;vertical-align:top}summary{cursor:pointer}"
-            "pre{white-space:pre-wrap;margin:0}</style>",
+            "table{border-collapse:collapse;width:100%;table-layout:fixed}"
+            "td,th{border-bottom:1px solid #8884;padding:.2em .7em;text-align:left;"
+            "vertical-align:top}th:nth-child(3){width:40%}summary{cursor:pointer;margin:.4em 0}"
+            "pre{white-space:pre-wrap;overflow-wrap:anywhere;margin:0}</style>",
             f"<h1>{escape(title)}</h1>",
             *(line for task in before for line in _task(task, before, after, changes[task])),
         )

@@ -16,7 +16,7 @@ from harness import task as task_registry
 from harness.errors import UnavailableTaskError, UsageError
 from harness.protocol import Protocol
 from harness.schema import FramePolicy, Prompt, Sample, Sampling, Variant
-from harness.task import Scorer, Task
+from harness.task import Questions, Scorer, Task
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,7 +37,7 @@ class Choices:
     variant: Variant = Variant.ORDERED
     seed: int = 0
     limit: int | None = None
-    """Items per task, evenly spaced through it."""
+    """Items per task, each category with its share."""
     judge: JudgeChoice | None = None
     include_path: Path | None = None
     """A folder of further tasks for a bridge, e.g. lmms-eval's."""
@@ -135,11 +135,11 @@ def make_plan(selections: Sequence[str], data: Path, choices: Choices) -> Plan:
     return Plan(tuple(planned), unavailable)
 
 
-def select(task: Task, data: Path, selection: str) -> tuple[tuple[Sample, ...], str]:
-    """Load one task's samples, narrowed to the config in ``name:config``, and their fingerprint."""
+def select(task: Task, data: Path, selection: str) -> tuple[Questions, str]:
+    """Load a task's questions, narrowed to the config in ``name:config``, and their fingerprint."""
     questions = task.load(task_registry.data_folder(task, data))
-    samples = questions.samples
     config = task_registry.config_of(selection)
+    samples = questions.samples
     if config:
         samples = tuple(s for s in samples if f"{s.category}/".startswith(f"{config}/"))
         if not samples:
@@ -147,7 +147,7 @@ def select(task: Task, data: Path, selection: str) -> tuple[tuple[Sample, ...], 
             raise UsageError(
                 f"task {task.name!r} has no config {config!r}; it has: {', '.join(known)}"
             )
-    return samples, _fingerprint(questions.files)
+    return replace(questions, samples=samples), _fingerprint(questions.files)
 
 
 def pick_scorer(task: Task, name: str, judge: JudgeChoice | None) -> Scorer:
@@ -183,7 +183,9 @@ def stratified(samples: tuple[Sample, ...], limit: int | None) -> tuple[Sample, 
 
 def _planned(selection: str, data: Path, choices: Choices) -> PlannedTask:
     task = task_registry.get(task_registry.name_of(selection), choices.include_path)
-    samples, fingerprint = select(task, data, selection)
+    questions, fingerprint = select(task, data, selection)
+    samples = stratified(questions.samples, choices.limit)
+    questions.prepare(samples)
     preset = task.protocol(choices.suite)
     scorer = pick_scorer(task, preset.scorer.partition("@")[0], choices.judge)
     return PlannedTask(
@@ -191,7 +193,7 @@ def _planned(selection: str, data: Path, choices: Choices) -> PlannedTask:
         task=task,
         protocol=with_choices(preset, scorer, choices),
         scorer=scorer,
-        samples=stratified(samples, choices.limit),
+        samples=samples,
         fingerprint=fingerprint,
     )
 

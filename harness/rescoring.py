@@ -18,7 +18,7 @@ from typing import Any
 from harness import task as task_registry
 from harness.disagreement import Reason, differ, reason
 from harness.errors import DatasetError, RunMismatchError
-from harness.plan import JudgeChoice, Plan, PlannedTask, evenly_spaced, pick_scorer, select
+from harness.plan import JudgeChoice, Plan, PlannedTask, pick_scorer, select, stratified
 from harness.protocol import Protocol
 from harness.results import Results
 from harness.runner import make_record
@@ -122,10 +122,10 @@ def slug(name: str) -> str:
 def _planned(selection: str, manifest: Mapping[str, Any], choice: NewScorer) -> PlannedTask:
     name = task_registry.name_of(selection)
     task = task_registry.get(name, choice.include_path)
-    samples, fingerprint = select(task, choice.data, selection)
+    questions, fingerprint = select(task, choice.data, selection)
     scorer = pick_scorer(task, choice.name, choice.judge)
     stored = manifest["data"][name]
-    samples = evenly_spaced(samples, manifest["limit"])
+    samples = stratified(questions.samples, manifest["limit"])
     if (len(samples), fingerprint) != (stored["items"], stored["sha256"]):
         raise RunMismatchError(
             f"{selection}: {choice.data} holds other questions than the run was made with:"

@@ -58,6 +58,10 @@ class Scorer:
         return f"{self.name}@{self.version}"
 
 
+def _at_hand(samples: Sequence[Sample]) -> None:
+    """Need no preparation."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Questions:
     """A loaded benchmark: its samples in publication order and the files they came from."""
@@ -65,6 +69,9 @@ class Questions:
     samples: tuple[Sample, ...]
     files: tuple[Path, ...]
     """Question files that were read; their content is the run's data fingerprint."""
+    prepare: Callable[[Sequence[Sample]], None] = _at_hand
+    """Called with the samples that a run will ask, before media are looked for: writes those that
+    are no files yet; raises `UnavailableTaskError` where the task cannot be asked here."""
 
     def __post_init__(self) -> None:
         seen: set[str] = set()
@@ -117,6 +124,8 @@ class Task(TypingProtocol):
 class Bridge(TypingProtocol):
     """The tasks of another harness."""
 
+    title: str
+    """What can be named after the prefix."""
     aggregation: Aggregation
     """How item values of any of its tasks are averaged."""
 
@@ -137,10 +146,15 @@ def installed() -> dict[str, EntryPoint]:
     return discover(ENTRY_POINT_GROUP)
 
 
+def bridges() -> dict[str, EntryPoint]:
+    """Map prefixes to entry points."""
+    return discover(BRIDGES)
+
+
 def bridge_of(name: str) -> Bridge | None:
     """Return the bridge that a name begins with, None for a task of our own."""
     prefix, colon, _ = name.partition(":")
-    point = discover(BRIDGES).get(prefix) if colon else None
+    point = bridges().get(prefix) if colon else None
     if point is None:
         return None
     found: Bridge = point.load()()

@@ -8,8 +8,9 @@ import json
 from collections.abc import Iterator
 from dataclasses import asdict
 
+from harness.board.cells import Cell
 from harness.board.grid import NOT_RANKED, PUBLISHED
-from harness.board.table import Board, Cell, Row
+from harness.board.table import Board, Row
 
 COLUMNS = (
     "status", "model", "variant", "run", "task", "category", "score", "ci95_low", "ci95_high", "se",

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from harness.board.cells import Cell
 from harness.board.published import Published
-from harness.board.table import Board, Cell, Row
+from harness.board.table import Board, Row
 
 LEGEND = (
     "Score ± 95 % interval clustered by video; in brackets the best and worst rank that"

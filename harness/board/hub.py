@@ -14,9 +14,10 @@ import json
 from collections.abc import Iterator
 
 from harness import task as task_registry
+from harness.board.cells import Cell
 from harness.board.entries import Entry
 from harness.board.grid import score_text
-from harness.board.table import Board, Cell
+from harness.board.table import Board
 from harness.errors import UsageError
 
 

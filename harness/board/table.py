@@ -17,43 +17,18 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
+from harness.board.cells import Cell, has_own_total, make_cell, means_of
 from harness.board.entries import Entry, Setting
 from harness.board.published import Published
 from harness.board.ranks import RankRange, rank_ranges
-from harness.board.scores import estimate, find_aggregation, influence
+from harness.board.scores import find_aggregation, influence
 from harness.errors import DatasetError
 from harness.protocol import diff
 from harness.schema import Outcome, Variant
-from harness.summary import MEAN_OF_ITEMS
-
-if TYPE_CHECKING:
-    from harness.task import Aggregation
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Cell:
-    """One run on one task; scores are percentages, counts are items, below the rule no rank."""
-
-    score: float | None
-    ci95: tuple[float, float] | None
-    items: int
-    """Items the run was asked for."""
-    videos: int
-    missing: int
-    failed: int
-    truncated: int
-    no_answer: int
-    protocol: str
-    scorer: str
-    rank: RankRange | None = None
-    best: bool = False
-    """Certainly better than every other ranked run."""
-    breakdown: Mapping[str, Mapping[str, Any]]
-    """Per category: score, se and n, as in ``summary.json``."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,9 +112,9 @@ def _task_reasons(entry: Entry, task: str, usual: Setting) -> Iterator[str]:
         yield f"{answered} items have a record, asked were {asked}"
     if answers.outcomes[Outcome.FAILED]:
         yield f"{answers.outcomes[Outcome.FAILED]} of {asked} items failed"
-    if _own_total(entry, task):
+    if has_own_total(entry, task):
         yield "its own number is no mean of its items, so that it has no error to rank it by"
-    elif _means(entry, task) is None:
+    elif means_of(entry, task) is None:
         yield "its scorer is not installed here, the score is from summary.json"
 
 
@@ -170,53 +145,9 @@ def _row(entry: Entry, label: str, reasons: tuple[str, ...]) -> Row:
         created=entry.created,
         frames=entry.frames,
         protocol=entry.protocol,
-        cells={task: _cell(entry, task) for task in entry.settings},
+        cells={task: make_cell(entry, task) for task in entry.settings},
         reasons=reasons,
     )
-
-
-def _cell(entry: Entry, task: str) -> Cell:
-    answers, setting = entry.answers[task], entry.settings[task]
-    summary = entry.summaries.get(task, {})
-    score, interval = _score(entry, task)
-    return Cell(
-        score=score,
-        ci95=interval,
-        items=setting["data"]["items"],
-        videos=len(set(answers.items.clusters)),
-        missing=setting["data"]["items"] - len(answers.items.ids),
-        failed=answers.outcomes[Outcome.FAILED],
-        truncated=answers.outcomes[Outcome.TRUNCATED],
-        no_answer=answers.outcomes[Outcome.NO_ANSWER],
-        protocol=setting["protocol"]["hash"],
-        scorer=setting["protocol"]["scorer"],
-        breakdown=summary.get("breakdown", {}),
-    )
-
-
-def _score(entry: Entry, task: str) -> tuple[float | None, tuple[float, float] | None]:
-    """Score the records; without the task's aggregation, quote the run's own summary."""
-    means = _means(entry, task)
-    if means is None:
-        summary = entry.summaries.get(task, {})
-        interval = summary.get("ci95")
-        return summary.get("score"), None if interval is None else (interval[0], interval[1])
-    whole = estimate(entry.answers[task], means)
-    if whole is None:
-        return None, None
-    interval = whole.ci95
-    return 100 * whole.mean, interval and (100 * interval[0], 100 * interval[1])
-
-
-def _own_total(entry: Entry, task: str) -> bool:
-    """Tell whether a task's own number, in its summary, is not the mean of its items."""
-    return MEAN_OF_ITEMS in entry.summaries.get(task, {}).get("extra", {})
-
-
-def _means(entry: Entry, task: str) -> Aggregation | None:
-    if _own_total(entry, task):
-        return None
-    return find_aggregation(task, entry.settings[task]["protocol"]["scorer"])
 
 
 def _ranks(task: str, entries: Sequence[Entry], rows: Sequence[Row]) -> dict[int, RankRange]:

@@ -37,6 +37,7 @@ def print_board(console: Console, tables: list[Grid]) -> None:
 def _table(grid: Grid) -> Table:
     from rich import box
     from rich.table import Table
+    from rich.text import Text
 
     table = Table(
         box=box.HORIZONTALS, title=grid.title or None, title_justify="left", padding=(0, 1, 0, 0)
@@ -44,10 +45,11 @@ def _table(grid: Grid) -> Table:
     last = len(grid.header) - grid.folded
     figures = range(1, len(grid.header) - grid.texts)
     table.add_column(
-        "\n".join((grid.header[0], *grid.header[last:])), min_width=14, overflow="fold"
+        Text("\n".join((grid.header[0], *grid.header[last:]))), min_width=14, overflow="fold"
     )
     for place, name in enumerate(grid.header[1:last], start=1):
-        heading = name.replace(" %", "\n%")
+        # As `Text`: in a plain string rich would take the scorer in "vsibench [NAME]" for a style.
+        heading = Text(name.replace(" %", "\n%").replace(" [", "\n["))
         table.add_column(heading, justify="right" if place in figures else "left", overflow="fold")
     for row in grid.rows:
         table.add_row(*_texts(row, grid))

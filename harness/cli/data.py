@@ -135,7 +135,7 @@ def _checked(selection: str, data: Path, decode: bool) -> Checked:
             f"{folder}: no such folder; `videor1 data fetch {task.name}` brings it,"
             " --data names the folder that holds it"
         )
-    samples, _ = select(task, data, selection)
+    samples = select(task, data, selection)[0].samples
     gaps = find_gaps(task, samples)
     if decode:
         gaps += _decoded(selection, samples)

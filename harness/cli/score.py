@@ -39,7 +39,7 @@ class ScoreCommand:
             metavar="FILE.jsonl",
             help='one {"id": ..., "text": ...} per line',
         )
-        parser.add_argument("--scorer", default="official", help="default: %(default)s")
+        parser.add_argument("--scorer", metavar="NAME", help="default: the task's official one")
         parser.add_argument(
             "--max-failures",
             type=FailureBudget.parse,
@@ -103,10 +103,12 @@ def _response(line: str, where: str) -> tuple[str, str | None]:
 def _planned(args: Namespace) -> PlannedTask:
     selection, include_path = args.task, args.include_path
     task = task_registry.get(task_registry.name_of(selection), include_path)
-    scorer = pick_scorer(task, args.scorer, judge_choice(args))
-    samples, fingerprint = select(task, args.data, selection)
+    preset = task.protocol("official")
+    name = args.scorer or preset.scorer.partition("@")[0]
+    scorer = pick_scorer(task, name, judge_choice(args))
+    questions, fingerprint = select(task, args.data, selection)
     protocol = replace(
-        task.protocol("official"),
+        preset,
         suite=STORED,
         template=STORED,
         frames=None,
@@ -118,7 +120,7 @@ def _planned(args: Namespace) -> PlannedTask:
         task=task,
         protocol=protocol,
         scorer=scorer,
-        samples=samples,
+        samples=questions.samples,
         fingerprint=fingerprint,
     )
 

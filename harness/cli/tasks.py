@@ -28,4 +28,6 @@ class Tasks:
             console.print(f"[bold]{name}[/bold]  {task.title}", highlight=False)
             for line in (f"scorers  {', '.join(scorers)}", f"data     {task.homepage}"):
                 console.print(f"  {line}", soft_wrap=True, highlight=False)
+        for prefix, point in sorted(task_registry.bridges().items()):
+            console.print(f"[bold]{prefix}:NAME[/bold]  {point.load().title}", highlight=False)
         return Verdict(Exit.OK, f"{len(names)} tasks are installed")

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 class LmmsEval:
     """Satisfies `harness.task.Bridge`; nothing of lmms-eval is imported before questions are."""
 
+    title = "any generate-type task of lmms-eval, with its own prompts and scoring"
     aggregation = Aggregation(name="lmms-eval", levels=lambda category: ())
     """Item values are averaged; the task's own number stands above, see `tasks.lmms.task`."""
 

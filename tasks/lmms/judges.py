@@ -3,6 +3,10 @@
 A function is followed into every function of its own and of lmms-eval's modules that it names. It
 is judged by a model when that leads to an HTTP or model client, whether or not a reply would ever
 be handed to it: such scores depend on a service, wait for it offline, and some are silently 0.
+
+Tasks whose rules read most replies without their judge are refused all the same. Many ask it while
+they aggregate (MMBench), where no item could be left out, and a mean over the other items is not
+the task's number. TempCompass, whose rules do stand alone, is a task of ours.
 """
 
 from __future__ import annotations

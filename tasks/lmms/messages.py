@@ -1,13 +1,12 @@
 """From lmms-eval's chat messages to a prompt and its media, in the order of the messages.
 
-Images that exist in memory only are written below a folder, named by their content, so that a
-question about them can be decoded, resumed and clustered like any other.
+Images that exist in memory only are named by their content in a folder and written there when they
+are needed, so that a question about them is decoded, resumed and clustered like any other.
 """
 
 from __future__ import annotations
 
 import hashlib
-import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -42,7 +41,11 @@ class _Turn:
 
 
 def read_messages(messages: Sequence[Mapping[str, Any]], images: Path) -> Question:
-    """Read one optional system turn and one user turn.
+    """Read one optional system turn and one user turn; nothing is written.
+
+    Args:
+        messages: What a task's ``doc_to_messages`` gives.
+        images: The folder that `write_images` would be given.
 
     Raises:
         UnavailableTaskError: Other turns, audio, media at a URL, or frames without a file.
@@ -61,13 +64,27 @@ def read_messages(messages: Sequence[Mapping[str, Any]], images: Path) -> Questi
     return Question(Prompt(text=turn.text, system=system, before=interleaved), tuple(turn.media))
 
 
+def write_images(messages: Sequence[Mapping[str, Any]], folder: Path) -> None:
+    """Write the images of the user turn that are no files as PNG, where they are not yet."""
+    for part in _parts(messages[-1]):
+        image: Any = part.get("url")
+        if part["type"] == "image" and _in_memory(image):
+            path = _named(image, folder)
+            if not path.exists():
+                folder.mkdir(parents=True, exist_ok=True)
+                beside = path.with_suffix(".part")
+                image.convert("RGB").save(beside, "PNG", compress_level=1)
+                beside.replace(path)
+
+
 def _parts(message: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
     content = message["content"]
     return [{"type": "text", "text": content}] if isinstance(content, str) else content
 
 
 def _medium(part: Mapping[str, Any], images: Path) -> Media:
-    kind, source = _KINDS.get(part["type"]), part.get("url")
+    kind = _KINDS.get(part["type"])
+    source: Any = part.get("url")
     if kind is None:
         raise UnavailableTaskError(f"its messages have {part['type']!r}, which cannot be shown")
     start_s = end_s = None
@@ -78,19 +95,17 @@ def _medium(part: Mapping[str, Any], images: Path) -> Media:
         if str(source).startswith(("http://", "https://", "data:")):
             raise UnavailableTaskError(f"its media are not files: {str(source)[:60]}")
         return Media(path=Path(source), kind=kind, start_s=start_s, end_s=end_s)
-    if kind is MediaKind.IMAGE and hasattr(source, "convert"):
-        return Media(path=_written(source, images), kind=kind)
+    if kind is MediaKind.IMAGE and _in_memory(source):
+        return Media(path=_named(source, images), kind=kind)
     raise UnavailableTaskError(f"its {part['type']} is a {type(source).__name__}, not a file")
 
 
-def _written(image: Any, folder: Path) -> Path:
-    """Write an image as PNG, once for all questions that show it."""
-    buffer = io.BytesIO()
-    image.convert("RGB").save(buffer, "PNG", compress_level=1)
-    path = folder / f"{hashlib.sha256(buffer.getvalue()).hexdigest()[:24]}.png"
-    if not path.exists():
-        folder.mkdir(parents=True, exist_ok=True)
-        beside = path.with_suffix(".part")
-        beside.write_bytes(buffer.getvalue())
-        beside.replace(path)
-    return path
+def _in_memory(image: Any) -> bool:
+    return hasattr(image, "convert")
+
+
+def _named(image: Any, folder: Path) -> Path:
+    """Name an image by its pixels: questions about the same one share a file and a cluster."""
+    pixels = image.convert("RGB")
+    digest = hashlib.sha256(f"{pixels.size}".encode() + pixels.tobytes())
+    return folder / f"{digest.hexdigest()[:24]}.png"

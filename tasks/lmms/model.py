@@ -13,9 +13,11 @@ from __future__ import annotations
 
 import json
 import sys
+import traceback
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -29,13 +31,14 @@ from harness.errors import HarnessError
 from harness.manifest import make_manifest
 from harness.plan import Choices, Plan, PlannedTask, with_choices
 from harness.runner import Runner
-from harness.schema import Kind, Outcome, Prompt, Record, Sample, Score, Variant
+from harness.schema import Outcome, Prompt, Record, Sample, Score, Variant
 from harness.store import RunWriter
 from harness.task import Scorer
 from harness.video.pool import DecodePool
 from tasks.lmms.bridge import LmmsEval
+from tasks.lmms.documents import sample_of
 from tasks.lmms.generation import cut, sampling_of, stops_of
-from tasks.lmms.messages import read_messages
+from tasks.lmms.messages import read_messages, write_images
 from tasks.lmms.task import LmmsTask
 
 _ENGINE = EngineChoice()
@@ -153,16 +156,8 @@ class _Requests:
     def _add(self, name: str, index: int, messages: Any) -> None:
         task = self._tasks.setdefault(name, _Asked(name, None))
         question = read_messages(messages, self._images)
-        sample = Sample(
-            id=f"{task.name}/{index}",
-            task=task.name,
-            question=question.prompt.text,
-            answer="",
-            kind=Kind.FREE_FORM,
-            category=name,
-            cluster=str(question.media[0].path) if question.media else f"{task.name}/{index}",
-            media=question.media,
-        )
+        write_images(messages, self._images)
+        sample = sample_of(name, index, question, answer="")
         task.add(sample, question.prompt)
         self._samples.setdefault(name, []).append(sample)
         self.ids.append(sample.id)
@@ -171,7 +166,7 @@ class _Requests:
         task, arguments = self._tasks[name], self._arguments[name]
         repetition = int(name.partition("#")[2] or 0)
         protocol = task.asked_with(sampling_of(arguments), choices.suite)
-        seeded = Choices(**{**_fields(choices), "seed": choices.seed + repetition})
+        seeded = replace(choices, seed=choices.seed + repetition)
         return PlannedTask(
             selection=task.name,
             task=task,
@@ -180,10 +175,6 @@ class _Requests:
             samples=tuple(self._samples[name]),
             fingerprint=json.dumps(sorted(arguments.items(), key=str), default=str),
         )
-
-
-def _fields(choices: Choices) -> dict[str, Any]:
-    return {name: getattr(choices, name) for name in Choices.__dataclass_fields__}
 
 
 def _answer(plan: Plan, engine: Engine, folder: Path, workers: int) -> dict[str, Record]:
@@ -219,8 +210,11 @@ def _folder(out: str | None) -> Iterator[Path]:
 
 @contextmanager
 def _told_by_exit_code() -> Iterator[None]:
-    """End the process over our errors: lmms-eval would print them and exit with 0."""
+    """End the process over any error: lmms-eval would print it and exit with 0."""
     try:
         yield
     except HarnessError as error:
         raise SystemExit(f"videor1: {error}") from error
+    except Exception as error:
+        traceback.print_exc()
+        raise SystemExit(f"videor1: {type(error).__name__}: {error}") from error

@@ -8,24 +8,25 @@ and statistics are ours. Deliberate choices and known differences:
   score stands alone and the items' mean with its error stands beside it, and no board ranks it.
 - Under ``--protocol official`` frames are those of lmms-eval's vLLM model: 32 evenly spaced, at
   most 1,605,632 pixels; under ``video-r1`` the paper's. Prompts and sampling are always the task's.
+- Some rules guess where they read no answer (MMMU's does). lmms-eval's guess depends on what it
+  scored before; ours is drawn by the document, so that scoring twice gives the same.
 - Tasks that ask a network judge, need data that are not there or end the process are reported and
   left out of the run.
 """
 
 from __future__ import annotations
 
-import json
+import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from harness import prompts
-from harness.errors import UnavailableTaskError, UsageError
+from harness.errors import UsageError
 from harness.protocol import Protocol
 from harness.schema import (
     FramePolicy,
     FrameRule,
-    Kind,
     Outcome,
     Prompt,
     Record,
@@ -38,17 +39,18 @@ from harness.summary import MEAN_OF_ITEMS, SAME
 from harness.task import Questions, Scorer
 from tasks.base import PAPER_FRAMES, SUITES
 from tasks.lmms.bridge import LmmsEval
+from tasks.lmms.documents import Documents, index_of
 from tasks.lmms.generation import sampling_of
 from tasks.lmms.loading import load_task, task_boundary
-from tasks.lmms.messages import Question, read_messages
+from tasks.lmms.own_scoring import OwnScoring, score_of_total
 from tasks.lmms.package import VERSION, require
 from tasks.lmms.scorers import NAME
-from tasks.lmms.scoring import OwnScoring, score_of_total
+
+_log = logging.getLogger(__name__)
 
 OWN_FRAMES = FramePolicy(
     rule=FrameRule.LINSPACE, max_frames=32, min_pixels=28 * 28, max_pixels=1_605_632
 )
-_CLUSTER_PARTS = 3
 
 
 class LmmsTask:
@@ -83,24 +85,23 @@ class LmmsTask:
     def load(self, data: Path) -> Questions:
         """Load the data set and ask for every document's messages.
 
-        Images without a file, and the questions as they are asked, are written to
-        ``lmms/NAME`` in the data root; that file is the run's data fingerprint.
+        The questions as they are asked are written to ``lmms/NAME`` in the data root; that file
+        is the run's data fingerprint. Images without a file go there when a run asks for them.
 
         Raises:
             UsageError: lmms-eval is not installed, or has no such task.
             UnavailableTaskError: The task cannot be asked here.
         """
         task = load_task(self._name, self._include_path)
-        folder = data.parent / "lmms" / self._name
         with task_boundary(self._name):
             self._sampling = sampling_of(task.config.generation_kwargs)
-            self._own = OwnScoring(task)
-            samples = [
-                self._sample(index, task, document, folder)
-                for index, document in enumerate(task.eval_docs)
-            ]
-        self._check_media(samples)
-        return Questions(samples=tuple(samples), files=(self._write(samples, folder),))
+            folder = data.parent / "lmms" / self._name
+            self._own = OwnScoring(task, folder)
+            documents = Documents(self._name, task, folder)
+        self._prompts = documents.prompts
+        return Questions(
+            samples=documents.samples, files=(documents.write(),), prepare=documents.prepare
+        )
 
     def protocol(self, suite: str) -> Protocol:
         """Return the preset of a suite; only the frames depend on it."""
@@ -128,16 +129,20 @@ class LmmsTask:
         return None
 
     def extra(self, run: Mapping[str, Sequence[Record]]) -> dict[str, float]:
-        """Return every metric as lmms-eval reports it, on its own scale."""
+        """Return every metric as lmms-eval reports it, on its own scale; warn of what has none."""
         records = _answered(run.get(self.name, ()))
         if not records:
             return {}
-        figures = {
-            name: float(total)
-            for name, total in self._totals(records).items()
-            if isinstance(total, int | float)
-        }
-        mean, own = _mean(records), self._total(records)
+        totals = self._totals(records)
+        for name, total in totals.items():
+            if isinstance(total, BaseException):
+                _log.warning(
+                    "%s: %s cannot be aggregated over these %d items: %r",
+                    self.name, name, len(records), total,
+                )  # fmt: skip
+        figures = {n: float(total) for n, total in totals.items() if isinstance(total, int | float)}
+        mean = _mean(records)
+        own = self._on_our_scale(totals, mean)
         if mean is not None and own is not None and abs(own - mean[0]) > SAME:
             figures[MEAN_OF_ITEMS] = 100 * mean[0]
             figures |= {f"{MEAN_OF_ITEMS}_se": 100 * mean[1]} if mean[1] else {}
@@ -145,73 +150,33 @@ class LmmsTask:
 
     def _score(self, sample: Sample, text: str) -> Score:
         own = self._scoring()
-        value = own.value(own.metrics(_index(sample.id), text))
+        index = index_of(sample.id)
+        value = own.value(own.metrics(index, text))
         if not text.strip():
             return Score(value=value, outcome=Outcome.NO_ANSWER)
         known = {0.0: Outcome.WRONG, 1.0: Outcome.CORRECT}
         outcome = Outcome.PARTIAL if value is None else known.get(value, Outcome.PARTIAL)
-        return Score(value=value, outcome=outcome)
+        return Score(value=value, outcome=outcome, answer=own.reply(index, text))
 
     def _total(self, records: Sequence[Record]) -> float | None:
         """Return the task's own number on our scale."""
         answered = _answered(records)
-        mean = _mean(answered)
-        if not answered:
-            return None
-        total = self._totals(answered).get(self._scoring().main)
-        return score_of_total(total, mean[0] if mean else 0.0)
+        return self._on_our_scale(self._totals(answered), _mean(answered)) if answered else None
+
+    def _on_our_scale(
+        self, totals: Mapping[str, Any], mean: tuple[float, float | None] | None
+    ) -> float | None:
+        return score_of_total(totals.get(self._scoring().main), mean[0] if mean else 0.0)
 
     def _totals(self, records: Sequence[Record]) -> dict[str, Any]:
         own = self._scoring()
-        ordered = sorted(records, key=lambda record: _index(record.id))
-        return own.totals([own.metrics(_index(r.id), r.text or "") for r in ordered])
+        ordered = sorted(records, key=lambda record: index_of(record.id))
+        return own.totals([own.metrics(index_of(r.id), r.text or "") for r in ordered])
 
     def _scoring(self) -> OwnScoring:
         if self._own is None:
             raise ValueError(f"{self.name}: its questions have to be loaded first")
         return self._own
-
-    def _sample(self, index: int, task: Any, document: Any, folder: Path) -> Sample:
-        asked = read_messages(task.doc_to_messages(document), folder)
-        sample_id = f"{self.name}/{index}"
-        self._prompts[sample_id] = asked.prompt
-        return Sample(
-            id=sample_id,
-            task=self.name,
-            question="".join((*asked.prompt.before, asked.prompt.text)),
-            answer=str(task.doc_to_target(document)),
-            kind=Kind.FREE_FORM,
-            category=self._name,
-            cluster=_cluster(asked, sample_id),
-            media=asked.media,
-        )
-
-    def _check_media(self, samples: Sequence[Sample]) -> None:
-        paths = dict.fromkeys(media.path for sample in samples for media in sample.media)
-        missing = [path for path in paths if not path.exists()]
-        if missing:
-            raise UnavailableTaskError(
-                f"{self.name} cannot be asked: {len(missing)} of {len(paths)} media files are"
-                f" missing, first: {missing[0]}"
-            )
-
-    def _write(self, samples: Sequence[Sample], folder: Path) -> Path:
-        """Write what is asked, one line per document; its content is the fingerprint."""
-        lines = (
-            json.dumps({
-                "id": sample.id,
-                "system": self._prompts[sample.id].system,
-                "before": self._prompts[sample.id].before,
-                "text": self._prompts[sample.id].text,
-                "media": [_place(media.path) for media in sample.media],
-                "target": sample.answer,
-            })
-            for sample in samples
-        )  # fmt: skip
-        folder.mkdir(parents=True, exist_ok=True)
-        path = folder / "questions.jsonl"
-        path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
-        return path
 
 
 def _answered(records: Sequence[Record]) -> list[Record]:
@@ -229,17 +194,3 @@ def _mean(records: Sequence[Record]) -> tuple[float, float | None] | None:
         [() for _ in scored],
     )
     return found.mean, found.se
-
-
-def _index(sample_id: str) -> int:
-    return int(sample_id.rpartition("/")[2])
-
-
-def _cluster(asked: Question, sample_id: str) -> str:
-    """Return the first medium: questions about one video are not independent."""
-    return _place(asked.media[0].path) if asked.media else sample_id
-
-
-def _place(path: Path) -> str:
-    """Name a file by its last folders: what is above them differs from machine to machine."""
-    return "/".join(path.parts[-_CLUSTER_PARTS:])

@@ -53,7 +53,8 @@ def interleaved(doc, lmms_eval_specific_kwargs=None):
 
 def score(doc, results):
     right = results[0][:1].lower() == doc["answer"].lower()
-    return {{"exact": float(right), "listed": {{"score": float(right), "group": doc["group"]}}}}
+    listed = {{"score": float(right), "group": doc["group"]}}
+    return {{"exact": float(right), "listed": listed, "submission": results[0]}}
 
 
 def judged(doc, results):
@@ -63,6 +64,16 @@ def judged(doc, results):
 
 def share(items):
     return round(sum(items) / len(items), 5)
+
+
+def both_groups(items):
+    right = {{item["group"]: item["score"] for item in items}}
+    return (right["first"] + right["rest"]) / 2
+
+
+def sent(items, args):
+    with open(args.output_path + "/sent.txt", "w") as file:
+        file.write(",".join(items))
 
 
 def percent_of_groups(items):
@@ -99,6 +110,13 @@ metric_list:
     higher_is_better: true
 """
 
+_SENT_METRICS = """metric_list:
+  - metric: listed
+    aggregation: !function utils.both_groups
+  - metric: submission
+    aggregation: !function utils.sent
+"""
+
 ROWS = [
     {
         "video": f"clip{number // 2}.mp4",
@@ -114,6 +132,7 @@ ROWS = [
 VIDEO, IMAGE, GROUPED, STOPS = "toy_video", "toy_image", "toy_grouped", "toy_stops"
 JUDGED, EXITS, LOST, NO_DATA = "toy_judged", "toy_exits", "toy_lost", "toy_no_data"
 BEAMS, CHOICES, GROUP = "toy_beams", "toy_choices", "toy_group"
+SENT = "toy_sent"
 
 _REFUSED = {
     JUDGED: {"process_results: !function utils.score": "process_results: !function utils.judged"},
@@ -146,6 +165,7 @@ def write_tasks(folder: Path) -> Path:
         VIDEO: video,
         IMAGE: plain + "doc_to_messages: !function utils.interleaved\n",
         GROUPED: video.replace(metrics, grouped),
+        SENT: video.replace(metrics, _SENT_METRICS),
         STOPS: video.replace("  do_sample", '  until: ["e"]\n  do_sample'),
     }
     for name, changes in _REFUSED.items():

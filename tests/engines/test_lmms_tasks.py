@@ -58,6 +58,7 @@ def summary(run: Path) -> dict:
 
 def score_stored(tasks: Path, folder: Path, name: str, texts) -> dict:
     """Score stored texts with `videor1 score`; return the task's summary."""
+    folder.mkdir(exist_ok=True)
     file = folder / f"{name}.jsonl"
     lines = [json.dumps({"id": f"lmms:{name}/{n}", "text": t}) for n, t in enumerate(texts)]
     file.write_text("\n".join(lines))
@@ -99,15 +100,44 @@ def test_a_task_runs_through_records_resume_and_statistics(tasks, tmp_path, caps
     assert "lmms:toy_video" in capsys.readouterr().out
 
 
+PROBE = """
+import ssl, sys
+from pathlib import Path
+import loguru
+from harness import task
+before = ssl.SSLContext.__reduce__, loguru.logger._core.handlers.copy()
+task.get("lmms:toy_video", Path(sys.argv[1])).load(Path(sys.argv[2]))
+assert (ssl.SSLContext.__reduce__, loguru.logger._core.handlers) == before
+assert not {"lmms_eval.evaluator", "lmms_eval.models", "lmms_eval.__main__"} & sys.modules.keys()
+"""
+
+
+def test_loading_a_task_leaves_the_process_as_it_was(tasks, tmp_path):
+    """What patches `ssl` and takes log handlers away is not imported."""
+    command = [sys.executable, "-c", PROBE, str(tasks), str(tmp_path / "lmms")]
+    ran = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False)
+    assert ran.returncode == 0, ran.stderr[-2000:]
+
+
 def test_text_and_images_keep_the_order_of_the_messages(tasks, tmp_path):
     """The system turn, the text before the image and the text after it are the task's own."""
     task = task_registry.get(f"lmms:{toy.IMAGE}", tasks)
-    sample = task.load(tmp_path / "lmms").samples[3]
+    questions = task.load(tmp_path / "lmms")
+    sample = questions.samples[3]
+    questions.prepare([sample])
     prompt = task.prompt(sample, "official")
     assert prompt.system == "Look closely."
     assert prompt.before == ("Here is a picture: ",)
     assert prompt.text == "Question 3: which way does it go?"
     assert sample.media[0].path.is_file()
+
+
+def test_only_the_images_that_a_run_asks_about_are_written(tasks, tmp_path):
+    """Three pictures, of which ``--limit 1`` needs one; scoring stored texts needs none."""
+    assert evaluate(tasks, tmp_path / "run", toy.IMAGE, flags=("--limit", "1")) == 0
+    assert len(list((tmp_path / "data").rglob("*.png"))) == 1
+    score_stored(tasks, tmp_path / "other", toy.IMAGE, WORDS)
+    assert not list((tmp_path / "other").rglob("*.png"))
 
 
 def test_generation_arguments_are_honoured_as_written(tasks, tmp_path):
@@ -129,6 +159,22 @@ def test_a_number_that_is_no_mean_of_items_stands_without_an_interval(tasks, tmp
     assert found["ci95"] is None
     assert found["extra"]["listed"] == pytest.approx(37.5)
     assert found["extra"]["mean_of_items"] == pytest.approx(100 / 3)
+
+
+def test_what_cannot_be_aggregated_is_said_and_costs_no_run(tasks, tmp_path, caplog):
+    """One item is too little for a mean over both groups: the items' mean stands, and a warning."""
+    assert evaluate(tasks, tmp_path / "run", toy.SENT, flags=("--limit", "1")) == 0
+    assert "listed cannot be aggregated over these 1 items: KeyError('rest')" in caplog.text
+    found = summary(tmp_path / "run")["lmms:toy_sent"]
+    assert (found["score"], found["extra"]) == (100.0, {})
+
+
+def test_a_submission_for_a_server_is_written_beside_the_questions(tasks, tmp_path):
+    """It is no number and no figure of the run."""
+    found = score_stored(tasks, tmp_path, toy.SENT, WORDS)
+    assert found["extra"] == {"listed": 0.5}
+    (sent,) = (tmp_path / "data" / "lmms" / toy.SENT).glob("sent.txt")
+    assert sent.read_text() == "A,B,b is what I see,B,,neither"
 
 
 def test_tasks_that_cannot_be_asked_cost_no_other_task(tasks, tmp_path, capsys):
@@ -358,8 +404,12 @@ def _text(found: object) -> object:
     return found[0] if isinstance(found, list) else found
 
 
-def test_a_failure_ends_lmms_eval_with_a_code_of_its_own(tasks, tmp_path):
-    """Its own exit code would be 0: a checkpoint that is not there ends with 1 and our message."""
-    ran = lmms_eval(tasks, tmp_path, f"pretrained={tmp_path / 'none'}", toy.VIDEO)
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [("pretrained=/none", "/none"), ("pretrained=m,backend=fake,variant=inverted", "ValueError")],
+)
+def test_a_failure_ends_lmms_eval_with_a_code_of_its_own(tasks, tmp_path, arguments, message):
+    """Its own exit code would be 0: our errors, and any others inside our model, end with 1."""
+    ran = lmms_eval(tasks, tmp_path, arguments, toy.VIDEO)
     assert ran.returncode == 1
-    assert "videor1: " in ran.stderr
+    assert f"videor1: {message}" in ran.stderr

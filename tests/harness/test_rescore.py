@@ -23,11 +23,11 @@ TEXTS = ["3", "3 chairs", "B. right", "<answer>A</answer>"]
 """Worth 0.6, 1, 1, 0 by the official rules and 0.5, 0, 0, 1 by Video-R1's."""
 
 
-def write_data(folder: Path) -> Path:
+def write_data(folder: Path, asked: list[dict] = ROWS) -> Path:
     (folder / "vsibench").mkdir(parents=True)
     rows = [
         {"id": n, "dataset": "scannet", "scene_name": f"s{n}", "question": "?", **row}
-        for n, row in enumerate(ROWS)
+        for n, row in enumerate(asked)
     ]
     lines = "".join(json.dumps(row) + "\n" for row in rows)
     (folder / "vsibench" / "test.jsonl").write_text(lines)
@@ -110,6 +110,21 @@ def test_other_questions_than_the_run_was_made_with_are_refused(run, capsys):
     assert not (run / "scores-video-r1.jsonl").exists()
 
 
+def test_a_limited_run_is_rescored_on_its_own_items(tmp_path):
+    """``eval --limit`` takes a share of every category; rescoring finds the same items."""
+    data = write_data(tmp_path / "data", [ROWS[n] for n in (0, 2, 1, 3)])
+    out = tmp_path / "run"
+    code = main([
+        "eval", "any", "--backend", "fake", "--tasks", "vsibench", "--data", str(data),
+        "--variant", "blind", "--limit", "2", "--out", str(out),
+    ])  # fmt: skip
+    assert code == 0
+    assert rescore(out, "official") == 0
+    lines = (out / "scores-official.jsonl").read_text().splitlines()
+    kept = [record.id for record in read_records(out)]
+    assert sorted(json.loads(line)["id"] for line in lines) == sorted(kept)
+
+
 def test_an_unknown_scorer_is_named_with_the_known_ones(run, capsys):
     """Exit 2 lists what the task has."""
     assert rescore(run, "gpt") == 2
@@ -143,6 +158,9 @@ def test_scorers_of_one_run_are_columns_of_a_board(run, capsys):
     found = {x.split(",")[column("task")]: x.split(",")[column("score")] for x in lines}
     assert float(found["vsibench"]) == pytest.approx(65.0)
     assert float(found["vsibench [video-r1]"]) == pytest.approx(37.5)
+    assert main(["board", str(run), "--scorers"]) == 0
+    heading, _, _ = capsys.readouterr().out.partition("65.0")
+    assert "[video-r1]" in heading
 
 
 def test_without_lmms_eval_its_scorer_is_a_hint_and_exit_2(run, capsys, monkeypatch):

@@ -12,8 +12,8 @@ from harness.errors import UnavailableTaskError
 from harness.schema import Media, MediaKind, Prompt, Sampling
 from tasks.lmms.generation import cut, sampling_of, stops_of
 from tasks.lmms.judges import network_client
-from tasks.lmms.messages import read_messages
-from tasks.lmms.scoring import score_of_total
+from tasks.lmms.messages import read_messages, write_images
+from tasks.lmms.own_scoring import score_of_total
 
 
 def user(*parts: object) -> dict[str, object]:
@@ -33,13 +33,18 @@ def test_media_first_and_text_last_is_our_ordinary_prompt(tmp_path):
 
 
 def test_interleaved_text_keeps_its_places(tmp_path):
-    """Text before each image and after the last one; an image in memory becomes a file, once."""
+    """Text before each image and after the last one; an image in memory is one file, written once.
+
+    Reading alone writes nothing: it is done for all documents, `write_images` for those asked.
+    """
     image = Image.new("RGB", (4, 4), "red")
     shown = {"type": "image", "url": image}
     parts = (text("One: "), shown, text(" two: "), shown, text("Which"), text("?"))
     asked = read_messages([user(*parts)], tmp_path / "images")
     assert asked.prompt == Prompt(text="Which?", before=("One: ", " two: "))
     assert asked.media[0] == asked.media[1]
+    assert not (tmp_path / "images").exists()
+    write_images([user(*parts)], tmp_path / "images")
     assert list((tmp_path / "images").iterdir()) == [asked.media[0].path]
 
 
@@ -167,6 +172,12 @@ def test_names_of_the_bridge_are_names_as_a_whole():
     assert task_registry.config_of("lmms:mmmu_val") == ""
     assert task_registry.name_of("vsibench:route_planning") == "vsibench"
     assert task_registry.config_of("vsibench:route_planning") == "route_planning"
+
+
+def test_the_list_of_tasks_names_the_bridge(capsys):
+    """``videor1 tasks`` says what ``lmms:NAME`` is, whether or not the package is installed."""
+    assert main(["tasks"]) == 0
+    assert "lmms:NAME  any generate-type task of lmms-eval" in capsys.readouterr().out
 
 
 def test_without_the_package_a_name_is_one_line_and_exit_2(tmp_path, capsys, monkeypatch):

@@ -13,8 +13,10 @@ import io
 import random
 from argparse import Namespace
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
+from harness.errors import DatasetError
 from tasks.lmms.generation import cut, stops_of
 from tasks.lmms.package import visible
 
@@ -25,10 +27,14 @@ _SCORE = "score"
 
 
 class OwnScoring:
-    """The scoring of one loaded task."""
+    """The scoring of one loaded task; files that it writes for a server of its own go to `folder`.
 
-    def __init__(self, task: Any) -> None:
+    Some tasks compute no number at all but a submission, named by their metric.
+    """
+
+    def __init__(self, task: Any, folder: Path) -> None:
         self._task = task
+        self._args = Namespace(output_path=str(folder))
         self._aggregations: Mapping[str, Any] = task.aggregation()
         self.main: str = next(iter(self._aggregations))
         """The first metric of the task: its score."""
@@ -36,13 +42,19 @@ class OwnScoring:
         self._process = inspect.unwrap(type(task).process_results)  # without its retries
 
     def metrics(self, index: int, text: str) -> Metrics:
-        """Score one reply to the document of an index."""
-        reply = self._filtered(cut(text, self._stops), index)
+        """Score one reply to the document of an index.
+
+        Raises:
+            Exception: Whatever the task's code raises; `SystemExit` comes as `DatasetError`.
+        """
+        reply = self.reply(index, text)
         full = {"full_docs": self._task.eval_docs} if self._task.config.full_docs else {}
-        with _seeded(index):
-            found: Metrics = self._process(
-                self._task, self._task.eval_docs_no_media[index], [reply], **full
-            )
+        document = self._task.eval_docs_no_media[index]
+        try:
+            with _seeded(index):
+                found: Metrics = self._process(self._task, document, [reply], **full)
+        except SystemExit as error:
+            raise DatasetError(f"its scoring ended the process: {error}") from error
         return found
 
     def value(self, metrics: Metrics) -> float | None:
@@ -56,30 +68,37 @@ class OwnScoring:
             found = found.get(self._task.config.score_key or _SCORE)
         number = _number(found)
         if number is None or not 0 <= number <= 1:
-            with contextlib.suppress(Exception):  # an aggregation of one item may be undefined
-                number = _number(self.totals([metrics]).get(self.main))
+            number = _number(self.totals([metrics]).get(self.main))
         if number is None or not 0 <= number <= 100:
             return None
         return number if number <= 1 else number / 100
 
     def totals(self, scored: Sequence[Metrics]) -> dict[str, Any]:
-        """Aggregate every metric that the replies have, as lmms-eval does."""
-        totals = {}
+        """Aggregate every metric that the replies have, as lmms-eval does.
+
+        A part of the data can be too little for an aggregation: VSI-Bench's needs all three of its
+        direction types. What cannot be aggregated is an exception among the totals.
+        """
+        totals: dict[str, Any] = {}
         for name, rule in self._aggregations.items():
             items = [metrics[name] for metrics in scored if name in metrics]
+            known = {"args": self._args} if _takes_args(rule) else {}
             if items:
-                known = {"args": Namespace()} if _takes_args(rule) else {}
-                with contextlib.redirect_stdout(io.StringIO()), _seeded(0):
-                    totals[name] = rule(items, **known)
+                try:
+                    with contextlib.redirect_stdout(io.StringIO()), _seeded(0):
+                        totals[name] = rule(items, **known)
+                except (Exception, SystemExit) as error:  # noqa: BLE001 - code of tasks
+                    totals[name] = error
         return totals
 
-    def _filtered(self, text: str, index: int) -> str:
-        replies: Any = [[text]]
+    def reply(self, index: int, text: str) -> str:
+        """Return what is left of a text once stops, filters and reasoning tags took their part."""
+        replies: Any = [[cut(text, self._stops)]]
         document = self._task.eval_docs_no_media[index]
         for step in self._task._filters[0].filters:
             replies = list(step.apply(replies, [document]))
-        reply = replies[0]
-        return visible(reply if isinstance(reply, str) else str(reply[0]))
+        first = replies[0]
+        return visible(first if isinstance(first, str) else str(first[0]))
 
 
 def score_of_total(total: Any, mean: float) -> float | None:
