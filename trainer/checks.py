@@ -15,8 +15,9 @@ from harness.errors import DatasetError
 from harness.plan import evenly_spaced
 from harness.schema import Failure, Media, MediaKind
 from harness.video.pool import DecodeJob, DecodePool
+from trainer.choices import MediaCheck, OnBadRow
 from trainer.data import BadRow, Fault, TrainingRow, parse_rows, thought
-from trainer.sections import DataSettings, FrameSettings, MediaCheck, OnBadRow
+from trainer.sections import DataSettings, FrameSettings
 
 if TYPE_CHECKING:
     from rich.console import Console

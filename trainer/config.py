@@ -112,8 +112,12 @@ def presets_of(algorithm: Algorithm) -> dict[str, Path]:
     return {name: path for name, path in files.items() if path.is_file()}
 
 
-def require_whole_groups(recipe: GRPORecipe, processes: int) -> None:
-    """Raise `UsageError` unless an update consists of whole groups of completions."""
+def completions_per_update(recipe: GRPORecipe, processes: int) -> int:
+    """Return how many completions an update is made of, over all processes.
+
+    Raises:
+        UsageError: They are not whole groups.
+    """
     optim, group = recipe.optim, recipe.rollout.group_size
     completions = optim.batch_size * optim.accumulation * processes
     if completions % group:
@@ -121,6 +125,22 @@ def require_whole_groups(recipe: GRPORecipe, processes: int) -> None:
             f"rollout.group_size {group} does not divide the {completions} completions of an"
             f" update (optim.batch_size {optim.batch_size} x optim.accumulation"
             f" {optim.accumulation} x {processes} processes); change one of them"
+        )
+    return completions
+
+
+def require_enough_rows(recipe: Recipe, rows: int, processes: int) -> None:
+    """Raise `UsageError` where the rows do not fill one update, so that none would ever be made.
+
+    Supervised updates may be smaller than asked for; groups of completions are never cut.
+    """
+    if not isinstance(recipe, GRPORecipe):
+        return
+    prompts = completions_per_update(recipe, processes) // recipe.rollout.group_size
+    if rows < prompts:
+        raise UsageError(
+            f"an update takes {prompts} different prompts and there are {rows} rows; give more"
+            " rows, or lower optim.batch_size or optim.accumulation"
         )
 
 

@@ -12,9 +12,10 @@ from dataclasses import dataclass
 
 from harness.prompts import video_r1
 from harness.schema import MediaKind
+from trainer.choices import Precision
 from trainer.config import GRPORecipe, Recipe, TGRPORecipe
 from trainer.data import TrainingRow, thought
-from trainer.sections import FrameSettings, Precision
+from trainer.sections import FrameSettings
 from trainer.shape import ModelShape
 
 _CHARACTERS_PER_TOKEN = 4

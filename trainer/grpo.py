@@ -8,10 +8,10 @@ from typing import Any
 
 from trainer.config import GRPORecipe
 from trainer.data import TrainingRow
-from trainer.groups import Group, accuracies
+from trainer.loops.groups import Group, accuracies
+from trainer.loops.rollout_run import rollout_run
+from trainer.loops.rollout_trainer import RolloutTrainer
 from trainer.rewards import length_bonus
-from trainer.rollout_run import rollout_run
-from trainer.rollout_trainer import RolloutTrainer
 from trainer.sections import RewardSettings
 
 

@@ -19,7 +19,7 @@ from harness.answers import answer_tag, number
 from harness.errors import missing_extra
 from harness.metrics import numerical_match
 from harness.schema import Kind, Sample
-from trainer.sections import GroupAccuracy
+from trainer.choices import GroupAccuracy
 
 if TYPE_CHECKING:
     from trainer.sections import RewardSettings, TemporalRewardSettings

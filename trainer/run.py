@@ -29,6 +29,10 @@ MANIFEST = "train.json"
 CHECKED = "rows.json"
 STOP = "stop.json"
 """Written by `videor1 watch` to end a run that got worse; holds the reason."""
+METRICS = "metrics.jsonl"
+"""One line per log of the training."""
+COMPLETIONS = "completions.jsonl"
+"""One line per group of completions, GRPO and T-GRPO."""
 RUNS = Path("results/runs")
 
 _OF_THE_MACHINE = ("check", "decode_workers", "decode_timeout_s", "cache_mib")
@@ -115,14 +119,6 @@ def read_manifest(out: Path) -> dict[str, Any]:
     except ValueError as error:
         raise UsageError(f"{out / MANIFEST}: not valid JSON: {error}") from None
     return content
-
-
-def newest_checkpoint(out: Path) -> Path:
-    """Return the folder of the last checkpoint; a run without one is a `UsageError`."""
-    found = {int(p.name.partition("-")[2]): p for p in out.glob("checkpoint-[0-9]*")}
-    if not found:
-        raise UsageError(f"{out} holds no checkpoint; is optim.save_steps beyond the last step?")
-    return found[max(found)]
 
 
 def checked_rows(

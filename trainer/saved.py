@@ -38,6 +38,12 @@ def saved_checkpoints(run: Path) -> list[Saved]:
     return sorted(found, key=lambda saved: saved.step)
 
 
+def newest_checkpoint(run: Path) -> Path | None:
+    """Return the folder of the last whole checkpoint, None before there is one."""
+    saved = saved_checkpoints(run)
+    return saved[-1].folder if saved else None
+
+
 def unfinished_checkpoints(run: Path) -> dict[Path, str]:
     """Map the checkpoint folders that are not whole to what they lack."""
     return {folder: lack for folder in _folders(run) if isinstance(lack := look_at(folder), str)}

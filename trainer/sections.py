@@ -7,66 +7,19 @@ so, and the recipes ``*-code.toml`` hold the code's values (docs/rewards.md, "Pa
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import StrEnum
 from pathlib import Path
 
 from harness.schema import FramePolicy, FrameRule, Kind, MediaKind, Sampling
-
-
-class OnBadRow(StrEnum):
-    """What becomes of rows that fail the check before training; none is ever replaced."""
-
-    STOP = "stop"
-    EXCLUDE = "exclude"
-
-
-class MediaCheck(StrEnum):
-    """How media are looked at before training."""
-
-    EXISTS = "exists"
-    """The file is there. One that turns out damaged costs its group during training."""
-    DECODE = "decode"
-    """Every file is decoded once, as training will."""
-
-
-class Precision(StrEnum):
-    """Number format of the computation; weights that are trained are kept in float32."""
-
-    BFLOAT16 = "bfloat16"
-    FLOAT32 = "float32"
-
-
-class Schedule(StrEnum):
-    """Learning rate over the steps, after the warm-up."""
-
-    CONSTANT = "constant"
-    LINEAR = "linear"
-    COSINE = "cosine"
-
-
-class RolloutEngine(StrEnum):
-    """What samples completions."""
-
-    TRANSFORMERS = "transformers"
-    VLLM = "vllm"
-
-
-class Permutation(StrEnum):
-    """What is permuted to make the shuffled twin of a video."""
-
-    FRAME = "frame"
-    """Single frames, as in the paper. Each temporal grid of two frames then holds strangers."""
-    GRID = "grid"
-    """Whole temporal grids: the same features in another order."""
-
-
-class GroupAccuracy(StrEnum):
-    """How the accuracies of a group become the p that T-GRPO compares."""
-
-    PROPORTION = "proportion"
-    """Share of completions with accuracy above `tau` (the paper)."""
-    MEAN = "mean"
-    """Mean accuracy reward (the published code)."""
+from trainer.bounds import at_least_zero, ordered, positive, share
+from trainer.choices import (
+    GroupAccuracy,
+    MediaCheck,
+    OnBadRow,
+    Permutation,
+    Precision,
+    RolloutEngine,
+    Schedule,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,8 +33,8 @@ class LoraSettings:
     """Names of the linear layers of the language model; the vision tower is left alone."""
 
     def __post_init__(self) -> None:
-        _positive(self, "rank", "alpha")
-        _share(self, "dropout")
+        positive(self, "rank", "alpha")
+        share(self, "dropout")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,8 +76,8 @@ class DataSettings:
             raise ValueError("rows and media_roots need at least one entry each")
         if len(set(self.rows)) < len(self.rows):
             raise ValueError("rows names a file twice")
-        _positive(self, "limit", "decode_timeout_s")
-        _at_least_zero(self, "decode_workers", "cache_mib")
+        positive(self, "limit", "decode_timeout_s")
+        at_least_zero(self, "decode_workers", "cache_mib")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,10 +95,10 @@ class FrameSettings:
     image_max_pixels: int = 512 * 28 * 28
 
     def __post_init__(self) -> None:
-        _positive(self, "fps", "min_frames", "min_pixels", "image_min_pixels")
-        _ordered(self, "min_frames", "max_frames")
-        _ordered(self, "min_pixels", "max_pixels")
-        _ordered(self, "image_min_pixels", "image_max_pixels")
+        positive(self, "fps", "min_frames", "min_pixels", "image_min_pixels")
+        ordered(self, "min_frames", "max_frames")
+        ordered(self, "min_pixels", "max_pixels")
+        ordered(self, "image_min_pixels", "image_max_pixels")
 
     def policy(self, kind: MediaKind) -> FramePolicy:
         """Return the harness's frame policy for one kind of media."""
@@ -184,11 +137,11 @@ class OptimSettings:
     logging_steps: int = 1
 
     def __post_init__(self) -> None:
-        _positive(
+        positive(
             self, "learning_rate", "max_grad_norm", "epochs", "steps", "batch_size",
             "accumulation", "save_steps", "keep_checkpoints", "logging_steps",
         )  # fmt: skip
-        _at_least_zero(self, "warmup_steps", "weight_decay", "seed")
+        at_least_zero(self, "warmup_steps", "weight_decay", "seed")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -207,8 +160,13 @@ class RolloutSettings:
     def __post_init__(self) -> None:
         if self.group_size < 2:
             raise ValueError(f"group_size: expected at least 2, got {self.group_size}")
-        _positive(self, "max_completion_tokens", "temperature")
-        _share(self, "top_p", "vllm_memory_share")
+        positive(self, "max_completion_tokens", "temperature")
+        share(self, "top_p", "vllm_memory_share")
+        if self.engine is RolloutEngine.VLLM and self.temperature != 1:
+            # vLLM's log-probabilities leave the temperature out, the trainer's do not.
+            raise ValueError(
+                f"temperature: expected 1 with the vllm engine, got {self.temperature}"
+            )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -222,7 +180,7 @@ class TwinRolloutSettings(RolloutSettings):
     def __post_init__(self) -> None:
         # The zero-argument super() does not survive slots: the class is built anew.
         RolloutSettings.__post_init__(self)
-        _positive(self, "shuffled_group_size")
+        positive(self, "shuffled_group_size")
         if self.shuffled_group_size > self.group_size:
             raise ValueError(
                 f"shuffled_group_size: expected at most group_size, {self.group_size}, got"
@@ -250,9 +208,9 @@ class RewardSettings:
     """Clip range of the policy ratio."""
 
     def __post_init__(self) -> None:
-        _at_least_zero(self, "format_weight", "length_weight", "beta", "epsilon")
-        _positive(self, "length_min", "length_min_correct")
-        _ordered(self, "length_min", "length_max")
+        at_least_zero(self, "format_weight", "length_weight", "beta", "epsilon")
+        positive(self, "length_min", "length_min_correct")
+        ordered(self, "length_min", "length_max")
         if not 0 <= self.tau < 1:
             raise ValueError(f"tau: expected at least 0 and below 1, got {self.tau}")
 
@@ -269,7 +227,7 @@ class TemporalRewardSettings(RewardSettings):
 
     def __post_init__(self) -> None:
         RewardSettings.__post_init__(self)
-        _at_least_zero(self, "temporal_weight", "mu")
+        at_least_zero(self, "temporal_weight", "mu")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -291,30 +249,4 @@ class AnnotationSettings:
             top_p=self.top_p,
             max_tokens=self.max_tokens,
             seed=self.seed,
-        )
-
-
-def _positive(settings: object, *names: str) -> None:
-    for name in names:
-        value = getattr(settings, name)
-        if value is not None and not value > 0:
-            raise ValueError(f"{name}: expected more than 0, got {value}")
-
-
-def _at_least_zero(settings: object, *names: str) -> None:
-    for name in names:
-        if not getattr(settings, name) >= 0:
-            raise ValueError(f"{name}: expected at least 0, got {getattr(settings, name)}")
-
-
-def _share(settings: object, *names: str) -> None:
-    for name in names:
-        if not 0 <= getattr(settings, name) <= 1:
-            raise ValueError(f"{name}: expected a share from 0 to 1, got {getattr(settings, name)}")
-
-
-def _ordered(settings: object, low: str, high: str) -> None:
-    if getattr(settings, low) > getattr(settings, high):
-        raise ValueError(
-            f"{low} is {getattr(settings, low)}, more than {high}, {getattr(settings, high)}"
         )

@@ -16,18 +16,18 @@ from datasets import Dataset
 from transformers.trainer_callback import PrinterCallback
 
 from harness.errors import DatasetError
-from trainer import batches
-from trainer.arguments import common_arguments
-from trainer.clips import ClipLoader
 from trainer.config import SFTRecipe
 from trainer.data import TrainingRow, read_training_rows
-from trainer.forward import KEPT
-from trainer.guards import require_media
-from trainer.inputs import InputBuilder
-from trainer.logs import MetricsFile, warn_of_failures
-from trainer.model import load, lora_config
-from trainer.resume import ExactResume, last_checkpoint
-from trainer.trl_names import SFTConfig, SFTTrainer
+from trainer.loops import batches
+from trainer.loops.arguments import common_arguments
+from trainer.loops.clips import ClipLoader
+from trainer.loops.forward import KEPT
+from trainer.loops.guards import require_media
+from trainer.loops.inputs import InputBuilder
+from trainer.loops.logs import MetricsFile, warn_of_failures
+from trainer.loops.model import load, lora_config
+from trainer.loops.resume import ExactResume, train_on
+from trainer.loops.trl_names import SFTConfig, SFTTrainer
 
 
 def train(
@@ -68,7 +68,7 @@ def train(
             peft_config=lora_config(recipe.model.lora) if recipe.model.lora else None,
             callbacks=[MetricsFile(out), *callbacks],
         )
-        trainer.train(resume_from_checkpoint=last_checkpoint(out))
+        train_on(trainer, out)
 
 
 class VideoSFTTrainer(ExactResume, SFTTrainer):  # type: ignore[misc]
@@ -78,7 +78,7 @@ class VideoSFTTrainer(ExactResume, SFTTrainer):  # type: ignore[misc]
         rows: What to learn; each needs a rationale.
         inputs: Builds what the model reads.
         vision_ids: The token that stands for one feature, by modality.
-        trl: Arguments of `SFTTrainer`; the model has been extended by `trainer.forward`.
+        trl: Arguments of `SFTTrainer`; the model is one that `trainer.loops.model.load` returned.
     """
 
     def __init__(

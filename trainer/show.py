@@ -6,25 +6,26 @@ Reads ``completions.jsonl`` of a GRPO or T-GRPO run, one line per group of compl
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import UsageError
+from trainer.run import COMPLETIONS
 
 if TYPE_CHECKING:
     from rich.console import Console
-    from rich.table import Table
-
-COMPLETIONS = "completions.jsonl"
 
 Group = Mapping[str, Any]
+
+_TOTALS = ("reward", "advantage")
+"""Of a completion that is learnt from; those of a shuffled twin have neither."""
 
 
 def print_completions(
     console: Console, run: Path, *, step: int | None, row_id: str | None, limit: int
 ) -> str:
-    """Print the groups of one step, a table per prompt, and return what was shown in a sentence.
+    """Print the groups of one step, prompt by prompt, and return what was shown in a sentence.
 
     Args:
         console: Where to.
@@ -75,26 +76,30 @@ def _print_group(console: Console, group: Group) -> None:
         console.print(f"dropped: {group['failure']}", style="red", markup=False, soft_wrap=True)
     for variant in ("ordered", "shuffled"):
         if group[variant]:
-            console.print(_table(variant, group[variant]))
+            console.print(f"\n{variant} frames", style="bold")
+        for completion in group[variant]:
+            _print_completion(console, completion)
+    console.print()
 
 
-def _table(variant: str, completions: Sequence[Mapping[str, Any]]) -> Table:
-    from rich import box
-    from rich.table import Table
+def _print_completion(console: Console, completion: Mapping[str, Any]) -> None:
+    """Print what a completion earned on one line and its text below, whatever the width."""
+    from rich.padding import Padding
     from rich.text import Text
 
-    columns = list(dict.fromkeys(name for one in completions for name in one["rewards"]))
-    totals = [name for name in ("reward", "advantage") if name in completions[0]]
-    table = Table(box=box.SIMPLE_HEAD)
-    table.add_column(f"{variant} frames", ratio=1)
-    for name in [*columns, *totals, "tokens"]:
-        table.add_column(name.removesuffix("_reward"), justify="right", no_wrap=True)
-    for one in completions:
-        figures = [*map(one["rewards"].get, columns), *map(one.get, totals)]
-        tokens = f"{one['tokens']}{'+' if one['truncated'] else ''}"
-        table.add_row(Text(one["text"]), *map(_figure, figures), tokens)
-    return table
+    rewards = ", ".join(f"{_title(n)} {_figure(v)}" for n, v in completion["rewards"].items())
+    totals = "; ".join(f"{n} {_figure(completion[n])}" for n in _TOTALS if n in completion)
+    cut = ", cut off" if completion["truncated"] else ""
+    line = f"{totals}; {rewards}" if totals else rewards
+    console.print(
+        Padding(Text(f"{line}; {completion['tokens']} tokens{cut}", "cyan"), (0, 0, 0, 2))
+    )
+    console.print(Padding(Text(completion["text"]), (0, 0, 0, 4)))
+
+
+def _title(name: str) -> str:
+    return name.removesuffix("_reward").removesuffix("_bonus")
 
 
 def _figure(value: float | None) -> str:
-    return "-" if value is None else f"{value:.2f}"
+    return "-" if value is None else f"{value:.3g}"

@@ -16,11 +16,11 @@ import torch
 
 from trainer.config import TGRPORecipe
 from trainer.data import TrainingRow
-from trainer.groups import Group, accuracies, group_metrics, temporal_metrics
-from trainer.inputs import PromptInputs
+from trainer.loops.groups import Group, accuracies, group_metrics, temporal_metrics
+from trainer.loops.inputs import PromptInputs
+from trainer.loops.rollout_run import rollout_run
+from trainer.loops.rollout_trainer import NAN, RolloutTrainer
 from trainer.rewards import length_bonus, temporal_bonus
-from trainer.rollout_run import rollout_run
-from trainer.rollout_trainer import NAN, RolloutTrainer
 from trainer.sections import TemporalRewardSettings, TwinRolloutSettings
 
 

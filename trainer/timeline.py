@@ -1,7 +1,8 @@
 """How a training run went: scores of its checkpoints with intervals, reward and temporal gap.
 
-Everything is read from disk: the looks of ``videor1 watch`` and the metrics of the run. Several
-watches share one plot, for example GRPO and T-GRPO from the same start.
+Everything is read from disk: the looks of ``videor1 watch`` and the metrics of the run. A run that
+nothing watched has its metrics only. Several share one plot, for example GRPO and T-GRPO from the
+same start.
 """
 
 from __future__ import annotations
@@ -10,17 +11,22 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
-from harness.errors import missing_extra
+from harness.errors import UsageError, missing_extra
 from trainer.looks import Look, TaskScore, read_looks
+from trainer.rise import rise
+from trainer.run import METRICS
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-METRICS = "metrics.jsonl"
-REWARD, GAP = "reward", "temporal/gap"
+REWARD, ACCURACY, GAP = "reward", "rewards/accuracy/mean", "temporal/gap"
 """Names of the training's own metrics."""
+
+_WINDOW = 20
+"""Steps that the line of an unwatched run is averaged over."""
 
 _COLUMNS = 2
 _SIZE = (5.0, 3.0)
@@ -55,7 +61,7 @@ class Timeline:
 
 
 def read_timeline(out: Path, run: Path | None) -> Timeline:
-    """Read the looks in a watch's folder and the metrics of the run it watches."""
+    """Read the looks in a watch's folder, if there are any, and the metrics of a run."""
     metrics: list[Mapping[str, Any]] = []
     path = None if run is None else run / METRICS
     if path is not None and path.exists():
@@ -65,10 +71,16 @@ def read_timeline(out: Path, run: Path | None) -> Timeline:
 
 
 def print_timeline(console: Console, timeline: Timeline) -> None:
-    """Print a line per look: scores with 95 % intervals, reward, temporal gap, verdict."""
+    """Print a line per look: scores with 95 % intervals, reward, temporal gap, verdict.
+
+    Below it: by how much reward and accuracy rose in training.
+    """
     from rich import box
     from rich.table import Table
 
+    _print_rises(console, timeline)
+    if not timeline.looks:
+        return
     table = Table(box=box.SIMPLE_HEAD, title=timeline.name, title_justify="left")
     table.add_column("step", justify="right", style="bold")
     for name in (*timeline.tasks, "reward", "gap"):
@@ -82,18 +94,37 @@ def print_timeline(console: Console, timeline: Timeline) -> None:
     console.print(table)
 
 
+def _print_rises(console: Console, timeline: Timeline) -> None:
+    for metric in (REWARD, ACCURACY):
+        found = rise(timeline.curve(metric)[1])
+        if found is not None:
+            low, high = found.ci95
+            console.print(
+                f"{timeline.name}: {metric} {found.first:.3f} -> {found.last:.3f}, rise"
+                f" {found.difference:+.3f} [{low:+.3f}, {high:+.3f}] (first and last"
+                f" {found.steps} steps)",
+                markup=False, highlight=False, soft_wrap=True,
+            )  # fmt: skip
+
+
 def plot(timelines: Sequence[Timeline], path: Path) -> None:
-    """Draw a panel per benchmark, one for the reward and one for the temporal gap.
+    """Draw a panel per benchmark, and one each for reward, accuracy and temporal gap.
 
     Raises:
-        UsageError: matplotlib is not installed.
+        UsageError: matplotlib is not installed, or nothing was measured yet.
     """
     try:
         from matplotlib.figure import Figure
     except ImportError:
         raise missing_extra("matplotlib", "train") from None
     tasks = list(dict.fromkeys(task for timeline in timelines for task in timeline.tasks))
-    curves = [m for m in (REWARD, GAP) if any(timeline.curve(m)[0] for timeline in timelines)]
+    curves = [
+        metric
+        for metric in (REWARD, ACCURACY, GAP)
+        if any(timeline.curve(metric)[0] for timeline in timelines)
+    ]
+    if not tasks + curves:
+        raise UsageError(f"{', '.join(timeline.name for timeline in timelines)}: nothing to plot")
     rows = -(-len(tasks + curves) // _COLUMNS)
     figure = Figure(figsize=(_SIZE[0] * _COLUMNS, _SIZE[1] * rows), layout="constrained")
     panels = figure.subplots(rows, _COLUMNS, squeeze=False).flat
@@ -132,15 +163,24 @@ def _draw_metric(panel: Any, metric: str, timelines: Sequence[Timeline]) -> None
     for number, timeline in enumerate(timelines):
         steps, values = timeline.curve(metric)
         panel.plot(steps, values, color=f"C{number}", alpha=0.3, linewidth=0.8)
-        shown = [look for look in timeline.looks if timeline.mean_until(metric, look) is not None]
-        means = [timeline.mean_until(metric, look) for look in shown]
-        panel.plot(
-            [look.step for look in shown], means, color=f"C{number}", marker="o",
-            label=timeline.name,
-        )  # fmt: skip
+        where, means = _smoothed(timeline, metric)
+        marker = "o" if timeline.looks else None
+        panel.plot(where, means, color=f"C{number}", marker=marker, label=timeline.name)
     if metric == GAP:
         panel.axhline(0, color="grey", linewidth=0.8)
-    _label(panel, {GAP: "accuracy, ordered - shuffled"}.get(metric, metric), "in training")
+    title = {GAP: "accuracy, ordered - shuffled", ACCURACY: "accuracy"}.get(metric, metric)
+    _label(panel, title, "in training")
+
+
+def _smoothed(timeline: Timeline, metric: str) -> tuple[Sequence[int], Sequence[float]]:
+    """Return the mean since the look before at each look, or without looks a running mean."""
+    if timeline.looks:
+        means = {look.step: timeline.mean_until(metric, look) for look in timeline.looks}
+        known = {step: mean for step, mean in means.items() if mean is not None}
+        return list(known), list(known.values())
+    steps, values = timeline.curve(metric)
+    recent = [values[max(0, at - _WINDOW) : at] for at in range(1, len(values) + 1)]
+    return steps, [fmean(window) for window in recent]
 
 
 def _label(panel: Any, title: str, what: str) -> None:

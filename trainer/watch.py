@@ -23,7 +23,7 @@ from trainer.locks import is_locked
 from trainer.looks import START, Look
 from trainer.run import MANIFEST, STOP, read_manifest
 from trainer.saved import Saved, saved_checkpoints, weights_of
-from trainer.watching import SliceSettings, WatchSettings
+from trainer.watch_settings import SliceSettings, WatchSettings
 
 Evaluate = Callable[[str, Path, Path], int]
 """Evaluates a checkpoint into a run directory, logging to a file; returns the exit code."""

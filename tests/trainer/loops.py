@@ -11,6 +11,7 @@ from PIL import Image
 
 from harness.schema import Kind, Media, MediaKind, Sample
 from tests.clips import write_clip
+from trainer.choices import Precision
 from trainer.config import GRPORecipe, SFTRecipe, TGRPORecipe
 from trainer.data import TrainingRow
 from trainer.sections import (
@@ -18,7 +19,6 @@ from trainer.sections import (
     FrameSettings,
     ModelSettings,
     OptimSettings,
-    Precision,
     RewardSettings,
     RolloutSettings,
     TemporalRewardSettings,

@@ -10,8 +10,8 @@ import torch
 
 from trainer.data import TrainingRow
 from trainer.grpo import VideoGRPOTrainer
-from trainer.inputs import PromptInputs
-from trainer.rollout_run import rollout_run
+from trainer.loops.inputs import PromptInputs
+from trainer.loops.rollout_run import rollout_run
 from trainer.tgrpo import VideoTGRPOTrainer
 
 

@@ -8,8 +8,9 @@ from rich.console import Console
 from harness.errors import DatasetError
 from tests.trainer.rows import IMAGE, make_row, write_media, write_rows
 from trainer.checks import check_rows, print_report
+from trainer.choices import MediaCheck, OnBadRow
 from trainer.data import Fault
-from trainer.sections import DataSettings, FrameSettings, MediaCheck, OnBadRow
+from trainer.sections import DataSettings, FrameSettings
 
 
 @pytest.fixture

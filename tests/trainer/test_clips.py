@@ -7,7 +7,7 @@ from pathlib import Path
 
 from harness.schema import Failure, Media
 from tests.clips import fake_decode
-from trainer.clips import ClipLoader
+from trainer.loops.clips import ClipLoader
 from trainer.sections import DataSettings, FrameSettings
 
 DATA = DataSettings(

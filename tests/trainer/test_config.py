@@ -6,8 +6,9 @@ import pytest
 
 from harness.errors import UsageError
 from harness.schema import Kind, MediaKind
+from trainer.choices import GroupAccuracy, Permutation, Schedule
 from trainer.config import Algorithm, as_json, presets_of, read_recipe
-from trainer.sections import GroupAccuracy, LoraSettings, Permutation, Schedule
+from trainer.sections import LoraSettings
 
 MINIMAL = """
 [model]
@@ -118,6 +119,7 @@ def test_recipes_that_extend_each_other_in_a_circle_are_refused(tmp_path):
         ("[optim]\nlearning_rate = nan", r"learning_rate: expected more than 0, got nan"),
         ('[optim]\nschedule = "square"', r"optim.schedule: expected one of 'constant', 'linear'"),
         ("[rollout]\ngroup_size = 1", r"group_size: expected at least 2"),
+        ('[rollout]\nengine = "vllm"\ntemperature = 0.9', r"temperature: expected 1 with the vllm"),
         ("[rollout]\nshuffled_group_size = 0", r"shuffled_group_size: expected more than 0"),
         ("[reward]\ntau = 1.0", r"tau: expected at least 0 and below 1"),
         ("[reward]\nlength_min = 600", r"length_min is 600, more than length_max, 512"),

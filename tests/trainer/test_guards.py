@@ -11,12 +11,13 @@ import torch
 from harness.errors import DatasetError
 from tests.trainer.loops import rows, sft_recipe, small_data, small_model, tgrpo_recipe
 from tests.trainer.seeing import run_tgrpo
-from trainer import batches, forward, sft, tgrpo
-from trainer.clips import ClipLoader
-from trainer.guards import BlindForwardError
-from trainer.inputs import InputBuilder
-from trainer.model import load
-from trainer.rollouts import PolicyRollouts
+from trainer import sft, tgrpo
+from trainer.loops import batches, forward
+from trainer.loops.clips import ClipLoader
+from trainer.loops.guards import BlindForwardError
+from trainer.loops.inputs import InputBuilder
+from trainer.loops.model import load
+from trainer.loops.rollouts import PolicyRollouts
 from trainer.tgrpo import VideoTGRPOTrainer
 
 pytestmark = [

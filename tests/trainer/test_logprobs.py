@@ -14,7 +14,8 @@ pytest.importorskip("trl", reason="needs the heavy environment: trl is not insta
 
 from tests.trainer.loops import rows, tgrpo_recipe
 from tests.trainer.seeing import CheckingTGRPO, run_tgrpo
-from trainer.sections import LoraSettings, Permutation
+from trainer.choices import Permutation
+from trainer.sections import LoraSettings
 
 pytestmark = [
     pytest.mark.engine,

@@ -17,8 +17,9 @@ from transformers import TrainerCallback
 from harness.errors import CheckpointError
 from tests.trainer.loops import row, sft_recipe, small_model, tgrpo_recipe, write_media
 from trainer import sft, tgrpo
-from trainer.model import load
-from trainer.resume import last_checkpoint, restore_weights
+from trainer.loops.model import load
+from trainer.loops.resume import restore_weights
+from trainer.saved import newest_checkpoint
 from trainer.sections import LoraSettings
 
 pytestmark = [
@@ -81,7 +82,7 @@ def test_a_killed_run_goes_on_as_if_nothing_had_happened(student, tmp_path, algo
     train(recipe, whole, rows=data)
     with pytest.raises(Killed):
         train(recipe, cut, rows=data, callbacks=[KillAt(3)])
-    assert last_checkpoint(cut).endswith("checkpoint-2")
+    assert newest_checkpoint(cut) == cut / "checkpoint-2"
     train(recipe, cut, rows=data)
     assert_equal(state_of(cut / "checkpoint-5"), state_of(whole / "checkpoint-5"))
     assert lines(cut / "metrics.jsonl") == lines(whole / "metrics.jsonl")
@@ -126,13 +127,3 @@ def test_a_checkpoint_that_lacks_weights_is_refused(student, untaught, tmp_path)
     save_file(weights, tmp_path / "model.safetensors", metadata={"format": "pt"})
     with pytest.raises(CheckpointError, match=r"1 missing keys, first lm_head\.weight"):
         restore_weights(load(small_model(untaught)).model, tmp_path)
-
-
-def test_a_checkpoint_that_is_still_being_written_is_passed_over(tmp_path):
-    """The Trainer writes its state last."""
-    for step in (2, 10, 12):
-        (tmp_path / f"checkpoint-{step}").mkdir()
-    for step in (2, 10):
-        (tmp_path / f"checkpoint-{step}" / "trainer_state.json").touch()
-    assert last_checkpoint(tmp_path) == str(tmp_path / "checkpoint-10")
-    assert last_checkpoint(tmp_path / "nothing") is None

@@ -7,6 +7,7 @@ from random import Random
 import pytest
 
 from harness.schema import Kind, Sample
+from trainer.choices import GroupAccuracy
 from trainer.rewards import (
     accuracy,
     format_reward,
@@ -17,7 +18,7 @@ from trainer.rewards import (
     temporal_bonus,
     word_accuracy,
 )
-from trainer.sections import GroupAccuracy, RewardSettings, TemporalRewardSettings
+from trainer.sections import RewardSettings, TemporalRewardSettings
 
 PAPER = TemporalRewardSettings()
 CODE = TemporalRewardSettings(

@@ -10,13 +10,21 @@ from harness.errors import CheckpointError, DatasetError, UsageError
 from harness.schema import MediaKind
 from tests.trainer.commands import HIDDEN, INTERMEDIATE, LAYERS, VOCABULARY, write_checkpoint
 from tests.trainer.rows import make_row, write_media, write_rows
+from tests.trainer.saving import save
 from trainer.checks import check_rows
-from trainer.config import Algorithm, read_recipe, require_whole_groups
+from trainer.choices import OnBadRow
+from trainer.config import (
+    Algorithm,
+    completions_per_update,
+    read_recipe,
+    require_enough_rows,
+)
 from trainer.data import read_training_rows
 from trainer.estimate import estimate, vision_tokens
 from trainer.locks import is_locked, locked
-from trainer.run import Place, checked_rows, default_out, newest_checkpoint
-from trainer.sections import DataSettings, FrameSettings, LoraSettings, OnBadRow
+from trainer.run import Place, checked_rows, default_out
+from trainer.saved import newest_checkpoint
+from trainer.sections import DataSettings, FrameSettings, LoraSettings
 from trainer.shape import read_shape
 
 
@@ -103,13 +111,14 @@ def test_a_run_is_named_after_its_recipe():
     assert str(default_out(Algorithm.SFT, "my/sft-small.toml")) == "results/runs/sft-small"
 
 
-def test_the_newest_checkpoint_is_found_by_number(tmp_path):
-    """1000 comes after 900."""
-    with pytest.raises(UsageError, match="holds no checkpoint"):
-        newest_checkpoint(tmp_path)
-    for step in (900, 1000):
-        (tmp_path / f"checkpoint-{step}").mkdir()
-    assert newest_checkpoint(tmp_path).name == "checkpoint-1000"
+def test_the_newest_checkpoint_is_found_by_number_if_it_is_whole(tmp_path):
+    """10 comes after 9; one that is still being written, or no checkpoint, is passed over."""
+    assert newest_checkpoint(tmp_path) is None
+    for step in (9, 10):
+        save(tmp_path, step)
+    save(tmp_path, 11, state=False)
+    (tmp_path / "checkpoint-best").mkdir()
+    assert newest_checkpoint(tmp_path) == tmp_path / "checkpoint-10"
 
 
 def test_a_lock_keeps_others_out_and_ends_with_its_block(tmp_path):
@@ -126,9 +135,19 @@ def test_a_lock_keeps_others_out_and_ends_with_its_block(tmp_path):
 def test_groups_have_to_be_whole():
     """4 completions x 2 passes x 3 processes are three groups of eight."""
     recipe = read_recipe(Algorithm.GRPO, "paper", ["optim.batch_size=4", "optim.accumulation=2"])
-    require_whole_groups(recipe, 3)
+    assert completions_per_update(recipe, 3) == 24
     with pytest.raises(UsageError, match="the 12 completions"):
-        require_whole_groups(replace(recipe, optim=replace(recipe.optim, accumulation=1)), 3)
+        completions_per_update(replace(recipe, optim=replace(recipe.optim, accumulation=1)), 3)
+
+
+def test_rows_have_to_fill_an_update():
+    """32 completions are 4 prompts; of 3 rows no update would ever be made, and TRL would end
+    without a word."""
+    recipe = read_recipe(Algorithm.TGRPO, "paper", ["optim.batch_size=16"])
+    require_enough_rows(recipe, 4, processes=2)
+    with pytest.raises(UsageError, match="takes 4 different prompts and there are 3 rows"):
+        require_enough_rows(recipe, 3, processes=2)
+    require_enough_rows(read_recipe(Algorithm.SFT, "paper"), 1, processes=8)  # may be smaller
 
 
 def test_vision_tokens_by_hand(tmp_path):

@@ -15,10 +15,11 @@ import torch
 from harness.errors import DatasetError
 from tests.trainer.loops import row, rows, sft_recipe, small_data, write_media
 from tests.trainer.seeing import direct_logps
-from trainer import batches, sft
-from trainer.clips import ClipLoader
-from trainer.inputs import InputBuilder
-from trainer.model import load
+from trainer import sft
+from trainer.loops import batches
+from trainer.loops.clips import ClipLoader
+from trainer.loops.inputs import InputBuilder
+from trainer.loops.model import load
 
 pytestmark = [
     pytest.mark.engine,

@@ -12,7 +12,11 @@ from trainer.cli.train import Train
 def _group(step, row_id, **changes):
     def wrote(text, accuracy, **more):
         return {"text": text, "tokens": 12, "truncated": False} | {
-            "rewards": {"accuracy": accuracy, "temporal_bonus": None}, **more,
+            "rewards": {
+                "accuracy": accuracy, "format_reward": 1.0, "length_bonus": 0.0,
+                "temporal_bonus": None,
+            },
+            **more,
         }  # fmt: skip
 
     return {
@@ -40,19 +44,21 @@ def folder(tmp_path):
 
 @pytest.fixture
 def show(folder, monkeypatch):
-    monkeypatch.setenv("COLUMNS", "120")
+    monkeypatch.setenv("COLUMNS", "80")
     return lambda *flags: run(Train(), "show", folder, *flags)
 
 
 def test_the_last_whole_step_is_shown_with_both_groups_and_every_reward(show, capsys):
-    """The line that a kill tore is not there; a truncated answer carries a plus."""
+    """At 80 columns; the line that a kill tore is not there, and a truncated answer says so."""
     verdict = show()
     assert verdict.code is Exit.OK
     assert verdict.reason == "2 of 2 prompts of step 2 shown; steps 1-2"
-    printed = capsys.readouterr().out
+    printed = " ".join(capsys.readouterr().out.split())
     for text in (
         "r/2 (multiple choice), step 2", "What is [r/2]?", "gold: B", "ordered frames",
-        "shuffled frames", "<answer>B</answer>", "1.30", "-0.71", "12+", "0.50",
+        "shuffled frames", "<answer>B</answer>", "hm",
+        "reward 1.3; advantage 0.71; accuracy 1, format 1, length 0, temporal -; 12 tokens",
+        "reward 0; advantage -0.71", "12 tokens, cut off", "accuracy 0.5; 3 tokens",
         "dropped: clips/a.mp4: cut short",
     ):  # fmt: skip
         assert text in printed

@@ -11,11 +11,12 @@ pytest.importorskip("trl", reason="needs the heavy environment: trl is not insta
 
 import torch
 from safetensors.torch import load_file
+from transformers import AutoTokenizer
 
 from harness.errors import UsageError
 from tests.trainer.loops import grpo_recipe, row, rows, tgrpo_recipe, write_media
 from tests.trainer.seeing import run_grpo, run_tgrpo
-from trainer.sections import GroupAccuracy, Permutation
+from trainer.choices import GroupAccuracy, Permutation
 from trainer.tgrpo import VideoTGRPOTrainer, permutation_seed, twin_places
 
 pytestmark = [
@@ -139,6 +140,18 @@ def test_the_length_bonus_is_weighted_by_omega(student, tmp_path):
     assert [answer["reward"] for answer in line["ordered"]] == pytest.approx([2.2] * 5 + [1.0] * 3)
 
 
+@pytest.mark.parametrize(("beyond", "earned"), [(0, 1.0), (1, 0.0)])
+def test_the_end_token_counts_for_the_length(student, tmp_path, beyond, earned):
+    """An answer of n tokens and its end token is n + 1 long: a window from n + 1 pays, one from
+    n + 2 does not."""
+    tokenizer = AutoTokenizer.from_pretrained(student)
+    length = len(tokenizer(text("A"), add_special_tokens=False)["input_ids"]) + 1
+    recipe = group_of_eight(student, tmp_path, length_min=length + beyond, length_max=400)
+    line, _ = one_group(recipe, tmp_path, says(8, 4))
+    assert {answer["tokens"] for answer in line["ordered"]} == {length}
+    assert column(line, "length_bonus") == [earned] * 8
+
+
 def test_a_group_of_grpo_is_rewarded_without_twins(student, tmp_path):
     """Three columns, no comparison, one prompt per question."""
     recipe = grpo_recipe(student, tmp_path, steps=1, batch_size=4)
@@ -233,8 +246,9 @@ def test_ordered_and_shuffled_prompts_are_sampled_in_one_call(student, tmp_path)
 
 
 def test_a_failed_rollout_drops_its_whole_group(student, tmp_path, caplog):
-    """The other group's update is made as if this one were not there: no reward, no advantage, no
-    KL. It is counted in the metrics and named in the log and among the completions."""
+    """It has no reward, no advantage and no KL term, and the other group weighs what it would have
+    weighed beside a sound one. It is counted in the metrics, and named in the log and among the
+    completions."""
     media = write_media(tmp_path / "media", videos=2, images=0)
     data = [row(0, media[0]), row(1, media[1])]
     media[1].path.write_bytes(b"no video")
@@ -249,6 +263,32 @@ def test_a_failed_rollout_drops_its_whole_group(student, tmp_path, caplog):
     assert by_id["row-1"]["ordered"] == by_id["row-1"]["shuffled"] == []
     assert by_id["row-0"]["failure"] is None
     assert metrics["accuracy/multiple choice"] == 0.5  # of the sound group alone
+
+
+def test_a_failed_group_shifts_no_other(student, tmp_path):
+    """Of three groups whichever fails, the others keep their own rewards, twins and advantages:
+    2 of 4 right, a tie with 1 of 2; 2.5 and 1 have a mean of 1.75 and a std of 0.866025, so
+    advantages are +-0.75 / 0.866125. KL is 0: policy and reference are still one."""
+    for broken in range(3):
+        folder = tmp_path / str(broken)
+        media = write_media(folder / "media", videos=3, images=0)
+        media[broken].path.write_bytes(b"no video")
+        data = [row(4 * number, media[number]) for number in range(3)]  # all are answered by A
+        recipe = tgrpo_recipe(student, folder, steps=1, batch_size=12)
+        run_tgrpo(recipe, folder / "run", data, says=says(2, 1))
+        for line in lines(folder / "run" / "completions.jsonl"):
+            failed = line["id"] == data[broken].sample.id
+            assert (line["failure"] is not None) == failed
+            found = [(one["reward"], one["advantage"]) for one in line["ordered"]]
+            right, wrong = (2.5, 0.865926), (1.0, -0.865926)
+            assert found == (
+                [] if failed else [pytest.approx(right)] * 2 + [pytest.approx(wrong)] * 2
+            )
+            twins = [one["rewards"]["accuracy"] for one in line["shuffled"]]
+            assert twins == ([] if failed else [1.0, 0.0])
+        metrics = lines(folder / "run" / "metrics.jsonl")[0]
+        assert metrics["rewards/accuracy/mean"] == 0.5
+        assert metrics["kl"] == pytest.approx(0, abs=1e-9)
 
 
 def test_only_failed_groups_leave_the_weights_alone(student, tmp_path):

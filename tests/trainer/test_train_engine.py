@@ -3,22 +3,35 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
 
 import pytest
 
 pytest.importorskip("trl", reason="needs the heavy environment: trl is not installed")
 
+import torch
+from safetensors.torch import load_file
 from transformers import TrainerCallback
 
 from harness.cli.exits import Exit
 from tests.trainer.commands import run
 from tests.trainer.loops import rows, sft_recipe
 from tests.trainer.rows import IMAGE, make_row, write_media, write_rows
+from tests.trainer.saving import Evaluator
 from trainer import sft
 from trainer.cli.train import Train
-from trainer.progress import StopFile
+from trainer.looks import read_looks
+from trainer.loops.progress import StopFile
+from trainer.run import STOP
 from trainer.saved import saved_checkpoints
 from trainer.timeline import GAP, REWARD, read_timeline
+from trainer.watch import Watcher
+from trainer.watch_settings import GateSettings, WatchSettings
 
 pytestmark = [
     pytest.mark.engine,
@@ -40,7 +53,7 @@ def world(tmp_path, monkeypatch):
 def train(world, untaught):
     """Train a tiny model for two steps by the paper's recipe, cut to size."""
 
-    def go(action, *flags, **changes):
+    def words(action, *flags, **changes):
         values = {
             "model.checkpoint": untaught, "model.precision": "float32", "data.rows": "rows.json",
             "data.media_roots": "media", "data.decode_workers": 0, "frames.max_frames": 4,
@@ -49,11 +62,16 @@ def train(world, untaught):
             "optim.batch_size": 4,
         } | {name.replace("__", "."): value for name, value in changes.items()}  # fmt: skip
         sets = [word for name, value in values.items() for word in ("--set", f"{name}={value}")]
-        return run(Train(), action, "--config", "paper", "--out", "out", *sets, *flags)
+        return [str(word) for word in (action, "--config", "paper", "--out", "out", *sets, *flags)]
 
+    def go(action, *flags, **changes):
+        return run(Train(), *words(action, *flags, **changes))
+
+    go.words = words
     return go
 
 
+ENVIRONMENT = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
 ROLLOUT = {"rollout__group_size": 4, "rollout__max_completion_tokens": 8}
 
 
@@ -61,7 +79,7 @@ def test_supervised_training_ends_with_checkpoints_and_names_the_next_command(tr
     """Rows are checked once per run; the same command again is a no-op."""
     verdict = train("sft")
     assert (verdict.code, verdict.reason) == (
-        Exit.OK, "trained; evaluate it with: videor1 eval out/checkpoint-2",
+        Exit.OK, "trained; evaluate it: videor1 eval out/checkpoint-2",
     )  # fmt: skip
     assert [saved.step for saved in saved_checkpoints(world / "out")] == [1, 2]
     metrics = (world / "out/metrics.jsonl").read_text()
@@ -79,13 +97,38 @@ def test_tgrpo_writes_completions_that_show_prints(train, world, capsys, monkeyp
     verdict = run(Train(), "show", "out", "--limit", "9")
     assert verdict.code is Exit.OK
     printed = capsys.readouterr().out
-    for text in ("ordered frames", "accuracy", "temporal_bonus", "advantage", "gold: B"):
+    for text in ("ordered frames", "accuracy", "temporal", "advantage", "gold: B"):
         assert text in printed
     timeline = read_timeline(world / "nothing-watched", world / "out")
     steps, rewards = timeline.curve(REWARD)
     assert steps == [1, 2]
     assert all(isinstance(reward, float) for reward in rewards)
     assert timeline.curve(GAP)[0]
+
+
+@pytest.mark.parametrize("action", ["sft", "tgrpo"])
+def test_ctrl_c_keeps_the_checkpoints_and_the_same_command_goes_on(train, world, action):
+    """Exit 130 from the real command, no checkpoint touched, and the rest as in one go: the
+    weights are those of a run that nobody interrupted."""
+    changes = {"optim.steps": 6, "optim.save_steps": 2}
+    changes |= {} if action == "sft" else {n.replace("__", "."): v for n, v in ROLLOUT.items()}
+    command = [sys.executable, "-m", "harness", "train", *train.words(action, **changes)]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=ENVIRONMENT)
+    while not saved_checkpoints(world / "out"):
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.01)
+    process.send_signal(signal.SIGINT)
+    _, printed = process.communicate(timeout=120)
+    assert process.returncode == 130, printed
+    assert "the same command goes on with it" in printed
+    assert "run the same command again to go on" in printed.splitlines()[-1]
+    assert not (world / "out/checkpoint-6").exists()
+    assert train(action, **changes).code is Exit.OK
+    assert train(action, "--out", "whole", **changes).code is Exit.OK
+    ours, theirs = (
+        load_file(world / run / "checkpoint-6/model.safetensors") for run in ("out", "whole")
+    )
+    assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
 
 
 class _Regression(TrainerCallback):
@@ -105,6 +148,31 @@ def test_a_stop_file_ends_training_with_a_last_checkpoint(untaught, tmp_path):
     callbacks = [_Regression(stop), StopFile(stop)]
     sft.train(recipe, tmp_path / "out", rows=rows(tmp_path / "media"), callbacks=callbacks)
     assert [saved.step for saved in saved_checkpoints(tmp_path / "out")] == [1]
+
+
+class _Watching(TrainerCallback):
+    """Looks at every checkpoint as soon as it is there, as `videor1 watch` does beside it."""
+
+    def __init__(self, watcher):
+        self._watcher = watcher
+
+    def on_save(self, args, state, control, **_):
+        assert self._watcher.catch_up()
+
+
+def test_a_regression_that_watch_sees_ends_the_training(untaught, tmp_path):
+    """The second checkpoint is worse than the start: training ends one step later, of fifty."""
+    run_folder, out = tmp_path / "run", tmp_path / "watch"
+    out.mkdir()
+    good, bad = [1.0] * 400, [0.0] * 400
+    scores = {"start": good, "checkpoint-1": good, "checkpoint-2": bad}
+    gate = GateSettings(start="start", looks=5, stop_on_regression=True)
+    watcher = Watcher(run_folder, out, WatchSettings(gate=gate), Evaluator(scores))
+    recipe = sft_recipe(untaught, tmp_path, steps=50, save_steps=1)
+    callbacks = [_Watching(watcher), StopFile(run_folder / STOP)]
+    sft.train(recipe, run_folder, rows=rows(tmp_path / "media"), callbacks=callbacks)
+    assert [saved.step for saved in saved_checkpoints(run_folder)] == [1, 2, 3]
+    assert [look.judgement for look in read_looks(out)] == [None, "PASS", "REGRESSION"]
 
 
 def test_a_stopped_run_does_not_go_on(train, world):

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from harness.schema import Clip, MediaKind
-from trainer.sections import Permutation
-from trainer.twins import shuffled_clip
+from trainer.choices import Permutation
+from trainer.loops.twins import shuffled_clip
 
 
 def clip(frames: int, kind: MediaKind = MediaKind.VIDEO) -> Clip:

@@ -25,7 +25,7 @@ from trainer.run import STOP
 from trainer.saved import look_at, saved_checkpoints, unfinished_checkpoints
 from trainer.timeline import plot, print_timeline, read_timeline
 from trainer.watch import BUSY, Watcher, eval_command
-from trainer.watching import GateSettings, SliceSettings, WatchSettings, read_watch_settings
+from trainer.watch_settings import GateSettings, SliceSettings, WatchSettings, read_watch_settings
 
 ROOT = Path(__file__).parents[2]
 # Of 400 items that all agree, less than 1.2 % can be otherwise at 1 %: within the margin of 2.

@@ -18,13 +18,8 @@ from harness.cli.exits import Exit, Verdict
 from harness.cli.flags import count, default_workers
 from harness.engines import BACKENDS, Engine, EngineChoice, choose
 from harness.errors import UsageError
-from trainer.sections import (
-    AnnotationSettings,
-    DataSettings,
-    FrameSettings,
-    MediaCheck,
-    OnBadRow,
-)
+from trainer.choices import MediaCheck, OnBadRow
+from trainer.sections import AnnotationSettings, DataSettings, FrameSettings
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -20,10 +20,14 @@ def add_looking(actions: _SubParsersAction[ArgumentParser]) -> None:
         "--limit", type=count, default=3, metavar="N", help="prompts shown (default: %(default)s)"
     )
     show.set_defaults(action=_show)
-    text = "print and plot how watched runs went: scores, reward, temporal gap"
+    text = "print and plot how runs went: scores where watched, reward, temporal gap"
     timeline = actions.add_parser("timeline", help=text, description=text, allow_abbrev=False)
     timeline.add_argument(
-        "watches", type=Path, nargs="+", metavar="WATCH", help="folders of `videor1 watch`"
+        "runs",
+        type=Path,
+        nargs="+",
+        metavar="RUN",
+        help="folders of `videor1 watch`, or training runs that nothing watched",
     )
     timeline.add_argument(
         "-o", "--out", type=Path, metavar="FILE.png", help="all of them in one plot"
@@ -43,10 +47,14 @@ def _show(args: Namespace) -> Verdict:
 def _timeline(args: Namespace) -> Verdict:
     from rich.console import Console
 
+    from trainer.run import MANIFEST
     from trainer.timeline import plot, print_timeline, read_timeline
-    from trainer.watching import watched_run
+    from trainer.watch_settings import watched_run
 
-    timelines = [read_timeline(watch, watched_run(watch)) for watch in args.watches]
+    timelines = [
+        read_timeline(folder, folder if (folder / MANIFEST).exists() else watched_run(folder))
+        for folder in args.runs
+    ]
     for timeline in timelines:
         print_timeline(Console(), timeline)
     if args.out:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.cli.exits import Exit, Verdict
 from harness.cli.flags import count
-from harness.errors import missing_extra
+from harness.errors import UsageError, missing_extra
 from trainer.cli.looking import add_looking
 
 if TYPE_CHECKING:
@@ -71,7 +71,8 @@ def _recipe_flags(parser: ArgumentParser) -> None:
         "--config",
         required=True,
         metavar="FILE.toml",
-        help="recipe file, or the name of a shipped one: paper, code, tiny",
+        help="recipe file, or a shipped one: paper (its values), code (those of its published"
+        " code), tiny (two CPU cores, on what `videor1 world` draws)",
     )
     parser.add_argument(
         "--set",
@@ -103,15 +104,19 @@ def _train(args: Namespace) -> Verdict:
 
 
 def _job(args: Namespace) -> Job:
-    from trainer.config import Algorithm, GRPORecipe, read_recipe, require_whole_groups
+    from trainer.config import Algorithm, GRPORecipe, completions_per_update, read_recipe
     from trainer.run import Place, default_out
 
-    algorithm, place = Algorithm(args.algorithm), Place.of_this_process()
-    if args.dry_run and args.processes:
-        place = Place(0, args.processes)
+    algorithm = Algorithm(args.algorithm)
+    if args.processes and not args.dry_run:
+        raise UsageError(
+            "--processes belongs to --dry-run; to train with several, start them with"
+            " `accelerate launch -m harness train ...`"
+        )
+    place = Place(0, args.processes) if args.processes else Place.of_this_process()
     recipe = read_recipe(algorithm, args.config, args.set)
     if isinstance(recipe, GRPORecipe):
-        require_whole_groups(recipe, place.processes)
+        completions_per_update(recipe, place.processes)  # refuses groups that are cut
     out = args.out or default_out(algorithm, args.config)
     return Job(algorithm=algorithm, recipe=recipe, out=out, place=place)
 
@@ -121,6 +126,7 @@ def _dry_run(job: Job, console: Console) -> Verdict:
     from trainer import run
     from trainer.checks import print_report
     from trainer.cli.dryrun import print_estimate
+    from trainer.config import require_enough_rows
     from trainer.shape import read_shape
 
     shape = read_shape(job.recipe.model.checkpoint)
@@ -129,6 +135,7 @@ def _dry_run(job: Job, console: Console) -> Verdict:
     report = _check(job, shape.grid, console)
     print_report(console, report)
     rows = report.require(job.recipe.data.on_bad_row)
+    require_enough_rows(job.recipe, len(rows), job.place.processes)
     print_estimate(console, job, rows, shape)
     return Verdict(Exit.OK, f"{len(rows):,} rows and the recipe are sound; nothing was trained")
 
@@ -160,23 +167,24 @@ def _go_on(job: Job, console: Console, grid: int) -> Verdict:
         rows = _rows(job, console, grid)
         console.print(f"training in {job.out}; the same command goes on with it")
         # Only now: the trainers import torch and TRL.
-        progress = import_module("trainer.progress")
+        progress = import_module("trainer.loops.progress")
         algorithm = import_module(f"trainer.{job.algorithm}")
-        callbacks = [progress.Progress(console), progress.StopFile(stop)]
         try:
-            algorithm.train(job.recipe, job.out, rows=rows, callbacks=callbacks)
+            with progress.Progress(console) as shown:
+                callbacks = [shown, progress.StopFile(stop)]
+                algorithm.train(job.recipe, job.out, rows=rows, callbacks=callbacks)
         except KeyboardInterrupt:
             return Verdict(
                 Exit.INTERRUPTED,
                 f"what is saved in {job.out} is kept; run the same command again to go on",
             )
-    return _concluded(job.out)
+    return _concluded(job)
 
 
 def _rows(job: Job, console: Console, grid: int) -> Sequence[TrainingRow]:
     """Return the sound rows, checked now or earlier in this run."""
     from trainer.checks import print_report
-    from trainer.config import GRPORecipe
+    from trainer.config import GRPORecipe, require_enough_rows
     from trainer.rewards import require
     from trainer.run import checked_rows
 
@@ -185,6 +193,7 @@ def _rows(job: Job, console: Console, grid: int) -> Sequence[TrainingRow]:
     if not earlier:
         print_report(console, report)
     rows = report.require(data.on_bad_row)
+    require_enough_rows(job.recipe, len(rows), job.place.processes)
     if isinstance(job.recipe, GRPORecipe):
         require({row.sample.kind for row in rows})
     return rows
@@ -216,12 +225,18 @@ def _check(job: Job, grid: int, console: Console) -> RowReport:
         )
 
 
-def _concluded(out: Path) -> Verdict:
-    from trainer.run import STOP, newest_checkpoint
+def _concluded(job: Job) -> Verdict:
+    """Say why the run ended, where its result is, and what can be done with it."""
+    from trainer.config import SFTRecipe
+    from trainer.run import STOP
+    from trainer.saved import newest_checkpoint
 
+    out = job.out
     if (out / STOP).exists():
         reason = json.loads((out / STOP).read_text(encoding="utf-8"))["reason"]
         return Verdict(
             Exit.REGRESSION, f"stopped by `videor1 watch`: {reason}; remove {out / STOP} to go on"
         )
-    return Verdict(Exit.OK, f"trained; evaluate it with: videor1 eval {newest_checkpoint(out)}")
+    answers = "" if isinstance(job.recipe, SFTRecipe) else f"; answers: videor1 train show {out}"
+    newest = newest_checkpoint(out)
+    return Verdict(Exit.OK, f"trained; evaluate it: videor1 eval {newest}{answers}")

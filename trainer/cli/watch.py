@@ -49,7 +49,7 @@ class Watch:
         from trainer.locks import locked
         from trainer.run import RUNS
         from trainer.watch import Watcher, in_its_own_process
-        from trainer.watching import keep, read_watch_settings
+        from trainer.watch_settings import keep, read_watch_settings
 
         console = Console()
         settings = read_watch_settings(args.config, args.set)

@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Any
 from harness import prompts
 from harness.backends import chat
 from harness.schema import Clip, Failure, Prompt, Sample
-from trainer.clips import ClipLoader, Decoded
-from trainer.sections import Permutation
-from trainer.twins import shuffled_clip
+from trainer.choices import Permutation
+from trainer.loops.clips import ClipLoader, Decoded
+from trainer.loops.twins import shuffled_clip
 
 if TYPE_CHECKING:
     import torch

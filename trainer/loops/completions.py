@@ -10,9 +10,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from trainer.groups import Answer, Group
-
-COMPLETIONS = "completions.jsonl"
+from trainer.loops.groups import Answer, Group
 
 
 def group_line(

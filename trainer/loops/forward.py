@@ -2,7 +2,7 @@
 
 - A medium that several rows of a batch show is encoded once; its features go to every row.
 - Only the last columns, where the completions are, reach the language model head.
-- Vision tokens without features raise, see `trainer.guards`.
+- Vision tokens without features raise, see `trainer.loops.guards`.
 
 All of it is hooked to the model below the head (``base_model``), inside whatever wraps it for
 several processes, so gradients are reduced as always.
@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from harness.errors import UsageError
-from trainer.guards import refuse_blindness
+from trainer.loops.guards import refuse_blindness
 
 _INPUTS = {
     "image": ("pixel_values", "image_grid_thw"),

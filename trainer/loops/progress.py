@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
 
 from transformers import TrainerCallback
 
@@ -11,10 +13,16 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 _SHOWN = ("loss", "reward", "rewards/accuracy/mean", "temporal/gap", "kl", "learning_rate")
+_ON_THE_BAR = ("reward", "accuracy", "gap")
+"""Of these, what a terminal of 80 columns has room for; the loss where there is no reward."""
 
 
 class Progress(TrainerCallback):  # type: ignore[misc]
-    """A live bar on a terminal, a line per log elsewhere, in the first process only."""
+    """A live bar on a terminal, a line per log elsewhere, in the first process only.
+
+    A context manager: an interrupted training ends no callback, and the terminal has to be given
+    back all the same.
+    """
 
     def __init__(self, console: Console) -> None:
         from rich.progress import (
@@ -29,7 +37,7 @@ class Progress(TrainerCallback):  # type: ignore[misc]
         self._console = console
         self._bar = Progress(
             TextColumn("training"),
-            BarColumn(),
+            BarColumn(bar_width=10),
             MofNCompleteColumn(),
             TextColumn("{task.description}"),
             TimeElapsedColumn(),
@@ -39,6 +47,17 @@ class Progress(TrainerCallback):  # type: ignore[misc]
             disable=not console.is_terminal,
         )
         self._task = self._bar.add_task("", total=None)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._bar.stop()
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         """Show where training begins or goes on."""
@@ -51,24 +70,25 @@ class Progress(TrainerCallback):  # type: ignore[misc]
 
     def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **_: Any) -> None:
         """Show the newest figures."""
-        figures = [
-            f"{name.removeprefix('rewards/').removesuffix('/mean')} {logs[name]:.4g}"
+        figures = {
+            name.removesuffix("/mean").rpartition("/")[2]: f"{logs[name]:.4g}"
             for name in _SHOWN
             if logs and isinstance(logs.get(name), int | float)
-        ]
+        }
         if not figures:
             return
-        self._bar.update(self._task, description=", ".join(figures))
+        few = _ON_THE_BAR if "reward" in figures else ("loss",)
+        self._bar.update(self._task, description=_listed(figures, few))
         if not self._console.is_terminal:
             self._console.print(
-                f"step {state.global_step} of {state.max_steps}: {', '.join(figures)}",
+                f"step {state.global_step} of {state.max_steps}: {_listed(figures, figures)}",
                 highlight=False,
                 soft_wrap=True,
             )
 
-    def on_train_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        """Leave the bar where it is."""
-        self._bar.stop()
+
+def _listed(figures: Mapping[str, str], names: Iterable[str]) -> str:
+    return ", ".join(f"{name} {figures[name]}" for name in names if name in figures)
 
 
 class StopFile(TrainerCallback):  # type: ignore[misc]

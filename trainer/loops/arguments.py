@@ -6,7 +6,8 @@ import importlib.util
 from pathlib import Path
 from typing import Any
 
-from trainer.sections import ModelSettings, OptimSettings, Precision, Schedule
+from trainer.choices import Precision, Schedule
+from trainer.sections import ModelSettings, OptimSettings
 
 _SCHEDULES = {
     Schedule.CONSTANT: "constant_with_warmup",

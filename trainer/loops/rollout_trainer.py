@@ -19,16 +19,18 @@ from transformers.trainer_callback import PrinterCallback
 
 from harness.backends import chat
 from harness.schema import Sample
-from trainer import batches, forward
-from trainer.completions import COMPLETIONS, group_line
 from trainer.data import TrainingRow
-from trainer.groups import Answer, Group, Rollout, group_metrics, groups_of
-from trainer.inputs import InputBuilder, PromptInputs
-from trainer.logs import StepLines, warn_of_failures
-from trainer.resume import ExactResume
+from trainer.loops.completions import group_line
+from trainer.loops.groups import Answer, Group, Rollout, group_metrics, groups_of
+from trainer.loops.inputs import InputBuilder, PromptInputs
+from trainer.loops.logs import StepLines, warn_of_failures
+from trainer.loops.model import prepare
+from trainer.loops.resume import ExactResume
+from trainer.loops.rollouts import Rollouts
+from trainer.loops.seeing import Seeing
+from trainer.loops.trl_names import GRPOTrainer
 from trainer.rewards import accuracy, format_reward
-from trainer.rollouts import Rollouts
-from trainer.trl_names import GRPOTrainer
+from trainer.run import COMPLETIONS
 
 NAN = float("nan")
 
@@ -43,7 +45,7 @@ class RolloutTrainer(ExactResume, GRPOTrainer, ABC):  # type: ignore[misc]
         rollouts: What samples completions.
         bonuses: Reward functions of a group, whose names and order are those of the columns that
             `group_bonuses` returns; they follow accuracy and format.
-        trl: Arguments of `GRPOTrainer`; the model has been extended by `trainer.forward`.
+        trl: Arguments of `GRPOTrainer`; the model has been through `trainer.loops.model.prepare`.
     """
 
     def __init__(
@@ -81,7 +83,7 @@ class RolloutTrainer(ExactResume, GRPOTrainer, ABC):  # type: ignore[misc]
         # TRL then corrects for what sampler and policy disagree on; its own engine was never made.
         self.use_vllm = rollouts.reports_logps
         if self.ref_model is not None:
-            forward.extend(self.accelerator.unwrap_model(self.ref_model))
+            prepare(self.accelerator.unwrap_model(self.ref_model))
 
     def train(self, *args: Any, resume_from_checkpoint: str | None = None, **kwargs: Any) -> Any:
         """Train, and keep of ``completions.jsonl`` what a resumed run will not write again."""
@@ -171,7 +173,7 @@ class RolloutTrainer(ExactResume, GRPOTrainer, ABC):  # type: ignore[misc]
     def _get_per_token_logps_and_entropies(
         self, model: Any, input_ids: Any, attention_mask: Any, logits_to_keep: int, **options: Any
     ) -> Any:
-        seeing = _Seeing(model, self._shown, self.vision_ids, kept=logits_to_keep + 1)
+        seeing = Seeing(model, self._shown, self.vision_ids, kept=logits_to_keep + 1)
         return super()._get_per_token_logps_and_entropies(
             seeing, input_ids, attention_mask, logits_to_keep, **options
         )
@@ -228,30 +230,4 @@ class RolloutTrainer(ExactResume, GRPOTrainer, ABC):  # type: ignore[misc]
                 advantages=everywhere[at : at + size],
             )
             for at, group in zip(range(0, len(everywhere), size), self._groups, strict=True)
-        )
-
-
-class _Seeing:
-    """Stands in for the model where TRL computes log-probabilities, and adds what rows show.
-
-    TRL goes through a batch in chunks from the front, and so do the rows.
-    """
-
-    def __init__(
-        self, model: Any, rows: Sequence[PromptInputs], vision_ids: dict[str, int], *, kept: int
-    ) -> None:
-        self._model = model
-        self._rows = list(rows)
-        self._vision_ids = vision_ids
-        self._kept = kept
-
-    def __call__(self, *, input_ids: torch.Tensor, labels: torch.Tensor, **inputs: Any) -> Any:
-        rows, self._rows = self._rows[: len(input_ids)], self._rows[len(input_ids) :]
-        return self._model(
-            **inputs,
-            input_ids=input_ids,
-            mm_token_type_ids=batches.token_types(input_ids, self._vision_ids),
-            **batches.media_tensors(rows, device=input_ids.device),
-            labels=labels[:, -self._kept :],
-            **{forward.KEPT: self._kept},
         )

@@ -1,7 +1,9 @@
 """The names this package takes from TRL 1.16, imported in one place.
 
-Besides the two trainers: `unwrap_model_for_generation`, and from inside `GRPOTrainer` the methods
-that `trainer.rollout_trainer` overrides. They are not public, so the version is pinned.
+Besides the two trainers: `unwrap_model_for_generation`. From inside the trainers, by inheritance,
+the methods that `rollout_trainer`, `resume` and `sft` override; `rollouts` reads ``_tokenizer`` and
+``_dist``, and `rollouts_vllm` borrows the walk through the weights from TRL's vLLM mode. None of
+these is public, so the version is pinned.
 """
 
 from __future__ import annotations

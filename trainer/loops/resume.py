@@ -1,4 +1,4 @@
-"""Resuming that restores the weights, or says that it cannot.
+"""Resuming from the newest checkpoint, with its weights restored, or saying that it cannot be.
 
 A Qwen2.5-VL checkpoint stores its weights under older names than the model in memory has.
 Transformers' Trainer matches names as they are and not strictly, so it restores optimizer, step and
@@ -14,6 +14,7 @@ from typing import Any
 import torch
 
 from harness.errors import CheckpointError
+from trainer.saved import newest_checkpoint
 
 
 class ExactResume:
@@ -37,6 +38,12 @@ class ExactResume:
             restore_weights(self.model, Path(resume_from_checkpoint))
 
 
+def train_on(trainer: Any, out: Path) -> None:
+    """Train from the newest whole checkpoint in `out`, from the start where there is none."""
+    newest = newest_checkpoint(out)
+    trainer.train(resume_from_checkpoint=None if newest is None else str(newest))
+
+
 def restore_weights(model: Any, folder: Path) -> None:
     """Give `model` exactly the weights that were saved in `folder`.
 
@@ -55,15 +62,3 @@ def restore_weights(model: Any, folder: Path) -> None:
             )
     with torch.no_grad():
         model.load_state_dict(saved.state_dict(), strict=True)
-
-
-def last_checkpoint(out: Path) -> str | None:
-    """Find the newest ``checkpoint-N`` of a run that can be resumed, None in a new folder.
-
-    The Trainer writes its state last, so a folder without it was still being written.
-    """
-    complete = [
-        folder for folder in out.glob("checkpoint-*") if (folder / "trainer_state.json").is_file()
-    ]
-    newest = max(complete, key=lambda folder: int(folder.name.partition("-")[2]), default=None)
-    return None if newest is None else str(newest)

@@ -20,8 +20,8 @@ from harness.backends.vllm_engine import EngineOptions
 from harness.checkpoint import Checkpoint
 from harness.errors import BackendError
 from harness.schema import Request, Sampling
-from trainer.inputs import PromptInputs
-from trainer.rollouts import Sampled
+from trainer.loops.inputs import PromptInputs
+from trainer.loops.rollouts import Sampled
 from trainer.run import Place
 from trainer.sections import RolloutSettings
 

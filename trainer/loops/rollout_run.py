@@ -8,21 +8,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness.errors import UsageError
-from trainer.arguments import common_arguments
-from trainer.clips import ClipLoader
-from trainer.config import GRPORecipe
+from trainer.choices import RolloutEngine
+from trainer.config import GRPORecipe, completions_per_update, require_enough_rows
 from trainer.data import TrainingRow, read_training_rows
-from trainer.guards import require_media
-from trainer.inputs import InputBuilder
-from trainer.logs import MetricsFile
-from trainer.model import Loaded, load, lora_config
-from trainer.resume import last_checkpoint
-from trainer.rollout_trainer import RolloutTrainer
-from trainer.rollouts import PolicyRollouts, Rollouts
+from trainer.loops.arguments import common_arguments
+from trainer.loops.clips import ClipLoader
+from trainer.loops.guards import require_media
+from trainer.loops.inputs import InputBuilder
+from trainer.loops.logs import MetricsFile
+from trainer.loops.model import Loaded, load, lora_config
+from trainer.loops.resume import train_on
+from trainer.loops.rollout_trainer import RolloutTrainer
+from trainer.loops.rollouts import PolicyRollouts, Rollouts
+from trainer.loops.trl_names import GRPOConfig
 from trainer.run import Place
-from trainer.sections import RolloutEngine
-from trainer.trl_names import GRPOConfig
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +55,7 @@ class RolloutRun:
 
     def train(self, trainer: RolloutTrainer) -> None:
         """Train, from the last checkpoint where there is one."""
-        trainer.train(resume_from_checkpoint=last_checkpoint(self.out))
+        train_on(trainer, self.out)
 
 
 @contextmanager
@@ -76,10 +75,12 @@ def rollout_run(
         callbacks: Of transformers' Trainer, for progress or evaluation.
 
     Raises:
-        UsageError: The checkpoint or the rows cannot be trained on, or groups do not fill a batch.
+        UsageError: The checkpoint or the rows cannot be trained on, or they do not make
+            an update of whole groups.
     """
     if rows is None:
         rows = read_training_rows(recipe.data.rows, recipe.data.media_roots)
+    require_enough_rows(recipe, len(rows), Place.of_this_process().processes)
     require_media(rows)
     loaded = load(recipe.model)
     config = _grpo_config(recipe, out, loaded)  # it also chooses this process's device
@@ -104,7 +105,7 @@ def rollout_run(
 def _sampler(recipe: GRPORecipe, loaded: Loaded) -> Rollouts:
     if recipe.rollout.engine is RolloutEngine.TRANSFORMERS:
         return PolicyRollouts()
-    from trainer.rollouts_vllm import VLLMRollouts  # it loads vLLM
+    from trainer.loops.rollouts_vllm import VLLMRollouts  # it loads vLLM
 
     optim = recipe.optim
     return VLLMRollouts(
@@ -117,10 +118,11 @@ def _sampler(recipe: GRPORecipe, loaded: Loaded) -> Rollouts:
 
 def _grpo_config(recipe: GRPORecipe, out: Path, loaded: Loaded) -> GRPOConfig:
     rollout, reward = recipe.rollout, recipe.reward
+    processes = Place.of_this_process().processes
     return GRPOConfig(
         **common_arguments(recipe.optim, recipe.model, out),
         num_generations=rollout.group_size,
-        generation_batch_size=_completions_per_update(recipe),
+        generation_batch_size=completions_per_update(recipe, processes),
         max_completion_length=rollout.max_completion_tokens,
         temperature=rollout.temperature,
         top_p=rollout.top_p,
@@ -132,17 +134,3 @@ def _grpo_config(recipe: GRPORecipe, out: Path, loaded: Loaded) -> GRPOConfig:
         scale_rewards="group",
         use_bias_correction_kl=False,  # the paper's estimate of KL has no such factor
     )
-
-
-def _completions_per_update(recipe: GRPORecipe) -> int:
-    """Return the completions of one update over all processes; groups have to be whole."""
-    optim, size = recipe.optim, recipe.rollout.group_size
-    processes = Place.of_this_process().processes
-    completions = optim.batch_size * optim.accumulation * processes
-    if completions % size:
-        raise UsageError(
-            f"rollout.group_size {size} does not divide the {completions} completions of an update"
-            f" (optim.batch_size {optim.batch_size} x accumulation {optim.accumulation}"
-            f" x {processes} processes)"
-        )
-    return completions

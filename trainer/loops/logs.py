@@ -10,9 +10,9 @@ from typing import Any
 
 from transformers import TrainerCallback
 
-from trainer.inputs import PromptInputs
+from trainer.loops.inputs import PromptInputs
+from trainer.run import METRICS
 
-METRICS = "metrics.jsonl"
 _log = logging.getLogger(__name__)
 
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from harness.schema import Clip, MediaKind, Variant
 from harness.video.order import arrange
-from trainer.sections import Permutation
+from trainer.choices import Permutation
 
 
 def shuffled_clip(clip: Clip, unit: Permutation, frames_per_grid: int, seed: int) -> Clip:

@@ -38,7 +38,7 @@ def refuse_blindness(backbone: Any, ids: Mapping[str, int]) -> None:
                 count = int((tokens == token).sum())
                 raise BlindForwardError(
                     f"the batch has {count} {modality} tokens but no {modality} features: the model"
-                    f" would read it blind; pass {_GIVEN[modality]}, as trainer.batches does"
+                    f" would read it blind; pass {_GIVEN[modality]}, as trainer.loops.batches does"
                 )
 
     backbone.register_forward_pre_hook(check, with_kwargs=True)

@@ -10,9 +10,9 @@ from typing import Any, Protocol
 
 import torch
 
-from trainer import batches, forward
-from trainer.inputs import PromptInputs
-from trainer.trl_names import unwrap_model_for_generation
+from trainer.loops import batches, forward
+from trainer.loops.inputs import PromptInputs
+from trainer.loops.trl_names import unwrap_model_for_generation
 
 Sampled = tuple[list[list[int]], list[list[float]] | None]
 """Completion ids, each through the token that ended it, and the log-probability of each token

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from trainer.inputs import PromptInputs
+from trainer.loops.inputs import PromptInputs
 
 if TYPE_CHECKING:
     import torch
@@ -46,7 +46,7 @@ def media_tensors(rows: Sequence[PromptInputs], *, device: Any = None) -> dict[s
         Tensors by the name the model takes them under: pixels of the distinct rows, in order of
         first appearance, and all else (grids, seconds per grid) once per row. ``shown`` maps a
         modality to the place of each medium in the batch among the distinct ones; see
-        `trainer.forward`.
+        `trainer.loops.forward`.
     """
     import torch
 

@@ -8,8 +8,9 @@ from typing import Any
 from harness.backends import chat, positions
 from harness.checkpoint import Checkpoint, resolve
 from harness.errors import CheckpointError, UsageError, missing_extra
-from trainer import forward
-from trainer.sections import LoraSettings, ModelSettings, Precision
+from trainer.choices import Precision
+from trainer.loops import forward
+from trainer.sections import LoraSettings, ModelSettings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,11 +45,19 @@ def load(settings: ModelSettings) -> Loaded:
     if getattr(processor, "video_processor", None) is None:
         raise CheckpointError(f"{checkpoint.path} has no video processor; copy the base model's")
     model = _model(checkpoint, settings)
-    positions.correct(model)
-    forward.extend(model)
+    prepare(model)
     if settings.freeze_vision:
         _freeze_vision(model)
     return Loaded(checkpoint=checkpoint, model=model, processor=processor)
+
+
+def prepare(model: Any) -> None:
+    """Make a model, policy or reference, read prompts as the evaluation does, and a batch of them.
+
+    It has to happen before anything wraps the model.
+    """
+    positions.correct(model)
+    forward.extend(model)
 
 
 def lora_config(settings: LoraSettings) -> Any:

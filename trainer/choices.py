@@ -1,0 +1,61 @@
+"""The named choices of a recipe; each value is what a recipe file says."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class OnBadRow(StrEnum):
+    """What becomes of rows that fail the check before training; none is ever replaced."""
+
+    STOP = "stop"
+    EXCLUDE = "exclude"
+
+
+class MediaCheck(StrEnum):
+    """How media are looked at before training."""
+
+    EXISTS = "exists"
+    """The file is there. One that turns out damaged costs its group during training."""
+    DECODE = "decode"
+    """Every file is decoded once, as training will."""
+
+
+class Precision(StrEnum):
+    """Number format of the computation; weights that are trained are kept in float32."""
+
+    BFLOAT16 = "bfloat16"
+    FLOAT32 = "float32"
+
+
+class Schedule(StrEnum):
+    """Learning rate over the steps, after the warm-up."""
+
+    CONSTANT = "constant"
+    LINEAR = "linear"
+    COSINE = "cosine"
+
+
+class RolloutEngine(StrEnum):
+    """What samples completions."""
+
+    TRANSFORMERS = "transformers"
+    VLLM = "vllm"
+
+
+class Permutation(StrEnum):
+    """What is permuted to make the shuffled twin of a video."""
+
+    FRAME = "frame"
+    """Single frames, as in the paper. Each temporal grid of two frames then holds strangers."""
+    GRID = "grid"
+    """Whole temporal grids: the same features in another order."""
+
+
+class GroupAccuracy(StrEnum):
+    """How the accuracies of a group become the p that T-GRPO compares."""
+
+    PROPORTION = "proportion"
+    """Share of completions with accuracy above `tau` (the paper)."""
+    MEAN = "mean"
+    """Mean accuracy reward (the published code)."""
