@@ -1,0 +1,1 @@
+"""A world of small clips with exact answers: training rows, and a benchmark of its own."""

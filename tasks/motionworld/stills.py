@@ -1,0 +1,80 @@
+"""Questions about a still picture: colour, shape and place, for the image side of the mix."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from random import Random
+from types import MappingProxyType
+
+from tasks.motionworld.aspects import companion
+from tasks.motionworld.drawing import COLOURS, FORMS, Figure, Look, Picture
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Still:
+    """One multiple-choice question about one picture of two figures."""
+
+    question: str
+    options: tuple[str, ...]
+    """In a fixed order."""
+    picture: Picture
+    answer: str
+    """One of the options."""
+    seen: str
+    """A sentence without its end; the answer's letter follows after a colon."""
+
+
+def colour(rng: Random, look: Look, others: Sequence[Look]) -> Still:
+    """Ask for the colour of a form."""
+    figure, other, _ = _two_figures(rng, look, others)
+    return Still(
+        question=f"What colour is the {figure.form}?",
+        options=tuple(COLOURS),
+        picture=(figure, other),
+        answer=figure.colour,
+        seen=f"The {figure.form} is {figure.colour}",
+    )
+
+
+def shape(rng: Random, look: Look, others: Sequence[Look]) -> Still:
+    """Ask for the form of a colour."""
+    figure, other, _ = _two_figures(rng, look, others)
+    return Still(
+        question=f"Which shape is {figure.colour}?",
+        options=FORMS,
+        picture=(figure, other),
+        answer=figure.form,
+        seen=f"The {figure.colour} shape is a {figure.form}",
+    )
+
+
+def place(rng: Random, look: Look, others: Sequence[Look]) -> Still:
+    """Ask at which edge a figure is."""
+    figure, other, edge = _two_figures(rng, look, others)
+    return Still(
+        question=f"Where is the {figure.name}?",
+        options=tuple(_EDGES),
+        picture=(figure, other),
+        answer=edge,
+        seen=f"The {figure.name} is at the {edge}",
+    )
+
+
+STILLS: Mapping[str, Callable[[Random, Look, Sequence[Look]], Still]] = MappingProxyType(
+    {"colour": colour, "shape": shape, "place": place}
+)
+
+_EDGES = {"left": (10, 28), "right": (46, 28), "top": (28, 10), "bottom": (28, 46)}
+"""Centre of a figure at each edge, in pixels."""
+
+
+def _two_figures(rng: Random, look: Look, others: Sequence[Look]) -> tuple[Figure, Figure, str]:
+    """Return the figure asked about, another one, and the edge at which the first is."""
+    edge, elsewhere = rng.sample(tuple(_EDGES), 2)
+    return _at(rng, look, edge), _at(rng, companion(rng, look, others), elsewhere), edge
+
+
+def _at(rng: Random, look: Look, edge: str) -> Figure:
+    x, y = (middle + rng.uniform(-4, 4) for middle in _EDGES[edge])
+    return Figure(colour=look[0], form=look[1], x=x, y=y, width=rng.uniform(11, 15))

@@ -1,0 +1,83 @@
+"""The untaught model of the world: small enough to ship, and its prompt short enough to train."""
+
+from pathlib import Path
+
+import pytest
+
+from harness.backends.transformers import TransformersBackend
+from harness.checkpoint import resolve
+from harness.prompts import unlettered, video_r1
+from harness.schema import Completion, Kind, Media, Prompt, Request, Sampling
+from harness.video.decode import decode
+from tasks.motionworld.aspects import ASPECTS
+from tasks.motionworld.checkpoint import build, make_tokenizer
+from tasks.motionworld.drawing import COLOURS, FORMS, draw, write_clip
+from tasks.motionworld.splits import Split, clips
+from tasks.motionworld.task import FRAMES
+
+pytestmark = pytest.mark.engine
+
+OPTIONS = {
+    *COLOURS, *FORMS, "left", "right", "up", "down", "top", "bottom", "both", "larger", "smaller",
+    "faster", "slower", "steady", "closer", "away", "clockwise", "counterclockwise",
+}  # fmt: skip
+
+
+def test_the_prompt_is_the_papers_and_short() -> None:
+    """Every option is one token and the instruction is one, and the text survives unchanged."""
+    tokenizer = make_tokenizer()
+    assert all(len(tokenizer(f" {word}").input_ids) == 1 for word in OPTIONS)
+    text = video_r1("Which way does the red circle move?", Kind.MULTIPLE_CHOICE, ["up", "down"])
+    ids = tokenizer(text).input_ids
+    assert len(ids) < 30
+    assert tokenizer.decode(ids, clean_up_tokenization_spaces=False) == text
+
+
+def test_what_follows_the_question_is_one_token() -> None:
+    """Options and instruction of an aspect, wherever its questions come from."""
+    tokenizer = make_tokenizer()
+    for item in clips(Split(name="test", pairs=1, stills=0), seed=7):
+        options = unlettered(item.row["options"])
+        kind = Kind(item.row["problem_type"])
+        bare, whole = (
+            tokenizer(text).input_ids
+            for text in (item.row["problem"], video_r1(item.row["problem"], kind, options))
+        )
+        assert whole[: len(bare)] == bare, item.name
+        assert len(whole) == len(bare) + 1, item.name
+
+
+def test_any_other_text_can_still_be_asked() -> None:
+    """Words that are not of this world are spelt, none is unknown."""
+    tokenizer = make_tokenizer()
+    text = "Which chair stands nearest to the Überraschung?\n"
+    assert tokenizer.decode(tokenizer(text).input_ids, clean_up_tokenization_spaces=False) == text
+
+
+def test_the_checkpoint_answers_about_a_clip(tmp_path: Path) -> None:
+    """The engine loads it, sees 16 visual tokens per clip, and it takes less than 8 MB."""
+    folder = build(tmp_path / "checkpoint")
+    assert sum(path.stat().st_size for path in folder.glob("*.safetensors")) < 8e6
+    item = next(clips(Split(name="sft", pairs=1, stills=0), 0))
+    assert item.row["aspect"] in ASPECTS
+    write_clip(tmp_path / "clip.mp4", draw(item.scene))
+    clip = decode(Media(path=tmp_path / "clip.mp4"), FRAMES, grid=28)
+    prompt = Prompt(text=video_r1(item.row["problem"], Kind.MULTIPLE_CHOICE, ["up", "down"]))
+    sampling = Sampling(temperature=0.0, max_tokens=4)
+    backend = TransformersBackend(resolve(str(folder)))
+    asked = [
+        Request(id=str(n), prompt=prompt, sampling=sampling, clips=(clip,)[n:]) for n in (0, 1)
+    ]
+    answers = [answer for _, answer in backend.generate(asked)]
+    assert all(isinstance(answer, Completion) for answer in answers)
+    seeing, blind = (answer.prompt_tokens for answer in answers)
+    assert seeing - blind == 16 + 2
+
+
+def test_the_same_seed_makes_the_same_model(tmp_path: Path) -> None:
+    """Two builds are equal byte for byte; another seed has other weights."""
+    one, same, other = (build(tmp_path / str(n), seed) for n, seed in enumerate((0, 0, 1)))
+    weights = [(folder / "model.safetensors").read_bytes() for folder in (one, same, other)]
+    assert weights[0] == weights[1]
+    assert weights[0] != weights[2]
+    assert (one / "tokenizer.json").read_bytes() == (same / "tokenizer.json").read_bytes()
