@@ -54,7 +54,7 @@ SPLITS = (
     Split(name="sft", pairs=400, stills=400),
     Split(name="rl", pairs=200, stills=200),
     Split(name="dev", pairs=50, stills=50, held_out=True),
-    Split(name="test", pairs=100, stills=100, held_out=True),
+    Split(name="test", pairs=200, stills=200, held_out=True),
 )
 
 
