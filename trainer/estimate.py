@@ -21,8 +21,8 @@ from trainer.shape import ModelShape
 _CHARACTERS_PER_TOKEN = 4
 """Of English text with a vocabulary of 150,000; the template's own tokens are few."""
 
-_LOGIT_COPIES = 3
-"""Logits, their log-softmax and its gradient, in float32."""
+_TILE = (4096, 32768)
+"""Tokens and words whose logits TRL 1.16 holds at once (`trl.kernels.chunked_logprob`)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,7 +111,7 @@ def _trained(recipe: Recipe, shape: ModelShape) -> int:
 
 def _memory(recipe: Recipe, shape: ModelShape, prompt: int, completion: int) -> dict[str, int]:
     """Return bytes by what they hold, for the longest sequences of one forward pass."""
-    number = 2 if recipe.model.precision is Precision.BFLOAT16 else 4
+    number = _number_bytes(recipe)
     trained = _trained(recipe, shape)
     tokens = recipe.optim.batch_size * (prompt + completion)
     layer = tokens * (8 * shape.hidden + 3 * shape.intermediate) * number
@@ -123,7 +123,7 @@ def _memory(recipe: Recipe, shape: ModelShape, prompt: int, completion: int) -> 
         "gradients": 4 * trained,
         "optimizer": 8 * trained,
         "activations": shape.layers * kept + layer if checkpointed else shape.layers * layer,
-        "logits": recipe.optim.batch_size * completion * shape.vocabulary * 4 * _LOGIT_COPIES,
+        "logits": _logits(recipe, shape, recipe.optim.batch_size * completion),
     }
     if isinstance(recipe, GRPORecipe):
         if recipe.reward.beta and recipe.model.lora is None:
@@ -136,6 +136,16 @@ def _memory(recipe: Recipe, shape: ModelShape, prompt: int, completion: int) -> 
             together * (prompt + completion) * shape.layers * shape.key_value * number
         )
     return memory
+
+
+def _logits(recipe: Recipe, shape: ModelShape, tokens: int) -> int:
+    """Return the bytes of one tile, and of the head's gradient before it joins the others."""
+    tile = min(tokens, _TILE[0]) * min(shape.vocabulary, _TILE[1]) * _number_bytes(recipe)
+    return tile + 4 * shape.hidden * shape.vocabulary * (recipe.model.lora is None)
+
+
+def _number_bytes(recipe: Recipe) -> int:
+    return 2 if recipe.model.precision is Precision.BFLOAT16 else 4
 
 
 def _loaded(recipe: Recipe, shape: ModelShape) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,6 +13,8 @@ from harness.errors import UsageError
 
 LOCK = ".lock"
 """The name that `harness.store` uses for run directories too."""
+
+_LOOK_S = 0.01
 
 
 @contextmanager
@@ -23,7 +26,7 @@ def locked(folder: Path) -> Iterator[None]:
     except OSError as error:
         raise UsageError(f"{folder}: cannot be written: {error.strerror}") from None
     try:
-        if not _taken(handle):
+        if not _take(handle):
             raise UsageError(f"{folder}: another process is at work in it; wait, or choose another")
         yield
     finally:
@@ -33,18 +36,27 @@ def locked(folder: Path) -> Iterator[None]:
 def is_locked(folder: Path) -> bool:
     """Tell whether a process holds a folder right now."""
     try:
-        handle = os.open(folder / LOCK, os.O_RDWR)
+        handle = os.open(folder / LOCK, os.O_RDONLY)
     except FileNotFoundError:
         return False
     try:
-        return not _taken(handle)
+        return not _got(handle, fcntl.LOCK_SH)
     finally:
         os.close(handle)
 
 
-def _taken(handle: int) -> bool:
+def _take(handle: int) -> bool:
+    """Take the lock unless somebody works; those who only look share it, and are waited for."""
+    while not _got(handle, fcntl.LOCK_EX):
+        if not _got(handle, fcntl.LOCK_SH):
+            return False
+        time.sleep(_LOOK_S)
+    return True
+
+
+def _got(handle: int, kind: int) -> bool:
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(handle, kind | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
     return True

@@ -116,10 +116,11 @@ class VideoSFTTrainer(ExactResume, SFTTrainer):  # type: ignore[misc]
         warn_of_failures(rows)
         if not self._total_train_tokens and self.state.log_history:  # TRL restarts the count
             self._total_train_tokens = int(self.state.log_history[-1].get("num_tokens", 0))
-        failed = [row.failure is not None for row in rows]
-        self._metrics["train"]["failed_rows"].append(float(sum(failed)))
+        failed = torch.tensor([row.failure is not None for row in rows])
+        everywhere = self.accelerator.gather(failed.sum().to(self.accelerator.device))
+        self._metrics["train"]["failed_rows"].append(float(everywhere.sum()))
         labels = inputs["labels"].clone()
-        labels[torch.tensor(failed)] = batches.IGNORED
+        labels[failed] = batches.IGNORED
         batch = batches.assembled(
             rows, inputs["completions"], self._vision_ids, self._tokenizer.pad_token_id
         )

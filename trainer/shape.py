@@ -1,6 +1,7 @@
 """What a checkpoint is made of, read from its configuration and weight headers alone.
 
-For a hub id only configurations and headers are fetched, a few hundred kB for any model.
+For a hub id only configurations and headers are fetched, a few hundred kB for any model. A folder
+without weights is measured by what its configuration speaks of.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from typing import Any
 from harness.checkpoint import DEFAULT_FRAME_GRID, HUB_ID, Checkpoint, resolve
 from harness.errors import CheckpointError
 from harness.fingerprint import LENGTH_BYTES
+from trainer.blueprint import MODEL_TYPE, planned_weights
 from trainer.sections import LoraSettings
 
 _VISION = ("visual.", "vision_tower.", "vision_model.")
@@ -83,14 +85,22 @@ def read_shape(spec: str) -> ModelShape:
     Raises:
         CheckpointError: It cannot be found, is an adapter, or knows no video.
     """
-    hub = None if Path(spec).expanduser().is_dir() else HUB_ID.fullmatch(spec)
+    folder = Path(spec).expanduser()
+    hub = None if folder.is_dir() else HUB_ID.fullmatch(spec)
     if hub is not None:
         folder, tensors = _from_hub(hub["repo"], hub["revision"])
+    elif (folder / "config.json").is_file() and not has_weights(spec):
+        tensors = _planned_tensors(folder)
     else:
-        checkpoint = full_checkpoint(spec)
-        folder, tensors = checkpoint.path, _local_tensors(checkpoint.path)
+        folder = full_checkpoint(spec).path
+        tensors = _local_tensors(folder)
     require_video(folder)
     return _shape(folder, tensors)
+
+
+def has_weights(spec: str) -> bool:
+    """Tell whether a checkpoint's weights are in a folder, rather than on the hub or nowhere."""
+    return any(Path(spec).expanduser().glob("*.safetensors"))
 
 
 def full_checkpoint(spec: str) -> Checkpoint:
@@ -122,7 +132,7 @@ def _shape(folder: Path, tensors: Mapping[str, tuple[int, ...]]) -> ModelShape:
             frames_per_token=processor.get("temporal_patch_size", 1),
         )
     except KeyError as error:
-        raise CheckpointError(f"{folder / 'config.json'} has no {error}") from None
+        raise _incomplete(folder, error) from None
 
 
 def _local_tensors(folder: Path) -> dict[str, tuple[int, ...]]:
@@ -134,6 +144,24 @@ def _local_tensors(folder: Path) -> dict[str, tuple[int, ...]]:
             name: tuple(entry["shape"]) for name, entry in header.items() if name != "__metadata__"
         }
     return tensors
+
+
+def _planned_tensors(folder: Path) -> dict[str, tuple[int, ...]]:
+    config = _read(folder / "config.json")
+    if config.get("model_type") != MODEL_TYPE:
+        raise CheckpointError(
+            f"{folder} has no weights (*.safetensors), and only for {MODEL_TYPE} does their size"
+            f" follow from config.json, which says {config.get('model_type')}; name a hub id, of"
+            " which nothing but headers is fetched"
+        )
+    try:
+        return planned_weights(config)
+    except KeyError as error:
+        raise _incomplete(folder, error) from None
+
+
+def _incomplete(folder: Path, error: KeyError) -> CheckpointError:
+    return CheckpointError(f"{folder / 'config.json'} has no {error}")
 
 
 def _from_hub(repo: str, revision: str | None) -> tuple[Path, dict[str, tuple[int, ...]]]:

@@ -21,6 +21,7 @@ from harness.store import write_json
 from trainer import looks
 from trainer.locks import is_locked
 from trainer.looks import START, Look
+from trainer.pulse import Pulse
 from trainer.run import MANIFEST, STOP, read_manifest
 from trainer.saved import Saved, saved_checkpoints, weights_of
 from trainer.watch_settings import SliceSettings, WatchSettings
@@ -72,22 +73,28 @@ class Watcher:
     ) -> None:
         self.failures: dict[int, str] = {}
         """Steps that were given up, with the reason. The next watch tries them again."""
+        self.interrupted = False
+        """Whether the watch ended because the training did, before its last step."""
         self._run = run
         self._out = out
         self._settings = settings
+        self._pulse = Pulse(run, settings.patience_s)
         self._evaluate = evaluate
         self._on_look = on_look
 
     def watch(self, *, once: bool = False) -> None:
-        """Evaluate until the training is over or has to stop; with `once`, what is there now.
+        """Evaluate until the training is over, gone or to be stopped; with `once`, what is there.
 
         Raises:
             UsageError: Nothing says what the training began with.
             RunMismatchError: A checkpoint changed after it was evaluated.
         """
         while True:
-            caught_up = self.catch_up()
-            if caught_up and (once or self.is_over()):
+            # Asked before catching up, which takes long: what is saved meanwhile is for the next
+            # round.
+            over, gone = self.is_over(), self._pulse.is_gone()
+            if self.catch_up() and (once or over or gone):
+                self.interrupted = gone and not over and not once
                 return
             time.sleep(self._settings.poll_s)
 

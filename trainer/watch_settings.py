@@ -12,6 +12,7 @@ from harness.errors import RunMismatchError, UsageError
 from harness.policy import Policy
 from harness.protocol import diff
 from harness.store import write_json
+from trainer.bounds import positive
 from trainer.config import RECIPES
 from trainer.settings import build, override, read_toml
 
@@ -78,10 +79,11 @@ class WatchSettings:
     gate: GateSettings = field(default_factory=GateSettings)
     poll_s: float = 10.0
     """Seconds between two looks for new checkpoints."""
+    patience_s: float = 600.0
+    """Seconds without a sign of life after which a training counts as interrupted."""
 
     def __post_init__(self) -> None:
-        if not self.poll_s > 0:
-            raise ValueError(f"poll_s: expected more than 0, got {self.poll_s}")
+        positive(self, "poll_s", "patience_s")
 
 
 def keep(out: Path, settings: WatchSettings, run: Path) -> None:

@@ -78,6 +78,14 @@ def rows(folder: Path, videos: int = 3, images: int = 1) -> list[TrainingRow]:
     return [row(number, one) for number, one in enumerate(write_media(folder, videos, images))]
 
 
+def half_broken(folder: Path) -> list[TrainingRow]:
+    """Make two rows, of a sound video and of a file that is none; files that are there stay."""
+    if not folder.exists():
+        _, broken = write_media(folder, videos=2, images=0)
+        broken.path.write_bytes(b"no video")
+    return [row(0, Media(path=folder / "0.mp4")), row(4, Media(path=folder / "1.mp4"))]
+
+
 def sft_recipe(checkpoint: Path, folder: Path, **optim: Any) -> SFTRecipe:
     return SFTRecipe(
         model=small_model(checkpoint),

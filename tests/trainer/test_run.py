@@ -1,5 +1,6 @@
 """The folder of a training run, its processes, and what a recipe costs."""
 
+import fcntl
 import threading
 from dataclasses import replace
 from types import SimpleNamespace
@@ -21,7 +22,7 @@ from trainer.config import (
 )
 from trainer.data import read_training_rows
 from trainer.estimate import estimate, vision_tokens
-from trainer.locks import is_locked, locked
+from trainer.locks import LOCK, is_locked, locked
 from trainer.run import Place, checked_rows, default_out
 from trainer.saved import newest_checkpoint
 from trainer.sections import DataSettings, FrameSettings, LoraSettings
@@ -132,6 +133,19 @@ def test_a_lock_keeps_others_out_and_ends_with_its_block(tmp_path):
     assert not is_locked(folder)
 
 
+def test_looking_at_a_lock_keeps_nobody_out(tmp_path):
+    """Many may look at once, and who wants to work waits until they have."""
+    folder = tmp_path / "run"
+    with locked(folder):
+        pass
+    with (folder / LOCK).open() as looking:
+        fcntl.flock(looking, fcntl.LOCK_SH)
+        assert not is_locked(folder)
+        threading.Timer(0.1, lambda: fcntl.flock(looking, fcntl.LOCK_UN)).start()
+        with locked(folder):
+            assert is_locked(folder)
+
+
 def test_groups_have_to_be_whole():
     """4 completions x 2 passes x 3 processes are three groups of eight."""
     recipe = read_recipe(Algorithm.GRPO, "paper", ["optim.batch_size=4", "optim.accumulation=2"])
@@ -177,7 +191,7 @@ def test_memory_by_hand(tmp_path):
         "gradients": 4 * 1344,
         "optimizer": 8 * 1344,
         "activations": LAYERS * tokens * (8 * HIDDEN + 3 * INTERMEDIATE) * 4,
-        "logits": 8 * 100 * VOCABULARY * 4 * 3,
+        "logits": 8 * 100 * VOCABULARY * 4 + HIDDEN * VOCABULARY * 4,  # and the head's gradient
         "reference model": 4 * 1344,
         # 8 ordered and 4 shuffled sequences; keys and values of one head of 4 numbers
         "rollout cache": 12 * length * LAYERS * 8 * 4,

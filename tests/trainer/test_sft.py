@@ -148,7 +148,7 @@ def test_the_loss_falls(untaught, tmp_path):
 
 def test_a_row_that_cannot_be_decoded_is_left_out_and_named(untaught, tmp_path, caplog):
     """The update is that of the sound row alone, scaled by its share of the batch's tokens; the
-    count is in the metrics and the name in the log. Nothing takes the row's place."""
+    count is in the metrics and the name in the log. No other row takes its place."""
     media = write_media(tmp_path / "media", videos=2, images=0)
     sound, broken = row(0, media[0]), row(4, media[1])  # targets of equal length
     media[1].path.write_bytes(b"no video")
@@ -161,6 +161,18 @@ def test_a_row_that_cannot_be_decoded_is_left_out_and_named(untaught, tmp_path, 
     alone = sft_recipe(untaught, tmp_path, steps=1, batch_size=1)
     sft.train(alone, tmp_path / "alone", rows=[sound])
     assert both["loss"] == pytest.approx(metrics(tmp_path / "alone")[0]["loss"] / 2, rel=1e-5)
+
+
+def test_a_row_that_cannot_be_decoded_shows_a_blank_video(setting):
+    """Two black frames of one square of the grid: a forward pass calls the vision tower as ever."""
+    loaded, inputs, data = setting
+    data[0].sample.media[0].path.write_bytes(b"no video")
+    (shown,) = inputs.build(inputs.ask([data[0].sample]))
+    assert "0.mp4" in shown.failure.message
+    assert shown.clips[0].frames.shape == (2, 28, 28, 3)
+    assert not shown.clips[0].frames.any()
+    assert shown.ids.count(loaded.vision_ids["video"]) == 1
+    assert shown.tensors["pixel_values_videos"].shape == (4, 3 * 2 * 14 * 14)
 
 
 def test_a_batch_of_failures_changes_nothing(untaught, tmp_path):

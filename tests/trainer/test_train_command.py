@@ -7,9 +7,11 @@ import pytest
 
 from harness.cli.exits import Exit
 from tests.trainer.commands import CONFIG, run, write_checkpoint, write_weights
+from tests.trainer.published import QWEN_3B, QWEN_7B, write_without_weights
 from tests.trainer.rows import IMAGE, make_row, write_media, write_rows
 from trainer.cli.train import Train
 from trainer.config import Algorithm, presets_of
+from trainer.shape import read_shape
 
 
 @pytest.fixture
@@ -40,7 +42,7 @@ def train(world):
         (algorithm, preset)
         for algorithm in Algorithm
         for preset in presets_of(algorithm)
-        if preset != "tiny"
+        if preset in ("paper", "code")
     ],
 )
 def test_the_shipped_recipes_dry_run_without_a_gpu(train, algorithm, preset, capsys, world):
@@ -65,6 +67,53 @@ def test_the_dry_run_counts_a_step_of_four_processes(train, capsys):
     assert 1024 < prompt < 1024 + 300
     assert total == 48 * (prompt + 768)
     assert "1,000 updates, 1,000 passes over 4 rows" in printed
+
+
+@pytest.mark.parametrize(
+    ("algorithm", "sequences", "answer", "gib"),
+    [
+        # By hand, of 30.89 GiB of float32: four times for weights, gradients and two moments, and
+        # once more for a reference model; what is sharded besides is a few GiB of activations.
+        ("sft", 8, 10, 4 * 30.89),
+        ("grpo", 32, 768, 5 * 30.89),
+        ("tgrpo", 48, 768, 5 * 30.89),
+    ],
+)
+def test_the_paper_s_7b_model_dry_runs_without_its_weights(
+    train, world, capsys, algorithm, sequences, answer, gib
+):
+    """8,292,166,656 weights are published for it, 676,550,144 of them in the vision tower."""
+    write_without_weights(world / "checkpoint", QWEN_7B)
+    (world / "checkpoint/model.safetensors").unlink()
+    assert train(algorithm, "--processes", "4").code is Exit.OK
+    printed = capsys.readouterr().out
+    assert "checkpoint (it has no weights; training needs them)" in printed
+    assert "8,292,166,656, 676,550,144 of them vision; 8,292,166,656 trained" in printed
+    found = re.search(r"at most ([\d,]+): (\d+) sequences of about ([\d,]+) prompt", printed)
+    total, rows, prompt = (int(text.replace(",", "")) for text in found.groups())
+    assert rows == sequences
+    assert 1024 < prompt < 1024 + 300  # 8 pairs of frames of 128 tokens, and the question
+    assert total == pytest.approx(sequences * (prompt + answer), rel=0.01)
+    memory = dict(re.findall(r"^  (\w[\w ]*?) +([\d.]+) GiB", printed, re.MULTILINE))
+    assert float(memory["weights"]) == pytest.approx(30.89, abs=0.01)
+    assert gib < float(memory["in all"]) < gib + 15
+    assert gib / 4 < float(memory["sharded"]) < gib / 4 + 15
+
+
+def test_a_shared_embedding_is_counted_once(tmp_path):
+    """Of Qwen2.5-VL-3B-Instruct 3,754,622,976 weights are published."""
+    assert read_shape(str(write_without_weights(tmp_path, QWEN_3B))).parameters == 3_754_622_976
+
+
+def test_other_models_are_not_measured_without_their_weights(train, world):
+    """Nobody guesses; a hub id does instead."""
+    (world / "checkpoint/model.safetensors").unlink()
+    verdict = train()
+    assert verdict.code is Exit.USAGE
+    assert "has no weights (*.safetensors), and only for qwen2_5_vl" in verdict.reason
+    config = {name: value for name, value in QWEN_7B.items() if name != "hidden_size"}
+    write_without_weights(world / "checkpoint", config)
+    assert "config.json has no 'hidden_size'" in train().reason
 
 
 def test_memory_is_estimated_per_process_and_sharded(train, capsys):

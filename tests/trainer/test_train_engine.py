@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -29,6 +30,7 @@ from trainer.looks import read_looks
 from trainer.loops.progress import StopFile
 from trainer.run import STOP
 from trainer.saved import saved_checkpoints
+from trainer.shape import read_shape
 from trainer.timeline import GAP, REWARD, read_timeline
 from trainer.watch import Watcher
 from trainer.watch_settings import GateSettings, WatchSettings
@@ -196,6 +198,13 @@ def test_a_damaged_file_is_found_before_the_first_step(train, world):
     assert not list((world / "out").glob("checkpoint-*"))
     write_media(world / "media")  # mended
     assert train("grpo", **ROLLOUT).code is Exit.OK
+
+
+def test_a_configuration_speaks_of_the_weights_that_are_saved(untaught, tmp_path):
+    """Name for name and number for number, so a dry run needs the weights of no Qwen2.5-VL."""
+    for path in untaught.glob("*.json"):
+        shutil.copy(path, tmp_path)
+    assert read_shape(str(tmp_path)) == read_shape(str(untaught))
 
 
 def test_another_recipe_in_the_same_folder_is_refused(train):

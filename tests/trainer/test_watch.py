@@ -4,6 +4,7 @@ import json
 import signal
 import subprocess
 import sys
+import threading
 import time
 from dataclasses import replace
 from io import StringIO
@@ -234,6 +235,67 @@ def test_a_run_that_is_not_there_yet_is_waited_for(tmp_path):
         watcher.catch_up()
 
 
+def test_a_last_checkpoint_saved_while_another_is_evaluated_is_not_missed(watched):
+    """An evaluation takes longer than the training's last steps."""
+
+    def slow(spec, folder, log):
+        if spec.endswith("checkpoint-10"):
+            save(watched.run, 50)
+        return Evaluator({Path(spec).name: GOOD})(spec, folder, log)
+
+    watcher, _ = watched(evaluate=slow)
+    save(watched.run, 10)
+    watcher.watch()
+    assert [look.step for look in read_looks(watched.out)] == [0, 10, 50]
+    assert not watcher.interrupted
+
+
+def test_an_interrupted_training_is_evaluated_and_not_waited_for(watched):
+    """Nobody holds its folder and nothing is written there: after some patience the watch ends."""
+    watcher, evaluator = watched(replace(PATIENT, patience_s=0.05))
+    for step in (10, 20):
+        save(watched.run, step)
+    watcher.watch()
+    assert evaluator.asked == ["start", "checkpoint-10", "checkpoint-20"]
+    assert watcher.interrupted
+
+
+def test_a_training_at_work_is_waited_for(watched):
+    """It may take longer than anybody's patience from one checkpoint to the next."""
+    watcher, _ = watched(replace(PATIENT, patience_s=0.05))
+    watching = threading.Thread(target=watcher.watch, daemon=True)
+    with locked(watched.run):
+        watching.start()
+        watching.join(timeout=0.3)
+        assert watching.is_alive()
+        save(watched.run, 50)
+    watching.join(timeout=30)
+    assert not watching.is_alive()
+    assert not watcher.interrupted
+    assert [look.step for look in read_looks(watched.out)] == [0, 50]
+
+
+def test_the_command_says_how_far_an_interrupted_training_got(watched):
+    """Exit 4, whatever the looks say; the folder, the step and what goes on with it are named."""
+    watcher, _ = watched()
+    words = [watched.run, "--config", "paper", "--out", watched.out]
+    hurry = ["--set", "poll_s=0.01", "--set", "patience_s=0.03"]
+    watcher.catch_up()
+    verdict = run(Watch(), *words, *hurry)
+    assert verdict.code is Exit.INCOMPLETE
+    assert "is not running and has saved no checkpoint;" in verdict.reason
+    save(watched.run, 10)
+    watcher.catch_up()
+    verdict = run(Watch(), *words, *hurry)
+    assert verdict.code is Exit.INCOMPLETE
+    assert verdict.reason == (
+        f"the training in {watched.run} is not running and has saved step 10 of 50; once it runs"
+        " again the same command goes on; step 10 PASS; 2 checkpoints evaluated in"
+        f" {watched.out}"
+    )
+    assert run(Watch(), *words, "--once").code is Exit.OK
+
+
 def test_without_a_start_there_is_nothing_to_compare_with(watched):
     """Its evaluation failing ends the watch, and says so."""
     watcher, _ = watched(evaluate=lambda spec, folder, log: 4)
@@ -262,6 +324,8 @@ def test_the_shipped_settings_are_valid_and_unknown_keys_are_refused():
         read_watch_settings("paper", ["slice.items=3"])
     with pytest.raises(UsageError, match=r"neither a .toml file nor one of"):
         read_watch_settings("papers")
+    with pytest.raises(UsageError, match="patience_s: expected more than 0, got 0"):
+        read_watch_settings("paper", ["patience_s=0"])
 
 
 def _timeline(watched):

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from trainer.config import GRPORecipe
 from trainer.data import TrainingRow
 from trainer.estimate import Estimate, estimate
-from trainer.shape import ModelShape
+from trainer.shape import ModelShape, has_weights
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -22,7 +23,7 @@ def print_estimate(
     """Print the estimates; every figure is an upper bound or says that it is rough."""
     cost = estimate(job.recipe, rows, shape, processes=job.place.processes)
     lines = [
-        ("checkpoint", job.recipe.model.checkpoint),
+        ("checkpoint", _checkpoint(job.recipe.model.checkpoint)),
         ("run directory", str(job.out)),
         ("processes", f"{job.place.processes}"),
         ("parameters", _parameters(shape, cost)),
@@ -33,6 +34,11 @@ def print_estimate(
     for name, text in lines:
         console.print(f"[bold]{name}[/bold] {text}", highlight=False, soft_wrap=True)
     _print_memory(console, cost, job.place.processes)
+
+
+def _checkpoint(spec: str) -> str:
+    absent = Path(spec).expanduser().is_dir() and not has_weights(spec)
+    return f"{spec} (it has no weights; training needs them)" if absent else spec
 
 
 def _parameters(shape: ModelShape, cost: Estimate) -> str:

@@ -127,10 +127,10 @@ def _dry_run(job: Job, console: Console) -> Verdict:
     from trainer.checks import print_report
     from trainer.cli.dryrun import print_estimate
     from trainer.config import require_enough_rows
-    from trainer.shape import read_shape
+    from trainer.shape import has_weights, read_shape
 
     shape = read_shape(job.recipe.model.checkpoint)
-    if Path(job.recipe.model.checkpoint).is_dir():  # a hub id's weights are not fetched for this
+    if has_weights(job.recipe.model.checkpoint):  # a hub id's are not fetched for this
         run.refuse_other(job.out, _manifest(job))
     report = _check(job, shape.grid, console)
     print_report(console, report)

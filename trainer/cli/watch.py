@@ -97,6 +97,9 @@ def _conclude(console: Console, out: Path, run: Path, watcher: Watcher) -> Verdi
     looks = read_looks(out)
     where = f"{len(looks)} checkpoints evaluated in {out}"
     judged = [look for look in looks if look.judgement]
+    if watcher.interrupted:
+        newest = f"step {judged[-1].step} {judged[-1].judgement}; " if judged else ""
+        return Verdict(Exit.INCOMPLETE, f"{_interruption(run)}; {newest}{where}")
     if watcher.failures:
         return Verdict(Exit.INCOMPLETE, f"{len(watcher.failures)} could not be evaluated; {where}")
     if not judged:
@@ -110,3 +113,14 @@ def _conclude(console: Console, out: Path, run: Path, watcher: Watcher) -> Verdi
         Judgement.INCOMPLETE: Exit.INCOMPLETE,
     }[Judgement(str(last.judgement))]
     return Verdict(code, f"step {last.step} {last.judgement}, {last.reason}; {where}")
+
+
+def _interruption(run: Path) -> str:
+    from trainer.saved import saved_checkpoints
+
+    saved = saved_checkpoints(run)
+    got = f"step {saved[-1].step} of {saved[-1].max_steps}" if saved else "no checkpoint"
+    return (
+        f"the training in {run} is not running and has saved {got}; once it runs again the same"
+        " command goes on"
+    )

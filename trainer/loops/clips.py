@@ -12,8 +12,10 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from types import TracebackType
 from typing import Self
 
+import numpy as np
+
 from harness.errors import MediaError
-from harness.schema import Clip, Failure, Media
+from harness.schema import Clip, Failure, Media, MediaKind
 from harness.video.decode import decode
 from harness.video.worker import Decoder, Worker
 from trainer.sections import DataSettings, FrameSettings
@@ -55,6 +57,19 @@ class ClipLoader:
         done: Future[Decoded] = Future()
         done.set_result(self._here(media))
         return done
+
+    def blank(self, frames: int) -> Clip:
+        """Return a black video of one square of the grid, to show where nothing was decoded."""
+        return Clip(
+            key=f"blank-{frames}x{self._grid}",
+            kind=MediaKind.VIDEO,
+            frames=np.zeros((frames, self._grid, self._grid, 3), np.uint8),
+            indices=tuple(range(frames)),
+            timestamps=tuple(map(float, range(frames))),
+            fps=1.0,
+            total_frames=frames,
+            duration_s=float(frames),
+        )
 
     def close(self) -> None:
         """End the workers; what is under way is abandoned."""

@@ -3,6 +3,7 @@
 - A medium that several rows of a batch show is encoded once; its features go to every row.
 - Only the last columns, where the completions are, reach the language model head.
 - Vision tokens without features raise, see `trainer.loops.guards`.
+- FSDP is told of weights that are used outside of the forward pass of their module.
 
 All of it is hooked to the model below the head (``base_model``), inside whatever wraps it for
 several processes, so gradients are reduced as always.
@@ -22,6 +23,7 @@ _INPUTS = {
     "video": ("pixel_values_videos", "video_grid_thw"),
 }
 SHOWN, KEPT = "shown", "kept"
+_FEATURES = "get_video_features"
 
 
 def vision_ids(model: Any) -> dict[str, int]:
@@ -51,12 +53,18 @@ def extend(model: Any) -> None:
     backbone.register_forward_pre_hook(_encode_once, with_kwargs=True)
     backbone.register_forward_pre_hook(trim.take, with_kwargs=True)
     backbone.register_forward_hook(trim.cut)
+    backbone.register_forward_hook(lambda *_: _gather_head(model))
     refuse_blindness(backbone, vision_ids(model))
 
 
-def encode(backbone: Any, inputs: dict[str, Any]) -> dict[str, Any]:
+def encode(model: Any, inputs: dict[str, Any]) -> dict[str, Any]:
     """Replace the pixels in `inputs` by the features that every row shows, for `generate`."""
-    _, changed = _encode_once(backbone, (), inputs) or ((), inputs)
+    from torch.distributed.fsdp import register_fsdp_forward_method
+
+    if _FEATURES not in vars(model):
+        # FSDP gathers the weights of patches and merger for what it knows to be a forward pass.
+        register_fsdp_forward_method(model, _FEATURES)
+    _, changed = _encode_once(model, (), inputs) or ((), inputs)
     return changed
 
 
@@ -83,6 +91,19 @@ def _encode_once(
     features = backbone.get_video_features(torch.cat(pixels), torch.cat(grids), return_dict=True)
     outputs = {modality: _listed(features, listed) for modality, listed in places.items()}
     return args, {**kwargs, "mm_encoder_outputs": outputs}
+
+
+def _gather_head(model: Any) -> None:
+    """Have FSDP gather the head's weights and, in the backward pass, add up their gradients.
+
+    TRL reads the weights of the head and never calls it. FSDP knows nothing of that, and each
+    process would get the gradient of its own rows for its part of the head.
+    """
+    from torch.distributed.fsdp import FSDPModule
+
+    head = model.get_output_embeddings()
+    if isinstance(head, FSDPModule):
+        head.unshard()
 
 
 def _listed(features: Any, places: list[int]) -> Any:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from harness import prompts
@@ -39,7 +39,7 @@ class PromptInputs:
     """What the processor made of the clips, by the name the model takes it under. The first axis
     counts patches (``pixel_values*``) or media (all others)."""
     failure: Failure | None = None
-    """Why there is nothing to see. Such a row is dropped from every loss."""
+    """Why a blank video is shown in place of the row's media. Such a row is in no loss."""
 
     @property
     def nbytes(self) -> int:
@@ -138,10 +138,15 @@ class InputBuilder:
         return inputs
 
     def _failed(self, sample_id: str, prompt: Prompt, failure: Failure) -> PromptInputs:
-        """Stand in for a row that cannot be shown: one token that belongs to no loss."""
+        """Ask about a blank video.
+
+        A process whose rows all failed has to call the vision tower, too: sharded layers (FSDP,
+        DeepSpeed) gather their weights from all processes when they are called, so that all have to
+        call the same ones.
+        """
         self.failures[sample_id] = failure
-        ids = (int(self._processor.tokenizer.eos_token_id),)
-        return PromptInputs(id=sample_id, prompt=prompt, ids=ids, failure=failure)
+        blank = self._processed(sample_id, prompt, (self._clips.blank(self._frames_per_grid),))
+        return replace(blank, failure=failure)
 
     def _processed(self, sample_id: str, prompt: Prompt, clips: tuple[Clip, ...]) -> PromptInputs:
         self.processor_calls += 1

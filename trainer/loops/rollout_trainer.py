@@ -139,8 +139,10 @@ class RolloutTrainer(ExactResume, GRPOTrainer, ABC):  # type: ignore[misc]
         twins = self.twins_of(self._shown)
         seen = [at for at, row in enumerate(self._shown) if row.failure is None]
         asked = [*(self._shown[at] for at in seen), *twins.values()]
-        sampled, logps = self._rollouts.sample(self, asked) if asked else ([], None)
-        self._twins = dict(zip(twins, sampled[len(seen) :], strict=True))
+        # Sampling takes all processes where weights are sharded: one whose rows all failed samples
+        # for one of them, and what it gets belongs to nothing.
+        sampled, logps = self._rollouts.sample(self, asked or self._shown[:1])
+        self._twins = dict(zip(twins, sampled[len(seen) :], strict=False))
         ids = self._spread(seen, sampled, [int(self._tokenizer.eos_token_id)])
         return ids, None if logps is None else self._spread(seen, logps, [0.0])
 

@@ -61,9 +61,8 @@ class PolicyRollouts:
             trainer.accelerator.autocast(),
             trainer._dist.summon_full_params(trainer.model_wrapped, recurse=False),
         ):
-            whole = model.get_base_model() if hasattr(model, "peft_config") else model
             output = model.generate(
-                **forward.encode(whole.base_model, inputs),
+                **forward.encode(model, inputs),
                 generation_config=trainer.generation_config,
             )
         return [
