@@ -12,9 +12,10 @@ import dataclasses
 import fcntl
 import json
 import os
+import shutil
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -112,6 +113,14 @@ def write_json(path: Path, content: Mapping[str, Any]) -> None:
     beside = path.with_name(f".{path.name}.{os.getpid()}")
     beside.write_text(json.dumps(content, indent=2, sort_keys=True) + "\n", encoding="utf-8")
     beside.replace(path)
+
+
+def write_folder(folder: Path, write: Callable[[Path], None]) -> None:
+    """Have a new folder written beside its place and move it there whole: a kill leaves no half."""
+    beside = folder.with_name(f".{folder.name}.new")
+    shutil.rmtree(beside, ignore_errors=True)
+    write(beside)
+    beside.rename(folder)
 
 
 def write_parquet(folder: Path, records: Mapping[str, Record]) -> None:

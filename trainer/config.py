@@ -1,7 +1,7 @@
 """The recipe of a training run: one TOML file, read into frozen dataclasses.
 
-Three presets come with each algorithm, where they make sense: ``paper`` (the paper's values),
-``code`` (those of its published code) and ``tiny`` (a model and data for two CPU cores).
+Presets come with each algorithm, where they make sense: ``paper`` (the paper's values), ``code``
+(those of its published code), and the miniature's ``tiny`` (two CPU cores) and ``gpu`` (one GPU).
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ def read_recipe(algorithm: Algorithm, config: str, assignments: Sequence[str] = 
 
     Args:
         algorithm: Whose recipe it is.
-        config: Path of a TOML file, or a preset: ``paper``, ``code`` or ``tiny``.
+        config: Path of a TOML file, or a preset, such as ``paper`` or ``tiny``.
         assignments: Values that replace the file's.
 
     Raises:
@@ -108,7 +108,7 @@ def find_recipe(algorithm: Algorithm, config: str) -> Path:
 def presets_of(algorithm: Algorithm) -> dict[str, Path]:
     """Map preset names to the recipe files that come with the trainer."""
     files = {"paper": RECIPES / f"{algorithm}.toml"}
-    files |= {name: RECIPES / f"{algorithm}-{name}.toml" for name in ("code", "tiny")}
+    files |= {name: RECIPES / f"{algorithm}-{name}.toml" for name in ("code", "tiny", "gpu")}
     return {name: path for name, path in files.items() if path.is_file()}
 
 

@@ -1,5 +1,6 @@
 """Statistics of scores whose items share videos; one module per question asked of the data."""
 
+from harness.stats.crossed import crossed_estimate
 from harness.stats.estimate import (
     Estimate,
     clustered_estimate,
@@ -15,6 +16,7 @@ __all__ = [
     "Estimate",
     "bounds",
     "clustered_estimate",
+    "crossed_estimate",
     "holm",
     "items_needed",
     "minimum_detectable_effect",

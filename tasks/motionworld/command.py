@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from argparse import ArgumentParser, Namespace
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,15 +9,16 @@ from typing import TYPE_CHECKING
 
 from harness.cli.exits import Exit, Verdict
 from harness.errors import UsageError
+from harness.store import write_folder
 
 if TYPE_CHECKING:
     from tasks.motionworld.splits import Split
 
 DEFAULT_OUT = Path("results/world")
 CHECKPOINT = "checkpoint"
-"""Folder of the untaught model, beside the splits."""
-FIRST_LESSON = ("order",)
-"""What an untaught model of this size learns first, in a minute on two cores."""
+"""Folder of the model that has seen nothing yet, beside the splits."""
+FIRST_LESSON = ("direction", "order", "colour", "place")
+"""What a model learns in minutes on two cores: two aspects of time, two kinds of still picture."""
 
 
 class World:
@@ -65,14 +65,15 @@ class World:
         aspects = _chosen(args.aspects)
         if args.out.exists():
             raise UsageError(f"{args.out} exists; remove it or choose another --out")
-        beside = args.out.with_name(f".{args.out.name}.new")
-        shutil.rmtree(beside, ignore_errors=True)
-        if not args.no_checkpoint:
-            from tasks.motionworld.checkpoint import build
 
-            build(beside / CHECKPOINT, args.seed)
-        write_world(beside, args.seed, aspects, self._splits or SPLITS)
-        beside.rename(args.out)
+        def write(folder: Path) -> None:
+            if not args.no_checkpoint:
+                from tasks.motionworld.checkpoint import build
+
+                build(folder / CHECKPOINT, args.seed)
+            write_world(folder, args.seed, aspects, self._splits or SPLITS)
+
+        write_folder(args.out, write)
         return Verdict(Exit.OK, f"the world is in {args.out}")
 
 

@@ -55,7 +55,7 @@ class MotionWorld(Benchmark):
     """Seven aspects of time, asked about pairs of conflicting clips."""
 
     name = "motionworld"
-    version = 1
+    version = 2
     title = "MotionWorld"
     homepage = "tasks/motionworld"
     official_frames = FRAMES

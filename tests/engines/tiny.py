@@ -15,7 +15,7 @@ from typing import Any
 import torch
 import transformers
 
-from tasks.demo.checkpoint import CHAT_TEMPLATE, VISION_TOKENS, train_tokenizer
+from tasks.motionworld.tokenizer import CHAT_TEMPLATE, VISION_TOKENS, train_tokenizer
 
 SEED = 0
 PATCH_14 = {"patch_size": 14, "merge_size": 2, "temporal_patch_size": 2}

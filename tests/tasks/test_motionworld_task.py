@@ -15,7 +15,7 @@ from tasks.motionworld.aspects import ASPECTS
 from tasks.motionworld.command import FIRST_LESSON, World
 from tasks.motionworld.drawing import N_FRAMES, SIDE
 from tasks.motionworld.folder import MANIFEST, write_world
-from tasks.motionworld.splits import Split
+from tasks.motionworld.splits import VERSION, Split
 from tasks.motionworld.stills import STILLS
 from tasks.motionworld.task import FRAMES, MotionWorld, MotionWorldStills
 from trainer.data import read_training_rows
@@ -117,7 +117,7 @@ def test_a_world_may_be_about_some_aspects_only(world: Path, tmp_path: Path) -> 
 def test_the_folder_says_which_world_it_is(world: Path) -> None:
     """Version, seed, aspects and the size of every split are written beside the rows."""
     manifest = json.loads((world / MANIFEST).read_text())
-    assert (manifest["version"], manifest["seed"]) == (1, 0)
+    assert (manifest["version"], manifest["seed"]) == (VERSION, 0)
     assert manifest["aspects"] == [*ASPECTS, *STILLS]
     assert [split["name"] for split in manifest["splits"]] == ["sft", "test"]
 

@@ -40,9 +40,9 @@ def test_every_preset_that_ships_is_a_valid_recipe(algorithm, preset):
 
 def test_each_algorithm_has_the_papers_recipe_and_a_tiny_one():
     """``code`` exists where the published code departs from the paper."""
-    assert set(presets_of(Algorithm.SFT)) == {"paper", "tiny"}
-    assert set(presets_of(Algorithm.GRPO)) == {"paper", "code", "tiny"}
-    assert set(presets_of(Algorithm.TGRPO)) == {"paper", "code", "tiny"}
+    assert set(presets_of(Algorithm.SFT)) == {"paper", "tiny", "gpu"}
+    assert set(presets_of(Algorithm.GRPO)) == {"paper", "code", "tiny", "gpu"}
+    assert set(presets_of(Algorithm.TGRPO)) == {"paper", "code", "tiny", "gpu"}
 
 
 def test_the_paper_preset_holds_the_papers_values():

@@ -24,7 +24,7 @@ def build(folder: Path) -> Path:
     import torch
     import transformers
 
-    from tasks.demo.checkpoint import CHAT_TEMPLATE, VISION_TOKENS, train_tokenizer
+    from tasks.motionworld.tokenizer import CHAT_TEMPLATE, VISION_TOKENS, train_tokenizer
 
     if folder.exists():
         return folder
