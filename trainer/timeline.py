@@ -134,9 +134,20 @@ def plot(timelines: Sequence[Timeline], path: Path) -> None:
         _draw_metric(next(panels), metric, timelines)
     for empty in panels:
         empty.set_axis_off()
+    save(figure, path)
+
+
+def save(figure: Any, path: Path) -> None:
+    """Write a matplotlib figure so that readers see the old or the new picture."""
     beside = path.with_name(f".{path.name}")
     figure.savefig(beside, dpi=120, format=path.suffix.removeprefix(".") or "png")
     beside.replace(path)
+
+
+def running_mean(values: Sequence[float]) -> list[float]:
+    """Average every value with those before it, `_WINDOW` of them where there are so many."""
+    recent = (values[max(0, at - _WINDOW) : at] for at in range(1, len(values) + 1))
+    return [fmean(window) for window in recent]
 
 
 def _draw_scores(panel: Any, task: str, timelines: Sequence[Timeline]) -> None:
@@ -179,8 +190,7 @@ def _smoothed(timeline: Timeline, metric: str) -> tuple[Sequence[int], Sequence[
         known = {step: mean for step, mean in means.items() if mean is not None}
         return list(known), list(known.values())
     steps, values = timeline.curve(metric)
-    recent = [values[max(0, at - _WINDOW) : at] for at in range(1, len(values) + 1)]
-    return steps, [fmean(window) for window in recent]
+    return steps, running_mean(values)
 
 
 def _label(panel: Any, title: str, what: str) -> None:

@@ -8,6 +8,7 @@ imports nothing heavy at its top, so that ``videor1 --help`` answers at once.
 from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
+from collections.abc import Sequence
 from typing import Protocol
 
 from harness.cli.exits import Verdict
@@ -32,3 +33,10 @@ class Command(Protocol):
 def installed() -> dict[str, Command]:
     """Map command names to commands, in alphabetical order."""
     return {name: point.load()() for name, point in sorted(discover(ENTRY_POINT_GROUP).items())}
+
+
+def run(command: Command, words: Sequence[str]) -> Verdict:
+    """Run a command on words as a shell would pass them, from another command."""
+    parser = ArgumentParser(allow_abbrev=False)
+    command.configure(parser)
+    return command.run(parser.parse_args(words))

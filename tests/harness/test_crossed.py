@@ -12,8 +12,8 @@ def test_two_seeds_by_three_clips_by_hand() -> None:
 
     Mean 5/6. Means of seeds 2/3 and 1: MS_seeds = 3 ((1/6)^2 + (1/6)^2) / 1 = 1/6. Means of clips
     1, 1/2, 1: MS_clips = 2 (2 (1/6)^2 + (1/3)^2) / 2 = 1/6. Rest: every deviation is +-1/6 or
-    +-1/3, sum of squares 4/36 + 2/9 = 1/3, over (1)(2): MS_rest = 1/6. So seeds add nothing to what is
-    left over, and the variance is (1/6 + 0) / 6 with two degrees of freedom.
+    +-1/3, sum of squares 4/36 + 2/9 = 1/3, over (1)(2): MS_rest = 1/6. So seeds add nothing to
+    what is left over, and the variance is (1/6 + 0) / 6 with two degrees of freedom.
     """
     estimate = crossed_estimate([[1, 0, 1], [1, 1, 1]])
     assert estimate.mean == pytest.approx(5 / 6)

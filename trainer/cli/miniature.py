@@ -1,0 +1,169 @@
+"""``videor1 miniature``: the paper's experiment from nothing to its table, in one command."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, Namespace
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from harness.cli.exits import Exit, Verdict
+from harness.cli.flags import count
+from harness.errors import UsageError, missing_extra
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from trainer.miniature.arms import Arm
+    from trainer.miniature.schedule import Progress, Schedule
+    from trainer.miniature.stages import Experiment
+
+DEFAULT_OUT = Path("results/runs/miniature")
+
+
+class Miniature:
+    """The ``miniature`` command."""
+
+    help = "Video-R1's ablation on small clips: SFT, GRPO, T-GRPO, evaluated, with a table"
+
+    def configure(self, parser: ArgumentParser) -> None:
+        """Declare the experiment's size and where it goes."""
+        parser.add_argument(
+            "--config",
+            default="tiny",
+            metavar="FILE.toml",
+            help="tiny (two CPU cores), gpu (one GPU) or a file (default: %(default)s)",
+        )
+        parser.add_argument(
+            "--set", action="append", default=[], metavar="SECTION.FIELD=VALUE", help="change it"
+        )
+        parser.add_argument(
+            "--seeds", type=count, default=1, metavar="N", help="trainings of each arm (default: 1)"
+        )
+        parser.add_argument(
+            "--steps", type=count, metavar="N", help="updates of reinforcement learning"
+        )
+        parser.add_argument(
+            "--arms", metavar="A,B", help="only these (sft, zero, grpo, tgrpo-video, tgrpo)"
+        )
+        parser.add_argument(
+            "--jobs", type=count, default=2, metavar="N", help="commands at a time (default: 2)"
+        )
+        parser.add_argument(
+            "--out", type=Path, default=DEFAULT_OUT, metavar="DIR", help="(default: %(default)s)"
+        )
+        parser.add_argument("--dry-run", action="store_true", help="print the commands, run none")
+
+    def run(self, args: Namespace) -> Verdict:
+        """Run what is not done yet, then write and print the result."""
+        from rich.console import Console
+
+        from trainer.locks import locked
+        from trainer.miniature.prepare import claim, prepare
+        from trainer.miniature.schedule import Schedule
+
+        experiment = _experiment(args)
+        if args.dry_run:
+            return _dry_run(experiment)
+        for package in ("trl", "matplotlib"):
+            if find_spec(package) is None:
+                raise missing_extra(package, "train")
+        console = Console(stderr=True)
+        claim(experiment)
+        with locked(experiment.out):
+            schedule = Schedule(experiment.out, jobs=args.jobs, threads=experiment.settings.threads)
+            try:
+                prepare(experiment, console.print)
+                _run(experiment, schedule, console)
+            except KeyboardInterrupt:
+                return Verdict(
+                    Exit.INTERRUPTED,
+                    f"what is in {experiment.out} is kept; run the same command to go on",
+                )
+            for name, reason in schedule.failed.items():
+                console.print(f"{name}: {reason}", style="red", markup=False, soft_wrap=True)
+            if schedule.failed:
+                names = ", ".join(schedule.failed)
+                return Verdict(Exit.INCOMPLETE, f"{names} failed; run the same command to go on")
+            return _conclude(experiment)
+
+
+def _experiment(args: Namespace) -> Experiment:
+    from trainer.miniature.settings import read_miniature
+    from trainer.miniature.stages import Experiment
+
+    return Experiment(
+        out=args.out,
+        settings=read_miniature(args.config, args.set),
+        seeds=range(args.seeds),
+        arms=_arms(args.arms),
+        steps=args.steps,
+    )
+
+
+def _arms(names: str | None) -> tuple[Arm, ...]:
+    """Return the chosen arms; what one of them goes on with has to be among them."""
+    from trainer.miniature.arms import ARMS, UNTAUGHT
+
+    known = {arm.name: arm for arm in ARMS}
+    chosen = list(known) if names is None else [name.strip() for name in names.split(",")]
+    unknown = [name for name in chosen if name not in known]
+    if unknown:
+        raise UsageError(f"--arms: no arm {unknown[0]!r}; there are {', '.join(known)}")
+    arms = tuple(arm for arm in ARMS if arm.name in chosen)
+    for arm in arms:
+        if arm.start not in (UNTAUGHT, *chosen):
+            raise UsageError(f"--arms: {arm.name} goes on with {arm.start}; name it, too")
+    return arms
+
+
+def _dry_run(experiment: Experiment) -> Verdict:
+    from rich.console import Console
+
+    stages = experiment.stages()
+    for stage in stages:
+        Console().print(str(stage), markup=False, highlight=False, soft_wrap=True)
+    return Verdict(Exit.OK, f"{len(stages)} commands; nothing was run")
+
+
+def _run(experiment: Experiment, schedule: Schedule, console: Console) -> None:
+    """Run the stages under a progress bar; elsewhere than on a terminal, a line per change."""
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
+    from rich.progress import Progress as Bar
+
+    columns = (
+        BarColumn(bar_width=20), MofNCompleteColumn(), TimeElapsedColumn(),
+        TextColumn("{task.description}"),
+    )  # fmt: skip
+    with Bar(*columns, console=console, disable=not console.is_terminal) as bar:
+        task = bar.add_task("", total=None)
+        said = ""
+
+        def show(progress: Progress) -> None:
+            nonlocal said
+            running = ", ".join(process.stage.name for process in progress.running)
+            bar.update(task, total=progress.total, completed=progress.done, description=running)
+            if running != said and not console.is_terminal:
+                console.print(f"{progress.done} of {progress.total} done; {running}", markup=False)
+            said = running
+
+        schedule.run(experiment.beginnings(), show)
+        if not schedule.failed:
+            schedule.run(experiment.stages(), show)
+
+
+def _conclude(experiment: Experiment) -> Verdict:
+    """Write and print the tables, and say what they say of the paper's claims."""
+    from rich.console import Console
+
+    from harness.board.text import WIDTH, print_board
+    from trainer.miniature.claims import judge, summary
+    from trainer.miniature.outcome import read_outcome
+    from trainer.miniature.pages import grids, write_pages
+
+    outcome = read_outcome(experiment.out, experiment.seeds, experiment.arms)
+    files = write_pages(experiment.out, outcome)
+    console = Console()
+    print_board(console if console.is_terminal else Console(width=WIDTH), grids(outcome))
+    written = ", ".join(file.name for file in files)
+    return Verdict(Exit.OK, f"{summary(judge(outcome))}; {written} in {experiment.out}")

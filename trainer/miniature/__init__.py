@@ -1,0 +1,8 @@
+"""The paper's experiment at a scale that anyone can repeat: `videor1 miniature`.
+
+- `settings`: how large everything is. `arms`: what is trained from what, and how it is examined.
+- `prepare`: the world and the untaught models. `stages`: every step as a command of ``videor1``;
+  `schedule` runs them, some at a time, and remembers what is done.
+- `outcome`: scores over clips and seeds. `claims`: what the paper says and what they say of it.
+  `pages`: the table, the curves and the page that shows both.
+"""

@@ -1,0 +1,95 @@
+"""How the reinforcement learning of every arm went: one picture over all seeds."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+from harness.errors import missing_extra
+from trainer.config import Algorithm
+from trainer.miniature.arms import ARMS, Arm
+from trainer.timeline import ACCURACY, GAP, REWARD, Timeline, read_timeline, running_mean, save
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Panel:
+    title: str
+    unit: str
+    metric: str
+    twin: str | None = None
+    """What is drawn beside it, dashed."""
+
+
+_PANELS = (
+    _Panel(title="reward", unit="reward", metric=REWARD),
+    _Panel(
+        title="accuracy, all ordered (dashed: shuffled clips)",
+        unit="share correct",
+        metric=ACCURACY,
+        twin="temporal/shuffled",
+    ),
+    _Panel(
+        title="temporal gap of the clips: ordered - shuffled",
+        unit="difference of accuracy",
+        metric=GAP,
+    ),
+    _Panel(title="length of an answer", unit="tokens", metric="completions/mean_length"),
+)
+_SIZE = (10.0, 6.5)
+"""Width and height in inches."""
+
+
+def rl_arms(arms: Sequence[Arm]) -> list[Arm]:
+    """Return the arms that have a reward."""
+    return [arm for arm in arms if arm.algorithm is not Algorithm.SFT]
+
+
+def draw_curves(out: Path, arms: Sequence[Arm], seeds: Sequence[int], path: Path) -> None:
+    """Draw reward, accuracy, temporal gap and length over the steps of reinforcement learning.
+
+    A thin line per seed, a thick one for the running mean over all seeds.
+
+    Raises:
+        UsageError: matplotlib is not installed.
+    """
+    try:
+        from matplotlib.figure import Figure
+    except ImportError:
+        raise missing_extra("matplotlib", "train") from None
+    figure = Figure(figsize=_SIZE, layout="constrained")
+    axes = figure.subplots(2, 2).flatten()
+    for arm in rl_arms(arms):
+        folders = [out / f"seed-{seed}" / arm.name for seed in seeds]
+        runs = [read_timeline(folder, folder) for folder in folders]
+        for axis, panel in zip(axes, _PANELS, strict=True):
+            _draw(axis, panel, arm, runs)
+    for axis, panel in zip(axes, _PANELS, strict=True):
+        axis.set(title=panel.title, xlabel="step", ylabel=panel.unit)
+        if panel.metric == GAP:
+            axis.axhline(0, color="grey", linewidth=0.8)
+    handles, labels = axes[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=2)
+    save(figure, path)
+
+
+def _draw(axis: Any, panel: _Panel, arm: Arm, runs: Sequence[Timeline]) -> None:
+    colour = f"C{ARMS.index(arm)}"
+    for run in runs:
+        axis.plot(*run.curve(panel.metric), color=colour, alpha=0.2, linewidth=0.6)
+    axis.plot(*_mean_curve(runs, panel.metric), color=colour, label=arm.title)
+    if panel.twin is not None:
+        axis.plot(*_mean_curve(runs, panel.twin), color=colour, linestyle="--")
+
+
+def _mean_curve(runs: Sequence[Timeline], metric: str) -> tuple[list[int], list[float]]:
+    """Return steps, and the running mean of the mean over the seeds that logged each of them."""
+    values: defaultdict[int, list[float]] = defaultdict(list)
+    for run in runs:
+        for step, value in zip(*run.curve(metric), strict=True):
+            values[step].append(value)
+    steps = sorted(values)
+    return steps, running_mean([fmean(values[step]) for step in steps])

@@ -1,0 +1,130 @@
+"""Choosing the checkpoint that comes with the package, and writing its card.
+
+    python -m trainer.miniature.embed results/runs/miniature tasks/motionworld/trained
+
+The choice is made on the development split; the card shows the test split.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from harness.errors import UsageError
+from harness.schema import Variant
+from harness.store import SUMMARY, write_json
+from trainer.looks import read_looks
+from trainer.miniature.arms import SFT, VARIANTS
+from trainer.miniature.prepare import MANIFEST
+
+_NOT_NEEDED = ("optimizer.pt", "scheduler.pt", "rng_state.pth", "trainer_state.json")
+_MOST_BYTES = 8_000_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Candidate:
+    """The end of one training."""
+
+    seed: int
+    arm: str
+    checkpoint: Path
+    dev: float
+    """Score on the development split, in points."""
+
+
+def main() -> int:
+    """Copy the best checkpoint of an experiment and write its card."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("experiment", type=Path)
+    parser.add_argument("target", type=Path)
+    args = parser.parse_args()
+    best = max(candidates(args.experiment), key=lambda one: one.dev)
+    embed(best, args.experiment, args.target)
+    print(f"{best.checkpoint}: {best.dev:.1f} on the development split")  # noqa: T201
+    return 0
+
+
+def candidates(experiment: Path) -> Iterator[Candidate]:
+    """Yield the last checkpoint of every seed and arm that learned from rewards."""
+    for folder in sorted(experiment.glob("seed-*/watch/*")):
+        if folder.name == SFT.name:
+            continue  # its examined checkpoint is one that has still something to learn
+        last = read_looks(folder)[-1]
+        scores = [score.score for score in last.scores.values() if score.score is not None]
+        yield Candidate(
+            seed=int(folder.parents[1].name.removeprefix("seed-")),
+            arm=folder.name,
+            checkpoint=Path(last.checkpoint),
+            dev=sum(scores) / len(scores),
+        )
+
+
+def embed(chosen: Candidate, experiment: Path, target: Path) -> None:
+    """Copy what an engine needs of a checkpoint, and write ``card.json`` and ``README.md``."""
+    weights = chosen.checkpoint / "model.safetensors"
+    if weights.stat().st_size > _MOST_BYTES:
+        raise UsageError(f"{weights} has more than {_MOST_BYTES:,} bytes")
+    target.mkdir(parents=True, exist_ok=True)
+    for file in sorted(chosen.checkpoint.iterdir()):
+        if file.name not in _NOT_NEEDED and file.suffix != ".bin":
+            shutil.copyfile(file, target / file.name)
+    card = _card(chosen, experiment)
+    write_json(target / "card.json", card)
+    (target / "README.md").write_text(_page(card), encoding="utf-8")
+
+
+def _card(chosen: Candidate, experiment: Path) -> dict[str, Any]:
+    settings = json.loads((experiment / MANIFEST).read_text(encoding="utf-8"))
+    return {
+        "command": f"videor1 miniature --seeds {chosen.seed + 1}",
+        "seed": chosen.seed,
+        "arm": chosen.arm,
+        "aspects": settings["world"]["aspects"],
+        "world_seed": settings["world"]["seed"],
+        "dev": round(chosen.dev, 1),
+        "test": {
+            f"{task}/{variant}": _score(experiment, chosen, variant, task)
+            for variant, tasks in VARIANTS.items()
+            for task in tasks
+        },
+    }
+
+
+def _score(experiment: Path, chosen: Candidate, variant: Variant, task: str) -> dict[str, Any]:
+    run = experiment / f"seed-{chosen.seed}" / "test" / f"{chosen.arm}-{variant}"
+    summary = json.loads((run / SUMMARY).read_text(encoding="utf-8"))["tasks"][task]
+    return {"score": summary["score"], "ci95": summary["ci95"], "n": summary["n"]}
+
+
+def _page(card: dict[str, Any]) -> str:
+    """Write the card for people."""
+    lines = [
+        "# A small Qwen2.5-VL that sees small clips",
+        "",
+        f"Made by `{card['command']}`, arm `{card['arm']}`, seed {card['seed']}; chosen for its"
+        f" score on the development split ({card['dev']}). It was taught"
+        f" {', '.join(card['aspects'])} on clips of 56 x 56 pixels and knows nothing else. Licence"
+        " as the project's.",
+        "",
+        "Test split of the world, clips and pictures that it was not taught with:",
+        "",
+        "| benchmark | frames | score | 95 % interval | items |",
+        "| --- | --- | ---: | ---: | ---: |",
+    ]
+    for name, score in card["test"].items():
+        task, variant = name.split("/")
+        low, high = score["ci95"]
+        lines.append(
+            f"| {task} | {variant} | {score['score']:.1f} | {low:.1f} - {high:.1f} | {score['n']} |"
+        )
+    return "\n".join(lines) + "\n"
+
+
+if __name__ == "__main__":
+    sys.exit(main())
