@@ -22,16 +22,27 @@ _PACKAGES = (
 def make_manifest(
     plan: Plan,
     *,
+    model: str,
     checkpoint: Mapping[str, Any],
     backend: str,
     limit: int | None,
     argv: Sequence[str],
 ) -> dict[str, Any]:
-    """Build ``run.json``; `harness.store.IDENTITY` names the fields a resume must share."""
+    """Build ``run.json``; `harness.store.IDENTITY` names the fields a resume must share.
+
+    Args:
+        plan: What is asked.
+        model: Whose answers they are, as boards show it; the same weights may have many names.
+        checkpoint: Identity of the model.
+        backend: What answers.
+        limit: Items per task, None: all.
+        argv: The command line.
+    """
     return {
         "schema": SCHEMA_VERSION,
         **plan.identity(),
         "protocol_hash": plan.protocol_hash,
+        "model": model,
         "checkpoint": dict(checkpoint),
         "backend": backend,
         "limit": limit,

@@ -109,7 +109,7 @@ def _read(folder: Path, known: dict[Items, Items]) -> Entry:
         entry = partial(
             Entry,
             folder=folder,
-            model=manifest["checkpoint"]["name"],
+            model=manifest["model"],
             protocol=manifest["protocol_hash"],
             created=manifest["created"],
             settings=settings,

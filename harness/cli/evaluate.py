@@ -113,6 +113,7 @@ def _evaluate(job: EvalJob, args: Namespace, console: Console) -> Verdict:
             console.print(f"[yellow]{warning}[/yellow]")
     manifest = make_manifest(
         job.plan,
+        model=job.engine.checkpoint,
         checkpoint=job.engine.identity,
         backend=job.engine.backend,
         limit=args.limit,

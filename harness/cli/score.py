@@ -160,6 +160,7 @@ def _keep(args: Namespace, plan: Plan, records: Mapping[str, Record]) -> None:
     content = sha256(args.responses.read_bytes()).hexdigest()
     manifest = make_manifest(
         plan,
+        model=args.responses.name,
         checkpoint={"name": args.responses.name, "kind": STORED, "sha256": content},
         backend="replay",
         limit=None,

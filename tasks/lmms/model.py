@@ -181,6 +181,7 @@ def _answer(plan: Plan, engine: Engine, folder: Path, workers: int) -> dict[str,
     """Run what the folder still lacks, and return all of its records."""
     manifest = make_manifest(
         plan,
+        model=engine.checkpoint,
         checkpoint=engine.identity,
         backend=engine.backend,
         limit=None,

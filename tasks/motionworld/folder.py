@@ -21,7 +21,7 @@ from typing import Any
 
 from harness.schema import MediaKind
 from tasks.motionworld.drawing import draw, write_clip, write_still
-from tasks.motionworld.splits import EVERYTHING, SPLITS, VERSION, Item, Split, clips, stills
+from tasks.motionworld.splits import EVERYTHING, SPLITS, TEST, VERSION, Item, Split, clips, stills
 from tasks.motionworld.task import QUESTIONS, MotionWorld, MotionWorldStills
 
 MANIFEST = "world.json"
@@ -49,6 +49,13 @@ def write_world(
         "splits": [asdict(split) for split in splits],
     }
     _write_json(folder / MANIFEST, manifest)
+
+
+def write_test(data: Path, seed: int = 0, aspects: Sequence[str] = EVERYTHING) -> None:
+    """Write the test split alone, as two benchmark folders of the data folder `data`."""
+    [split] = [one for one in SPLITS if one.name == TEST]
+    _write_questions(data / MotionWorld.name, clips(split, seed, aspects))
+    _write_questions(data / MotionWorldStills.name, stills(split, seed, aspects))
 
 
 def _write_questions(folder: Path, items: Iterable[Item]) -> None:

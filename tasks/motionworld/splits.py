@@ -50,11 +50,12 @@ class Split:
     """A benchmark: every other question is about a look that is held out of training."""
 
 
+TEST = "test"
 SPLITS = (
     Split(name="sft", pairs=400, stills=400),
     Split(name="rl", pairs=200, stills=200),
     Split(name="dev", pairs=50, stills=50, held_out=True),
-    Split(name="test", pairs=100, stills=100, held_out=True),
+    Split(name=TEST, pairs=100, stills=100, held_out=True),
 )
 
 

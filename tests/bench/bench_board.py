@@ -62,7 +62,8 @@ def _make_run(folder: Path, number: int, questions: pd.DataFrame) -> Path:
     )
     records.sample(frac=1, random_state=number).to_parquet(folder / "records.parquet", index=False)
     manifest = {
-        "checkpoint": {"name": f"model-{number}"},
+        "model": f"model-{number}",
+        "checkpoint": {"weights": f"model-{number}"},
         "protocol_hash": "0123456789ab",
         "created": "2026-01-01T00:00:00+00:00",
         "tasks": list(SHAPES),

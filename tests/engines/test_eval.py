@@ -97,6 +97,7 @@ def test_any_checkpoint_is_evaluated_on_all_four_benchmarks(
     records = read_records(tmp_path)
     assert len(records) == 8
     assert all(record.text is not None and record.output_tokens > 0 for record in records)
+    assert main(["board", str(tmp_path)]) == 0
     grid = checkpoint.frame_grid
     assert all(side % grid == 0 for r in records for size in r.frame_size for side in size)
 

@@ -44,7 +44,8 @@ def _write(folder, name, right, **manifest):
         for number in range(ITEMS)
     ]
     fields = {
-        "checkpoint": {"name": name},
+        "model": name,
+        "checkpoint": {"weights": name},
         "protocol_hash": "cccccccccccc",
         "created": "2026-01-01T00:00:00+00:00",
         "tasks": ["mvbench"],

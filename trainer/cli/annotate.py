@@ -97,7 +97,12 @@ def annotate_rows(args: Namespace, console: Console, engine: Engine) -> Verdict:
     sampling = AnnotationSettings(seed=args.seed).sampling
     plan = make_plan(rows, args.rows, frames, sampling)
     manifest = make_manifest(
-        plan, checkpoint=engine.identity, backend=engine.backend, limit=args.limit, argv=sys.argv
+        plan,
+        model=engine.checkpoint,
+        checkpoint=engine.identity,
+        backend=engine.backend,
+        limit=args.limit,
+        argv=sys.argv,
     )
     with RunWriter(folder, manifest) as run:
         try:

@@ -56,6 +56,12 @@ CLAIMS = (
         worse=SFT,
     ),
     Claim(
+        name="rl-without-order",
+        sentence="so does RL without the temporal reward",
+        better=GRPO,
+        worse=SFT,
+    ),
+    Claim(
         name="cold-start",
         sentence="RL needs SFT before it",
         better=FULL,

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -97,8 +97,12 @@ class Outcome:
         return f"over clips and {len(self.seeds)} seeds: for new clips and new seeds"
 
     def score(self, arm: Arm, measure: Measure) -> Estimate:
-        """Return the mean score of an arm."""
-        return _estimate(self._table(arm, measure))
+        """Return the mean score of an arm; the interval of a score ends where scores do."""
+        found = _estimate(self._table(arm, measure))
+        if measure.minus is not None or found.ci95 is None:
+            return found
+        low, high = found.ci95
+        return replace(found, ci95=(max(0.0, low), min(1.0, high)))
 
     def difference(self, arm: Arm, other: Arm, measure: Measure) -> Estimate:
         """Return by how much an arm scores more than another on the same clips and seeds."""
