@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 DEFAULT_OUT = Path("results/world")
 CHECKPOINT = "checkpoint"
 """Folder of the model that has seen nothing yet, beside the splits."""
+FIRST_WORLD = 1
+"""Seed of the world that docs/miniature.md is about and the tiny recipes were tuned in."""
 FIRST_LESSON = ("direction", "order", "colour", "place")
 """What a model learns in minutes on two cores: two aspects of time, two kinds of still picture."""
 
@@ -43,7 +45,16 @@ class World:
             help="a folder that does not exist yet (default: %(default)s)",
         )
         parser.add_argument(
-            "--seed", type=int, default=0, help="another seed is another world (default: 0)"
+            "--seed",
+            type=int,
+            default=FIRST_WORLD,
+            help="another seed is another world (default: %(default)s)",
+        )
+        parser.add_argument(
+            "--model-seed",
+            type=int,
+            default=0,
+            help="another seed is another model that has seen nothing (default: %(default)s)",
         )
         parser.add_argument(
             "--aspects",
@@ -70,7 +81,7 @@ class World:
             if not args.no_checkpoint:
                 from tasks.motionworld.checkpoint import build
 
-                build(folder / CHECKPOINT, args.seed)
+                build(folder / CHECKPOINT, args.model_seed)
             write_world(folder, args.seed, aspects, self._splits or SPLITS)
 
         write_folder(args.out, write)
