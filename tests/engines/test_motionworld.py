@@ -62,7 +62,8 @@ def test_the_checkpoint_answers_about_a_clip(tmp_path: Path) -> None:
     assert item.row["aspect"] in ASPECTS
     write_clip(tmp_path / "clip.mp4", draw(item.scene))
     clip = decode(Media(path=tmp_path / "clip.mp4"), FRAMES, grid=56)
-    prompt = Prompt(text=video_r1(item.row["problem"], Kind.MULTIPLE_CHOICE, ["up", "down"]))
+    options = unlettered(item.row["options"])
+    prompt = Prompt(text=video_r1(item.row["problem"], Kind.MULTIPLE_CHOICE, options))
     sampling = Sampling(temperature=0.0, max_tokens=24)
     backend = TransformersBackend(resolve(str(folder)))
     asked = [
