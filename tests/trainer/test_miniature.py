@@ -63,6 +63,14 @@ def test_rewards_go_on_from_the_first_checkpoint_that_is_good_enough(tmp_path):
     assert later.checkpoint(0, "sft") == last
 
 
+def test_a_world_without_pictures_is_asked_about_clips_alone(tmp_path):
+    """There is no folder of stills then."""
+    asked = read_miniature("tiny", ['world.aspects=["order"]'])
+    plan = [stage.words for stage in experiment(tmp_path, settings=asked).stages()]
+    tasks = {words[words.index("--tasks") + 1] for words in plan if "--tasks" in words}
+    assert tasks == {"motionworld"}
+
+
 def test_what_others_wait_for_comes_first(tmp_path):
     """Supervision and zero of every seed, with the looks that choose the cold start."""
     first = [stage.name for stage in experiment(tmp_path, seeds=(0,)).beginnings()]

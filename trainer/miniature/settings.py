@@ -10,6 +10,7 @@ from typing import Literal
 from harness.errors import UsageError
 from tasks.motionworld.checkpoint import ModelSize
 from tasks.motionworld.splits import EVERYTHING, Split
+from tasks.motionworld.stills import STILLS
 from trainer.bounds import positive
 from trainer.config import RECIPES, Algorithm, presets_of
 from trainer.settings import build, override, read_toml
@@ -37,6 +38,11 @@ class WorldSettings:
         if unknown or not self.aspects:
             raise ValueError(f"aspects: no {unknown[:1]}; there are {', '.join(EVERYTHING)}")
         positive(self, "sft", "rl", "dev", "test")
+
+    @property
+    def has_stills(self) -> bool:
+        """Whether anything is asked about still pictures."""
+        return any(name in STILLS for name in self.aspects)
 
     @property
     def splits(self) -> tuple[Split, ...]:

@@ -147,11 +147,12 @@ class Experiment:
 
     def _examination(self, seed: int, arm: Arm, variant: Variant, tasks: Sequence[str]) -> Stage:
         out = self.folder(seed) / "test" / f"{arm.name}-{variant}"
+        asked = [task for task in tasks if task == CLIPS or self.settings.world.has_stills]
         return Stage(
             name=f"{_name(seed, arm)}/{variant}",
             words=(
                 "eval", str(self.checkpoint(seed, arm.name)), "--data", str(self.world / "test"),
-                "--tasks", ",".join(tasks), "--variant", variant,
+                "--tasks", ",".join(asked), "--variant", variant,
                 "--backend", self.settings.backend, "--workers", "1",
                 "--frame-cache", str(self.out / "frames"), "--out", str(out),
             ),
