@@ -4,5 +4,6 @@
 - `prepare`: the world and the untaught models. `stages`: every step as a command of ``videor1``;
   `schedule` runs them, some at a time, and remembers what is done.
 - `exam`: what the models answered. `outcome`: scores over clips and seeds. `claims`: what the paper
-  says, and what they say of it. `pages`, `curves`: tables and pictures. `embed`: the checkpoint that comes with the package.
+  says, and what they say of it. `pages`, `curves`: tables and pictures.
+- `embed`: the checkpoint that comes with the package.
 """
