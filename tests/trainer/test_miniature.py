@@ -194,10 +194,11 @@ def test_commands_run_with_their_own_number_of_threads(tmp_path):
 
 
 _INTERRUPTED = """
-import sys
+import signal, sys
 from pathlib import Path
 from trainer.miniature.schedule import Schedule
 from trainer.miniature.stages import Stage
+signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored below a background job
 folder = Path(sys.argv[1])
 script = (
     f"trap 'echo saved >> {folder}/saved; exit 130' INT; touch {folder}/began;"
