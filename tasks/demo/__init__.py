@@ -1,1 +1,1 @@
-"""The embedded default: small clips with known answers in the publishers' layouts, a tiny model."""
+"""The embedded default: clips in the publishers' layouts, and a command that asks about them."""

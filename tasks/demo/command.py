@@ -73,6 +73,8 @@ class Demo:
             runs.append(str(args.out / variant))
             probe = ["--tasks", WORLD[0], "--variant", variant, "--out", runs[-1]]
             verdict = _do(Eval(), "eval", [*common, *probe])
+        if verdict.code is not Exit.OK:
+            return verdict
         _do(Board(), "board", runs)
         if args.backend == "fake" or not BASELINE.exists():
             return verdict
