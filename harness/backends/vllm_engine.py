@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 from dataclasses import dataclass
@@ -10,6 +11,9 @@ from typing import Any
 from harness.backends import chat, lora
 from harness.checkpoint import Checkpoint
 from harness.errors import BackendError, missing_extra
+
+_CPU_BLOCK = 32
+"""Tokens in a block of keys and values: the least that vLLM's attention on a CPU is fast with."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +50,8 @@ def start(checkpoint: Checkpoint, options: EngineOptions, processor: Any) -> Any
     """
     from vllm import EngineArgs, LLMEngine
 
+    # vLLM collects garbage seven times while it loads; the imports need not be walked through.
+    gc.freeze()
     on_cpu = _on_cpu()
     max_tokens = _context_length(checkpoint, options)
     arguments = EngineArgs(
@@ -59,6 +65,8 @@ def start(checkpoint: Checkpoint, options: EngineOptions, processor: Any) -> Any
         tensor_parallel_size=options.tensor_parallel_size,
         distributed_executor_backend=options.executor,
         enable_prefix_caching=True,
+        # What a prefix shares is counted in blocks; on a CPU vLLM would take 128 tokens for one.
+        block_size=_CPU_BLOCK if on_cpu else None,
         mm_processor_cache_gb=options.media_cache_gib,
         limit_mm_per_prompt=dict.fromkeys(("image", "video"), options.media_per_prompt),
         mm_processor_kwargs=chat.media_options(processor),

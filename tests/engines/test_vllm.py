@@ -95,6 +95,15 @@ def test_a_dead_engine_stops_the_run(checkpoint_of):
     backend.close()
 
 
+def test_a_second_question_computes_little_of_the_video_again(backend):
+    """All of its 240 tokens come from the prefix cache, but for a last part of at most 31."""
+    shown = clip(28, 62, frames=80)
+    ask(backend, [request("first", clips=[shown])])
+    before = backend.stats().cached_prompt_tokens
+    ask(backend, [request("second", "And now?", clips=[shown])])
+    assert backend.stats().cached_prompt_tokens - before >= 240 - 31
+
+
 def test_a_request_that_is_too_long_fails_alone(backend):
     """The next question about the same clip is answered, although its frames were prepared."""
     shown = clip(28, 60)

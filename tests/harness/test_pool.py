@@ -100,6 +100,13 @@ def test_clips_are_those_of_decode(tmp_path: Path) -> None:
         assert clip.frames.flags.writeable
 
 
+def test_workers_give_way_to_the_engine() -> None:
+    """They run at a lower priority than the process that drives it."""
+    with fakes() as pool:
+        ((_, (clip,)),) = pool.decode([job("a")])
+        assert os.getpriority(os.PRIO_PROCESS, pid_of(clip)) > os.getpriority(os.PRIO_PROCESS, 0)
+
+
 def test_every_job_comes_back_once() -> None:
     """Two workers share the jobs; a finished worker does not wait for the other."""
     jobs = [job(f"a{index}") for index in range(20)]
