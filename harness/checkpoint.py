@@ -1,4 +1,4 @@
-"""Which model is evaluated: a folder, a LoRA adapter, a hub id or a served model, and its identity.
+"""Which model is evaluated: a folder, a LoRA adapter or a hub id, and its identity.
 
 A checkpoint is a folder as ``save_pretrained`` writes it: config, safetensors weights, tokenizer,
 chat template and processor. What the engines would miss is named here, before any of them starts.
@@ -11,15 +11,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import re
-import urllib.error
-import urllib.request
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 from harness.errors import CheckpointError
 from harness.fingerprint import hash_files, hash_weights
@@ -42,7 +38,6 @@ DOWNLOADED = ("*.json", "*.jinja", "*.txt", "*.model", "*.safetensors")
 
 DEFAULT_FRAME_GRID = 28
 HUB_ID = re.compile(r"(?P<repo>[\w.-]+/[\w.-]+)(@(?P<revision>[\w./-]+))?")
-SERVER_TIMEOUT_S = 10.0
 
 Identity = Mapping[str, Any]
 
@@ -80,19 +75,6 @@ class Checkpoint:
         return max(int(rank) for rank in (config["r"], *config.get("rank_pattern", {}).values()))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ServedModel:
-    """A model behind an OpenAI-compatible server; its weights and processor are out of sight."""
-
-    spec: str
-    name: str
-    base_url: str
-    model: str
-    """Model id in the server's own list."""
-    identity: Identity
-    frame_grid: int = DEFAULT_FRAME_GRID
-
-
 def resolve(spec: str) -> Checkpoint:
     """Find the checkpoint named by a folder, a LoRA adapter folder or ``org/name[@revision]``."""
     folder = _locate(spec)
@@ -109,25 +91,6 @@ def resolve(spec: str) -> Checkpoint:
         "base": _model_identity(base),
     }
     return Checkpoint(spec=spec, name=name, path=base, adapter=folder, identity=identity)
-
-
-def served(base_url: str, model: str | None = None) -> ServedModel:
-    """Ask a server which models it has and pick `model`, or its only one."""
-    base_url = base_url.rstrip("/")
-    listed = {entry["id"]: entry for entry in _listed_models(base_url)}
-    model = next(iter(listed)) if model is None and len(listed) == 1 else model
-    if model is None or model not in listed:
-        raise CheckpointError(
-            f"the server at {base_url} has no model {model!r}; it lists: {', '.join(listed)}"
-        )
-    host = urlsplit(base_url).netloc
-    return ServedModel(
-        spec=f"{model}@{host}",
-        name=model,
-        base_url=base_url,
-        model=model,
-        identity={"server": host, "model": model, "root": listed[model].get("root")},
-    )
 
 
 def _locate(spec: str) -> Path:
@@ -259,19 +222,3 @@ def _display_name(spec: str, folder: Path) -> str:
     if re.fullmatch(r"checkpoint-\d+", folder.name):
         return f"{folder.parent.name}/{folder.name}"
     return folder.name
-
-
-def _listed_models(base_url: str) -> list[dict[str, Any]]:
-    key = os.environ.get("OPENAI_API_KEY", "EMPTY")
-    request = urllib.request.Request(
-        f"{base_url}/models", headers={"Authorization": f"Bearer {key}"}
-    )
-    try:
-        with urllib.request.urlopen(request, timeout=SERVER_TIMEOUT_S) as answer:
-            models: list[dict[str, Any]] = json.load(answer)["data"]
-    except (urllib.error.URLError, OSError, ValueError, KeyError, TypeError) as error:
-        raise CheckpointError(
-            f"no OpenAI-compatible server answers at {base_url}/models: {error}; start it, or check"
-            " --base-url (it usually ends in /v1)"
-        ) from error
-    return models

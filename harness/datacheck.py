@@ -16,7 +16,8 @@ from harness.plan import Plan
 from harness.schema import Failure, FramePolicy, FrameRule, Media, Sample
 from harness.task import Task
 from harness.video.audit import DecordDiffersError
-from harness.video.pool import DecodeJob, DecodePool
+from harness.video.jobs import DecodeJob
+from harness.video.pool import DecodePool
 
 SHOWN = 10
 """Files listed before the rest is only counted."""

@@ -101,7 +101,7 @@ def _fake(spec: str) -> Engine:
 
 def _served(spec: str, choice: EngineChoice) -> Engine:
     from harness.backends.openai import OpenAIBackend, ServerOptions
-    from harness.checkpoint import served
+    from harness.served import served
 
     assert choice.base_url is not None
     url = choice.base_url

@@ -29,8 +29,9 @@ from harness.schema import (
     Variant,
 )
 from harness.store import RunWriter
+from harness.video.jobs import DecodeJob, decode_job, heaviest_first
 from harness.video.order import arrange
-from harness.video.pool import Decoded, DecodeJob, DecodePool, decode_job, heaviest_first
+from harness.video.pool import Decoded, DecodePool
 
 OnRecord = Callable[[Record], None]
 Work = tuple[PlannedTask, Sample]

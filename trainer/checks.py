@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 from harness.errors import DatasetError
 from harness.plan import evenly_spaced
 from harness.schema import Failure, Media, MediaKind
-from harness.video.pool import DecodeJob, DecodePool
+from harness.video.jobs import DecodeJob
+from harness.video.pool import DecodePool
 from trainer.choices import MediaCheck, OnBadRow
 from trainer.data import BadRow, Fault, TrainingRow, parse_rows, thought
 from trainer.sections import DataSettings, FrameSettings

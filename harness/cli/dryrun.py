@@ -12,7 +12,8 @@ from harness.cli.exits import Exit, Verdict
 from harness.datacheck import require_media
 from harness.plan import Plan
 from harness.schema import Failure
-from harness.video.pool import DecodeJob, DecodePool, decode_job
+from harness.video.jobs import DecodeJob, decode_job
+from harness.video.pool import DecodePool
 
 if TYPE_CHECKING:
     from rich.console import Console

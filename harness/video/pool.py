@@ -10,64 +10,17 @@ from __future__ import annotations
 import queue
 import threading
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
-from harness.schema import Clip, Failure, FramePolicy, Media, MediaKind, Variant
+from harness.schema import Clip, Failure
 from harness.video.decode import decode
+from harness.video.jobs import DecodeJob
+from harness.video.room import Room
 from harness.video.worker import Decoder, Worker
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DecodeJob:
-    """The media of one question and how to sample them."""
-
-    media: tuple[Media, ...]
-    policy: FramePolicy
-    grid: int
-    """What the sides of a frame are multiples of, in pixels."""
-
-    @property
-    def max_bytes(self) -> int:
-        """The bytes that its frames take at most."""
-        images = sum(media.kind is MediaKind.IMAGE for media in self.media)
-        frames = images + (len(self.media) - images) * self.policy.max_frames
-        return frames * self.policy.max_pixels * 3
-
-
-def decode_job(media: tuple[Media, ...], policy: FramePolicy, *, grid: int) -> DecodeJob:
-    """Return the job of a question, equal for all questions that show the same frames.
-
-    One decoding serves every order of its frames, and a policy that takes videos whole does not
-    look at the spans that questions ask about.
-    """
-    if policy.whole:
-        media = tuple(replace(one, start_s=None, end_s=None) for one in media)
-    policy = replace(policy, order=Variant.ORDERED, seed=0)
-    return DecodeJob(media=media, policy=policy, grid=grid)
-
-
 Decoded = tuple[DecodeJob, tuple[Clip, ...] | Failure]
-
-
-def heaviest_first(jobs: Iterable[DecodeJob]) -> list[DecodeJob]:
-    """Order jobs by the size of their files, so that no long video is left for the end alone.
-
-    The size stands for the time, which only opening every file would tell. A missing file weighs
-    nothing: its job fails on its own.
-    """
-    return sorted(
-        jobs, key=lambda job: sum(_bytes(media.path) for media in job.media), reverse=True
-    )
-
-
-def _bytes(path: Path) -> int:
-    try:
-        return path.stat().st_size
-    except OSError:
-        return 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,7 +53,7 @@ class DecodePool:
         self, *, workers: int, timeout_s: float, max_bytes: int, decoder: Decoder = decode
     ) -> None:
         self._workers = [Worker(decoder, timeout_s=timeout_s) for _ in range(workers)]
-        self._room = _Room(max_bytes)
+        self._room = Room(max_bytes)
         self._run: _Run | None = None
 
     @property
@@ -158,59 +111,10 @@ class DecodePool:
             self._run = None
 
 
-class _Room:
-    """The bytes that jobs hold, and the waiting until there is room for another."""
-
-    def __init__(self, max_bytes: int) -> None:
-        self._max_bytes = max_bytes
-        self._held: dict[DecodeJob, int] = {}
-        self._closed = False
-        self._changed = threading.Condition()
-        self.peak = 0
-
-    def reserve(self, job: DecodeJob) -> bool:
-        """Wait until the job fits, or nothing else is held; False when the room was closed."""
-        with self._changed:
-            self._changed.wait_for(lambda: self._closed or self._fits(job.max_bytes))
-            self._hold(job, job.max_bytes)
-            return not self._closed
-
-    def shrink(self, job: DecodeJob, size: int) -> None:
-        """Put what a job really takes in the place of what was reserved for it."""
-        with self._changed:
-            self._hold(job, size)
-
-    def give_back(self, job: DecodeJob) -> None:
-        """Forget a job; one that holds nothing is no error."""
-        with self._changed:
-            self._held.pop(job, None)
-            self._changed.notify_all()
-
-    def close(self) -> None:
-        """Let nobody wait any more."""
-        with self._changed:
-            self._closed = True
-            self._changed.notify_all()
-
-    def clear(self) -> None:
-        """Begin anew, with nothing held."""
-        with self._changed:
-            self._held.clear()
-            self._closed = False
-
-    def _fits(self, size: int) -> bool:
-        return not self._held or sum(self._held.values()) + size <= self._max_bytes
-
-    def _hold(self, job: DecodeJob, size: int) -> None:
-        self._held[job] = size
-        self.peak = max(self.peak, sum(self._held.values()))
-        self._changed.notify_all()
-
-
 class _Run:
     """One call of `DecodePool.decode`: the jobs and the threads that drive the workers."""
 
-    def __init__(self, jobs: Iterable[DecodeJob], workers: list[Worker], room: _Room) -> None:
+    def __init__(self, jobs: Iterable[DecodeJob], workers: list[Worker], room: Room) -> None:
         self._jobs = iter(jobs)
         self._workers = workers
         self._room = room

@@ -18,10 +18,10 @@ import pytest
 from asking import ask, clip, disagreements, questions, request
 
 from harness.backends.openai import OpenAIBackend, ServerOptions
-from harness.checkpoint import served
 from harness.cli import main
 from harness.errors import CheckpointError
 from harness.schema import Completion, Failure, Sampling
+from harness.served import served
 from harness.store import read_manifest, read_records
 
 pytest.importorskip("torch", reason="needs the heavy environment: torch is not installed")

@@ -23,7 +23,7 @@ from harness.errors import UsageError
 from harness.fetch import Source
 from harness.plan import Plan
 from harness.schema import Failure, Media, Sample
-from harness.video.pool import DecodeJob
+from harness.video.jobs import DecodeJob
 from tests.clips import write_clip
 from tests.toys import ToyTask, planned, sample
 

@@ -12,7 +12,8 @@ from harness.errors import UsageError
 from harness.schema import FramePolicy, Media
 from harness.video.cache import FrameCache
 from harness.video.decode import decode
-from harness.video.pool import DecodeJob, DecodePool
+from harness.video.jobs import DecodeJob
+from harness.video.pool import DecodePool
 from tests.clips import write_clip
 
 POLICY = FramePolicy(max_frames=4, min_pixels=1)

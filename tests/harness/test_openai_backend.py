@@ -16,9 +16,9 @@ import pytest
 from PIL import Image
 
 from harness.backends.openai import OpenAIBackend, ServerOptions
-from harness.checkpoint import served
 from harness.errors import BackendError, CheckpointError
 from harness.schema import Clip, Completion, Failure, MediaKind, Prompt, Request, Sampling
+from harness.served import served
 
 NOWHERE = "http://127.0.0.1:9/v1"
 Body = dict[str, Any]

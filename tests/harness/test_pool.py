@@ -16,7 +16,8 @@ import pytest
 
 from harness.schema import Clip, Failure, FramePolicy, Media, MediaKind
 from harness.video.decode import decode
-from harness.video.pool import DecodeJob, DecodePool, heaviest_first
+from harness.video.jobs import DecodeJob, heaviest_first
+from harness.video.pool import DecodePool
 from tests.clips import fake_decode, number, write_clip
 
 BYTES = 3072  # of the clip that `fake_decode` returns, and of a job of `POLICY`

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from argparse import ArgumentParser
 from pathlib import Path
 
+from harness.cli import commands
 from harness.cli.commands import Command
 from harness.cli.exits import Exit, Verdict
 from harness.errors import UsageError
@@ -34,11 +34,9 @@ VIDEO_PROCESSOR = {"patch_size": 14, "merge_size": 2, "temporal_patch_size": 2}
 
 
 def run(command: Command, *argv: str | Path) -> Verdict:
-    """Parse and run one command; a usage error becomes its verdict."""
-    parser = ArgumentParser()
-    command.configure(parser)
+    """Run one command; a usage error becomes its verdict."""
     try:
-        return command.run(parser.parse_args([str(word) for word in argv]))
+        return commands.run(command, [str(word) for word in argv])
     except UsageError as error:
         return Verdict(Exit.USAGE, str(error))
 

@@ -230,6 +230,7 @@ def test_pages_hold_rows_claims_and_curves(experiment):
 def test_without_reinforcement_learning_there_are_no_curves(experiment):
     """SFT alone has tables and numbers."""
     out = experiment(arms=[SFT])
+    (out / "curves.png").write_bytes(b"of an earlier result with rewards")
     write_pages(out, read_outcome(out, [0], [SFT]))
     assert not (out / "curves.png").exists()
     assert "curves" not in (out / "table.md").read_text()

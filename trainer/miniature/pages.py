@@ -48,6 +48,8 @@ def write_pages(out: Path, outcome: Outcome) -> list[Path]:
     figure = f"\n![Reinforcement learning]({CURVES})\n" if learned else ""
     if learned:
         draw_curves(out, learned, outcome.seeds, out / CURVES)
+    else:
+        (out / CURVES).unlink(missing_ok=True)  # of more arms, from before
     _write(out / MARKDOWN, to_markdown(tables) + figure)
     _write(out / LATEX, to_latex(tables))
     write_json(out / NUMBERS, as_json(outcome))

@@ -17,7 +17,8 @@ from pathlib import Path
 
 from harness.plan import Plan
 from harness.schema import Clip, Failure, Request
-from harness.video.pool import DecodeJob, DecodePool, decode_job
+from harness.video.jobs import DecodeJob, decode_job
+from harness.video.pool import DecodePool
 from tests.bench.eval.probe import Probe, install
 from tests.bench.eval.settings import FRAMES, PIXELS
 
