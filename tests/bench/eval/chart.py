@@ -7,7 +7,7 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from tests.bench.eval.figures import PEERS, US, Figures
+from tests.bench.eval.figures import OTHERS, US, Figures
 
 _SIZE = (9.0, 1.1)
 """Inches: width, and height for each workload."""
@@ -17,7 +17,7 @@ _CACHED = "videor1 cached"
 def draw(all_figures: Sequence[Figures], path: Path) -> None:
     """Draw a group of bars per workload, on a logarithmic axis; failed contenders have none."""
     shown = [figures for figures in all_figures if figures.good(US)]
-    names = [US, *(name for name in PEERS if name != _CACHED)]
+    names = [US, *(name for name in OTHERS if name != _CACHED)]
     names = [name for name in names if any(figures.good(name) for figures in shown)]
     if not shown:
         return

@@ -11,7 +11,7 @@ from tests.bench.eval.contenders import CONTENDERS, Result
 from tests.bench.eval.workloads import Workload
 
 US, READY, LIMIT = "videor1", "ready", "limit"
-PEERS = tuple(one.name for one in CONTENDERS if one.name not in (US, READY, LIMIT))
+OTHERS = tuple(one.name for one in CONTENDERS if one.name not in (US, READY, LIMIT))
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from statistics import median
 
 from tests.bench.eval.contenders import COMMON_SETTINGS, CONTENDERS, Result
-from tests.bench.eval.figures import LIMIT, PEERS, READY, US, Figures, Runs
+from tests.bench.eval.figures import LIMIT, OTHERS, READY, US, Figures, Runs
 from tests.bench.eval.workloads import Workload
 
 PARTS = ("preprocess", "step", "model", "vision")
@@ -42,7 +42,7 @@ def markdown(workloads: Sequence[Workload], results: Sequence[Result], machine: 
 
 def _overview(all_figures: Sequence[Figures]) -> list[str]:
     """One line a workload: how long we take, how near the limit, and how many times that peers."""
-    ran = [name for name in PEERS if any(name in figures.runs for figures in all_figures)]
+    ran = [name for name in OTHERS if any(name in figures.runs for figures in all_figures)]
     heads = ["", "questions", "ours, s/question", "of the limit", *ran]
     lines = [f"| {' | '.join(heads)} |", "|---" * len(heads) + "|"]
     for figures in all_figures:

@@ -39,7 +39,7 @@ class Workload:
 
 
 def workloads(*, quick: bool) -> Mapping[str, Workload]:
-    """Return the workloads by name; the quick ones take minutes, the full ones about two hours.
+    """Return the workloads by name; the quick ones take minutes, the full ones about four hours.
 
     The full ones are large enough that a start-up of ten seconds does not decide a comparison;
     they are small beside the benchmarks themselves (VSI-Bench: 288 videos, 5,130 questions).
