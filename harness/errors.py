@@ -11,7 +11,7 @@
                               or fails on one request               -> a FAILED item
 
 A message says what, which id or path, what was got and expected, and what to do. ``MediaError``
-and request-level ``BackendError`` become a ``Failure`` at the boundary in ``harness.runner``.
+and request-level ``BackendError`` become a ``Failure`` at the boundary in ``harness.run.runner``.
 """
 
 from __future__ import annotations

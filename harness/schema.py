@@ -108,7 +108,7 @@ class Sampling:
 
 
 class FrameRule(StrEnum):
-    """Named frame sampling rules; `harness.video.frames` implements and sources each."""
+    """Named frame sampling rules; `harness.video.sampling` implements and sources each."""
 
     VIDEO_R1 = "video-r1"
     """`fps` per second, an even count between the bounds, first and last frame included."""

@@ -10,13 +10,21 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from harness import prompts
+from harness.data.fetch import Source
 from harness.errors import UsageError
-from harness.fetch import Source
-from harness.protocol import Protocol
 from harness.schema import FramePolicy, FrameRule, Prompt, Record, Sample, Sampling
-from harness.scoring import ScoreRule, after_answer_tag, score_video_r1
-from harness.task import Aggregation, Questions, Scorer
+from harness.scoring import prompts
+from harness.scoring.rules import (
+    ScoreRule,
+    after_answer_tag,
+    score_video_r1,
+)
+from harness.task.api import (
+    Aggregation,
+    Questions,
+    Scorer,
+)
+from harness.task.protocol import Protocol
 from tasks.lmms.scorers import lmms_scorer
 
 OFFICIAL = "official"
@@ -35,7 +43,7 @@ MODEL_PIXELS = (128 * 28 * 28, 768 * 28 * 28)
 
 
 class Benchmark(ABC):
-    """Base of the built-in tasks; satisfies `harness.task.Task`."""
+    """Base of the built-in tasks; satisfies `harness.task.api.Task`."""
 
     name: str
     version: int

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING
 
 from harness.errors import BackendError
 from harness.schema import Sample, Score
-from harness.scoring import judged
+from harness.scoring.rules import judged
 from tasks.tempcompass_rules import (
     ANSWER,
     CAPTION_MATCHING,

@@ -23,9 +23,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from harness.answers import letter_of, letters
 from harness.errors import DatasetError
-from harness.prompts import lettered
 from harness.schema import (
     FramePolicy,
     FrameRule,
@@ -37,8 +35,16 @@ from harness.schema import (
     Sampling,
     Score,
 )
-from harness.scoring import ScoreRule, judged
-from harness.task import Questions
+from harness.scoring.answers import (
+    letter_of,
+    letters,
+)
+from harness.scoring.prompts import lettered
+from harness.scoring.rules import (
+    ScoreRule,
+    judged,
+)
+from harness.task.api import Questions
 from tasks import sources
 from tasks.base import MODEL_PIXELS, PAPER_FRAMES, Benchmark
 from tasks.files import Row, first_existing, inside, json_rows, read_json, read_rows

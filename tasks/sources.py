@@ -8,8 +8,8 @@ hub does not know makes the fetch say so.
 
 from __future__ import annotations
 
-from harness.archives import Archive
-from harness.fetch import Source
+from harness.data.archives import Archive
+from harness.data.fetch import Source
 
 
 def _folders(*names: str, below: str = "") -> tuple[Archive, ...]:

@@ -23,7 +23,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from harness.answers import letter_of, letters
 from harness.schema import (
     FramePolicy,
     FrameRule,
@@ -36,8 +35,15 @@ from harness.schema import (
     Sampling,
     Score,
 )
-from harness.scoring import ScoreRule
-from harness.task import Questions, Scorer
+from harness.scoring.answers import (
+    letter_of,
+    letters,
+)
+from harness.scoring.rules import ScoreRule
+from harness.task.api import (
+    Questions,
+    Scorer,
+)
 from tasks import sources
 from tasks.base import MICRO, MODEL_PIXELS, OFFICIAL, Benchmark
 from tasks.files import Row, inside

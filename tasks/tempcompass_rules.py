@@ -16,7 +16,7 @@ import re
 from collections.abc import Sequence
 
 from harness.schema import Outcome, Sample, Score
-from harness.scoring import judged
+from harness.scoring.rules import judged
 
 MULTI_CHOICE = "multi-choice"
 YES_NO = "yes_no"

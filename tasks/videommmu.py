@@ -23,9 +23,7 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from harness.answers import letters, number
 from harness.errors import DatasetError
-from harness.prompts import lettered, unlettered
 from harness.schema import (
     FramePolicy,
     FrameRule,
@@ -37,8 +35,19 @@ from harness.schema import (
     Sample,
     Sampling,
 )
-from harness.scoring import ScoreRule
-from harness.task import Aggregation, Questions
+from harness.scoring.answers import (
+    letters,
+    number,
+)
+from harness.scoring.prompts import (
+    lettered,
+    unlettered,
+)
+from harness.scoring.rules import ScoreRule
+from harness.task.api import (
+    Aggregation,
+    Questions,
+)
 from tasks import sources
 from tasks.base import MICRO, MODEL_PIXELS, Benchmark
 from tasks.files import Row, first_existing, inside, json_rows, read_json, read_rows

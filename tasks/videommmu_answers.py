@@ -11,10 +11,10 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from harness.answers import letters
-from harness.prompts import lettered
 from harness.schema import Outcome, Sample, Score
-from harness.scoring import judged
+from harness.scoring.answers import letters
+from harness.scoring.prompts import lettered
+from harness.scoring.rules import judged
 
 QUESTION_TYPE = "question_type"
 """Key of a sample's source: the published type; anything but `MULTIPLE_CHOICE` is asked openly."""

@@ -16,12 +16,25 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from harness.answers import letters, number
-from harness.metrics import mean_relative_accuracy
-from harness.prompts import lettered, unlettered
 from harness.schema import FramePolicy, FrameRule, Kind, Media, Prompt, Sample, Sampling, Score
-from harness.scoring import ScoreRule, graded, judged
-from harness.task import Aggregation, Questions
+from harness.scoring.answers import (
+    letters,
+    number,
+)
+from harness.scoring.metrics import mean_relative_accuracy
+from harness.scoring.prompts import (
+    lettered,
+    unlettered,
+)
+from harness.scoring.rules import (
+    ScoreRule,
+    graded,
+    judged,
+)
+from harness.task.api import (
+    Aggregation,
+    Questions,
+)
 from tasks import sources
 from tasks.base import MODEL_PIXELS, Benchmark
 from tasks.files import Row, first_existing, inside, read_rows

@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from harness.plan import PlannedTask
-from harness.protocol import Protocol
+from harness.run.plan import PlannedTask
 from harness.schema import FramePolicy, Kind, Media, Outcome, Prompt, Record, Sample, Sampling
-from harness.scoring import score_video_r1
-from harness.task import Aggregation, Questions, Scorer
+from harness.scoring.rules import score_video_r1
+from harness.task.api import (
+    Aggregation,
+    Questions,
+    Scorer,
+)
+from harness.task.protocol import Protocol
 
 MICRO = Aggregation(name="micro", levels=lambda category: ())
 

@@ -11,8 +11,8 @@ from collections.abc import Iterable, Sequence
 from itertools import zip_longest
 from typing import Any
 
-from harness.checkpoint import Checkpoint
 from harness.errors import BackendError, missing_extra
+from harness.models.checkpoint import Checkpoint
 from harness.schema import Clip, MediaKind, Prompt
 
 Message = dict[str, Any]

@@ -8,9 +8,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from harness.checkpoint import ADAPTER_WEIGHTS, Checkpoint
 from harness.errors import BackendError
-from harness.fingerprint import tensor_names
+from harness.models.checkpoint import (
+    ADAPTER_WEIGHTS,
+    Checkpoint,
+    tensor_names,
+)
 
 RANKS = (8, 16, 32, 64, 128, 256, 320, 512)
 """Ranks vLLM reserves memory for."""

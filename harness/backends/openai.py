@@ -29,8 +29,8 @@ from harness.backends.base import Answer, EngineStats
 from harness.backends.chat import is_image, video_metadata
 from harness.backends.feed import failure
 from harness.errors import BackendError, missing_extra
+from harness.models.server import ServedModel
 from harness.schema import Clip, Completion, Failure, Prompt, Request, Sampling
-from harness.served import ServedModel
 
 TRUST_FLAG = "--trust-request-mm-kwargs"
 ENCODED_CLIPS = 8

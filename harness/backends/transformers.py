@@ -16,8 +16,8 @@ from typing import Any
 from harness.backends import chat, positions
 from harness.backends.base import Answer, EngineStats
 from harness.backends.feed import Feed, failure
-from harness.checkpoint import Checkpoint
 from harness.errors import BackendError, missing_extra
+from harness.models.checkpoint import Checkpoint
 from harness.schema import Completion, Request, Sampling
 
 _PAUSE_S = 0.05

@@ -22,8 +22,8 @@ from harness.backends.base import Answer, EngineStats
 from harness.backends.feed import Feed, failure
 from harness.backends.vllm_engine import EngineOptions, prepare_environment, start
 from harness.backends.vllm_stats import StepCounter, vision_seconds
-from harness.checkpoint import Checkpoint
 from harness.errors import BackendError
+from harness.models.checkpoint import Checkpoint
 from harness.schema import Clip, Completion, Failure, Request, Sampling
 
 

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from harness.backends import chat, lora
-from harness.checkpoint import Checkpoint
 from harness.errors import BackendError, missing_extra
+from harness.models.checkpoint import Checkpoint
 
 _CPU_BLOCK = 32
 """Tokens in a block of keys and values: the least that vLLM's attention on a CPU is fast with."""

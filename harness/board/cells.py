@@ -4,16 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from harness.board.entries import Entry
+import numpy as np
+
+from harness.board.entry import Answers, Entry
 from harness.board.ranks import RankRange
-from harness.board.scores import estimate, find_aggregation
+from harness.run.summary import MEAN_OF_ITEMS
 from harness.schema import Outcome
-from harness.summary import MEAN_OF_ITEMS
+from harness.stats import Estimate, clustered_estimate
+from harness.stats.estimate import tree_mean
+from harness.task import registry
 
 if TYPE_CHECKING:
-    from harness.task import Aggregation
+    from numpy.typing import NDArray
+
+    from harness.task.api import Aggregation
+
+if TYPE_CHECKING:
+    from harness.task.api import Aggregation
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,3 +92,54 @@ def means_of(entry: Entry, task: str) -> Aggregation | None:
     if has_own_total(entry, task):
         return None
     return find_aggregation(task, entry.settings[task]["protocol"]["scorer"])
+
+
+@cache
+def find_aggregation(task: str, scorer: str) -> Aggregation | None:
+    """Return how a scorer (``name@version``) is aggregated, None where it is not installed."""
+    task = task.partition(" [")[0]  # a column of a score file, see `harness.board.score_files`
+    bridge = registry.bridge_of(task)
+    if bridge:
+        return bridge.aggregation
+    if task not in registry.installed():
+        return None
+    # A judge (``official+judge:model@1``) helps a rule and leaves its aggregation as it is.
+    name = scorer.partition("+judge")[0].partition("@")[0]
+    found = registry.get(task).scorers.get(name)
+    return found.aggregation if found else None
+
+
+def estimate(answers: Answers, means: Aggregation) -> Estimate | None:
+    """Score the items that have a value, None without any."""
+    scored = _Scored.of(answers, means)
+    if not scored.clusters:
+        return None
+    return clustered_estimate(scored.values, scored.clusters, scored.paths)
+
+
+def influence(answers: Answers, means: Aggregation) -> NDArray[np.float64]:
+    """Return what each video moved the score by, in the videos' order among the items."""
+    scored = _Scored.of(answers, means)
+    _, totals = tree_mean(scored.values, scored.clusters, scored.paths)
+    moved = dict(zip(dict.fromkeys(scored.clusters), totals, strict=True))
+    return np.array([moved.get(name, 0.0) for name in dict.fromkeys(answers.items.clusters)])
+
+
+@dataclass(frozen=True, slots=True)
+class _Scored:
+    """The items with a value, and their places in the tree of means."""
+
+    values: NDArray[np.float64]
+    clusters: list[str]
+    paths: list[tuple[str, ...]]
+
+    @classmethod
+    def of(cls, answers: Answers, means: Aggregation) -> _Scored:
+        items = answers.items
+        levels = {category: means.levels(category) for category in set(items.categories)}
+        kept = np.flatnonzero(~np.isnan(answers.values)).tolist()
+        return cls(
+            answers.values[kept],
+            [items.clusters[position] for position in kept],
+            [levels[items.categories[position]] for position in kept],
+        )

@@ -13,12 +13,12 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 
-from harness import task as task_registry
 from harness.board.cells import Cell
-from harness.board.entries import Entry
+from harness.board.entry import Entry
 from harness.board.grid import score_text
 from harness.board.table import Board
 from harness.errors import UsageError
+from harness.task import registry
 
 
 def to_eval_results(board: Board, entry: Entry) -> str:
@@ -34,11 +34,11 @@ def to_eval_results(board: Board, entry: Entry) -> str:
 
 
 def _result(entry: Entry, task: str, cell: Cell, notes: str) -> Iterator[str]:
-    source = task_registry.get(task).source
+    source = registry.get(task).source
     if source is None or cell.score is None:
         yield f"# {task}: no dataset on the hub or no score"
         return
-    config = task_registry.config_of(entry.settings[task]["selection"])
+    config = registry.config_of(entry.settings[task]["selection"])
     yield "- dataset:"
     yield f"    id: {json.dumps(source.repo)}"
     yield f"    task_id: {json.dumps(config or 'default')}"

@@ -14,12 +14,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import DatasetError
-from harness.store import read_records
+from harness.run.store import read_records
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from harness.board.entries import Answers, Entry
+    from harness.board.entry import (
+        Answers,
+        Entry,
+    )
 
 ReadAnswers = Callable[["pa.Table", str], "Answers"]
 
@@ -53,7 +56,10 @@ def _table(folder: Path, file: Path) -> pa.Table:
     """Put the values of a score file in place of the records' own."""
     import pyarrow as pa
 
-    from harness.board.entries import COLUMNS, schema
+    from harness.board.entry import (
+        COLUMNS,
+        schema,
+    )
 
     scored = {row["id"]: row for row in _lines(file)}
     rows = [

@@ -21,13 +21,22 @@ from typing import Any
 
 import numpy as np
 
-from harness.board.cells import Cell, has_own_total, make_cell, means_of
-from harness.board.entries import Entry, Setting
+from harness.board.cells import (
+    Cell,
+    find_aggregation,
+    has_own_total,
+    influence,
+    make_cell,
+    means_of,
+)
+from harness.board.entry import (
+    Entry,
+    Setting,
+)
 from harness.board.published import Published
 from harness.board.ranks import RankRange, rank_ranges
-from harness.board.scores import find_aggregation, influence
 from harness.errors import DatasetError
-from harness.protocol import diff
+from harness.files import diff
 from harness.schema import Outcome, Variant
 
 

@@ -33,9 +33,19 @@ class Baseline:
 
     def run(self, args: Namespace) -> Verdict:
         """Write the baseline of a complete run."""
-        from harness.baseline import freeze, unfinished, write_baseline
-        from harness.policy import check_tasks, load_policy
-        from harness.store import read_manifest, read_records
+        from harness.gate.baseline import (
+            freeze,
+            unfinished,
+            write_baseline,
+        )
+        from harness.gate.policy import (
+            check_tasks,
+            load_policy,
+        )
+        from harness.run.store import (
+            read_manifest,
+            read_records,
+        )
 
         manifest, records = read_manifest(args.run), read_records(args.run)
         policy = load_policy(args.policy) if args.policy else None

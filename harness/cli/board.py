@@ -14,7 +14,7 @@ from harness.cli.exits import Exit, Verdict
 from harness.errors import UsageError
 
 if TYPE_CHECKING:
-    from harness.board.entries import Entry
+    from harness.board.entry import Entry
     from harness.board.table import Board as Table
 
 FORMATS = ("text", "md", "latex", "csv", "html", "json", "eval-results")

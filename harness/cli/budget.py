@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.cli.exits import Exit, Verdict
-from harness.plan import Plan
+from harness.run.plan import Plan
 
 if TYPE_CHECKING:
-    from harness.results import Results
+    from harness.run.summary import Results
 
 
 @dataclass(frozen=True, slots=True)

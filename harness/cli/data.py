@@ -14,15 +14,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness import task as task_registry
 from harness.cli.exits import Exit, Verdict
 from harness.cli.flags import add_data_flag, default_workers, task_list
 from harness.errors import UsageError
+from harness.task import registry
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from harness.datacheck import Gap
+    from harness.run.media_check import Gap
     from harness.schema import Sample
 
 DECODE_TIMEOUT_S = 120.0
@@ -96,12 +96,12 @@ def _check(args: Namespace) -> Verdict:
 def _fetch(args: Namespace) -> Verdict:
     from rich.console import Console
 
-    from harness.fetch import fetch
+    from harness.data.fetch import fetch
 
-    task = task_registry.get(args.task)
+    task = registry.get(args.task)
     if task.source is None:
         raise UsageError(f"{task.name} cannot be fetched from the hub; see {task.homepage}")
-    console, folder = Console(), task_registry.data_folder(task, args.data)
+    console, folder = Console(), registry.data_folder(task, args.data)
     console.print(f"fetching {task.source.page} into {folder}", soft_wrap=True)
     receipt = fetch(task.source, folder, revision=args.revision, endpoint=args.endpoint)
     pinned = "our pin" if receipt.revision == task.source.revision else "not our pin"
@@ -113,8 +113,8 @@ def _present(data: Path) -> list[str]:
     """Return the installed tasks whose folder exists."""
     found = [
         name
-        for name in sorted(task_registry.installed())
-        if task_registry.data_folder(task_registry.get(name), data).is_dir()
+        for name in sorted(registry.installed())
+        if registry.data_folder(registry.get(name), data).is_dir()
     ]
     if not found:
         raise UsageError(
@@ -125,11 +125,11 @@ def _present(data: Path) -> list[str]:
 
 
 def _checked(selection: str, data: Path, decode: bool) -> Checked:
-    from harness.datacheck import find_gaps
-    from harness.plan import select
+    from harness.run.media_check import find_gaps
+    from harness.run.plan import select
 
-    task = task_registry.get(task_registry.name_of(selection))
-    folder = task_registry.data_folder(task, data)
+    task = registry.get(registry.name_of(selection))
+    folder = registry.data_folder(task, data)
     if not folder.is_dir():
         raise UsageError(
             f"{folder}: no such folder; `videor1 data fetch {task.name}` brings it,"
@@ -147,8 +147,11 @@ def _decoded(selection: str, samples: Sequence[Sample]) -> list[Gap]:
     from rich.console import Console
     from rich.progress import Progress
 
-    from harness.datacheck import find_damage, probe_jobs
-    from harness.video.audit import decode_and_compare
+    from harness.run.media_check import (
+        find_damage,
+        probe_jobs,
+    )
+    from harness.video.decord_check import decode_and_compare
     from harness.video.pool import DecodePool
 
     console = Console(stderr=True)

@@ -21,10 +21,10 @@ from importlib.metadata import PackageNotFoundError, requires, version
 from importlib.util import find_spec
 from pathlib import Path
 
-from harness import task as task_registry
 from harness.cli.exits import Exit, Verdict
 from harness.cli.flags import add_data_flag
 from harness.errors import MediaError, UsageError
+from harness.task import registry
 
 PROJECT = "videor1"
 HUB_VARIABLES = ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE", "HF_ENDPOINT", "HF_HOME")
@@ -102,7 +102,7 @@ def _system(data: Path) -> Iterator[Finding]:
 
 def _packages() -> Iterator[Finding]:
     """List the core requirements, then what else can move a number."""
-    from harness.manifest import installed_packages
+    from harness.run.manifest import installed_packages
 
     core = [re.split(r"[^\w.-]", text)[0] for text in requires(PROJECT) or [] if ";" not in text]
     for name in core:
@@ -175,9 +175,9 @@ def _hub() -> Iterator[Finding]:
 
 
 def _benchmarks(data: Path) -> Iterator[Finding]:
-    for name in sorted(task_registry.installed()):
-        task = task_registry.get(name)
-        folder = task_registry.data_folder(task, data)
+    for name in sorted(registry.installed()):
+        task = registry.get(name)
+        folder = registry.data_folder(task, data)
         if not folder.is_dir():
             yield Finding("data", name, f"not at {folder}; `videor1 data fetch {name}` brings it")
             continue

@@ -9,8 +9,8 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from harness.cli.exits import Exit, Verdict
-from harness.datacheck import require_media
-from harness.plan import Plan
+from harness.run.media_check import require_media
+from harness.run.plan import Plan
 from harness.schema import Failure
 from harness.video.jobs import DecodeJob, decode_job
 from harness.video.pool import DecodePool

@@ -5,10 +5,13 @@ from __future__ import annotations
 from argparse import ArgumentParser
 from pathlib import Path
 
+from harness.backends.select import (
+    BACKENDS,
+    EngineChoice,
+)
 from harness.cli.budget import FailureBudget
 from harness.cli.flags import count, default_workers, seconds
-from harness.engines import BACKENDS, EngineChoice
-from harness.plan import Choices
+from harness.run.plan import Choices
 from harness.schema import Variant
 
 DEFAULT_RUNS = Path("results/runs")

@@ -13,20 +13,28 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from harness.backends.select import (
+    Engine,
+    EngineChoice,
+    choose,
+)
 from harness.cli.budget import FailureBudget, completeness, without_unavailable
 from harness.cli.eval_flags import DEFAULT_RUNS, engine_flags, protocol_flags, run_flags
 from harness.cli.exits import Exit, Verdict
 from harness.cli.flags import add_data_flag, add_judge_flags, judge_choice, task_list
-from harness.engines import Engine, EngineChoice, choose
-from harness.plan import Choices, Plan, make_plan
+from harness.run.plan import (
+    Choices,
+    Plan,
+    make_plan,
+)
 from harness.schema import Variant
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from harness.backends.base import Backend
-    from harness.store import RunWriter
-    from harness.timing import Timing
+    from harness.run.store import RunWriter
+    from harness.run.timing import Timing
     from harness.video.pool import DecodePool
 
 DEFAULT_TASKS = ("videommmu", "vsibench", "mvbench", "tempcompass")
@@ -104,9 +112,9 @@ def _job(args: Namespace) -> EvalJob:
 
 
 def _evaluate(job: EvalJob, args: Namespace, console: Console) -> Verdict:
-    from harness.datacheck import require_media
-    from harness.manifest import make_manifest
-    from harness.store import RunWriter
+    from harness.run.manifest import make_manifest
+    from harness.run.media_check import require_media
+    from harness.run.store import RunWriter
 
     if Variant(args.variant) is not Variant.BLIND:
         for warning in require_media(job.plan):
@@ -134,8 +142,8 @@ def _evaluate(job: EvalJob, args: Namespace, console: Console) -> Verdict:
 def _run(job: EvalJob, run: RunWriter, args: Namespace, console: Console) -> Timing | None:
     """Do the open items, videos being decoded while the engine starts; without any, start none."""
     from harness.cli.progress import RunProgress
-    from harness.runner import Runner
-    from harness.timing import Stopwatch
+    from harness.run.runner import Runner
+    from harness.run.timing import Stopwatch
 
     total = len(job.plan.samples)
     progress = RunProgress(console, total=total, done=len(run.finished()))
@@ -194,8 +202,15 @@ def _conclude(
     """Write the summary, print the tables and judge completeness."""
     from rich.console import Console
 
-    from harness.results import summarise_run, write_results
-    from harness.tables import print_failures, print_summaries, print_timing
+    from harness.cli.tables import (
+        print_failures,
+        print_summaries,
+        print_timing,
+    )
+    from harness.run.summary import (
+        summarise_run,
+        write_results,
+    )
 
     results = summarise_run(job.plan, run.records)
     write_results(job.out, results, run.records, timing)

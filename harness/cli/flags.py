@@ -7,7 +7,7 @@ from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from pathlib import Path
 
 from harness.errors import UsageError
-from harness.plan import JudgeChoice
+from harness.run.plan import JudgeChoice
 
 DEFAULT_DATA = Path("data")
 

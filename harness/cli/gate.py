@@ -10,9 +10,9 @@ from harness.cli.exits import Exit, Verdict
 from harness.errors import UsageError
 
 if TYPE_CHECKING:
-    from harness.baseline import Baseline
-    from harness.gate import Gate as GateResult
-    from harness.policy import Policy
+    from harness.gate.baseline import Baseline
+    from harness.gate.policy import Policy
+    from harness.gate.verdict import Gate as GateResult
 
 
 class Gate:
@@ -50,10 +50,16 @@ class Gate:
         """Judge, print, write the files asked for."""
         from rich.console import Console
 
-        from harness.baseline import read_baseline
-        from harness.gate import judge_run
-        from harness.gate_report import print_gate, verdict_sentence
-        from harness.store import read_manifest, read_records
+        from harness.gate.baseline import read_baseline
+        from harness.gate.report import (
+            print_gate,
+            verdict_sentence,
+        )
+        from harness.gate.verdict import judge_run
+        from harness.run.store import (
+            read_manifest,
+            read_records,
+        )
 
         baseline = read_baseline(args.baseline)
         policy = _policy(args, baseline)
@@ -77,7 +83,12 @@ def margin(text: str) -> float:
 
 def _policy(args: Namespace, baseline: Baseline) -> Policy:
     """Return the policy of the flags, of the file or of the lock, and hold it to the lock."""
-    from harness.policy import Policy, check_tasks, load_policy, loosened
+    from harness.gate.policy import (
+        Policy,
+        check_tasks,
+        load_policy,
+        loosened,
+    )
 
     locked = baseline.policy
     if args.policy and (args.margin is not None or args.overall_margin is not None):
@@ -97,7 +108,7 @@ def _from_flags(args: Namespace, preset: Policy) -> Policy:
     """Apply the margin flags; ``--margin`` speaks of every task."""
     from dataclasses import replace
 
-    from harness.policy import Rule
+    from harness.gate.policy import Rule
 
     if args.margin is not None:
         tasks = {name: replace(rule, margin=None) for name, rule in preset.tasks.items()}
@@ -108,8 +119,12 @@ def _from_flags(args: Namespace, preset: Policy) -> Policy:
 
 
 def _write(args: Namespace, gate: GateResult, reason: str) -> None:
-    from harness.gate_files import as_json, as_junit, write_text
-    from harness.gate_report import markdown
+    from harness.gate.export import (
+        as_json,
+        as_junit,
+        write_text,
+    )
+    from harness.gate.report import markdown
 
     if args.json:
         write_text(args.json, as_json(gate, reason))
@@ -120,7 +135,7 @@ def _write(args: Namespace, gate: GateResult, reason: str) -> None:
 
 
 def _exit(gate: GateResult) -> Exit:
-    from harness.gate import Judgement
+    from harness.gate.verdict import Judgement
 
     return {
         Judgement.PASS: Exit.OK,

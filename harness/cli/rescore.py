@@ -51,8 +51,11 @@ class Rescore:
         """Score again, write the second score file and the page, print what changed."""
         from rich.console import Console
 
-        from harness.changes import changes_page, print_changes
-        from harness.rescoring import (
+        from harness.rescore.report import (
+            changes_page,
+            print_changes,
+        )
+        from harness.rescore.rescore import (
             NewScorer,
             find_changes,
             plan_again,
@@ -61,8 +64,11 @@ class Rescore:
             slug,
             write_scores,
         )
-        from harness.results import summarise_run
-        from harness.store import read_manifest, read_records
+        from harness.run.store import (
+            read_manifest,
+            read_records,
+        )
+        from harness.run.summary import summarise_run
 
         manifest = read_manifest(args.run)
         before = {record.id: record for record in read_records(args.run)}

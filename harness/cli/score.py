@@ -10,12 +10,17 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness import task as task_registry
 from harness.cli.budget import FailureBudget, completeness
 from harness.cli.exits import Verdict
 from harness.cli.flags import add_data_flag, add_judge_flags, judge_choice
 from harness.errors import DatasetError, UsageError
-from harness.plan import Plan, PlannedTask, pick_scorer, select
+from harness.run.plan import (
+    Plan,
+    PlannedTask,
+    pick_scorer,
+    select,
+)
+from harness.task import registry
 
 if TYPE_CHECKING:
     from harness.schema import Record, Request
@@ -57,8 +62,14 @@ class ScoreCommand:
         """Score every response and print the task's table."""
         from rich.console import Console
 
-        from harness.results import summarise_run, write_results
-        from harness.tables import print_failures, print_summaries
+        from harness.cli.tables import (
+            print_failures,
+            print_summaries,
+        )
+        from harness.run.summary import (
+            summarise_run,
+            write_results,
+        )
 
         planned = _planned(args)
         plan = Plan((planned,))
@@ -102,7 +113,7 @@ def _response(line: str, where: str) -> tuple[str, str | None]:
 
 def _planned(args: Namespace) -> PlannedTask:
     selection, include_path = args.task, args.include_path
-    task = task_registry.get(task_registry.name_of(selection), include_path)
+    task = registry.get(registry.name_of(selection), include_path)
     preset = task.protocol("official")
     name = args.scorer or preset.scorer.partition("@")[0]
     scorer = pick_scorer(task, name, judge_choice(args))
@@ -127,7 +138,7 @@ def _planned(args: Namespace) -> PlannedTask:
 
 def _records(planned: PlannedTask, responses: Mapping[str, str | None]) -> dict[str, Record]:
     from harness.backends.replay import ReplayBackend
-    from harness.runner import make_record
+    from harness.run.runner import make_record
 
     known = {sample.id: sample for sample in planned.samples}
     unknown = [sample_id for sample_id in responses if sample_id not in known]
@@ -154,8 +165,8 @@ def _request(sample_id: str) -> Request:
 def _keep(args: Namespace, plan: Plan, records: Mapping[str, Record]) -> None:
     from hashlib import sha256
 
-    from harness.manifest import make_manifest
-    from harness.store import RunWriter
+    from harness.run.manifest import make_manifest
+    from harness.run.store import RunWriter
 
     content = sha256(args.responses.read_bytes()).hexdigest()
     manifest = make_manifest(

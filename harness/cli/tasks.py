@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
 
-from harness import task as task_registry
 from harness.cli.exits import Exit, Verdict
+from harness.task import registry
 
 
 class Tasks:
@@ -21,13 +21,13 @@ class Tasks:
         from rich.console import Console
 
         console = Console()
-        names = sorted(task_registry.installed())
+        names = sorted(registry.installed())
         for name in names:
-            task = task_registry.get(name)
+            task = registry.get(name)
             scorers = [f"{s.tag} ({s.aggregation.name})" for s in task.scorers.values()]
             console.print(f"[bold]{name}[/bold]  {task.title}", highlight=False)
             for line in (f"scorers  {', '.join(scorers)}", f"data     {task.homepage}"):
                 console.print(f"  {line}", soft_wrap=True, highlight=False)
-        for prefix, point in sorted(task_registry.bridges().items()):
+        for prefix, point in sorted(registry.bridges().items()):
             console.print(f"[bold]{prefix}:NAME[/bold]  {point.load().title}", highlight=False)
         return Verdict(Exit.OK, f"{len(names)} tasks are installed")

@@ -8,8 +8,7 @@ from harness.stats.estimate import (
     tree_weights,
     wilson,
 )
-from harness.stats.multiple import holm
-from harness.stats.paired import bounds, p_above, p_below, paired_difference, sign_flip_p
+from harness.stats.paired import bounds, holm, p_above, p_below, paired_difference, sign_flip_p
 from harness.stats.power import items_needed, minimum_detectable_effect
 
 __all__ = [

@@ -18,15 +18,19 @@ from PIL import Image, ImageOps
 
 from harness.errors import MediaError
 from harness.schema import Clip, FramePolicy, Media, MediaKind
-from harness.video.frames import frame_size, indices, span
 from harness.video.reader import Frame, read
+from harness.video.sampling import (
+    frame_size,
+    indices,
+    span,
+)
 from harness.video.track import scan
 
 
 def decode(media: Media, policy: FramePolicy, *, grid: int, key: str | None = None) -> Clip:
     """Decode the frames that `policy` takes from `media`, in the order they were filmed.
 
-    The order and seed of `policy` are not looked at: see `harness.video.order.arrange`.
+    The order and seed of `policy` are not looked at: see `harness.video.variants.arrange`.
 
     Args:
         media: A video, a folder of numbered images, or one image (a clip of one frame).

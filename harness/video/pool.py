@@ -17,7 +17,7 @@ from typing import Self
 from harness.schema import Clip, Failure
 from harness.video.decode import decode
 from harness.video.jobs import DecodeJob
-from harness.video.room import Room
+from harness.video.memory import Room
 from harness.video.worker import Decoder, Worker
 
 Decoded = tuple[DecodeJob, tuple[Clip, ...] | Failure]

@@ -6,7 +6,7 @@ What no decoder notices (a flipped bit that still makes a valid stream) goes unn
 
 decord is not used: it delivers the same pixels, but conceals damage in silence, miscounts frames of
 healthy files after seeking (open groups, MPEG-4 and MPEG-2 B-frames, MPEG-TS, edit lists), and is
-slower. tests/harness/test_decode.py compares the two.
+slower. tests/harness/video/test_decode.py compares the two.
 """
 
 from __future__ import annotations

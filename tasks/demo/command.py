@@ -12,14 +12,17 @@ from argparse import ArgumentParser, Namespace
 from collections.abc import Sequence
 from pathlib import Path
 
+from harness.backends.select import (
+    BACKENDS,
+    EngineChoice,
+)
 from harness.cli.board import Board
 from harness.cli.commands import Command, run
 from harness.cli.evaluate import Eval
 from harness.cli.exits import Exit, Verdict
 from harness.cli.gate import Gate
-from harness.engines import BACKENDS, EngineChoice
+from harness.files import write_folder
 from harness.schema import Variant
-from harness.store import write_folder
 from tasks.motionworld.trained import CHECKPOINT, card
 
 DEFAULT_OUT = Path("results/demo")

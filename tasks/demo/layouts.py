@@ -13,8 +13,8 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
-from harness.answers import letter_of
-from harness.prompts import lettered
+from harness.scoring.answers import letter_of
+from harness.scoring.prompts import lettered
 from tasks.demo.scenes import (
     COLOURS,
     DIRECTIONS,

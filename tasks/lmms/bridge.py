@@ -5,14 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.task import Aggregation
+from harness.task.api import Aggregation
 
 if TYPE_CHECKING:
     from tasks.lmms.task import LmmsTask
 
 
 class LmmsEval:
-    """Satisfies `harness.task.Bridge`; nothing of lmms-eval is imported before questions are."""
+    """Satisfies `harness.task.api.Bridge`; lmms-eval is imported when questions are loaded."""
 
     title = "any generate-type task of lmms-eval, with its own prompts and scoring"
     aggregation = Aggregation(name="lmms-eval", levels=lambda category: ())

@@ -9,8 +9,8 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator, Mapping
 
-from harness.answers import letters
 from harness.schema import Kind, Sample
+from harness.scoring.answers import letters
 from tasks.tempcompass_rules import ANSWER, CAPTION_MATCHING, MULTI_CHOICE, QUESTION, YES_NO
 from tasks.videommmu_answers import MULTIPLE_CHOICE, QUESTION_TYPE
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import HarnessError, UnavailableTaskError, UsageError
-from tasks.lmms.judges import network_client
+from tasks.lmms.network_check import network_client
 from tasks.lmms.package import hugging_face_home, require
 
 _GENERATE = "generate_until"

@@ -25,15 +25,24 @@ from typing import Any
 from lmms_eval.api.instance import GenerationResult, TokenCounts
 from lmms_eval.api.model import lmms
 
+from harness.backends.select import (
+    Engine,
+    EngineChoice,
+    choose,
+)
 from harness.cli.flags import default_workers
-from harness.engines import Engine, EngineChoice, choose
 from harness.errors import HarnessError
-from harness.manifest import make_manifest
-from harness.plan import Choices, Plan, PlannedTask, with_choices
-from harness.runner import Runner
+from harness.run.manifest import make_manifest
+from harness.run.plan import (
+    Choices,
+    Plan,
+    PlannedTask,
+    with_choices,
+)
+from harness.run.runner import Runner
+from harness.run.store import RunWriter
 from harness.schema import Outcome, Prompt, Record, Sample, Score, Variant
-from harness.store import RunWriter
-from harness.task import Scorer
+from harness.task.api import Scorer
 from harness.video.pool import DecodePool
 from tasks.lmms.bridge import LmmsEval
 from tasks.lmms.documents import sample_of

@@ -17,10 +17,16 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from harness.answers import letters
 from harness.schema import Kind, Outcome, Sample, Score
-from harness.scoring import graded, judged
-from harness.task import Aggregation, Scorer
+from harness.scoring.answers import letters
+from harness.scoring.rules import (
+    graded,
+    judged,
+)
+from harness.task.api import (
+    Aggregation,
+    Scorer,
+)
 from tasks.lmms.package import require, scoring_module, visible
 from tasks.tempcompass_rules import (
     ANSWER,

@@ -21,9 +21,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from harness import prompts
 from harness.errors import UsageError
-from harness.protocol import Protocol
+from harness.run.summary import (
+    MEAN_OF_ITEMS,
+    SAME,
+)
 from harness.schema import (
     FramePolicy,
     FrameRule,
@@ -34,9 +36,13 @@ from harness.schema import (
     Sampling,
     Score,
 )
+from harness.scoring import prompts
 from harness.stats import clustered_estimate
-from harness.summary import MEAN_OF_ITEMS, SAME
-from harness.task import Questions, Scorer
+from harness.task.api import (
+    Questions,
+    Scorer,
+)
+from harness.task.protocol import Protocol
 from tasks.base import PAPER_FRAMES, SUITES
 from tasks.lmms.bridge import LmmsEval
 from tasks.lmms.documents import Documents, index_of
@@ -54,7 +60,7 @@ OWN_FRAMES = FramePolicy(
 
 
 class LmmsTask:
-    """Satisfies `harness.task.Task`; lmms-eval is imported by `load`."""
+    """Satisfies `harness.task.api.Task`; lmms-eval is imported by `load`."""
 
     version = 1
     homepage = "https://github.com/EvolvingLMMs-Lab/lmms-eval"

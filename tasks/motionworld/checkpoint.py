@@ -24,9 +24,9 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness import prompts
 from harness.errors import missing_extra
 from harness.schema import Kind
+from harness.scoring import prompts
 from tasks.motionworld.form import Turns, guesses, teach_form
 from tasks.motionworld.splits import Item, Split, clips, stills
 from tasks.motionworld.tokenizer import CHAT_TEMPLATE, VISION_TOKENS, train_tokenizer

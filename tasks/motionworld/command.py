@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from harness.cli.exits import Exit, Verdict
 from harness.errors import UsageError
-from harness.store import write_folder
+from harness.files import write_folder
 
 if TYPE_CHECKING:
     from tasks.motionworld.splits import Split

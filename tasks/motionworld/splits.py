@@ -19,9 +19,9 @@ from itertools import product
 from random import Random
 from typing import Any
 
-from harness.answers import letter_of
-from harness.prompts import lettered
 from harness.schema import Kind
+from harness.scoring.answers import letter_of
+from harness.scoring.prompts import lettered
 from tasks.motionworld.aspects import ASPECTS
 from tasks.motionworld.drawing import COLOURS, FORMS, Look, Scene
 from tasks.motionworld.stills import STILLS

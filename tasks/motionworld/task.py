@@ -14,10 +14,6 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from harness.answers import answer_tag, letters, number
-from harness.metrics import mean_relative_accuracy, numerical_match
-from harness.prompts import lettered, unlettered
-from harness.protocol import Protocol
 from harness.schema import (
     FramePolicy,
     FrameRule,
@@ -29,8 +25,26 @@ from harness.schema import (
     Sampling,
     Score,
 )
-from harness.scoring import ScoreRule, graded, judged
-from harness.task import Questions
+from harness.scoring.answers import (
+    answer_tag,
+    letters,
+    number,
+)
+from harness.scoring.metrics import (
+    mean_relative_accuracy,
+    numerical_match,
+)
+from harness.scoring.prompts import (
+    lettered,
+    unlettered,
+)
+from harness.scoring.rules import (
+    ScoreRule,
+    graded,
+    judged,
+)
+from harness.task.api import Questions
+from harness.task.protocol import Protocol
 from tasks.base import Benchmark
 from tasks.files import Row, inside, read_rows
 from tasks.motionworld.drawing import FPS, N_FRAMES, SIDE

@@ -19,7 +19,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit, stdtrit
 
-from harness.gate import Judgement, judge
+from harness.gate.verdict import (
+    Judgement,
+    judge,
+)
 from harness.stats import Estimate, minimum_detectable_effect, p_below, paired_difference
 
 ALPHA, POWER = 0.05, 0.8

@@ -15,7 +15,7 @@ sys.path.insert(0, str(HERE))
 
 from asking import Answers, ask, questions  # noqa: E402
 
-from harness.checkpoint import Checkpoint, resolve  # noqa: E402
+from harness.models.checkpoint import Checkpoint, resolve  # noqa: E402
 
 CheckpointOf = Callable[[str], Checkpoint]
 AnswersOf = Callable[[str], Answers]

@@ -9,12 +9,13 @@ from pathlib import Path
 import pytest
 
 from harness.cli import main
+from harness.run.store import read_records
 from harness.schema import Outcome
-from harness.store import read_records
+from tests.paths import SHARED
 
 pytest.importorskip("torch", reason="needs the heavy environment: torch is not installed")
 
-REAL = Path(__file__).parents[3] / "shared" / "data" / "videos"
+REAL = SHARED / "data" / "videos"
 CLIPS = ("pancake.mkv", "video1.mp4", "yoga.mp4", "corrupted.mp4")
 FLAGS = ("--max-frames", "8", "--max-pixels", "50176", "--max-model-len", "4096")
 

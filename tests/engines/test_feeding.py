@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 import pytest
 
 from harness.backends.base import EngineStats
-from harness.plan import Plan
-from harness.runner import Runner
+from harness.run.plan import Plan
+from harness.run.runner import Runner
+from harness.run.store import RunWriter
 from harness.schema import FramePolicy, Media, Sampling
-from harness.store import RunWriter
 from harness.video.cache import FrameCache
 from harness.video.decode import decode
 from harness.video.pool import DecodeCounts, DecodePool

@@ -7,21 +7,24 @@ import re
 import subprocess
 import sys
 from collections import Counter
-from pathlib import Path
 
 import pytest
 
-from harness import task as task_registry
-from harness.disagreement import Reason
+from harness.rescore.reasons import Reason
 from harness.schema import Kind, Outcome, Sample
+from harness.task import registry
 from tasks.lmms.corpus import SIZE, questions, responses
-from tasks.lmms.differences import BENCHMARKS, PAIRS, count_disagreements
 from tasks.lmms.package import scoring_module, visible
+from tasks.lmms.parity_report import (
+    BENCHMARKS,
+    PAIRS,
+    count_disagreements,
+)
 from tasks.videommmu_answers import MULTIPLE_CHOICE, QUESTION_TYPE
+from tests.paths import ROOT
 
 pytest.importorskip("lmms_eval", reason="needs the heavy environment: lmms-eval is not installed")
 
-ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "lmms_scorer_differences.md"
 DATA = ROOT.parent / "shared" / "data" / "tempcompass"
 SCORERS = ("official", "lmms-eval", "video-r1")
@@ -30,7 +33,7 @@ pytestmark = [pytest.mark.engine, pytest.mark.filterwarnings("default")]
 
 
 def values(sample: Sample, text: str) -> tuple[float | None, ...]:
-    scorers = task_registry.get(sample.task).scorers
+    scorers = registry.get(sample.task).scorers
     return tuple(scorers[name].score(sample, text).value for name in SCORERS)
 
 
@@ -183,7 +186,7 @@ def test_rules_of_tempcompass(number, text, official, lmms, outcome):
     """Table 5.5; what would go to the judge has no answer and is worth 0, at once and offline."""
     sample = questions("tempcompass")[number]
     assert values(sample, text)[:2] == (official, lmms)
-    scorer = task_registry.get("tempcompass").scorers["lmms-eval"]
+    scorer = registry.get("tempcompass").scorers["lmms-eval"]
     assert scorer.score(sample, text).outcome is outcome
 
 
@@ -193,7 +196,7 @@ def test_rules_of_tempcompass(number, text, official, lmms, outcome):
 @pytest.mark.skipif(not DATA.is_dir(), reason=f"Video-LLaVA's published answers are not at {DATA}")
 def test_published_answers_to_tempcompass_get_their_published_ratings():
     """All 5529 rule-matched answers of Video-LLaVA agree, 7 have no answer, 2004 are captions."""
-    task = task_registry.get("tempcompass")
+    task = registry.get("tempcompass")
     score = task.scorers["lmms-eval"].score
     samples = {sample.id: sample for sample in task.load(DATA).samples}
     seen: Counter[str] = Counter()
@@ -222,7 +225,7 @@ def test_published_answers_to_tempcompass_get_their_published_ratings():
 def test_official_numbers_and_letters_of_vsibench_are_the_packages():
     """Its copy of the publishers' first-word rule and metric gives our values, all of them."""
     package = scoring_module("vsibench")
-    official = task_registry.get("vsibench").scorers["official"].score
+    official = registry.get("vsibench").scorers["official"].score
     for sample, text in responses("vsibench"):
         word = package.fuzzy_matching(text)
         if sample.kind is Kind.MULTIPLE_CHOICE:
@@ -238,11 +241,11 @@ def test_official_numbers_and_letters_of_vsibench_are_the_packages():
 
 def test_official_letters_and_values_of_videommmu_are_the_packages():
     """Its copies of the leaderboard's two parsers and of the comparison give our values."""
-    from harness.answers import letters
+    from harness.scoring.answers import letters
 
     package = scoring_module("videommmu")
     parse = sys.modules["lmms_eval.tasks._task_utils.mmmu_mcq_utils"]
-    official = task_registry.get("videommmu").scorers["official"].score
+    official = registry.get("videommmu").scorers["official"].score
     for sample, text in responses("videommmu"):
         if sample.kind is Kind.MULTIPLE_CHOICE:
             known = list(letters(len(sample.options)))
@@ -258,7 +261,7 @@ def test_official_letters_and_values_of_videommmu_are_the_packages():
 
 def test_official_rules_of_tempcompass_are_the_packages():
     """Without tags the two agree on every response; ours drops ``</s>`` as the publishers do."""
-    scorers = task_registry.get("tempcompass").scorers
+    scorers = registry.get("tempcompass").scorers
     for sample, text in responses("tempcompass"):
         if not re.search(r"</?(s|think|analysis)>", text):
             ours, theirs = (scorers[name].score(sample, text) for name in SCORERS[:2])
@@ -295,7 +298,7 @@ def test_every_disagreement_belongs_to_a_documented_class(documented, benchmark)
 
 def test_the_page_is_what_its_command_prints():
     """``docs/lmms_scorer_differences.md`` is up to date, in a process with another hash seed."""
-    command = [sys.executable, "-m", "tasks.lmms.differences"]
+    command = [sys.executable, "-m", "tasks.lmms.parity_report"]
     made = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT)
     assert made.stdout == PAGE.read_text("utf-8"), "make it anew: see its third line"
 

@@ -14,9 +14,9 @@ pytest.importorskip("lmms_eval", reason="needs the heavy environment: lmms-eval 
 
 import lmms_tasks as toy
 
-from harness import task as task_registry
 from harness.cli import main
-from harness.store import read_records
+from harness.run.store import read_records
+from harness.task import registry
 from tests.clips import write_clip
 
 HERE = Path(__file__).parent
@@ -121,7 +121,7 @@ def test_loading_a_task_leaves_the_process_as_it_was(tasks, tmp_path):
 
 def test_text_and_images_keep_the_order_of_the_messages(tasks, tmp_path):
     """The system turn, the text before the image and the text after it are the task's own."""
-    task = task_registry.get(f"lmms:{toy.IMAGE}", tasks)
+    task = registry.get(f"lmms:{toy.IMAGE}", tasks)
     questions = task.load(tmp_path / "lmms")
     sample = questions.samples[3]
     questions.prepare([sample])
@@ -142,7 +142,7 @@ def test_only_the_images_that_a_run_asks_about_are_written(tasks, tmp_path):
 
 def test_generation_arguments_are_honoured_as_written(tasks, tmp_path):
     """Limit and greedy decoding reach the protocol; a stop string cuts the text before scoring."""
-    task = task_registry.get(f"lmms:{toy.STOPS}", tasks)
+    task = registry.get(f"lmms:{toy.STOPS}", tasks)
     sample = task.load(tmp_path / "lmms").samples[0]
     sampling = task.protocol("official").sampling
     assert (sampling.temperature, sampling.max_tokens) == (0.0, 12)
@@ -344,7 +344,7 @@ def test_the_scorer_of_our_own_tasks_gets_the_metric_values_of_lmms_eval(
             path = tmp_path / benchmark / file
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(json.dumps(content))
-        task = task_registry.get(benchmark)
+        task = registry.get(benchmark)
         samples = task.load(tmp_path / benchmark).samples
         texts = tmp_path / f"{benchmark}.jsonl"
         answered = zip(samples, TEXTS[name], strict=True)

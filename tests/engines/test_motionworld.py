@@ -5,9 +5,12 @@ from pathlib import Path
 import pytest
 
 from harness.backends.transformers import TransformersBackend
-from harness.checkpoint import resolve
-from harness.prompts import unlettered, video_r1
+from harness.models.checkpoint import resolve
 from harness.schema import Completion, Kind, Media, Prompt, Request, Sampling
+from harness.scoring.prompts import (
+    unlettered,
+    video_r1,
+)
 from harness.video.decode import decode
 from tasks.motionworld.aspects import ASPECTS
 from tasks.motionworld.checkpoint import build, make_tokenizer

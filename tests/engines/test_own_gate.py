@@ -10,6 +10,7 @@ import pytest
 
 from harness.cli import main
 from tasks.motionworld.trained import CHECKPOINT, card
+from tests.paths import ROOT
 
 pytest.importorskip("torch", reason="needs the heavy environment: torch is not installed")
 pytest.importorskip("vllm.platforms", reason="needs the heavy environment: no vllm")
@@ -19,7 +20,7 @@ pytestmark = [
     pytest.mark.filterwarnings("default"),  # third-party imports warn
     pytest.mark.usefixtures("small_cpu_cache"),
 ]
-BASELINES = Path(__file__).parents[2] / "results" / "baselines"
+BASELINES = ROOT / "results" / "baselines"
 
 
 @pytest.fixture(scope="module")

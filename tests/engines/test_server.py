@@ -20,9 +20,12 @@ from asking import ask, clip, disagreements, questions, request
 from harness.backends.openai import OpenAIBackend, ServerOptions
 from harness.cli import main
 from harness.errors import CheckpointError
+from harness.models.server import served
+from harness.run.store import (
+    read_manifest,
+    read_records,
+)
 from harness.schema import Completion, Failure, Sampling
-from harness.served import served
-from harness.store import read_manifest, read_records
 
 pytest.importorskip("torch", reason="needs the heavy environment: torch is not installed")
 pytest.importorskip("vllm.platforms", reason="needs the heavy environment: no vllm")

@@ -9,8 +9,8 @@ from shutil import copytree
 import pytest
 from asking import GREEDY, ask, clip, image, questions, request
 
-from harness.checkpoint import resolve
 from harness.errors import BackendError
+from harness.models.checkpoint import resolve
 from harness.schema import Completion, Failure, Prompt, Sampling
 
 pytest.importorskip("torch", reason="needs the heavy environment: torch is not installed")

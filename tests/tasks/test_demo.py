@@ -8,7 +8,7 @@ import pytest
 
 from harness.cli.commands import run
 from harness.cli.exits import Exit, Verdict
-from harness.store import read_records
+from harness.run.store import read_records
 from tasks.demo import command
 from tasks.demo.command import PROBES, Demo
 

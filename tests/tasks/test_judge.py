@@ -4,7 +4,6 @@ import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 from threading import Thread
 from typing import Any
 
@@ -15,8 +14,9 @@ from harness.errors import BackendError
 from harness.schema import Kind, Outcome, Sample
 from tasks.judge import ATTEMPTS, Judge, judge_prompt, read_choice_verdict, read_verdict
 from tasks.tempcompass import TempCompass, judged_scorer
+from tests.paths import SHARED
 
-DATA = Path(__file__).parents[2].parent / "shared" / "data" / "tempcompass"
+DATA = SHARED / "data" / "tempcompass"
 CAPTIONS = "Which caption matches the video better?\nCaption A: He runs.\nCaption B: He jumps."
 CHOICE = "What does the boy do?\nA. run\nB. jump"
 

@@ -6,13 +6,13 @@ from importlib.metadata import PackageNotFoundError
 import pytest
 from PIL import Image
 
-from harness import task as task_registry
 from harness.cli import main
 from harness.errors import UnavailableTaskError
 from harness.schema import Media, MediaKind, Prompt, Sampling
+from harness.task import registry
 from tasks.lmms.generation import cut, sampling_of, stops_of
-from tasks.lmms.judges import network_client
 from tasks.lmms.messages import read_messages, write_images
+from tasks.lmms.network_check import network_client
 from tasks.lmms.own_scoring import score_of_total
 
 
@@ -168,10 +168,10 @@ def test_a_tasks_own_number_is_brought_to_our_scale(total, mean, expected):
 
 def test_names_of_the_bridge_are_names_as_a_whole():
     """``lmms:NAME`` is no config of a task ``lmms``; our own selections stay as they are."""
-    assert task_registry.name_of("lmms:mmmu_val") == "lmms:mmmu_val"
-    assert task_registry.config_of("lmms:mmmu_val") == ""
-    assert task_registry.name_of("vsibench:route_planning") == "vsibench"
-    assert task_registry.config_of("vsibench:route_planning") == "route_planning"
+    assert registry.name_of("lmms:mmmu_val") == "lmms:mmmu_val"
+    assert registry.config_of("lmms:mmmu_val") == ""
+    assert registry.name_of("vsibench:route_planning") == "vsibench"
+    assert registry.config_of("vsibench:route_planning") == "route_planning"
 
 
 def test_the_list_of_tasks_names_the_bridge(capsys):

@@ -10,10 +10,10 @@ from random import Random
 import numpy as np
 import pytest
 
-from harness.answers import answer_tag
 from harness.schema import Kind, Media, Variant
+from harness.scoring.answers import answer_tag
 from harness.video.decode import decode
-from harness.video.order import arrange
+from harness.video.variants import arrange
 from tasks.motionworld.aspects import ASPECTS, MIDDLE, Told, Twins
 from tasks.motionworld.drawing import COLOURS, N_FRAMES, SIDE, Figure, Scene, draw, write_clip
 from tasks.motionworld.splits import HELD_OUT, LOOKS, SEEN, SPLITS, Item, Split, clips, stills

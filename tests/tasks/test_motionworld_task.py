@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from harness import task as task_registry
 from harness.cli.exits import Exit
 from harness.errors import DatasetError, UsageError
 from harness.schema import Kind, MediaKind, Outcome, Sample, Sampling
+from harness.task import registry
 from harness.video.decode import decode
 from tasks.motionworld.aspects import ASPECTS
 from tasks.motionworld.command import FIRST_LESSON, World
@@ -18,7 +18,7 @@ from tasks.motionworld.folder import MANIFEST, write_world
 from tasks.motionworld.splits import VERSION, Split
 from tasks.motionworld.stills import STILLS
 from tasks.motionworld.task import FRAMES, MotionWorld, MotionWorldStills
-from trainer.data import read_training_rows
+from trainer.data.rows import read_training_rows
 
 SMALL = (
     Split(name="sft", pairs=2, stills=1),
@@ -53,8 +53,8 @@ WIDTH = question(Kind.REGRESSION, "18")
 
 def test_both_benchmarks_are_installed() -> None:
     """The task plugins are found by name, as any package's would be."""
-    assert isinstance(task_registry.get("motionworld"), MotionWorld)
-    assert isinstance(task_registry.get("motionworld-stills"), MotionWorldStills)
+    assert isinstance(registry.get("motionworld"), MotionWorld)
+    assert isinstance(registry.get("motionworld-stills"), MotionWorldStills)
 
 
 def test_every_question_of_a_split_loads(world: Path) -> None:

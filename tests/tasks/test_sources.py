@@ -12,10 +12,10 @@ import pyarrow
 import pytest
 from pyarrow import parquet
 
-from harness import task as task_registry
 from harness.cli import main
-from harness.datacheck import find_gaps
-from harness.fetch import fetch
+from harness.data.fetch import fetch
+from harness.run.media_check import find_gaps
+from harness.task import registry
 from tests.hub import Files, serve, zipped
 
 TASKS = ("vsibench", "videommmu", "videommmu-question-only", "mvbench", "tempcompass")
@@ -131,10 +131,10 @@ UNWANTED = {"README.md": b"card", ".gitattributes": b"", "extra/model.bin": b"we
 @pytest.mark.parametrize("name", TASKS)
 def test_fetched_benchmark_has_a_file_for_every_question(name: str, tmp_path: Path) -> None:
     """What the publishers distribute is read and found; what they may not is said to be so."""
-    task = task_registry.get(name)
+    task = registry.get(name)
     assert task.source is not None
     files = PUBLISHED[name]()
-    folder = task_registry.data_folder(task, tmp_path)
+    folder = registry.data_folder(task, tmp_path)
     repos = {task.source.repo: {task.source.revision: {**files, **UNWANTED}}}
     with serve(repos) as hub:
         receipt = fetch(task.source, folder, endpoint=hub.endpoint)
@@ -148,7 +148,7 @@ def test_fetched_benchmark_has_a_file_for_every_question(name: str, tmp_path: Pa
 
 def test_late_archive_of_mvbench_unpacks_beside_the_others(tmp_path: Path) -> None:
     """Videos of data0613 come to lie where the questions look for them."""
-    source = task_registry.get("mvbench").source
+    source = registry.get("mvbench").source
     assert source is not None
     with serve({source.repo: {source.revision: mvbench()}}) as hub:
         fetch(source, tmp_path, endpoint=hub.endpoint)
@@ -160,7 +160,7 @@ def test_command_fetches_and_ends_with_the_verdict_of_check(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """``data fetch`` says which commit it brought and whether everything is there."""
-    source = task_registry.get("vsibench").source
+    source = registry.get("vsibench").source
     assert source is not None
     with serve({source.repo: {source.revision: vsibench(), "f" * 40: vsibench()}}) as hub:
         flags = ["--data", str(tmp_path), "--endpoint", hub.endpoint]
@@ -173,7 +173,7 @@ def test_command_fetches_and_ends_with_the_verdict_of_check(
 @pytest.mark.parametrize("name", TASKS)
 def test_pin_is_a_commit_and_the_page_is_where_the_task_says(name: str) -> None:
     """Every source names a full commit hash, and tasks and sources agree on the repository."""
-    task = task_registry.get(name)
+    task = registry.get(name)
     assert task.source is not None
     assert len(bytes.fromhex(task.source.revision)) == 20
     assert task.source.page == task.homepage

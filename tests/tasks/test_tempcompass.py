@@ -12,14 +12,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pyarrow import parquet
 
-from harness import prompts
 from harness.errors import DatasetError
 from harness.schema import FrameRule, Kind, Outcome, Record, Sample, Sampling
+from harness.scoring import prompts
 from tasks.tempcompass import TempCompass
 from tasks.tempcompass_rules import TASKS
+from tests.paths import SHARED
 
 TASK = TempCompass()
-DATA = Path(__file__).parents[2].parent / "shared" / "data" / "tempcompass"
+DATA = SHARED / "data" / "tempcompass"
 published = pytest.mark.skipif(not DATA.is_dir(), reason=f"the 7540 questions are not at {DATA}")
 
 JUMP = {"question": "What does the boy do?\nA. jump\nB. run", "answer": "A. jump"}

@@ -12,15 +12,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pyarrow import parquet
 
-from harness import prompts
 from harness.errors import DatasetError
 from harness.schema import FrameRule, Kind, Outcome, Record, Sample, Sampling
+from harness.scoring import prompts
 from tasks.videommmu import TRACKS, VideoMMMU, VideoMMMUQuestionOnly, knowledge_gain
 from tasks.videommmu_answers import agrees, normalized, read_letter, read_values
+from tests.paths import SHARED
 
 TASK = VideoMMMU()
 ALONE = VideoMMMUQuestionOnly()
-DATA = Path(__file__).parents[2].parent / "shared" / "data" / "videommmu"
+DATA = SHARED / "data" / "videommmu"
 published = pytest.mark.skipif(not DATA.is_dir(), reason=f"the 900 questions are not at {DATA}")
 
 COLOURS = [

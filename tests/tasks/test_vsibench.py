@@ -14,7 +14,7 @@ from pyarrow import parquet
 from harness.errors import DatasetError, UsageError
 from harness.schema import FrameRule, Kind, Media, Outcome, Sample, Sampling
 from harness.stats import clustered_estimate
-from harness.task import Aggregation
+from harness.task.api import Aggregation
 from tasks.vsibench import CHOICE_TYPES, NUMERICAL_TYPES, VSIBench
 
 TASK = VSIBench()

@@ -11,10 +11,13 @@ from PIL import Image
 
 from harness.schema import Kind, Media, MediaKind, Sample
 from tests.clips import write_clip
-from trainer.choices import Precision
-from trainer.config import GRPORecipe, SFTRecipe, TGRPORecipe
-from trainer.data import TrainingRow
-from trainer.sections import (
+from trainer.config.choices import Precision
+from trainer.config.recipe import (
+    GRPORecipe,
+    SFTRecipe,
+    TGRPORecipe,
+)
+from trainer.config.sections import (
     DataSettings,
     FrameSettings,
     ModelSettings,
@@ -24,6 +27,7 @@ from trainer.sections import (
     TemporalRewardSettings,
     TwinRolloutSettings,
 )
+from trainer.data.rows import TrainingRow
 
 SMALL = FrameSettings(
     fps=2.0,

@@ -10,7 +10,10 @@ from typing import Any
 from PIL import Image
 
 from tests.clips import write_clip
-from trainer.data import TrainingRow, read_training_rows
+from trainer.data.rows import (
+    TrainingRow,
+    read_training_rows,
+)
 
 VIDEO, IMAGE = "./clips/a.mp4", "./pictures/a.png"
 

@@ -9,8 +9,8 @@ from pathlib import Path
 from harness.schema import Outcome
 from tests.runs import make_manifest, make_records, write_run
 from tests.trainer.commands import write_checkpoint, write_weights
-from trainer.saved import STATE
-from trainer.watch import Evaluate
+from trainer.runs.checkpoints import STATE
+from trainer.watch.watcher import Evaluate
 
 MAX_STEPS, SAVE_STEPS = 50, 10
 

@@ -8,11 +8,11 @@ from typing import Any
 
 import torch
 
-from trainer.data import TrainingRow
-from trainer.grpo import VideoGRPOTrainer
+from trainer.algorithms.grpo import VideoGRPOTrainer
+from trainer.algorithms.tgrpo import VideoTGRPOTrainer
+from trainer.data.rows import TrainingRow
 from trainer.loops.inputs import PromptInputs
-from trainer.loops.rollout_run import rollout_run
-from trainer.tgrpo import VideoTGRPOTrainer
+from trainer.loops.setup import rollout_run
 
 
 def direct_logps(model: Any, row: PromptInputs, completion: Sequence[int]) -> torch.Tensor:
@@ -96,7 +96,7 @@ def run_tgrpo(
     says: Callable[[str, bool, int], str] | None = None,
     callbacks: Sequence[Any] = (),
 ) -> tuple[Any, Any]:
-    """Train as `trainer.tgrpo.train` does, and return trainer and inputs to be looked at."""
+    """Train as `tgrpo.train` does, and return trainer and inputs to be looked at."""
     reward = recipe.reward
     with rollout_run(recipe, out, rows=rows, callbacks=callbacks) as run:
         arguments = run.arguments(weights=[reward.length_weight, reward.temporal_weight])

@@ -13,22 +13,34 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from harness.backends.select import (
+    BACKENDS,
+    Engine,
+    EngineChoice,
+    choose,
+)
 from harness.cli.budget import FailureBudget
 from harness.cli.exits import Exit, Verdict
 from harness.cli.flags import count, default_workers
-from harness.engines import BACKENDS, Engine, EngineChoice, choose
 from harness.errors import UsageError
-from trainer.choices import MediaCheck, OnBadRow
-from trainer.sections import AnnotationSettings, DataSettings, FrameSettings
+from trainer.config.choices import (
+    MediaCheck,
+    OnBadRow,
+)
+from trainer.config.sections import (
+    AnnotationSettings,
+    DataSettings,
+    FrameSettings,
+)
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from harness.plan import Plan
+    from harness.run.plan import Plan
+    from harness.run.store import RunWriter
     from harness.schema import Kind
-    from harness.store import RunWriter
-    from trainer.annotate import Tally
-    from trainer.data import TrainingRow
+    from trainer.data.annotate import Tally
+    from trainer.data.rows import TrainingRow
 
 _DECODE_TIMEOUT_S = 120.0
 _LOOK_AHEAD_BYTES = 1 << 30
@@ -78,10 +90,10 @@ class Annotate:
 
 def annotate_rows(args: Namespace, console: Console, engine: Engine) -> Verdict:
     """Answer what is still open with `engine`, then write the kept rows and count them."""
-    from harness.manifest import make_manifest
-    from harness.store import RunWriter
-    from trainer.annotate import make_plan
-    from trainer.rewards import require
+    from harness.run.manifest import make_manifest
+    from harness.run.store import RunWriter
+    from trainer.data.annotate import make_plan
+    from trainer.rewards.rewards import require
 
     folder = args.out.with_name(f"{args.out.name}.run")
     if args.out.exists() and not folder.exists():
@@ -117,7 +129,7 @@ def annotate_rows(args: Namespace, console: Console, engine: Engine) -> Verdict:
 
 
 def _rows(args: Namespace, grid: int) -> Sequence[TrainingRow]:
-    from trainer.checks import check_rows
+    from trainer.data.checks import check_rows
 
     data = DataSettings(
         rows=tuple(args.rows),
@@ -132,7 +144,7 @@ def _rows(args: Namespace, grid: int) -> Sequence[TrainingRow]:
 def _answer(plan: Plan, engine: Engine, run: RunWriter, args: Namespace, console: Console) -> None:
     """Ask what is open; without any, no engine is started."""
     from harness.cli.progress import RunProgress
-    from harness.runner import Runner
+    from harness.run.runner import Runner
     from harness.video.pool import DecodePool
 
     progress = RunProgress(console, total=len(plan.samples), done=len(run.finished()))
@@ -154,8 +166,11 @@ def _conclude(args: Namespace, rows: Sequence[TrainingRow], run: RunWriter) -> V
     """Write the kept rows, print the share kept per problem type, and judge completeness."""
     from rich.console import Console
 
-    from harness.tables import print_failures
-    from trainer.annotate import tally, write_annotated
+    from harness.cli.tables import print_failures
+    from trainer.data.annotate import (
+        tally,
+        write_annotated,
+    )
 
     write_annotated(args.out, rows, run.records, args.rows, args.min_reward)
     counts = tally(rows, run.records, args.min_reward)

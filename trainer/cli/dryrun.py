@@ -6,15 +6,21 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from trainer.config import GRPORecipe
-from trainer.data import TrainingRow
-from trainer.estimate import Estimate, estimate
-from trainer.shape import ModelShape, has_weights
+from trainer.config.recipe import GRPORecipe
+from trainer.cost.estimate import (
+    Estimate,
+    estimate,
+)
+from trainer.cost.model_shape import (
+    ModelShape,
+    has_weights,
+)
+from trainer.data.rows import TrainingRow
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from trainer.cli.train import Job
+    from trainer.cli.job import Job
 
 
 def print_estimate(

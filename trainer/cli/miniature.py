@@ -15,8 +15,11 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from trainer.miniature.arms import Arm
-    from trainer.miniature.schedule import Progress, Schedule
-    from trainer.miniature.stages import Experiment
+    from trainer.miniature.experiment import Experiment
+    from trainer.miniature.scheduler import (
+        Progress,
+        Schedule,
+    )
 
 DEFAULT_OUT = Path("results/runs/miniature")
 
@@ -58,9 +61,12 @@ class Miniature:
         """Run what is not done yet, then write and print the result."""
         from rich.console import Console
 
-        from trainer.locks import locked
-        from trainer.miniature.prepare import claim, prepare
-        from trainer.miniature.schedule import Schedule
+        from harness.files import locked
+        from trainer.miniature.experiment import (
+            claim,
+            prepare,
+        )
+        from trainer.miniature.scheduler import Schedule
 
         experiment = _experiment(args)
         if args.dry_run:
@@ -89,8 +95,8 @@ class Miniature:
 
 
 def _experiment(args: Namespace) -> Experiment:
+    from trainer.miniature.experiment import Experiment
     from trainer.miniature.settings import read_miniature
-    from trainer.miniature.stages import Experiment
 
     return Experiment(
         out=args.out,
@@ -157,9 +163,15 @@ def _conclude(experiment: Experiment) -> Verdict:
     from rich.console import Console
 
     from harness.board.text import WIDTH, print_board
-    from trainer.miniature.claims import judge, summary
-    from trainer.miniature.outcome import read_outcome
-    from trainer.miniature.pages import grids, write_pages
+    from trainer.miniature.hypotheses import (
+        judge,
+        summary,
+    )
+    from trainer.miniature.report import (
+        grids,
+        write_pages,
+    )
+    from trainer.miniature.results import read_outcome
 
     outcome = read_outcome(experiment.out, experiment.seeds, experiment.arms)
     files = write_pages(experiment.out, outcome)

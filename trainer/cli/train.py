@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 from argparse import ArgumentParser, Namespace
 from collections.abc import Sequence
-from dataclasses import dataclass
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
@@ -18,15 +17,14 @@ from typing import TYPE_CHECKING, Any
 from harness.cli.exits import Exit, Verdict
 from harness.cli.flags import count
 from harness.errors import UsageError, missing_extra
-from trainer.cli.looking import add_looking
+from trainer.cli.job import Job
+from trainer.cli.runs import add_looking
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from trainer.checks import RowReport
-    from trainer.config import Algorithm, Recipe
-    from trainer.data import TrainingRow
-    from trainer.run import Place
+    from trainer.data.checks import RowReport
+    from trainer.data.rows import TrainingRow
 
 _HELP = {
     "sft": "supervised fine-tuning on rows with a rationale",
@@ -54,16 +52,6 @@ class Train:
         """Do the chosen action."""
         verdict: Verdict = args.action(args)
         return verdict
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Job:
-    """Everything settled before rows are read."""
-
-    algorithm: Algorithm
-    recipe: Recipe
-    out: Path
-    place: Place
 
 
 def _recipe_flags(parser: ArgumentParser) -> None:
@@ -104,8 +92,16 @@ def _train(args: Namespace) -> Verdict:
 
 
 def _job(args: Namespace) -> Job:
-    from trainer.config import Algorithm, GRPORecipe, completions_per_update, read_recipe
-    from trainer.run import Place, default_out
+    from trainer.config.recipe import (
+        Algorithm,
+        GRPORecipe,
+        completions_per_update,
+        read_recipe,
+    )
+    from trainer.runs.folder import (
+        Place,
+        default_out,
+    )
 
     algorithm = Algorithm(args.algorithm)
     if args.processes and not args.dry_run:
@@ -123,15 +119,18 @@ def _job(args: Namespace) -> Job:
 
 def _dry_run(job: Job, console: Console) -> Verdict:
     """Check rows, checkpoint and folder, and print what an update will cost."""
-    from trainer import run
-    from trainer.checks import print_report
     from trainer.cli.dryrun import print_estimate
-    from trainer.config import require_enough_rows
-    from trainer.shape import has_weights, read_shape
+    from trainer.config.recipe import require_enough_rows
+    from trainer.cost.model_shape import (
+        has_weights,
+        read_shape,
+    )
+    from trainer.data.checks import print_report
+    from trainer.runs import folder
 
     shape = read_shape(job.recipe.model.checkpoint)
     if has_weights(job.recipe.model.checkpoint):  # a hub id's are not fetched for this
-        run.refuse_other(job.out, _manifest(job))
+        folder.refuse_other(job.out, _manifest(job))
     report = _check(job, shape.grid, console)
     print_report(console, report)
     rows = report.require(job.recipe.data.on_bad_row)
@@ -142,9 +141,10 @@ def _dry_run(job: Job, console: Console) -> Verdict:
 
 def _run(job: Job, console: Console) -> Verdict:
     """Claim the folder and train in it, or find that the run was stopped."""
-    from trainer import run
-    from trainer.locks import locked
-    from trainer.shape import full_checkpoint, require_video
+    from harness.files import locked
+    from harness.models.checkpoint import full_checkpoint
+    from harness.models.video_processor import require_video
+    from trainer.runs import folder
 
     for name in _PACKAGES:
         if find_spec(name) is None:
@@ -153,22 +153,22 @@ def _run(job: Job, console: Console) -> Verdict:
     require_video(checkpoint.path)
     if job.place.rank > 0:
         return _go_on(job, console, checkpoint.frame_grid)
-    run.claim(job.out, _manifest(job))
+    folder.claim(job.out, _manifest(job))
     with locked(job.out):
         return _go_on(job, console, checkpoint.frame_grid)
 
 
 def _go_on(job: Job, console: Console, grid: int) -> Verdict:
     """Train from where the run is."""
-    from trainer.run import STOP
+    from trainer.runs.folder import STOP
 
     stop = job.out / STOP
     if not stop.exists():
         rows = _rows(job, console, grid)
         console.print(f"training in {job.out}; the same command goes on with it")
         # Only now: the trainers import torch and TRL.
-        progress = import_module("trainer.loops.progress")
-        algorithm = import_module(f"trainer.{job.algorithm}")
+        progress = import_module("trainer.loops.callbacks")
+        algorithm = import_module(f"trainer.algorithms.{job.algorithm}")
         try:
             with progress.Progress(console) as shown:
                 callbacks = [shown, progress.StopFile(stop)]
@@ -183,10 +183,13 @@ def _go_on(job: Job, console: Console, grid: int) -> Verdict:
 
 def _rows(job: Job, console: Console, grid: int) -> Sequence[TrainingRow]:
     """Return the sound rows, checked now or earlier in this run."""
-    from trainer.checks import print_report
-    from trainer.config import GRPORecipe, require_enough_rows
-    from trainer.rewards import require
-    from trainer.run import checked_rows
+    from trainer.config.recipe import (
+        GRPORecipe,
+        require_enough_rows,
+    )
+    from trainer.data.checks import print_report
+    from trainer.rewards.rewards import require
+    from trainer.runs.folder import checked_rows
 
     data = job.recipe.data
     report, earlier = checked_rows(job.out, data, lambda: _check(job, grid, console), job.place)
@@ -200,8 +203,8 @@ def _rows(job: Job, console: Console, grid: int) -> Sequence[TrainingRow]:
 
 
 def _manifest(job: Job) -> dict[str, Any]:
-    from trainer.run import make_manifest
-    from trainer.shape import full_checkpoint
+    from harness.models.checkpoint import full_checkpoint
+    from trainer.runs.folder import make_manifest
 
     checkpoint = full_checkpoint(job.recipe.model.checkpoint)
     return make_manifest(job.algorithm, job.recipe, checkpoint, job.place.processes)
@@ -211,8 +214,8 @@ def _check(job: Job, grid: int, console: Console) -> RowReport:
     """Check the rows of the recipe, with a progress bar for the decoding."""
     from rich.progress import Progress
 
-    from trainer.checks import check_rows
-    from trainer.config import SFTRecipe
+    from trainer.config.recipe import SFTRecipe
+    from trainer.data.checks import check_rows
 
     with Progress(console=console, disable=not console.is_terminal) as progress:
         bar = progress.add_task("decoding media", total=None)
@@ -227,9 +230,9 @@ def _check(job: Job, grid: int, console: Console) -> RowReport:
 
 def _concluded(job: Job) -> Verdict:
     """Say why the run ended, where its result is, and what can be done with it."""
-    from trainer.config import SFTRecipe
-    from trainer.run import STOP
-    from trainer.saved import newest_checkpoint
+    from trainer.config.recipe import SFTRecipe
+    from trainer.runs.checkpoints import newest_checkpoint
+    from trainer.runs.folder import STOP
 
     out = job.out
     if (out / STOP).exists():

@@ -12,8 +12,8 @@ from harness.cli.exits import Exit, Verdict
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from trainer.looks import Look
-    from trainer.watch import Watcher
+    from trainer.watch.evaluations import Look
+    from trainer.watch.watcher import Watcher
 
 _PLOT = "timeline.png"
 
@@ -46,10 +46,16 @@ class Watch:
         """Watch until the training is over; the last look's verdict is the exit code."""
         from rich.console import Console
 
-        from trainer.locks import locked
-        from trainer.run import RUNS
-        from trainer.watch import Watcher, in_its_own_process
-        from trainer.watch_settings import keep, read_watch_settings
+        from harness.files import locked
+        from trainer.runs.folder import RUNS
+        from trainer.watch.settings import (
+            keep,
+            read_watch_settings,
+        )
+        from trainer.watch.watcher import (
+            Watcher,
+            in_its_own_process,
+        )
 
         console = Console()
         settings = read_watch_settings(args.config, args.set)
@@ -74,7 +80,11 @@ class Watch:
 
 def _show(console: Console, out: Path, run: Path, look: Look) -> None:
     """Print the timeline so far and draw it anew."""
-    from trainer.timeline import plot, print_timeline, read_timeline
+    from trainer.watch.timeline import (
+        plot,
+        print_timeline,
+        read_timeline,
+    )
 
     timeline = read_timeline(out, run)
     print_timeline(console, timeline)
@@ -85,10 +95,10 @@ def _show(console: Console, out: Path, run: Path, look: Look) -> None:
 
 
 def _conclude(console: Console, out: Path, run: Path, watcher: Watcher) -> Verdict:
-    from harness.gate import Judgement
-    from trainer.looks import read_looks
-    from trainer.run import STOP
-    from trainer.saved import unfinished_checkpoints
+    from harness.gate.verdict import Judgement
+    from trainer.runs.checkpoints import unfinished_checkpoints
+    from trainer.runs.folder import STOP
+    from trainer.watch.evaluations import read_looks
 
     for folder, lack in unfinished_checkpoints(run).items():
         console.print(f"{folder} is not whole: {lack}", style="yellow", markup=False)
@@ -116,7 +126,7 @@ def _conclude(console: Console, out: Path, run: Path, watcher: Watcher) -> Verdi
 
 
 def _interruption(run: Path) -> str:
-    from trainer.saved import saved_checkpoints
+    from trainer.runs.checkpoints import saved_checkpoints
 
     saved = saved_checkpoints(run)
     got = f"step {saved[-1].step} of {saved[-1].max_steps}" if saved else "no checkpoint"

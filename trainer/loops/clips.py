@@ -18,7 +18,10 @@ from harness.errors import MediaError
 from harness.schema import Clip, Failure, Media, MediaKind
 from harness.video.decode import decode
 from harness.video.worker import Decoder, Worker
-from trainer.sections import DataSettings, FrameSettings
+from trainer.config.sections import (
+    DataSettings,
+    FrameSettings,
+)
 
 Decoded = tuple[Clip, ...] | Failure
 

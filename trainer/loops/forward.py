@@ -2,7 +2,7 @@
 
 - A medium that several rows of a batch show is encoded once; its features go to every row.
 - Only the last columns, where the completions are, reach the language model head.
-- Vision tokens without features raise, see `trainer.loops.guards`.
+- Vision tokens without features raise, see `trainer.loops.forward`.
 - FSDP is told of weights that are used outside of the forward pass of their module.
 
 All of it is hooked to the model below the head (``base_model``), inside whatever wraps it for
@@ -13,10 +13,18 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from harness.errors import UsageError
-from trainer.loops.guards import refuse_blindness
+from harness.errors import DatasetError, HarnessError, UsageError
+from trainer.data.rows import TrainingRow
+from trainer.loops import (
+    collate,
+    forward,
+)
+from trainer.loops.inputs import PromptInputs
+
+if TYPE_CHECKING:
+    import torch
 
 _INPUTS = {
     "image": ("pixel_values", "image_grid_thw"),
@@ -136,3 +144,82 @@ class _Trim:
             output.last_hidden_state = output.last_hidden_state[:, -self._kept :]
             self._kept = None
         return output
+
+
+_GIVEN = {"image": "pixel_values", "video": "pixel_values_videos"}
+
+
+class BlindForwardError(HarnessError):
+    """Vision tokens were about to be read without the features they stand for."""
+
+
+def refuse_blindness(backbone: Any, ids: Mapping[str, int]) -> None:
+    """Make every forward pass of `backbone` raise where vision tokens come without features.
+
+    Args:
+        backbone: The model below the language model head.
+        ids: The vision token of each modality.
+    """
+
+    def check(module: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        tokens = kwargs.get("input_ids", args[0] if args else None)
+        if tokens is None or tokens.shape[1] == 1:
+            return  # one step of a generation; vision tokens are never sampled
+        features = kwargs.get("mm_encoder_outputs") or {}
+        for modality, token in ids.items():
+            given = kwargs.get(_GIVEN[modality]) is not None or features.get(modality) is not None
+            if not given and bool((tokens == token).any()):
+                count = int((tokens == token).sum())
+                raise BlindForwardError(
+                    f"the batch has {count} {modality} tokens but no {modality} features: the model"
+                    f" would read it blind; pass {_GIVEN[modality]}, as trainer.loops.collate does"
+                )
+
+    backbone.register_forward_pre_hook(check, with_kwargs=True)
+
+
+def require_media(rows: Sequence[TrainingRow]) -> None:
+    """Find files that are missing before anything is loaded, let alone trained.
+
+    Raises:
+        DatasetError: Some are; it counts the rows and names the first.
+    """
+    missing = [
+        (row.sample.id, media.path)
+        for row in rows
+        for media in row.sample.media
+        if not media.path.exists()
+    ]
+    if missing:
+        name, path = missing[0]
+        raise DatasetError(
+            f"{len(missing)} of {len(rows)} rows lack their media, first {name}: {path} does not"
+            " exist; fetch the files, or leave the rows out with data.on_bad_row"
+        )
+
+
+class Seeing:
+    """Stands in for the model where TRL computes log-probabilities, and adds what rows show.
+
+    TRL goes through a batch in chunks from the front, and so do the rows.
+    """
+
+    def __init__(
+        self, model: Any, rows: Sequence[PromptInputs], vision_ids: dict[str, int], *, kept: int
+    ) -> None:
+        self._model = model
+        self._rows = list(rows)
+        self._vision_ids = vision_ids
+        self._kept = kept
+
+    def __call__(self, *, input_ids: torch.Tensor, labels: torch.Tensor, **inputs: Any) -> Any:
+        """Take the next rows and call the model with what they show."""
+        rows, self._rows = self._rows[: len(input_ids)], self._rows[len(input_ids) :]
+        return self._model(
+            **inputs,
+            input_ids=input_ids,
+            mm_token_type_ids=collate.token_types(input_ids, self._vision_ids),
+            **collate.media_tensors(rows, device=input_ids.device),
+            labels=labels[:, -self._kept :],
+            **{forward.KEPT: self._kept},
+        )

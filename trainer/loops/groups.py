@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
+from typing import Any
 
 from harness.schema import Sample
 
@@ -111,3 +113,45 @@ def temporal_metrics(groups: Sequence[Group], earned: Sequence[bool]) -> dict[st
 
 def _means(found: Mapping[str, Sequence[float]]) -> dict[str, float]:
     return {name: fmean(values) for name, values in found.items() if values}
+
+
+def group_line(
+    group: Group,
+    *,
+    step: int,
+    question: str,
+    rewards: Sequence[Mapping[str, float]],
+    totals: Sequence[float],
+    advantages: Sequence[float],
+) -> dict[str, Any]:
+    """Describe one group; the sequences have one entry per ordered completion."""
+    sample = group.sample
+    ordered = [
+        {**_answer(answer), "rewards": _known(columns), "reward": total, "advantage": advantage}
+        for answer, columns, total, advantage in zip(
+            group.ordered, rewards, totals, advantages, strict=False
+        )
+    ]
+    shuffled = [
+        {**_answer(answer), "rewards": {"accuracy": answer.accuracy}} for answer in group.shuffled
+    ]
+    return {
+        "step": step,
+        "id": sample.id,
+        "kind": str(sample.kind),
+        "question": question,
+        "media": [str(media.path) for media in sample.media],
+        "gold": sample.answer,
+        "failure": group.failure,
+        "ordered": ordered,
+        "shuffled": shuffled,
+    }
+
+
+def _answer(answer: Answer) -> dict[str, Any]:
+    return {"text": answer.text, "tokens": answer.tokens, "truncated": answer.truncated}
+
+
+def _known(rewards: Mapping[str, float]) -> dict[str, float | None]:
+    """Write a reward that does not apply as null."""
+    return {name: None if math.isnan(value) else value for name, value in rewards.items()}

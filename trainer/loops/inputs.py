@@ -1,8 +1,8 @@
 """From training rows to what a model reads: token ids, and tensors for what the vision tokens show.
 
-The prompt is the harness's (`harness.prompts`, `harness.backends.chat`), and so are the frames and
-their times: a checkpoint is trained on exactly what it is evaluated with. One row is decoded once
-and processed once, however many completions are sampled for it.
+Prompt, frames and frame times are the harness's (`harness.scoring.prompts`,
+`harness.backends.chat`): a checkpoint is trained on exactly what it is evaluated with. One row is
+decoded once and processed once, however many completions are sampled for it.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from harness import prompts
 from harness.backends import chat
 from harness.schema import Clip, Failure, Prompt, Sample
-from trainer.choices import Permutation
+from harness.scoring import prompts
+from trainer.config.choices import Permutation
 from trainer.loops.clips import ClipLoader, Decoded
-from trainer.loops.twins import shuffled_clip
+from trainer.loops.frame_shuffle import shuffled_clip
 
 if TYPE_CHECKING:
     import torch

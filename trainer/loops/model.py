@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
+import torch
+
 from harness.backends import chat, positions
-from harness.checkpoint import Checkpoint, resolve
 from harness.errors import CheckpointError, UsageError, missing_extra
-from trainer.choices import Precision
+from harness.models.checkpoint import (
+    Checkpoint,
+    resolve,
+)
+from trainer.config.choices import Precision
+from trainer.config.sections import (
+    LoraSettings,
+    ModelSettings,
+)
 from trainer.loops import forward
-from trainer.sections import LoraSettings, ModelSettings
+from trainer.runs.checkpoints import newest_checkpoint
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,3 +117,50 @@ def _freeze_vision(model: Any) -> None:
     if tower is None:
         raise UsageError(f"freeze_vision: {type(model).__name__} has no part named 'visual'")
     tower.requires_grad_(False)
+
+
+class ExactResume:
+    """Mixin before a `transformers.Trainer` class."""
+
+    model: Any
+
+    def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
+        """Load what the Trainer would load, by the right names.
+
+        Adapters and the sharded formats of FSDP and DeepSpeed keep the names of the model in
+        memory; their own loading is right.
+        """
+        trainer: Any = super()
+        sharded = getattr(self, "is_fsdp_enabled", False) or getattr(
+            self, "is_deepspeed_enabled", False
+        )
+        if sharded or hasattr(self.model, "peft_config"):
+            trainer._load_from_checkpoint(resume_from_checkpoint, model)
+        else:
+            restore_weights(self.model, Path(resume_from_checkpoint))
+
+
+def train_on(trainer: Any, out: Path) -> None:
+    """Train from the newest whole checkpoint in `out`, from the start where there is none."""
+    newest = newest_checkpoint(out)
+    trainer.train(resume_from_checkpoint=None if newest is None else str(newest))
+
+
+def restore_weights(model: Any, folder: Path) -> None:
+    """Give `model` exactly the weights that were saved in `folder`.
+
+    Raises:
+        CheckpointError: The folder lacks weights, or holds others.
+    """
+    saved, report = type(model).from_pretrained(
+        str(folder), dtype=model.dtype, output_loading_info=True
+    )
+    for kind in ("missing_keys", "unexpected_keys", "mismatched_keys"):
+        if report[kind]:
+            names = sorted(str(name) for name in report[kind])
+            raise CheckpointError(
+                f"{folder} cannot be resumed from: {len(names)} {kind.replace('_', ' ')}, first"
+                f" {names[0]}; resume from another checkpoint"
+            )
+    with torch.no_grad():
+        model.load_state_dict(saved.state_dict(), strict=True)

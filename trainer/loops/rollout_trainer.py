@@ -19,18 +19,22 @@ from transformers.trainer_callback import PrinterCallback
 
 from harness.backends import chat
 from harness.schema import Sample
-from trainer.data import TrainingRow
-from trainer.loops.completions import group_line
-from trainer.loops.groups import Answer, Group, Rollout, group_metrics, groups_of
+from trainer.data.rows import TrainingRow
+from trainer.loops.callbacks import (
+    StepLines,
+    warn_of_failures,
+)
+from trainer.loops.forward import Seeing
+from trainer.loops.groups import Answer, Group, Rollout, group_line, group_metrics, groups_of
 from trainer.loops.inputs import InputBuilder, PromptInputs
-from trainer.loops.logs import StepLines, warn_of_failures
-from trainer.loops.model import prepare
-from trainer.loops.resume import ExactResume
+from trainer.loops.model import ExactResume, prepare
 from trainer.loops.rollouts import Rollouts
-from trainer.loops.seeing import Seeing
 from trainer.loops.trl_names import GRPOTrainer
-from trainer.rewards import accuracy, format_reward
-from trainer.run import COMPLETIONS
+from trainer.rewards.rewards import (
+    accuracy,
+    format_reward,
+)
+from trainer.runs.folder import COMPLETIONS
 
 NAN = float("nan")
 

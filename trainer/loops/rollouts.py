@@ -10,7 +10,10 @@ from typing import Any, Protocol
 
 import torch
 
-from trainer.loops import batches, forward
+from trainer.loops import (
+    collate,
+    forward,
+)
 from trainer.loops.inputs import PromptInputs
 from trainer.loops.trl_names import unwrap_model_for_generation
 
@@ -41,12 +44,12 @@ class PolicyRollouts:
         """Sample one completion per row, all rows at once."""
         prompts = [row.ids for row in rows]
         device = trainer.accelerator.device
-        ids = batches.padded(prompts, trainer._tokenizer.pad_token_id, left=True, device=device)
+        ids = collate.padded(prompts, trainer._tokenizer.pad_token_id, left=True, device=device)
         inputs = {
             "input_ids": ids,
-            "attention_mask": batches.mask_of(prompts, left=True, device=device),
-            "mm_token_type_ids": batches.token_types(ids, trainer.vision_ids),
-            **batches.media_tensors(rows, device=device),
+            "attention_mask": collate.mask_of(prompts, left=True, device=device),
+            "mm_token_type_ids": collate.token_types(ids, trainer.vision_ids),
+            **collate.media_tensors(rows, device=device),
         }
         arguments = trainer.args
         with (

@@ -17,13 +17,13 @@ from typing import Any
 
 from harness.backends.vllm import VLLMBackend
 from harness.backends.vllm_engine import EngineOptions
-from harness.checkpoint import Checkpoint
 from harness.errors import BackendError
+from harness.models.checkpoint import Checkpoint
 from harness.schema import Request, Sampling
+from trainer.config.sections import RolloutSettings
 from trainer.loops.inputs import PromptInputs
 from trainer.loops.rollouts import Sampled
-from trainer.run import Place
-from trainer.sections import RolloutSettings
+from trainer.runs.folder import Place
 
 
 class VLLMRollouts:

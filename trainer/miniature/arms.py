@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from harness.schema import Variant
-from trainer.config import Algorithm
+from trainer.config.recipe import Algorithm
 
 UNTAUGHT = "untaught"
 """The model that training begins with: it answers in form and has never seen anything."""

@@ -10,9 +10,17 @@ from statistics import fmean
 from typing import Any
 
 from harness.errors import missing_extra
-from trainer.config import Algorithm
+from trainer.config.recipe import Algorithm
 from trainer.miniature.arms import ARMS, Arm
-from trainer.timeline import ACCURACY, GAP, REWARD, Timeline, read_timeline, running_mean, save
+from trainer.watch.timeline import (
+    ACCURACY,
+    GAP,
+    REWARD,
+    Timeline,
+    read_timeline,
+    running_mean,
+    save,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,11 +17,12 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import UsageError
+from harness.files import write_json
+from harness.run.store import SUMMARY
 from harness.schema import Variant
-from harness.store import SUMMARY, write_json
-from trainer.looks import read_looks
 from trainer.miniature.arms import SFT, VARIANTS
-from trainer.miniature.prepare import MANIFEST
+from trainer.miniature.experiment import MANIFEST
+from trainer.watch.evaluations import read_looks
 
 _NOT_NEEDED = ("optimizer.pt", "scheduler.pt", "rng_state.pth", "trainer_state.json")
 _MOST_BYTES = 8_000_000

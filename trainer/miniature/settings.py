@@ -7,13 +7,21 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from harness.config import (
+    build,
+    override,
+    read_toml,
+)
 from harness.errors import UsageError
 from tasks.motionworld.checkpoint import ModelSize
 from tasks.motionworld.splits import EVERYTHING, Split
 from tasks.motionworld.stills import STILLS
-from trainer.bounds import positive
-from trainer.config import RECIPES, Algorithm, presets_of
-from trainer.settings import build, override, read_toml
+from trainer.config.recipe import (
+    RECIPES,
+    Algorithm,
+    presets_of,
+)
+from trainer.config.sections import positive
 
 PRESETS = {"tiny": RECIPES / "miniature-tiny.toml", "gpu": RECIPES / "miniature-gpu.toml"}
 

@@ -15,7 +15,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from harness.plan import Plan
+from harness.run.plan import Plan
 from harness.schema import Clip, Failure, Request
 from harness.video.jobs import DecodeJob, decode_job
 from harness.video.pool import DecodePool
@@ -29,9 +29,15 @@ def main() -> int:
     """Measure both parts, decoding first."""
     data, checkpoint, out = sys.argv[1:]
     probe = install()
+    from harness.backends.select import (
+        EngineChoice,
+        choose,
+    )
     from harness.cli.flags import default_workers
-    from harness.engines import EngineChoice, choose
-    from harness.plan import Choices, make_plan
+    from harness.run.plan import (
+        Choices,
+        make_plan,
+    )
 
     plan = make_plan(
         ["vsibench"],

@@ -14,8 +14,8 @@ import tempfile
 import time
 from pathlib import Path
 
-from harness.runner import Runner
-from harness.store import RunWriter
+from harness.run.runner import Runner
+from harness.run.store import RunWriter
 from harness.video.pool import DecodePool
 from tests.bench.eval.probe import install
 from tests.bench.eval.settings import FRAMES, PIXELS
@@ -25,9 +25,15 @@ def main() -> int:
     """Run the workload once; write the seconds from the first decode to the last record."""
     data, checkpoint, out = sys.argv[1:]
     install()
+    from harness.backends.select import (
+        EngineChoice,
+        choose,
+    )
     from harness.cli.flags import default_workers
-    from harness.engines import EngineChoice, choose
-    from harness.plan import Choices, make_plan
+    from harness.run.plan import (
+        Choices,
+        make_plan,
+    )
 
     choices = Choices(suite="official", max_frames=FRAMES, max_pixels=PIXELS)
     plan = make_plan(["vsibench"], Path(data), choices)

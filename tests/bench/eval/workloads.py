@@ -13,7 +13,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.plan import Choices, Plan, make_plan
+from harness.run.plan import (
+    Choices,
+    Plan,
+    make_plan,
+)
 from tests.bench.eval import clips
 from tests.bench.eval.settings import FRAMES, NEW_TOKENS, PIXELS
 

@@ -1,0 +1,95 @@
+"""One run as the board reads it: its setting, its scores and its items."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from harness.schema import Outcome, Variant
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    from numpy.typing import NDArray
+
+
+COLUMNS = ("id", "task", "cluster", "category", "value", "outcome")
+
+
+Setting = Mapping[str, Any]
+"""What two runs of a task must share to be compared: selection, protocol and data."""
+
+
+@dataclass(frozen=True, slots=True)
+class Items:
+    """Which questions were answered, by id; runs of the same questions share one object."""
+
+    ids: tuple[str, ...]
+    clusters: tuple[str, ...]
+    categories: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Answers:
+    """The records of one task of a run, in the order of their ids."""
+
+    items: Items
+    values: NDArray[np.float64]
+    """0 to 1; NaN where the item failed or the scorer's rule leaves it out."""
+    outcomes: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Entry:
+    """One run."""
+
+    folder: Path
+    model: str
+    protocol: str
+    """Hash over all tasks of the run."""
+    created: str
+    settings: Mapping[str, Setting]
+    answers: Mapping[str, Answers]
+    summaries: Mapping[str, Any]
+    """``summary.json``, task by task; empty without one."""
+
+    @property
+    def variant(self) -> str:
+        """What was done to the frames."""
+        orders = {frames["order"] for frames in self._frames() if frames}
+        return "+".join(sorted(orders)) or Variant.ORDERED.value
+
+    @property
+    def frames(self) -> str:
+        """The most frames a video may have; several where tasks differ."""
+        caps = {str(frames["max_frames"]): None for frames in self._frames() if frames}
+        return "/".join(caps) or "-"
+
+    def _frames(self) -> Iterable[Mapping[str, Any] | None]:
+        return (setting["protocol"]["frames"] for setting in self.settings.values())
+
+
+def schema() -> pa.Schema:
+    """Return the columns that a board reads."""
+    import pyarrow as pa
+
+    return pa.schema([(name, pa.float64() if name == "value" else pa.string()) for name in COLUMNS])
+
+
+def _answers(table: pa.Table, task: str, known: dict[Items, Items]) -> Answers:
+    import pyarrow.compute as pc
+
+    rows = table.filter(pc.equal(table["task"], task)).sort_by("id")
+    texts = (tuple(rows[name].to_pylist()) for name in ("id", "cluster", "category"))
+    items = Items(*texts)
+    values = rows["value"].to_numpy()
+    counts = Counter(rows["outcome"].to_pylist())
+    return Answers(
+        items=known.setdefault(items, items),
+        values=values.astype(np.float64),
+        outcomes={outcome.value: counts[outcome.value] for outcome in Outcome},
+    )

@@ -1,0 +1,150 @@
+"""What a person sees at the end of a run: scores with intervals, outcomes, categories."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
+
+from harness.schema import Outcome, Record, TaskSummary
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
+    from harness.run.timing import Timing
+
+_BAR_WIDTH = 24
+_SHOWN_REASONS = 10
+_NO_SCORE = (Outcome.NO_ANSWER, Outcome.TRUNCATED, Outcome.FAILED)
+"""Outcomes with a column of their own: what a score alone does not tell."""
+
+
+def print_summaries(console: Console, summaries: Mapping[str, TaskSummary]) -> None:
+    """Print the score table, how each task was scored, then one breakdown per task."""
+    from rich.text import Text
+
+    console.print(score_table(summaries))
+    for name, summary in summaries.items():
+        console.print(Text(f"  {name}: {_provenance(summary)}", style="dim"))
+    for name, summary in summaries.items():
+        if len(summary.breakdown) > 1:
+            console.print(breakdown_table(name, summary))
+
+
+def print_failures(console: Console, records: Iterable[Record]) -> None:
+    """Print why items failed, one line per reason, most frequent first."""
+    from rich.text import Text
+
+    reasons: defaultdict[tuple[str, str, str], list[str]] = defaultdict(list)
+    for record in records:
+        if record.failure is not None:
+            failure = record.failure
+            reasons[failure.stage, failure.error, failure.message].append(record.id)
+    if not reasons:
+        return
+    console.print(Text("Failed items", style="bold red"))
+    ranked = sorted(reasons.items(), key=lambda entry: -len(entry[1]))
+    for (stage, error, message), ids in ranked[:_SHOWN_REASONS]:
+        console.print(Text(f"  {len(ids)} x {stage}: {error}: {message} (first: {ids[0]})"))
+    if len(ranked) > _SHOWN_REASONS:
+        console.print(f"  and {len(ranked) - _SHOWN_REASONS} more reasons; see the records")
+
+
+def print_timing(console: Console, timing: Timing) -> None:
+    """Print how fast the run was and where its time went."""
+    from rich.text import Text
+
+    decode, engine = timing.decode, timing.engine
+    console.print(
+        Text(
+            f"{timing.items} items in {timing.answer_s:.1f} s after {timing.start_s:.1f} s of"
+            f" start-up: {timing.items_per_s:.1f} items/s, {timing.tokens_per_s:.0f} tokens/s"
+        )
+    )
+    parts = {
+        "vision": engine.vision_s,
+        "prefill": engine.prefill_s,
+        "generate": engine.generate_s,
+        "waiting": engine.idle_s,
+        "preprocess": engine.preprocess_s,
+    }
+    spent = [f"{name} {seconds:.1f} s" for name, seconds in parts.items() if seconds is not None]
+    lines = [
+        f"decode {decode.busy_s:.1f} s over {decode.workers} workers: {decode.decodes} videos,"
+        f" {decode.cache_hits} from the cache, {decode.peak_bytes / 2**20:.0f} MiB held at most"
+    ]
+    if spent:
+        lines.append(f"engine: {', '.join(spent)}")
+    if engine.vision_encodings is not None:
+        lines.append(
+            f"vision encodings: {engine.vision_encodings}; prompt tokens read from the prefix"
+            f" cache: {engine.cached_prompt_tokens} of {timing.prompt_tokens}"
+        )
+    for line in lines:
+        console.print(Text(f"  {line}", style="dim"))
+
+
+def score_table(summaries: Mapping[str, TaskSummary]) -> Table:
+    """Build the main table, one line per task; it fits 80 columns."""
+    from rich import box
+    from rich.table import Table
+
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
+    table.add_column("task", style="bold", no_wrap=True)
+    table.add_column("score", justify="right", style="bold cyan", no_wrap=True)
+    table.add_column("95 % CI", justify="right", no_wrap=True)
+    for heading in ("items", "videos", *(outcome.replace("_", " ") for outcome in _NO_SCORE)):
+        table.add_column(heading, justify="right")
+    for name, summary in summaries.items():
+        table.add_row(name, *_score_cells(summary))
+    return table
+
+
+def breakdown_table(name: str, summary: TaskSummary) -> Table:
+    """Build the per-category table of one task, with a bar for each score."""
+    from rich import box
+    from rich.table import Table
+
+    table = Table(box=box.SIMPLE, title=f"{name} by category", title_justify="left")
+    table.add_column("category", no_wrap=True)
+    table.add_column("score", justify="right")
+    table.add_column("± SE", justify="right", style="dim")
+    table.add_column("items", justify="right")
+    table.add_column("")
+    for category, line in summary.breakdown.items():
+        if category.replace("*/", "", 1).count("/"):
+            continue  # finer levels are in summary.json; on a screen they would bury the rest
+        score, se = line["score"], line["se"]
+        table.add_row(category, _number(score), _number(se), str(line["n"]), _bar(score))
+    return table
+
+
+def _score_cells(summary: TaskSummary) -> list[str]:
+    interval = "-" if summary.ci95 is None else f"{summary.ci95[0]:.1f} - {summary.ci95[1]:.1f}"
+    cells = [_number(summary.score), interval, str(summary.n), str(summary.n_clusters)]
+    for outcome in _NO_SCORE:
+        count = summary.outcomes.get(outcome, 0)
+        cells.append(f"[red]{count}[/red]" if count and outcome is Outcome.FAILED else str(count))
+    return cells
+
+
+def _provenance(summary: TaskSummary) -> str:
+    """Say how the score came about, and what is not in it."""
+    notes = [
+        f"scorer {summary.scorer}, aggregation {summary.aggregation}, protocol"
+        f" {summary.protocol_hash}",
+        *(f"{name.replace('_', ' ')} {value:.1f}" for name, value in summary.extra.items()),
+        *([f"{summary.missing} items without a record"] if summary.missing else []),
+        *([f"{summary.dropped} answers dropped by the scorer's rule"] if summary.dropped else []),
+    ]
+    return "; ".join(notes)
+
+
+def _number(value: float | int | None) -> str:
+    return "-" if value is None else f"{value:.1f}"
+
+
+def _bar(score: float | int | None) -> str:
+    filled = 0 if score is None else round(score / 100 * _BAR_WIDTH)
+    return f"[cyan]{'━' * filled}[/cyan][dim]{'─' * (_BAR_WIDTH - filled)}[/dim]"

@@ -1,0 +1,1 @@
+"""Download of benchmark data at pinned revisions."""

@@ -1,0 +1,164 @@
+"""Bringing a benchmark's published files from the hub: one commit, resumable, then unpacked.
+
+A `Source` says what a benchmark is on the hub, down to the commit. A fetch that was interrupted is
+finished by running it again: the hub client skips files that are complete, `harness.data.archives`
+skips what is extracted. The receipt in the folder says which commit the files are of.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from harness.data.archives import (
+    Archive,
+    unpack,
+)
+from harness.errors import UsageError
+from harness.files import write_json
+
+if TYPE_CHECKING:
+    from huggingface_hub import DryRunFileInfo
+
+RECEIPT = ".videor1-source.json"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """What a benchmark is on the hub."""
+
+    repo: str
+    """Dataset id."""
+    revision: str
+    """Commit that is fetched unless another is asked for."""
+    folder: str
+    """Name of the benchmark's folder under the data root."""
+    files: tuple[str, ...]
+    """Glob patterns of the files to download beside the archives."""
+    archives: tuple[Archive, ...] = ()
+    undistributed: Mapping[str, str] = field(default_factory=dict)
+    """Categories whose media nobody may publish, with the reason."""
+
+    @property
+    def page(self) -> str:
+        """Where a person reads about the data and accepts its terms."""
+        return f"https://huggingface.co/datasets/{self.repo}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Receipt:
+    """What was fetched into a folder; later fetches take the same commit."""
+
+    repo: str
+    revision: str
+    """Commit hash."""
+    files: tuple[str, ...]
+
+    @classmethod
+    def read(cls, folder: Path) -> Receipt | None:
+        """Return the receipt of a folder, None where nothing was fetched yet."""
+        path = folder / RECEIPT
+        try:
+            content = json.loads(path.read_text(encoding="utf-8"))
+            return cls(**{**content, "files": tuple(content["files"])})
+        except FileNotFoundError:
+            return None
+        except (ValueError, TypeError, KeyError) as error:
+            raise UsageError(f"{path}: not a receipt; delete it and fetch again") from error
+
+
+def fetch(
+    source: Source, folder: Path, *, revision: str | None = None, endpoint: str | None = None
+) -> Receipt:
+    """Bring `source` into `folder`; whatever is there already is not brought again.
+
+    Args:
+        source: What to fetch.
+        folder: The benchmark's own folder.
+        revision: Commit or branch. None: the commit of the folder's receipt, else the source's.
+        endpoint: Address of the hub; None: the public one, or ``HF_ENDPOINT``.
+
+    Raises:
+        UsageError: The hub cannot be reached or refuses, the disk is too small, or a zip is bad.
+    """
+    before = Receipt.read(folder)
+    pinned = before.revision if before and before.repo == source.repo else source.revision
+    receipt = _download(source, folder, revision or pinned, endpoint)
+    for archive in source.archives:
+        if archive.path in receipt.files:
+            unpack(archive, folder)
+    return receipt
+
+
+def _download(source: Source, folder: Path, revision: str, endpoint: str | None) -> Receipt:
+    from huggingface_hub import errors
+
+    try:
+        listing = _snapshot(source, folder, revision, endpoint, dry_run=True)
+        if not listing:
+            raise UsageError(f"{source.page} has none of the expected files at {revision}")
+        _require_space(listing, folder)
+        receipt = Receipt(
+            repo=source.repo,
+            revision=listing[0].commit_hash,
+            files=tuple(sorted(file.filename for file in listing)),
+        )
+        write_json(folder / RECEIPT, asdict(receipt))
+        _snapshot(source, folder, receipt.revision, endpoint, dry_run=False)
+    # the base of the transport's errors, under the one name that outlives its changes of library
+    except (errors.HTTPError, OSError) as error:  # type: ignore[attr-defined]
+        raise UsageError(_advice(source, revision, error)) from error
+    return receipt
+
+
+def _snapshot(
+    source: Source, folder: Path, revision: str, endpoint: str | None, *, dry_run: bool
+) -> Any:
+    """Download what is missing; a dry run returns the listing instead, one entry per file."""
+    from huggingface_hub import snapshot_download
+
+    return snapshot_download(
+        source.repo,
+        repo_type="dataset",
+        revision=revision,
+        local_dir=folder,
+        allow_patterns=[*source.files, *(archive.path for archive in source.archives)],
+        endpoint=endpoint,
+        dry_run=dry_run,
+    )
+
+
+def _require_space(listing: list[DryRunFileInfo], folder: Path) -> None:
+    """Refuse a download that cannot fit: archives are kept, and video does not compress."""
+    missing = [file for file in listing if file.will_download]
+    copies = (2 if file.filename.endswith(".zip") else 1 for file in missing)
+    needed = sum(n * (file.file_size or 0) for n, file in zip(copies, missing, strict=True))
+    free = shutil.disk_usage(folder).free
+    if needed > free:
+        raise UsageError(
+            f"{folder}: the download and its unpacked videos need {needed / 1e9:.1f} GB,"
+            f" {free / 1e9:.1f} GB are free"
+        )
+
+
+def _advice(source: Source, revision: str, error: BaseException) -> str:
+    """Say what a person can do about a refused or broken download."""
+    from huggingface_hub import errors
+
+    while error.__cause__ is not None and not isinstance(error, errors.HfHubHTTPError):
+        error = error.__cause__
+    if isinstance(error, errors.RepositoryNotFoundError):
+        return (
+            f"the hub does not give {source.repo} to you: open {source.page}, accept its terms if"
+            " it asks for that, and set HF_TOKEN (or run `hf auth login`)"
+        )
+    if isinstance(error, errors.RevisionNotFoundError):
+        return f"{source.repo} has no revision {revision!r}; `--revision main` takes the newest"
+    return (
+        f"cannot fetch {source.page}: {error}; complete files are kept, and the same command goes"
+        " on from there"
+    )

@@ -1,0 +1,1 @@
+"""Regression gates: a run against a frozen baseline."""

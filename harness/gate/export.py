@@ -1,0 +1,117 @@
+"""A gate for machines: JSON with everything, JUnit XML with one case per task."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+from harness.errors import UsageError
+from harness.gate.policy import Tier
+from harness.gate.verdict import (
+    Comparison,
+    Gate,
+    Judgement,
+    Line,
+)
+
+_NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+
+
+def as_json(gate: Gate, reason: str) -> str:
+    """Write the gate as JSON; scores, differences and margins are points."""
+    content = {
+        "judgement": gate.judgement,
+        "reason": reason,
+        "same_checkpoint": gate.same_checkpoint,
+        "policy": asdict(gate.policy),
+        "tasks": {line.name: _line(line) for line in gate.lines},
+        "flips": [asdict(flip) for flip in gate.flips],
+        "notes": gate.notes,
+    }
+    return json.dumps(content, indent=2, ensure_ascii=False) + "\n"
+
+
+def as_junit(gate: Gate) -> str:
+    """Write the gate as JUnit XML.
+
+    What is missing is an error, a required task that does not pass a failure, an advisory one
+    that does not pass is skipped: none of them shows as green.
+    """
+    suite = ElementTree.Element("testsuite", name="videor1 gate", tests=str(len(gate.lines)))
+    tags = [_case(suite, line) for line in gate.lines]
+    for attribute, tag in (("errors", "error"), ("failures", "failure"), ("skipped", "skipped")):
+        suite.set(attribute, str(tags.count(tag)))
+    ElementTree.indent(suite)
+    return ElementTree.tostring(suite, encoding="unicode", xml_declaration=True) + "\n"
+
+
+def write_text(path: Path, text: str, *, append: bool = False) -> None:
+    """Write a report; a step summary is appended to, as other steps write it too."""
+    try:
+        with path.open("a" if append else "w", encoding="utf-8") as file:
+            file.write(text)
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be written: {error.strerror}") from None
+
+
+def _line(line: Line) -> dict[str, Any]:
+    return {
+        "judgement": line.judgement,
+        "tier": line.tier,
+        "margin": line.margin,
+        "items": line.n,
+        "gaps": line.gaps,
+        **({} if line.comparison is None else _statistics(line, line.comparison)),
+    }
+
+
+def _statistics(line: Line, found: Comparison) -> dict[str, Any]:
+    difference = found.difference
+    return {
+        "baseline": 100 * found.base,
+        "run": 100 * found.candidate,
+        "difference": 100 * difference.mean,
+        "se": None if difference.se is None else 100 * difference.se,
+        "bounds": None if found.bounds is None else [100 * bound for bound in found.bounds],
+        "clusters": difference.n_clusters,
+        "p_regression": line.p_regression,
+        "p_sign_flip": found.flip_p,
+        "discordance": found.discordance,
+        "design_effect": found.design_effect,
+        "minimum_detectable_effect": None if found.mde is None else 100 * found.mde,
+        "items_needed": line.needed,
+    }
+
+
+def _case(suite: ElementTree.Element, line: Line) -> str | None:
+    """Add a task's case and return what it counts as; None is a pass."""
+    case = ElementTree.SubElement(suite, "testcase", classname="videor1.gate", name=line.name)
+    tag = _tag(line)
+    if tag is not None:
+        message = _NOT_XML.sub("?", f"{line.judgement}: {_summary(line)}")
+        ElementTree.SubElement(case, tag, type=line.judgement.value, message=message)
+    return tag
+
+
+def _tag(line: Line) -> str | None:
+    if line.judgement is Judgement.PASS:
+        return None
+    if line.judgement is Judgement.INCOMPLETE:
+        return "error"
+    return "failure" if line.tier is Tier.REQUIRED else "skipped"
+
+
+def _summary(line: Line) -> str:
+    if line.comparison is None:
+        return "; ".join(line.gaps)
+    found, needed = line.comparison, line.needed
+    parts = [f"change {100 * found.difference.mean:+.2f} points, margin {line.margin:g}"]
+    if found.bounds is not None:
+        parts.append(f"bounds {100 * found.bounds[0]:+.2f} to {100 * found.bounds[1]:+.2f}")
+    if needed is not None and line.judgement is Judgement.INCONCLUSIVE:
+        parts.append(f"{needed} items needed, {line.n} there")
+    return ", ".join(parts)

@@ -1,0 +1,259 @@
+"""Is a run worse than a baseline? PASS, REGRESSION, or INCONCLUSIVE where the data cannot tell.
+
+Non-inferiority by paired differences clustered by video (harness_ux.md 4.3). With margin m a task
+passes when the lower bound of its difference lies above -m and has regressed when the upper bound
+lies below -m, both one-sided. "All required tasks pass" needs no correction for many tasks (it is
+an intersection-union test), "some required task regressed" does and gets Holm's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import Any
+
+from harness.gate.baseline import Baseline
+from harness.gate.pairing import (
+    Flip,
+    Pairing,
+    check_comparable,
+    pair,
+    worst_flips,
+)
+from harness.gate.policy import (
+    Policy,
+    Tier,
+)
+from harness.schema import Record
+from harness.stats import (
+    Estimate,
+    bounds,
+    holm,
+    items_needed,
+    minimum_detectable_effect,
+    p_above,
+    p_below,
+    paired_difference,
+    sign_flip_p,
+)
+
+OVERALL = "overall"
+SHOWN_FLIPS = 10
+
+
+class Judgement(StrEnum):
+    """What is known about one task, or about the run."""
+
+    PASS = "PASS"
+    REGRESSION = "REGRESSION"
+    INCONCLUSIVE = "INCONCLUSIVE"
+    INCOMPLETE = "INCOMPLETE"
+    """Items are missing or failed; nothing is judged."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Comparison:
+    """Two sets of scores of the same items; scores and differences as shares of 1."""
+
+    base: float
+    candidate: float
+    difference: Estimate
+    bounds: tuple[float, float] | None
+    """One-sided each; None below two videos."""
+    flip_p: float
+    """P value of a drop by flipping the signs of whole videos."""
+    discordance: float
+    """Share of items whose value changed."""
+    design_effect: float | None
+    """How many times shared videos inflate the variance; None where nothing varies."""
+    mde: float | None
+    """Drop below the margin that is called with the policy's power."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """One task of the gate, or the mean over its required tasks."""
+
+    name: str
+    tier: Tier
+    margin: float
+    """Points."""
+    n: int
+    judgement: Judgement
+    comparison: Comparison | None = None
+    needed: int | None = None
+    """Items that would pass an equal model with the policy's power."""
+    p_regression: float = 1.0
+    """P value against "at most the margin was lost", adjusted over the required lines."""
+    gaps: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gate:
+    """A run judged against a baseline."""
+
+    lines: tuple[Line, ...]
+    flips: tuple[Flip, ...]
+    notes: tuple[str, ...]
+    policy: Policy
+    same_checkpoint: bool
+    """An A/A comparison: whatever differs is noise."""
+
+    @property
+    def judgement(self) -> Judgement:
+        """The verdict: a required regression first, then what is incomplete, then what is open."""
+        if Judgement.REGRESSION in self._required:
+            return Judgement.REGRESSION
+        if any(line.gaps for line in self.lines):
+            return Judgement.INCOMPLETE
+        if Judgement.INCONCLUSIVE in self._required:
+            return Judgement.INCONCLUSIVE
+        return Judgement.PASS
+
+    @property
+    def _required(self) -> list[Judgement]:
+        return [line.judgement for line in self.lines if line.tier is Tier.REQUIRED]
+
+    def names(self, judgement: Judgement) -> list[str]:
+        """Return the required tasks with a verdict; incomplete ones whatever their tier."""
+        anyway = judgement is Judgement.INCOMPLETE
+        return [
+            line.name
+            for line in self.lines
+            if line.judgement is judgement and (anyway or line.tier is Tier.REQUIRED)
+        ]
+
+
+def judge_run(
+    baseline: Baseline, manifest: Mapping[str, Any], records: Sequence[Record], policy: Policy
+) -> Gate:
+    """Compare a run with a baseline and judge every task.
+
+    Raises:
+        RunMismatchError: The run has another protocol or other data.
+    """
+    check_comparable(baseline, manifest)
+    pairings = pair(baseline, records)
+    lines = [_measured(pairing, policy) for pairing in pairings]
+    return Gate(
+        lines=tuple(_judged([*lines, *_overall(pairings, policy)], policy)),
+        flips=tuple(worst_flips(pairings, SHOWN_FLIPS)),
+        notes=tuple(_notes(baseline, records, pairings)),
+        policy=policy,
+        same_checkpoint=baseline.checkpoint == manifest["checkpoint"],
+    )
+
+
+def compare(pairing: Pairing, policy: Policy) -> Comparison:
+    """Measure the difference between the two sides of a task."""
+    base, candidate, paths = pairing.base, pairing.candidate, pairing.paths
+    difference = paired_difference(base, candidate, pairing.clusters, paths)
+    independent = paired_difference(base, candidate, [item.id for item in pairing.items], paths)
+    zeros, items = [0.0] * len(base), len(base)
+    before = paired_difference(zeros, base, pairing.clusters, paths).mean
+    effect = (difference.se or 0) ** 2 / independent.se**2 if independent.se else None
+    return Comparison(
+        base=before,
+        candidate=before + difference.mean,
+        difference=difference,
+        bounds=None if difference.se is None else bounds(difference, policy.alpha),
+        flip_p=sign_flip_p(base, candidate, pairing.clusters, paths),
+        discordance=sum(a != b for a, b in zip(base, candidate, strict=True)) / items,
+        design_effect=None if difference.se is None else effect,
+        mde=minimum_detectable_effect(difference, alpha=policy.alpha, power=policy.power),
+    )
+
+
+def judge(difference: Estimate, margin: float, *, alpha: float, p_regression: float) -> Judgement:
+    """Judge a difference against a margin, both as shares of 1."""
+    if difference.se is None:
+        return Judgement.INCONCLUSIVE
+    if p_regression < alpha:
+        return Judgement.REGRESSION
+    if p_above(difference, -margin) < alpha:
+        return Judgement.PASS
+    return Judgement.INCONCLUSIVE
+
+
+def _measured(pairing: Pairing, policy: Policy) -> Line:
+    line = Line(
+        name=pairing.task,
+        tier=policy.tier(pairing.task),
+        margin=policy.margin_of(pairing.task),
+        n=len(pairing.items),
+        judgement=Judgement.INCOMPLETE,
+        gaps=pairing.gaps,
+    )
+    return line if pairing.gaps else _with_statistics(line, compare(pairing, policy), policy)
+
+
+def _with_statistics(line: Line, comparison: Comparison, policy: Policy) -> Line:
+    difference, margin = comparison.difference, line.margin / 100
+    return replace(
+        line,
+        judgement=Judgement.INCONCLUSIVE,
+        comparison=comparison,
+        needed=items_needed(difference, margin, alpha=policy.alpha, power=policy.power),
+        p_regression=1.0 if difference.se is None else p_below(difference, -margin),
+    )
+
+
+def _overall(pairings: Sequence[Pairing], policy: Policy) -> list[Line]:
+    """Measure the mean over the required tasks: one tree of means, so shared videos are summed."""
+    counted = [pairing for pairing in pairings if policy.tier(pairing.task) is Tier.REQUIRED]
+    if len(counted) < 2:
+        return []
+    joint = Pairing(
+        task=OVERALL,
+        items=tuple(
+            replace(item, path=(pairing.task, *item.path))
+            for pairing in counted
+            for item in pairing.items
+        ),
+        records=tuple(record for pairing in counted for record in pairing.records),
+        gaps=tuple(f"{pairing.task} is incomplete" for pairing in counted if pairing.gaps),
+    )
+    line = Line(
+        name=OVERALL,
+        tier=policy.overall.tier,
+        margin=policy.overall_margin,
+        n=len(joint.items),
+        judgement=Judgement.INCOMPLETE,
+        gaps=joint.gaps,
+    )
+    return [line if joint.gaps else _with_statistics(line, compare(joint, policy), policy)]
+
+
+def _judged(lines: Sequence[Line], policy: Policy) -> list[Line]:
+    """Correct the required lines for being many, then judge every line that has statistics."""
+    required = [line for line in lines if line.tier is Tier.REQUIRED]
+    corrected = holm([line.p_regression for line in required])
+    adjusted = {line.name: p for line, p in zip(required, corrected, strict=True)}
+    lines = [replace(li, p_regression=adjusted.get(li.name, li.p_regression)) for li in lines]
+    return [
+        line
+        if line.comparison is None
+        else replace(
+            line,
+            judgement=judge(
+                line.comparison.difference,
+                line.margin / 100,
+                alpha=policy.alpha,
+                p_regression=line.p_regression,
+            ),
+        )
+        for line in lines
+    ]
+
+
+def _notes(baseline: Baseline, records: Sequence[Record], pairings: Sequence[Pairing]) -> list[str]:
+    others = sorted({record.task for record in records} - set(baseline.tasks))
+    return [
+        *([f"not in the baseline, not judged: {', '.join(others)}"] if others else []),
+        *(
+            f"{pairing.task}: {pairing.dropped} items that the scorer drops count as 0 here"
+            for pairing in pairings
+            if pairing.dropped
+        ),
+    ]

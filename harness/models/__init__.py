@@ -1,0 +1,1 @@
+"""Which model is evaluated: checkpoint folders, hub ids, LoRA adapters and served models."""

@@ -1,0 +1,1 @@
+"""Stored answers scored again by another scorer."""

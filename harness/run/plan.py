@@ -1,0 +1,238 @@
+"""What a run will do, settled before anything heavy starts: tasks, protocols, items.
+
+A plan is made from the command's choices alone, so `eval --dry-run`, the run itself and the check
+of a run directory all speak of the same thing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+from harness.errors import UnavailableTaskError, UsageError
+from harness.schema import FramePolicy, Prompt, Sample, Sampling, Variant
+from harness.task import registry
+from harness.task.api import (
+    Questions,
+    Scorer,
+    Task,
+)
+from harness.task.protocol import Protocol
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JudgeChoice:
+    """A judge model behind an OpenAI-compatible server, for what official rules cannot read."""
+
+    base_url: str
+    model: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choices:
+    """What a user may change about a protocol preset; None keeps the preset's value."""
+
+    suite: str = "video-r1"
+    max_frames: int | None = None
+    max_pixels: int | None = None
+    variant: Variant = Variant.ORDERED
+    seed: int = 0
+    limit: int | None = None
+    """Items per task, each category with its share."""
+    judge: JudgeChoice | None = None
+    include_path: Path | None = None
+    """A folder of further tasks for a bridge, e.g. lmms-eval's."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlannedTask:
+    """One benchmark, or one of its configs, as this run asks it."""
+
+    selection: str
+    """``name`` or ``name:config`` as selected."""
+    task: Task
+    protocol: Protocol
+    scorer: Scorer
+    samples: tuple[Sample, ...]
+    fingerprint: str
+    """Hash of the question files."""
+
+    @property
+    def frames(self) -> FramePolicy:
+        """The frame policy; a protocol of stored texts has none and must not be run."""
+        if self.protocol.frames is None:
+            raise ValueError(f"{self.selection}: a protocol without frames cannot be run")
+        return self.protocol.frames
+
+    @property
+    def sampling(self) -> Sampling:
+        """The sampling; a protocol of stored texts has none and must not be run."""
+        if self.protocol.sampling is None:
+            raise ValueError(f"{self.selection}: a protocol without sampling cannot be run")
+        return self.protocol.sampling
+
+    def prompt(self, sample: Sample) -> Prompt:
+        """Build the prompt of one of the samples."""
+        return self.task.prompt(sample, self.protocol.template)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """All tasks of one run."""
+
+    tasks: tuple[PlannedTask, ...]
+    unavailable: Mapping[str, str] = field(default_factory=dict)
+    """Selections that cannot be asked here, with the reason; they cost no other task."""
+
+    @property
+    def samples(self) -> list[Sample]:
+        """Every sample of every task."""
+        return [sample for planned in self.tasks for sample in planned.samples]
+
+    def identity(self) -> dict[str, Any]:
+        """Return the manifest fields that a resumed run must share."""
+        return {
+            "tasks": [planned.selection for planned in self.tasks],
+            "protocol": {
+                planned.task.name: {**asdict(planned.protocol), "hash": planned.protocol.hash}
+                for planned in self.tasks
+            },
+            "data": {
+                planned.task.name: {"items": len(planned.samples), "sha256": planned.fingerprint}
+                for planned in self.tasks
+            },
+        }
+
+    @property
+    def protocol_hash(self) -> str:
+        """One hash over the tasks' protocol hashes, used in folder names."""
+        joined = ",".join(sorted(planned.protocol.hash for planned in self.tasks))
+        return hashlib.sha256(joined.encode()).hexdigest()[:12]
+
+
+def make_plan(selections: Sequence[str], data: Path, choices: Choices) -> Plan:
+    """Load the selected tasks from `data` and settle their protocols.
+
+    Raises:
+        UsageError: Unknown task or config, a task selected twice, or malformed data.
+    """
+    names = [registry.name_of(selection) for selection in selections]
+    repeated = sorted({name for name in names if names.count(name) > 1})
+    if repeated:
+        raise UsageError(f"task {repeated[0]!r} is selected twice; select it once per run")
+    if not data.is_dir() and not all(map(registry.bridge_of, names)):
+        raise UsageError(
+            f"{data}: no such data folder; --data names the folder that holds one folder per"
+            " benchmark (`videor1 data fetch TASK` brings them)"
+        )
+    planned, unavailable = [], {}
+    for selection in selections:
+        try:
+            planned.append(_planned(selection, data, choices))
+        except UnavailableTaskError as error:
+            unavailable[selection] = str(error)
+    if not planned:
+        raise UsageError("; ".join(unavailable.values()))
+    return Plan(tuple(planned), unavailable)
+
+
+def select(task: Task, data: Path, selection: str) -> tuple[Questions, str]:
+    """Load a task's questions, narrowed to the config in ``name:config``, and their fingerprint."""
+    questions = task.load(registry.data_folder(task, data))
+    config = registry.config_of(selection)
+    samples = questions.samples
+    if config:
+        samples = tuple(s for s in samples if f"{s.category}/".startswith(f"{config}/"))
+        if not samples:
+            known = sorted({s.category.split("/")[0] for s in questions.samples})
+            raise UsageError(
+                f"task {task.name!r} has no config {config!r}; it has: {', '.join(known)}"
+            )
+    return replace(questions, samples=samples), _fingerprint(questions.files)
+
+
+def pick_scorer(task: Task, name: str, judge: JudgeChoice | None) -> Scorer:
+    """Return a task's scorer by name; a judge joins the official one where the task knows how."""
+    if name not in task.scorers:
+        raise UsageError(
+            f"task {task.name!r} has no scorer {name!r}; it has: {', '.join(task.scorers)}"
+        )
+    task.scorers[name].require()
+    helped = judge and name == "official" and task.with_judge(judge.base_url, judge.model)
+    return helped or task.scorers[name]
+
+
+Item = TypeVar("Item")
+
+
+def evenly_spaced(samples: tuple[Item, ...], limit: int | None) -> tuple[Item, ...]:
+    """Return `limit` samples spread over the whole list.
+
+    The first ones alone would share a category or a video, because publishers sort by them.
+    """
+    if limit is None or limit >= len(samples):
+        return samples
+    return tuple(samples[position * len(samples) // limit] for position in range(limit))
+
+
+def stratified(samples: tuple[Sample, ...], limit: int | None) -> tuple[Sample, ...]:
+    """Return `limit` samples in their order, each category with its share to within one."""
+    by_category = sorted(samples, key=lambda sample: sample.category)
+    chosen = {sample.id for sample in evenly_spaced(tuple(by_category), limit)}
+    return tuple(sample for sample in samples if sample.id in chosen)
+
+
+def _planned(selection: str, data: Path, choices: Choices) -> PlannedTask:
+    task = registry.get(registry.name_of(selection), choices.include_path)
+    questions, fingerprint = select(task, data, selection)
+    samples = stratified(questions.samples, choices.limit)
+    questions.prepare(samples)
+    preset = task.protocol(choices.suite)
+    scorer = pick_scorer(task, preset.scorer.partition("@")[0], choices.judge)
+    return PlannedTask(
+        selection=selection,
+        task=task,
+        protocol=with_choices(preset, scorer, choices),
+        scorer=scorer,
+        samples=samples,
+        fingerprint=fingerprint,
+    )
+
+
+def with_choices(preset: Protocol, scorer: Scorer, choices: Choices) -> Protocol:
+    """Apply a user's choices to a preset."""
+    return replace(
+        preset,
+        scorer=scorer.tag,
+        frames=preset.frames and _frames(preset.frames, choices),
+        sampling=preset.sampling and replace(preset.sampling, seed=choices.seed),
+    )
+
+
+def _frames(preset: FramePolicy, choices: Choices) -> FramePolicy:
+    """Apply the choices; a cap below the preset's minimum lowers the minimum with it."""
+    frames, pixels = preset.max_frames, preset.max_pixels
+    if choices.max_frames is not None:
+        frames = choices.max_frames
+    if choices.max_pixels is not None:
+        pixels = choices.max_pixels
+    return replace(
+        preset,
+        max_frames=frames,
+        min_frames=min(preset.min_frames, frames),
+        max_pixels=pixels,
+        min_pixels=min(preset.min_pixels, pixels),
+        order=choices.variant,
+        seed=choices.seed,
+    )
+
+
+def _fingerprint(files: Sequence[Path]) -> str:
+    digest = hashlib.sha256()
+    for path in files:
+        digest.update(path.name.encode())
+        digest.update(hashlib.sha256(path.read_bytes()).digest())
+    return digest.hexdigest()[:16]

@@ -1,0 +1,243 @@
+"""The evaluation loop: decode, ask, score, append.
+
+Everything lazy: the backend pulls requests while earlier answers are scored and written. This
+module is the one place where something that goes wrong with an item becomes a record of it.
+
+The order of requests: jobs are decoded longest first, so that the run does not end in waiting for
+one long video, and enter the engine as they become ready; the questions of one video follow each
+other, so that its vision features and its KV prefix are computed once and used while they are
+cached.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
+from queue import SimpleQueue
+from types import TracebackType
+from typing import Self
+
+from harness.backends.base import Backend
+from harness.run.plan import (
+    Plan,
+    PlannedTask,
+)
+from harness.run.store import RunWriter
+from harness.schema import (
+    Clip,
+    Completion,
+    Failure,
+    Outcome,
+    Record,
+    Request,
+    Sample,
+    Variant,
+)
+from harness.video.jobs import DecodeJob, decode_job, heaviest_first
+from harness.video.pool import Decoded, DecodePool
+from harness.video.variants import arrange
+
+OnRecord = Callable[[Record], None]
+Work = tuple[PlannedTask, Sample]
+
+
+class Runner:
+    """Runs what a plan still lacks in a run directory."""
+
+    def __init__(self, plan: Plan, run: RunWriter, on_record: OnRecord, *, grid: int) -> None:
+        """Args: grid: frame sides are multiples of it, as the checkpoint's processor needs."""
+        self._run = run
+        self._on_record = on_record
+        self._recorder = Recorder()
+        self._decoded: Iterator[Decoded] | None = None
+        self.records: list[Record] = []
+        """What this runner has recorded so far, in that order."""
+        done = run.finished()
+        self.work: dict[str, Work] = {
+            sample.id: (planned, sample)
+            for planned in plan.tasks
+            for sample in planned.samples
+            if sample.id not in done
+        }
+
+        self._job_of = {
+            sample_id: _job(planned, sample, grid)
+            for sample_id, (planned, sample) in self.work.items()
+        }
+        self._open = Counter(self._job_of.values())
+
+    @property
+    def jobs(self) -> list[DecodeJob]:
+        """What has to be decoded, in the order in which it should be."""
+        return heaviest_first(job for job in self._open if job is not None)
+
+    def prefetch(self, pool: DecodePool) -> None:
+        """Begin to decode; `run` goes on with it. An engine can be loaded meanwhile."""
+        self._decoded = pool.decode(self.jobs)
+
+    def run(self, backend: Backend, pool: DecodePool) -> None:
+        """Answer and record every open item, in whatever order the engine finishes them."""
+        if self._decoded is None:
+            self.prefetch(pool)
+        with self._recorder:
+            for request, answer in backend.generate(self._requests(pool)):
+                self._finish(pool, request.id, answer, request.clips)
+
+    def _requests(self, pool: DecodePool) -> Iterator[Request]:
+        """Yield requests as their media become ready, the questions of one clip in a row."""
+        waiting: defaultdict[DecodeJob | None, list[str]] = defaultdict(list)
+        for sample_id, job in self._job_of.items():
+            waiting[job].append(sample_id)
+        yield from self._ask(pool, waiting[None], ())
+        for job, decoded in self._decoded or ():
+            yield from self._ask(pool, waiting[job], decoded)
+
+    def _ask(
+        self, pool: DecodePool, ids: Iterable[str], clips: tuple[Clip, ...] | Failure
+    ) -> Iterator[Request]:
+        for sample_id in ids:
+            if isinstance(clips, Failure):
+                self._finish(pool, sample_id, clips)
+                continue
+            try:
+                request = self._request(sample_id, clips)
+            except Exception as error:  # noqa: BLE001 - the boundary: a bad item costs itself only
+                self._finish(pool, sample_id, _failure("prompt", error))
+            else:
+                yield request
+
+    def _request(self, sample_id: str, clips: Iterable[Clip]) -> Request:
+        planned, sample = self.work[sample_id]
+        frames = planned.frames
+        return Request(
+            id=sample_id,
+            prompt=planned.prompt(sample),
+            sampling=planned.sampling,
+            clips=tuple(arrange(clip, frames.order, frames.seed) for clip in clips),
+        )
+
+    def _finish(
+        self,
+        pool: DecodePool,
+        sample_id: str,
+        answer: Completion | Failure,
+        clips: tuple[Clip, ...] = (),
+    ) -> None:
+        """Have an item scored and written, and its frames freed with its video's last item."""
+
+        def write() -> None:
+            record = make_record(*self.work[sample_id], answer, clips)
+            self._run.append(record)
+            self.records.append(record)
+            self._on_record(record)
+            job = self._job_of[sample_id]
+            self._open[job] -= 1
+            if job is not None and not self._open[job]:
+                pool.release(job)
+
+        self._recorder.put(write)
+
+
+def _job(planned: PlannedTask, sample: Sample, grid: int) -> DecodeJob | None:
+    """Return what has to be decoded for a sample; None: nothing."""
+    policy = planned.frames
+    if policy.order is Variant.BLIND or not sample.media:
+        return None
+    return decode_job(sample.media, policy, grid=grid)
+
+
+def make_record(
+    planned: PlannedTask,
+    sample: Sample,
+    answer: Completion | Failure,
+    clips: tuple[Clip, ...] = (),
+) -> Record:
+    """Score one answer and write down all that is known of the item."""
+    record = _unanswered(planned, sample, clips)
+    if isinstance(answer, Failure):
+        return replace(record, failure=answer)
+    record = replace(
+        record,
+        text=answer.text,
+        finish_reason=answer.finish_reason,
+        prompt_tokens=answer.prompt_tokens,
+        output_tokens=answer.output_tokens,
+        generate_s=answer.generate_s,
+    )
+    try:
+        score = planned.scorer.score(sample, answer.text)
+    except Exception as error:  # noqa: BLE001 - the boundary: a scorer's error costs one item
+        return replace(record, failure=_failure("score", error))
+    outcome = score.outcome
+    if outcome is Outcome.NO_ANSWER and answer.finish_reason == "length":
+        outcome = Outcome.TRUNCATED
+    return replace(record, outcome=outcome, value=score.value, answer=score.answer)
+
+
+def _unanswered(planned: PlannedTask, sample: Sample, clips: tuple[Clip, ...]) -> Record:
+    frames = planned.protocol.frames
+    return Record(
+        id=sample.id,
+        task=sample.task,
+        variant=frames.order if frames else Variant.ORDERED,
+        cluster=sample.cluster,
+        category=sample.category,
+        outcome=Outcome.FAILED,
+        value=None,
+        answer=None,
+        gold=sample.answer,
+        scorer=planned.scorer.tag,
+        frame_indices=tuple(clip.indices for clip in clips),
+        timestamps=tuple(clip.timestamps for clip in clips),
+        frame_size=tuple((clip.frames.shape[2], clip.frames.shape[1]) for clip in clips),
+        decode_s=sum(clip.decode_s for clip in clips),
+    )
+
+
+def _failure(stage: str, error: Exception) -> Failure:
+    return Failure(stage=stage, error=type(error).__name__, message=str(error))
+
+
+class Recorder:
+    """Runs jobs one after another on a thread of its own; a context manager.
+
+    Leaving it waits until everything handed over is done, also after Ctrl-C, so that what an
+    engine has finished is kept. The first error ends the work: it is raised by the next `put`, or
+    on leaving.
+    """
+
+    def __init__(self) -> None:
+        self._jobs: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
+        self._error: BaseException | None = None
+        self._thread = threading.Thread(target=self._work, name="recorder", daemon=True)
+
+    def put(self, job: Callable[[], None]) -> None:
+        """Have `job` done soon; safe from any thread."""
+        if self._error is not None:
+            raise self._error
+        self._jobs.put(job)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._jobs.put(None)
+        self._thread.join()
+        if error is None and self._error is not None:
+            raise self._error
+
+    def _work(self) -> None:
+        while (job := self._jobs.get()) is not None:
+            try:
+                job()
+            except BaseException as error:  # noqa: BLE001 - raised in the thread that puts
+                self._error = error
+                return

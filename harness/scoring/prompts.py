@@ -1,0 +1,62 @@
+"""The prompts shared by all benchmarks and by training: Video-R1's, word for word.
+
+Source: Video-R1 ``src/eval_bench.py`` (benchmarks.md §0.2); punctuation and spacing are the
+original's. Benchmark-specific official prompts live with their benchmark in `tasks`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from harness.schema import Kind
+from harness.scoring.answers import letters
+
+VIDEO_R1 = "video-r1"
+
+_THINK = (
+    "Please think about this question as if you were a human pondering deeply. "
+    "Engage in an internal dialogue using expressions such as 'let me think', 'wait', 'Hmm', "
+    "'oh, I see', 'let's break it down', etc, or other natural language thought expressions "
+    "It's encouraged to include self-reflection or verification in the reasoning process. "
+    "Provide your detailed reasoning between the <think> and </think> tags, and then give your "
+    "final answer between the <answer> and </answer> tags."
+)
+
+_SUFFIX = {
+    Kind.MULTIPLE_CHOICE: " Please provide only the single option letter (e.g., A, B, C, D, etc.)"
+    " within the <answer> </answer> tags.",
+    Kind.NUMERICAL: " Please provide the numerical value (e.g., 42 or 3.14)"
+    " within the <answer> </answer> tags.",
+    Kind.REGRESSION: " Please provide the numerical value (e.g., 42 or 3.14)"
+    " within the <answer> </answer> tags.",
+    Kind.OCR: " Please transcribe text from the image/video clearly and provide your text answer"
+    " within the <answer> </answer> tags.",
+    Kind.FREE_FORM: " Please provide your text answer within the <answer> </answer> tags.",
+}
+
+
+def lettered(options: Sequence[str], form: str = "{letter}. {text}") -> list[str]:
+    """Put a letter before each option text, ``A. left`` by default."""
+    return [
+        form.format(letter=letter, text=text)
+        for letter, text in zip(letters(len(options)), options, strict=True)
+    ]
+
+
+def unlettered(options: Sequence[str]) -> tuple[str, ...]:
+    """Undo `lettered`; texts are kept as they are unless every one begins with its own letter."""
+    marks = [f"{letter}. " for letter in letters(len(options))]
+    if not all(text.startswith(mark) for text, mark in zip(options, marks, strict=True)):
+        return tuple(options)
+    return tuple(text.removeprefix(mark) for text, mark in zip(options, marks, strict=True))
+
+
+def video_r1(question: str, kind: Kind, options: Sequence[str] = ()) -> str:
+    """Build Video-R1's evaluation prompt for one question.
+
+    The original puts no line break before ``Options:`` and one after every option, so that a blank
+    line precedes the instruction; both are kept.
+    """
+    if kind is Kind.MULTIPLE_CHOICE:
+        question += "Options:\n" + "".join(f"{line}\n" for line in lettered(options))
+    return f"{question}\n{_THINK}{_SUFFIX[kind]}"

@@ -1,0 +1,66 @@
+"""Finds tasks by name through entry points.
+
+Our benchmarks and those of other packages are found the same way, in the group ``videor1.tasks``;
+bridges to another harness's tasks in ``videor1.bridges``.
+"""
+
+from __future__ import annotations
+
+from importlib.metadata import EntryPoint
+from pathlib import Path
+
+from harness.errors import UsageError
+from harness.plugins import discover
+from harness.task.api import Bridge, Task
+
+ENTRY_POINT_GROUP = "videor1.tasks"
+
+
+BRIDGES = "videor1.bridges"
+
+
+def data_folder(task: Task, data: Path) -> Path:
+    """Return a task's own folder under the data root."""
+    return data / (task.name if task.source is None else task.source.folder)
+
+
+def installed() -> dict[str, EntryPoint]:
+    """Map task names to entry points."""
+    return discover(ENTRY_POINT_GROUP)
+
+
+def bridges() -> dict[str, EntryPoint]:
+    """Map prefixes to entry points."""
+    return discover(BRIDGES)
+
+
+def bridge_of(name: str) -> Bridge | None:
+    """Return the bridge that a name begins with, None for a task of our own."""
+    prefix, colon, _ = name.partition(":")
+    point = bridges().get(prefix) if colon else None
+    if point is None:
+        return None
+    found: Bridge = point.load()()
+    return found
+
+
+def name_of(selection: str) -> str:
+    """Return the task in ``name:config``; a bridge's ``prefix:name`` is a name as a whole."""
+    return selection if bridge_of(selection) else selection.partition(":")[0]
+
+
+def config_of(selection: str) -> str:
+    """Return the config in ``name:config``, empty without one."""
+    return "" if bridge_of(selection) else selection.partition(":")[2]
+
+
+def get(name: str, include_path: Path | None = None) -> Task:
+    """Load one task by name; an unknown name lists the known ones."""
+    bridge = bridge_of(name)
+    if bridge:
+        return bridge.task(name.partition(":")[2], include_path)
+    found = installed()
+    if name not in found:
+        raise UsageError(f"unknown task {name!r}; known tasks: {', '.join(sorted(found))}")
+    task: Task = found[name].load()()
+    return task

@@ -1,0 +1,315 @@
+"""The OpenAI engine against a small server that answers as told."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from harness.backends.openai import OpenAIBackend, ServerOptions
+from harness.errors import BackendError, CheckpointError
+from harness.models.server import served
+from harness.schema import Clip, Completion, Failure, MediaKind, Prompt, Request, Sampling
+
+NOWHERE = "http://127.0.0.1:9/v1"
+Body = dict[str, Any]
+Reply = tuple[int, Body]
+
+
+def answer(text: str | None = "A", finish_reason: str = "stop") -> Reply:
+    message = {"role": "assistant", "content": text}
+    choice = {"index": 0, "finish_reason": finish_reason, "message": message}
+    usage = {"prompt_tokens": 7, "completion_tokens": 2, "total_tokens": 9}
+    return 200, {"id": "1", "object": "chat.completion", "created": 0, "model": "m"} | {
+        "choices": [choice],
+        "usage": usage,
+    }
+
+
+def refusal(status: int, message: str = "no") -> Reply:
+    return status, {"error": {"message": message, "type": "invalid", "code": status}}
+
+
+class Stub:
+    """A server on this machine; `reply` is called with the question's text and the whole body."""
+
+    def __init__(self) -> None:
+        self.bodies: list[Body] = []
+        self.reply: Callable[[str, Body], Reply] = lambda text, body: answer()
+        self.http = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
+        self.url = f"http://127.0.0.1:{self.http.server_port}/v1"
+        self.thread = threading.Thread(target=self.http.serve_forever, args=(0.05,), daemon=True)
+        self.thread.start()
+
+    def close(self) -> None:
+        self.http.shutdown()
+        self.thread.join()
+        self.http.server_close()
+
+    def _handler(self) -> type[BaseHTTPRequestHandler]:
+        stub = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                self._send(200, {"data": [{"id": "m", "root": "/models/m"}]})
+
+            def do_POST(self) -> None:
+                body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+                stub.bodies.append(body)
+                user = next(turn for turn in body["messages"] if turn["role"] == "user")
+                self._send(*stub.reply(user["content"][-1]["text"], body))
+
+            def _send(self, status: int, content: Body) -> None:
+                data = json.dumps(content).encode()
+                self.send_response(status)
+                self.send_header("Content-Type", "application/json")
+                self.send_header("Content-Length", str(len(data)))
+                self.end_headers()
+                self.wfile.write(data)
+
+            def log_message(self, *args: object) -> None:
+                pass
+
+        return Handler
+
+
+@pytest.fixture
+def stub() -> Iterator[Stub]:
+    stub = Stub()
+    yield stub
+    stub.close()
+
+
+def ask(stub: Stub, *requests: Request, options: ServerOptions | None = None) -> dict[str, object]:
+    backend = OpenAIBackend(served(stub.url), options)
+    try:
+        return {request.id: result for request, result in backend.generate(requests)}
+    finally:
+        backend.close()
+
+
+def request(name: str, *clips: Clip, **changes: object) -> Request:
+    prompt = Prompt(text=name)
+    fields = {"prompt": prompt, "sampling": Sampling(temperature=0.1, top_p=0.9, max_tokens=5)}
+    return Request(id=name, clips=clips, **{**fields, **changes})
+
+
+def clip(frames: int = 3, kind: MediaKind = MediaKind.VIDEO) -> Clip:
+    return Clip(
+        key="key",
+        kind=kind,
+        frames=np.random.default_rng(0).integers(0, 256, (frames, 28, 56, 3), dtype=np.uint8),
+        indices=(8, 0, 4)[:frames],
+        timestamps=(0.0, 1.0, 2.0)[:frames],
+        fps=4.0,
+        total_frames=12,
+        duration_s=3.0,
+    )
+
+
+def pixels(encoded: str) -> np.ndarray:
+    return np.asarray(Image.open(io.BytesIO(base64.b64decode(encoded))))
+
+
+def test_a_text_comes_back_with_what_it_cost(stub):
+    """Text, finish reason and token counts are the server's."""
+    completion = ask(stub, request("x"))["x"]
+    assert isinstance(completion, Completion)
+    assert (completion.text, completion.finish_reason) == ("A", "stop")
+    assert (completion.prompt_tokens, completion.output_tokens) == (7, 2)
+
+
+def test_sampling_is_spelled_out(stub):
+    """Nothing is left for the checkpoint's generation config to fill in."""
+    ask(stub, request("x"))
+    body = stub.bodies[0]
+    assert body["temperature"] == 0.1
+    assert body["top_p"] == 0.9
+    assert body["max_tokens"] == 5
+    assert body["seed"] == 0
+    assert (body["top_k"], body["min_p"], body["repetition_penalty"]) == (0, 0.0, 1.0)
+    assert (body["presence_penalty"], body["frequency_penalty"]) == (0.0, 0.0)
+
+
+def test_video_is_one_lossless_part_with_its_times(stub):
+    """All frames travel bit for bit, in the order shown, before the question."""
+    shown = clip()
+    ask(stub, request("x", shown))
+    video, text = stub.bodies[0]["messages"][0]["content"]
+    assert text == {"type": "text", "text": "x"}
+    assert video["uuid"] == "key"
+    head, _, frames = video["video_url"]["url"].partition("base64,")
+    assert head == "data:video/jpeg;"
+    assert np.array_equal([pixels(frame) for frame in frames.split(",")], shown.frames)
+    assert stub.bodies[0]["media_io_kwargs"]["video"] == {
+        "fps": 4.0,
+        "duration": 3.0,
+        "total_num_frames": 12,
+        "frames_indices": [0, 4, 8],  # the times shown, which do not follow the frames
+        "num_frames": -1,
+        "do_sample_frames": False,
+    }
+
+
+def test_an_image_is_an_image_part(stub):
+    """A single image needs no time base."""
+    shown = clip(frames=1, kind=MediaKind.IMAGE)
+    ask(stub, request("x", shown))
+    part = stub.bodies[0]["messages"][0]["content"][0]
+    encoded = part["image_url"]["url"].removeprefix("data:image/png;base64,")
+    assert np.array_equal(pixels(encoded), shown.frames[0])
+    assert "media_io_kwargs" not in stub.bodies[0]
+
+
+def test_frames_as_images_use_no_extension(stub):
+    """Servers that know no video get standard fields only."""
+    ask(stub, request("x", clip()), options=ServerOptions(video_as_images=True))
+    body = stub.bodies[0]
+    kinds = [part["type"] for part in body["messages"][0]["content"]]
+    assert kinds == ["image_url"] * 3 + ["text"]
+    assert set(body) == {
+        *("model", "messages", "temperature", "top_p", "max_tokens", "seed"),
+        *("presence_penalty", "frequency_penalty"),
+    }
+
+
+def test_system_and_prefill_are_turns_of_their_own(stub):
+    """A prefill is an assistant turn the server is told to continue."""
+    prompt = Prompt(text="x", system="Be brief.", prefill="<think>")
+    ask(stub, request("x", prompt=prompt))
+    body = stub.bodies[0]
+    assert [turn["role"] for turn in body["messages"]] == ["system", "user", "assistant"]
+    assert body["messages"][2]["content"] == "<think>"
+    assert (body["continue_final_message"], body["add_generation_prompt"]) == (True, False)
+
+
+def test_server_errors_are_tried_again(stub):
+    """Two failures of the server cost time, not the answer."""
+    replies = iter([refusal(500), refusal(500), answer("B")])
+    stub.reply = lambda text, body: next(replies)
+    assert ask(stub, request("x"))["x"].text == "B"
+    assert len(stub.bodies) == 3
+
+
+def test_a_refused_request_fails_alone(stub):
+    """A bad request is not tried again, and the others are answered."""
+    stub.reply = lambda text, body: refusal(400, "too long") if text == "bad" else answer()
+    results = ask(stub, request("a"), request("bad"), request("b"))
+    assert isinstance(results["bad"], Failure)
+    assert (results["bad"].stage, results["bad"].error) == ("generate", "BadRequestError")
+    assert "too long" in results["bad"].message
+    assert isinstance(results["a"], Completion)
+    assert isinstance(results["b"], Completion)
+    assert len(stub.bodies) == 3
+
+
+@pytest.mark.parametrize("reply", [answer(text=None), answer(finish_reason="content_filter")])
+def test_an_answer_without_text_is_a_failure(stub, reply):
+    """What is not a text to score is no empty answer."""
+    stub.reply = lambda text, body: reply
+    assert isinstance(ask(stub, request("x"))["x"], Failure)
+
+
+@pytest.mark.parametrize("status", [401, 403, 404])
+def test_what_every_request_would_meet_stops_the_run(stub, status):
+    """A wrong key or a vanished model ends the run instead of failing each item."""
+    stub.reply = lambda text, body: refusal(status)
+    with pytest.raises(BackendError, match=r"server at http://.* cannot go on"):
+        ask(stub, *(request(str(number)) for number in range(40)))
+    assert len(stub.bodies) <= ServerOptions().concurrency
+
+
+def test_a_server_that_refuses_frame_times_stops_the_run(stub):
+    """The message names the flag that vLLM needs."""
+    flag = "--trust-request-mm-kwargs"
+    stub.reply = lambda text, body: refusal(400, f"Start the server with {flag}")
+    with pytest.raises(BackendError, match=f"start it with {flag}"):
+        ask(stub, request("x", clip()))
+
+
+def test_finished_answers_come_before_the_error(stub):
+    """A run that ends early keeps what it has."""
+    stub.reply = lambda text, body: answer() if text == "good" else refusal(401)
+    backend = OpenAIBackend(served(stub.url), ServerOptions(concurrency=1))
+    results = []
+    with pytest.raises(BackendError):
+        results.extend(backend.generate([request("good"), request("bad"), request("never")]))
+    backend.close()
+    assert [asked.id for asked, _ in results] == ["good"]
+    assert len(stub.bodies) == 2
+
+
+def test_requests_overlap_and_are_read_lazily(stub):
+    """As many requests as allowed are under way at once, and no more are made than that."""
+    together = threading.Barrier(4, timeout=10)
+    made = 0
+
+    def reply(text: str, body: Body) -> Reply:
+        together.wait()
+        return answer()
+
+    def requests() -> Iterator[Request]:
+        nonlocal made
+        for number in range(8):
+            made += 1
+            yield request(str(number))
+
+    stub.reply = reply
+    backend = OpenAIBackend(served(stub.url), ServerOptions(concurrency=4))
+    lead = [made - done for done, _ in enumerate(backend.generate(requests()), 1)]
+    backend.close()
+    assert len(lead) == 8
+    assert max(lead) <= 2 * 4
+
+
+def test_an_error_of_the_request_source_is_raised(stub):
+    """What goes wrong while requests are made is no answer of the model."""
+
+    def requests() -> Iterator[Request]:
+        yield request("x")
+        raise OSError("disk is gone")
+
+    backend = OpenAIBackend(served(stub.url))
+    with pytest.raises(OSError, match="disk is gone"):
+        list(backend.generate(requests()))
+    backend.close()
+
+
+def test_the_only_model_is_taken(stub):
+    """Identity is the host, the model's id and what the server says it loaded."""
+    model = served(f"{stub.url}/")
+    assert (model.model, model.base_url) == ("m", stub.url)
+    assert model.identity["root"] == "/models/m"
+    assert model.identity["model"] == "m"
+
+
+def test_an_unknown_model_is_refused(stub):
+    """The message lists what the server has."""
+    with pytest.raises(CheckpointError, match="no model 'other'; it lists: m"):
+        served(stub.url, "other")
+
+
+def test_a_missing_server_is_named():
+    """The URL and what to do are in the message."""
+    with pytest.raises(
+        CheckpointError, match=rf"no .* server answers at {NOWHERE}/models.*start it"
+    ):
+        served(NOWHERE)
+
+
+def test_a_server_that_vanishes_stops_the_run(stub):
+    """A lost connection is not an answer of the model either."""
+    model = replace(served(stub.url), base_url=NOWHERE)
+    backend = OpenAIBackend(model, ServerOptions(max_retries=0))
+    with pytest.raises(BackendError, match="cannot go on"):
+        list(backend.generate([request("x")]))
+    backend.close()

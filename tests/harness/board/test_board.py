@@ -1,0 +1,342 @@
+"""Leaderboards of tiny runs: what is compared, what stands below the rule, and every format."""
+
+import csv
+import io
+import json
+import os
+import re
+import shutil
+import subprocess
+from dataclasses import replace
+
+import pytest
+
+from harness.board.entries import read_entries
+from harness.board.latex import escape as latex
+from harness.board.markdown import escape as markdown
+from harness.board.published import read_published
+from harness.board.table import build
+from harness.cli import main
+from harness.run.store import (
+    RunWriter,
+    write_parquet,
+)
+from harness.schema import Failure, Outcome
+from tests.paths import ROOT
+from tests.toys import record
+
+ITEMS = 40
+PROTOCOL = {
+    "hash": "aaaaaaaaaaaa",
+    "scorer": "official@1",
+    "frames": {"max_frames": 16, "order": "ordered"},
+}
+
+
+def _write(folder, name, right, **manifest):
+    """Write an mvbench run whose first `right` of 40 items, each its own video, are right."""
+    records = [
+        replace(
+            record(number, *((1.0, Outcome.CORRECT) if number < right else (0.0, Outcome.WRONG))),
+            id=f"mvbench/state_change/{number}",
+            task="mvbench",
+            cluster=f"video {number}",
+            category="state_change" if number % 2 else "action_count",
+        )
+        for number in range(ITEMS)
+    ]
+    fields = {
+        "model": name,
+        "checkpoint": {"weights": name},
+        "protocol_hash": "cccccccccccc",
+        "created": "2026-01-01T00:00:00+00:00",
+        "tasks": ["mvbench"],
+        "protocol": {"mvbench": PROTOCOL},
+        "data": {"mvbench": {"items": ITEMS, "sha256": "d"}},
+    }
+    _store(folder, {**fields, **manifest}, records)
+    return folder
+
+
+def _store(folder, manifest, records):
+    with RunWriter(folder, manifest) as run:
+        for each in records:
+            run.append(each)
+        write_parquet(folder, run.records)
+
+
+def _protocol(**changes):
+    return {"mvbench": {**PROTOCOL, "hash": "bbbbbbbbbbbb", **changes}}
+
+
+@pytest.fixture
+def runs(tmp_path):
+    """A clear winner, two alike, and one under another protocol."""
+    return [
+        _write(tmp_path / "good", "good", 36),
+        _write(tmp_path / "fair", "fair", 12),
+        _write(tmp_path / "same", "same", 11),
+        _write(
+            tmp_path / "wide",
+            "a_b 50% | <i>",
+            40,
+            protocol=_protocol(frames={"max_frames": 32, "order": "ordered"}),
+        ),
+    ]
+
+
+def _board(runs):
+    return build(read_entries(runs))
+
+
+def _printed(capsys, runs, *flags):
+    assert main(["board", *map(str, runs), *flags]) == 0
+    return capsys.readouterr().out
+
+
+def test_scores_ranks_and_the_mark(runs):
+    """36 of 40 is 90 % and certainly best; 12 and 11 of 40 share the ranks 2 and 3."""
+    board = _board(runs)
+    cells = [row.cells["mvbench"] for row in board.ranked]
+    assert [cell.score for cell in cells] == pytest.approx([90.0, 30.0, 27.5])
+    assert [str(cell.rank) for cell in cells] == ["1", "2-3", "2-3"]
+    assert [cell.best for cell in cells] == [True, False, False]
+
+
+def test_another_protocol_stands_below_the_rule_with_the_field(runs):
+    """The highest score of all is not ranked, and the reason names what differs."""
+    [row] = _board(runs).below
+    assert row.cells["mvbench"].rank is None
+    assert row.reasons == (
+        "mvbench: asked otherwise (this run != the others): frames.max_frames: 32 != 16",
+    )
+
+
+def test_the_first_run_decides_between_equally_frequent_protocols(runs):
+    """One against one: the run named first is the board's setting."""
+    assert [row.label for row in _board([runs[3], runs[0]]).ranked] == ["a_b 50% | <i>"]
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"data": {"mvbench": {"items": 40, "sha256": "e"}}}, "data.sha256: 'e' != 'd'"),
+        ({"tasks": ["mvbench:action_count"]}, "selection: 'mvbench:action_count' != 'mvbench'"),
+        ({"protocol": _protocol(scorer="ours@1")}, "its scorer is not installed here"),
+    ],
+    ids=["data", "selection", "scorer"],
+)
+def test_other_questions_and_unknown_scorers_are_not_ranked(runs, tmp_path, change, reason):
+    """Other data, another part of the benchmark, a rule nobody here knows."""
+    other = _write(tmp_path / "other", "other", 30, **change)
+    [row] = _board([*runs[:2], other]).below
+    assert reason in " ".join(row.reasons)
+
+
+def test_missing_and_failed_items_keep_a_run_below_the_rule(runs):
+    """One line lost and one item failed: both are said, the score is of the rest."""
+    file = runs[2] / "records-0.jsonl"
+    *lines, last = file.read_text().splitlines()
+    failed = json.loads(last) | {"outcome": "failed", "value": None}
+    failed["failure"] = {"stage": "media", "error": "MediaError", "message": "torn"}
+    file.write_text("\n".join([*lines[1:], json.dumps(failed)]) + "\n")
+    _age(runs[2] / "records.parquet")
+    [row] = _board(runs[:3]).below
+    assert row.reasons == (
+        "mvbench: 1 of 40 items have no record",
+        "mvbench: 1 of 40 items failed",
+    )
+    assert row.cells["mvbench"].score == pytest.approx(100 * 10 / 38)
+
+
+def _age(path):
+    """Make a file an hour older than the records beside it."""
+    written = path.stat().st_mtime - 3600
+    os.utime(path, (written, written))
+
+
+def test_a_run_without_records_has_no_score(runs):
+    """Nothing answered yet: no number, no rank, and the board is still made."""
+    (runs[2] / "records.parquet").unlink()
+    (runs[2] / "records-0.jsonl").write_text("")
+    [row] = _board(runs[:3]).below
+    assert row.cells["mvbench"].score is None
+
+
+def test_records_alone_give_the_same_board(runs):
+    """Without the Parquet table the board is made from the records."""
+    with_tables = _board(runs)
+    for run in runs:
+        (run / "records.parquet").unlink()
+    assert _board(runs) == with_tables
+
+
+def test_a_shuffled_run_is_named_and_not_ranked(runs, tmp_path):
+    """Variants are other protocols; the row says which."""
+    frames = {"max_frames": 16, "order": "shuffled"}
+    other = _write(tmp_path / "s", "good", 20, protocol=_protocol(frames=frames))
+    [row] = _board([*runs[:2], other]).below
+    assert row.label == "good (shuffled)"
+
+
+def test_runs_of_one_name_are_told_apart_by_folder(runs, tmp_path):
+    """Two runs of the model ``good`` show their folders."""
+    labels = {row.label for row in _board([runs[0], _write(tmp_path / "two", "good", 5)]).ranked}
+    assert labels == {"good [good]", "good [two]"}
+
+
+def test_changed_questions_under_the_same_setting_are_refused(runs, capsys):
+    """Two runs that claim the same setting and hold other ids cannot both be right."""
+    file = runs[1] / "records-0.jsonl"
+    file.write_text(file.read_text().replace("state_change/7", "state_change/77"))
+    (runs[1] / "records.parquet").unlink()
+    assert main(["board", *map(str, runs)]) == 2
+    assert "different questions" in capsys.readouterr().err
+
+
+def test_a_run_named_twice_is_refused(runs, capsys):
+    """It would tie with itself."""
+    assert main(["board", str(runs[0]), str(runs[0])]) == 2
+    assert "named twice" in capsys.readouterr().err
+
+
+def test_a_damaged_table_is_a_usage_error(runs, capsys):
+    """The message names the file and what to do."""
+    (runs[0] / "records.parquet").write_bytes(b"PAR1")
+    assert main(["board", str(runs[0])]) == 2
+    assert "records.parquet: cannot be read" in capsys.readouterr().err
+
+
+def test_text_fits_100_columns_and_has_the_reason(runs, capsys):
+    """The table, the rule and the reason are on a plain page."""
+    page = _printed(capsys, runs)
+    assert max(map(len, page.splitlines())) <= 100
+    assert "✓ (1)" in page
+    assert "frames.max_frames: 32 != 16" in " ".join(page.split())
+
+
+def test_markdown_is_a_table_with_escaped_cells(runs, capsys):
+    """Every line of a table has as many cells as its heading; a pipe in a name does not count."""
+    page = _printed(capsys, runs, "--format", "md")
+    lines = [line for line in page.splitlines() if line.startswith("|")]
+    assert len({len(re.findall(r"(?<!\\)\|", line)) for line in lines}) == 1
+    assert r"a\_b 50% \| \<i\>" in page
+    assert "**90.0 ±" in page
+    assert markdown("a|b *c*\n[d]") == r"a\|b \*c\* \[d\]"
+
+
+def test_latex_is_escaped_booktabs(runs, capsys):
+    """Rules of booktabs, no raw special character of a model name."""
+    page = _printed(capsys, runs, "--format", "latex")
+    assert page.count(r"\midrule") == 2
+    assert r"a\_b 50\% \ensuremath{|} \ensuremath{<}i\ensuremath{>}" in page
+    assert latex(r"\a^~{}$#&") == (
+        r"\textbackslash{}a\textasciicircum{}\textasciitilde{}\{\}\$\#\&"
+    )
+
+
+@pytest.mark.skipif(shutil.which("pdflatex") is None, reason="pdflatex is not installed")
+def test_latex_compiles(runs, tmp_path):
+    """With article and booktabs alone, published figures and breakdowns included."""
+    table = tmp_path / "board.tex"
+    flags = ["--format", "latex", "--by", f"--published={ROOT / 'results/published.csv'}"]
+    assert main(["board", *map(str, runs), *flags, "-o", str(table)]) == 0
+    preamble = r"\documentclass{article}\usepackage{booktabs}\begin{document}\input{board}"
+    (tmp_path / "page.tex").write_text(preamble + "\\end{document}\n")
+    command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "page"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, check=False)
+    assert done.returncode == 0, done.stdout[-1500:]
+
+
+def test_csv_has_one_line_per_run_and_task(runs, capsys):
+    """Numbers are plain, the status says what is ranked."""
+    lines = list(csv.DictReader(io.StringIO(_printed(capsys, runs, "--format", "csv"))))
+    assert [line["status"] for line in lines] == ["ranked"] * 3 + ["not ranked"]
+    assert float(lines[0]["score"]) == pytest.approx(90.0)
+    assert (lines[0]["rank_best"], lines[0]["rank_worst"], lines[0]["items"]) == ("1", "1", "40")
+
+
+def test_json_has_everything(runs, capsys):
+    """The whole board, reasons included."""
+    board = json.loads(_printed(capsys, runs, "--format", "json"))
+    assert board["ranked"][1]["cells"]["mvbench"]["rank"] == {"best": 2, "worst": 3}
+    assert board["below"][0]["reasons"][0].endswith("32 != 16")
+
+
+def test_html_is_self_contained_and_escaped(runs, capsys):
+    """No address, no file outside; names are text; cells carry what they sort by."""
+    page = _printed(capsys, runs, "--format", "html")
+    assert not re.search(r"https?://|src=|<link", page)
+    assert "a_b 50% | &lt;i&gt;" in page
+    assert 'data-sort="90.0' in page
+    assert '<tbody class="below">' in page
+
+
+def test_breakdowns_come_from_the_summary(runs, capsys):
+    """``--by`` adds categories down and runs across."""
+    breakdown = {"state_change": {"score": 87.5, "se": 1.25, "n": 20}}
+    summary = {"tasks": {"mvbench": {"breakdown": breakdown}}}
+    (runs[0] / "summary.json").write_text(json.dumps(summary))
+    page = _printed(capsys, runs, "--by", "--format", "md")
+    assert r"| state\_change | 87.5 ± 1.2 | - | - | - |" in page
+
+
+def test_published_figures_are_marked_and_never_ranked(runs, capsys):
+    """They stand in a section of their own; those of other tasks are left out."""
+    flag = f"--published={ROOT / 'results/published.csv'}"
+    page = _printed(capsys, runs, "--format", "json", flag)
+    assert {figure["task"] for figure in json.loads(page)["published"]} == {"mvbench"}
+    assert "Published, not measured" in _printed(capsys, runs, flag)
+
+
+def test_every_published_figure_has_a_source_and_is_a_percentage():
+    """The paper's headline is among them."""
+    figures = read_published(ROOT / "results/published.csv")
+    assert all(figure.source and 0 <= figure.score <= 100 for figure in figures)
+    paper = [f for f in figures if (f.model, f.frames) == ("Video-R1-7B", "32")]
+    assert {f.task: f.score for f in paper}["vsibench"] == 35.8
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("model,task\n", "first line must be"),
+        ("model,task,score,frames,setting,source,note\nm,t,1,,,,\n", "source is empty"),
+        ("model,task,score,frames,setting,source,note\nm,t,x,,,s,\n", "'x' is not a number"),
+        ("model,task,score,frames,setting,source,note\nm,t,1\n", "expected 7 fields"),
+    ],
+)
+def test_a_bad_published_file_is_a_usage_error(runs, tmp_path, capsys, text, message):
+    """The line and what is wrong with it are named."""
+    file = tmp_path / "published.csv"
+    file.write_text(text)
+    assert main(["board", str(runs[0]), "--published", str(file)]) == 2
+    assert message in capsys.readouterr().err
+
+
+def test_a_run_after_published_is_a_usage_error(runs, capsys):
+    """``--published`` takes the next word as its file; a folder there is a misplaced run."""
+    assert main(["board", str(runs[0]), "--published", str(runs[1])]) == 2
+    assert "name runs before --published" in capsys.readouterr().err
+
+
+def test_eval_results_are_valid_yaml_of_one_complete_run(runs, capsys):
+    """Dataset, value and notes of one model; several runs are refused."""
+    yaml = pytest.importorskip("yaml")
+    [result] = yaml.safe_load(_printed(capsys, runs[:1], "--format", "eval-results"))
+    assert result["dataset"] == {"id": "OpenGVLab/MVBench", "task_id": "default"}
+    assert result["value"] == 90.0
+    assert "16 frames" in result["notes"]
+    assert main(["board", *map(str, runs), "--format", "eval-results"]) == 2
+
+
+def test_an_incomplete_run_is_no_eval_result(tmp_path, capsys):
+    """A failed item keeps the number off a model page."""
+    run = _write(tmp_path / "run", "m", 30)
+    failure = Failure(stage="media", error="MediaError", message="torn")
+    failed = replace(record(0, None, Outcome.FAILED), id="mvbench/state_change/0", failure=failure)
+    with RunWriter(run, json.loads((run / "run.json").read_text())) as writer:
+        writer.append(replace(failed, task="mvbench"))
+    _age(run / "records.parquet")
+    assert main(["board", str(run), "--format", "eval-results"]) == 2
+    assert "1 of 40 items failed" in capsys.readouterr().err

@@ -1,0 +1,141 @@
+"""A run directory loses nothing that was finished and is never shared by two runs."""
+
+import json
+import os
+import stat
+
+import pytest
+
+from harness.errors import DatasetError, RunMismatchError, UsageError
+from harness.files import write_json
+from harness.run.store import (
+    RunWriter,
+    read_manifest,
+    read_records,
+    write_parquet,
+)
+from harness.schema import Failure, Outcome
+from tests.toys import record
+
+MANIFEST = {"schema": 1, "protocol": {"toy": {"frames": {"max_frames": 16}}}, "backend": "fake"}
+
+
+def test_records_survive_the_round_trip(tmp_path):
+    """What is appended is what is read, failures and nested tuples included."""
+    failed = record(2, None, Outcome.FAILED)
+    failed = type(failed)(
+        **{
+            **{name: getattr(failed, name) for name in failed.__slots__},
+            "failure": Failure(stage="media", error="MediaError", message="broken"),
+            "frame_indices": ((0, 3),),
+            "timestamps": ((0.0, 1.5),),
+            "frame_size": ((56, 28),),
+        }
+    )
+    with RunWriter(tmp_path, MANIFEST) as run:
+        run.append(record(1))
+        run.append(failed)
+    assert read_records(tmp_path) == [record(1), failed]
+
+
+def test_a_torn_last_line_is_dropped_and_cut_before_the_next_record(tmp_path):
+    """A kill in the middle of a line costs that line only."""
+    with RunWriter(tmp_path, MANIFEST) as run:
+        run.append(record(1))
+        run.append(record(2))
+    path = tmp_path / "records-0.jsonl"
+    path.write_bytes(path.read_bytes()[:-20])
+    assert [r.id for r in read_records(tmp_path)] == ["toy/1"]
+    with RunWriter(tmp_path, MANIFEST) as run:
+        assert run.finished() == {"toy/1"}
+        run.append(record(2))
+    assert [r.id for r in read_records(tmp_path)] == ["toy/1", "toy/2"]
+
+
+@pytest.mark.parametrize("cut", range(1, 400, 37))
+def test_a_cut_at_any_byte_keeps_every_whole_line(tmp_path, cut):
+    """Whatever the byte at which a run dies, the lines before it are read."""
+    with RunWriter(tmp_path, MANIFEST) as run:
+        for number in range(3):
+            run.append(record(number))
+    path = tmp_path / "records-0.jsonl"
+    content = path.read_bytes()[:-cut]
+    path.write_bytes(content)
+    assert len(read_records(tmp_path)) == content.count(b"\n")
+
+
+def test_a_broken_line_in_the_middle_is_an_error_with_its_place(tmp_path):
+    """Damage that no kill can cause is not read around."""
+    with RunWriter(tmp_path, MANIFEST) as run:
+        run.append(record(1))
+    path = tmp_path / "records-0.jsonl"
+    path.write_bytes(b"{broken\n" + path.read_bytes())
+    with pytest.raises(DatasetError, match=r"records-0\.jsonl, line 1"):
+        read_records(tmp_path)
+
+
+def test_a_retried_item_counts_once_with_its_latest_record(tmp_path):
+    """A failed item that succeeds later is one finished item."""
+    with RunWriter(tmp_path, MANIFEST) as run:
+        run.append(record(1, None, Outcome.FAILED))
+        assert run.finished() == set()
+        run.append(record(1))
+        assert run.finished() == {"toy/1"}
+    assert read_records(tmp_path) == [record(1)]
+
+
+def test_another_protocol_is_refused_with_the_field_named(tmp_path):
+    """A run directory never mixes protocols, and the message says which field differs."""
+    with RunWriter(tmp_path, MANIFEST):
+        pass
+    other = {**MANIFEST, "protocol": {"toy": {"frames": {"max_frames": 32}}}}
+    with pytest.raises(RunMismatchError, match=r"protocol\.toy\.frames\.max_frames: 16 != 32"):
+        RunWriter(tmp_path, other)
+
+
+def test_two_writers_are_refused(tmp_path):
+    """The second writer of a run directory gets a clear error; the first goes on."""
+    with RunWriter(tmp_path, MANIFEST) as run:
+        with pytest.raises(UsageError, match="another process is writing"):
+            RunWriter(tmp_path, MANIFEST)
+        run.append(record(1))
+    assert len(read_records(tmp_path)) == 1
+
+
+def test_a_place_that_cannot_be_written_is_a_usage_error(tmp_path):
+    """A file where the run directory should be is named, with what to do."""
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UsageError, match="choose another --out"):
+        RunWriter(tmp_path / "file" / "run", MANIFEST)
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write read-only folders")
+def test_a_read_only_folder_is_a_usage_error(tmp_path):
+    """A folder without write permission is named before anything is spent."""
+    tmp_path.chmod(stat.S_IRUSR | stat.S_IXUSR)
+    with pytest.raises(UsageError, match="choose another --out"):
+        RunWriter(tmp_path / "run", MANIFEST)
+
+
+def test_a_folder_without_manifest_is_no_run(tmp_path):
+    """Commands that read runs say when a folder is none."""
+    with pytest.raises(UsageError, match="not a run directory"):
+        read_manifest(tmp_path)
+
+
+def test_json_files_are_replaced_whole(tmp_path):
+    """No temporary file stays behind and the content is valid JSON."""
+    write_json(tmp_path / "summary.json", {"a": 1})
+    write_json(tmp_path / "summary.json", {"a": 2})
+    assert [path.name for path in tmp_path.iterdir()] == ["summary.json"]
+    assert json.loads((tmp_path / "summary.json").read_text()) == {"a": 2}
+
+
+def test_the_parquet_table_has_one_row_per_record(tmp_path):
+    """A finished run can be read with pandas."""
+    import pandas as pd
+
+    write_parquet(tmp_path, {r.id: r for r in (record(1), record(2))})
+    table = pd.read_parquet(tmp_path / "records.parquet")
+    assert table["id"].tolist() == ["toy/1", "toy/2"]
+    assert table["outcome"].tolist() == ["correct", "correct"]

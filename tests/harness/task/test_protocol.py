@@ -1,0 +1,78 @@
+"""A protocol's hash moves with every choice that can move a score."""
+
+import dataclasses
+from collections import Counter
+
+import pytest
+
+from harness.errors import UsageError
+from harness.files import diff
+from harness.run.plan import (
+    Choices,
+    evenly_spaced,
+    make_plan,
+    stratified,
+)
+from harness.schema import FrameRule, Variant
+from tests.toys import ToyTask, sample
+
+
+def test_equal_protocols_have_equal_hashes():
+    """The hash depends on content only."""
+    assert ToyTask().protocol("video-r1").hash == ToyTask().protocol("video-r1").hash
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"max_frames": 5},
+        {"max_pixels": 1},
+        {"order": Variant.SHUFFLED},
+        {"fps": 1.0},
+        {"rule": FrameRule.LINSPACE},
+    ],
+)
+def test_every_frame_choice_moves_the_hash(change):
+    """Frames are part of what a number means."""
+    protocol = ToyTask().protocol("video-r1")
+    other = dataclasses.replace(protocol, frames=dataclasses.replace(protocol.frames, **change))
+    assert protocol.hash != other.hash
+
+
+def test_the_diff_names_the_fields():
+    """Two protocols side by side are told apart in words."""
+    assert diff({"a": {"b": 1, "c": 2}}, {"a": {"b": 1, "c": 3}}) == ["a.c: 2 != 3"]
+
+
+def test_a_limit_is_spread_over_the_task():
+    """A limited run does not see the first category only."""
+    samples = tuple(sample(number) for number in range(10))
+    assert [s.id for s in evenly_spaced(samples, 3)] == ["toy/0", "toy/3", "toy/6"]
+    assert evenly_spaced(samples, 20) == samples
+
+
+def test_a_limit_gives_every_category_its_share():
+    """Of 90 odd-numbered and 10 even-numbered questions, 20 are 18 and 2, in their order."""
+    samples = tuple(sample(2 * n + (n % 10 != 0)) for n in range(100))
+    chosen = stratified(samples, 20)
+    assert Counter(one.category for one in chosen) == {"odd": 18, "even": 2}
+    assert list(chosen) == [one for one in samples if one in chosen]
+    assert stratified(samples, None) == samples
+
+
+def test_a_missing_data_folder_is_named(tmp_path):
+    """The message says which folder and what --data means."""
+    with pytest.raises(UsageError, match="no such data folder"):
+        make_plan(["vsibench"], tmp_path / "none", Choices())
+
+
+def test_a_task_selected_twice_is_refused(tmp_path):
+    """One run holds a task once, so that its items have one record each."""
+    with pytest.raises(UsageError, match="selected twice"):
+        make_plan(["vsibench", "vsibench:route_planning"], tmp_path, Choices())
+
+
+def test_an_unknown_task_lists_the_known_ones(tmp_path):
+    """A misspelt name is answered with the right ones."""
+    with pytest.raises(UsageError, match=r"unknown task 'vsi'; known tasks: .*vsibench"):
+        make_plan(["vsi"], tmp_path, Choices())

@@ -1,0 +1,328 @@
+"""Decoded clips against files whose frames are known, and against damaged ones."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+from PIL import Image
+
+from harness.errors import MediaError
+from harness.schema import Clip, FramePolicy, FrameRule, Media, MediaKind, Variant
+from harness.video.decode import decode
+from harness.video.decord_check import (
+    DecordDiffersError,
+    decode_and_compare,
+)
+from harness.video.reader import read
+from harness.video.track import scan
+from tasks.demo.scenes import draw, moving, write_video
+from tests.clips import number, picture, write_clip, write_folder, write_sound
+from tests.paths import SHARED
+
+REAL = SHARED / "data" / "videos"
+needs_real = pytest.mark.skipif(not REAL.is_dir(), reason=f"no real clips in {REAL}")
+
+OPEN_GROUPS = {"x264-params": "open-gop=1:keyint=10:bframes=3:b-adapt=0"}
+
+
+def policy(frames: int, rule: FrameRule = FrameRule.LINSPACE) -> FramePolicy:
+    return FramePolicy(rule=rule, max_frames=frames, min_pixels=1, max_pixels=10**6)
+
+
+def video(path: Path, frames: int = 8, **span: float) -> Clip:
+    return decode(Media(path=path, **span), policy(frames), grid=4)
+
+
+def numbers(clip: Clip) -> tuple[int, ...]:
+    return tuple(number(frame) for frame in clip.frames)
+
+
+@pytest.mark.parametrize(
+    ("name", "codec", "options"),
+    [
+        ("closed.mp4", "libx264", {"g": "12"}),
+        ("closed.mkv", "libx264", {"g": "12"}),
+        # decord has frame 22 for 31, 24 for 22 and 12 for 0 in the next three.
+        ("open.mkv", "libx264", OPEN_GROUPS),
+        ("open.mp4", "mpeg4", {"bf": "2"}),
+        ("late.ts", "libx264", {"g": "12"}),
+        ("vp9.webm", "libvpx-vp9", {"lag-in-frames": "16"}),
+        ("vp8.webm", "libvpx", {"lag-in-frames": "16", "auto-alt-ref": "1"}),
+        ("untimed.avi", "libx264", {"bf": "3"}),  # AVI stores no presentation times
+        ("packed.avi", "mpeg4", {"bf": "2"}),
+    ],
+)
+def test_every_frame_is_the_one_asked_for(
+    tmp_path: Path, name: str, codec: str, options: dict[str, str]
+) -> None:
+    """In every container and group structure, alone or together, index n is frame n."""
+    track = scan(write_clip(tmp_path / name, codec=codec, options=options))
+    for wanted in ([0], [22], [31], [39], [9, 10, 11], range(40)):
+        found = {index: number(frame) for index, frame in read(track, wanted)}
+        assert found == {index: index for index in wanted}
+
+
+def test_clip_of_a_video(tmp_path: Path) -> None:
+    """A clip says where its frames come from: 40 frames at 10 per second, 4 of them taken."""
+    path = write_clip(tmp_path / "a.mp4")
+    clip = decode(Media(path=path), policy(4), grid=28)
+    assert clip.indices == numbers(clip) == (0, 13, 26, 39)
+    assert clip.timestamps == pytest.approx((0.0, 1.3, 2.6, 3.9))
+    assert (clip.fps, clip.total_frames, clip.duration_s) == (10.0, 40, 4.0)
+    assert clip.frames.shape == (4, 84, 140, 3)  # 96x128 on a grid of 28
+    assert clip.frames.dtype == np.uint8
+    assert clip.kind is MediaKind.VIDEO
+    assert clip.decode_s > 0
+
+
+def test_clip_of_a_span(tmp_path: Path) -> None:
+    """Indices count in the file, timestamps from the beginning of the span."""
+    clip = video(write_clip(tmp_path / "a.mp4"), frames=3, start_s=1.0, end_s=3.0)
+    assert clip.indices == numbers(clip) == (10, 20, 30)
+    assert clip.timestamps == pytest.approx((0.0, 1.0, 2.0))
+
+
+def test_official_segments_may_repeat_a_frame(tmp_path: Path) -> None:
+    """Where the rule names an index twice, the frame is there twice."""
+    path = write_clip(tmp_path / "a.mp4", 3)
+    clip = decode(Media(path=path), policy(4, FrameRule.SEGMENTS), grid=4)
+    assert clip.indices == numbers(clip) == (0, 0, 1, 2)
+
+
+@pytest.mark.parametrize("name", ["one.mp4", "one.mkv"])
+@pytest.mark.parametrize("rule", list(FrameRule))
+def test_one_frame(tmp_path: Path, name: str, rule: FrameRule) -> None:
+    """A video of one frame gives that frame under every rule."""
+    path = write_clip(tmp_path / name, 1)
+    assert set(decode(Media(path=path), policy(2, rule), grid=4).indices) == {0}
+
+
+def test_variable_frame_rate(tmp_path: Path) -> None:
+    """Indices follow the order of frames, timestamps the times they are shown at."""
+    clip = video(write_clip(tmp_path / "v.mkv", 6, pts=[0, 1, 2, 10, 11, 20]))
+    assert numbers(clip) == (0, 1, 2, 3, 4, 5)
+    assert clip.timestamps == pytest.approx((0.0, 0.1, 0.2, 1.0, 1.1, 2.0))
+
+
+def test_hidden_frames_do_not_count(tmp_path: Path) -> None:
+    """Frames that an edit list cuts off are never sampled: shown are 5 to 39 of 0 to 39."""
+    clip = video(write_clip(tmp_path / "cut.mp4", pts=range(-5, 35)), frames=2)
+    assert clip.total_frames == 35
+    assert clip.indices == (0, 34)
+    assert numbers(clip) == (5, 39)
+
+
+@pytest.mark.parametrize("rotation", [90, 180, 270])
+def test_rotated_video_is_upright(tmp_path: Path, rotation: int) -> None:
+    """Frames are turned as the file says."""
+    clip = video(write_clip(tmp_path / "r.mp4", rotation=rotation))
+    assert clip.frames.shape[1:3] == (96, 128)
+    assert numbers(clip) == clip.indices
+
+
+@needs_real
+@pytest.mark.parametrize("name", ["yoga.mp4", "video1.mp4", "pancake.mkv"])
+def test_pixels_are_those_of_decord(name: str) -> None:
+    """Published numbers were made with decord; where it counts right, ours are the same bytes."""
+    decord = pytest.importorskip("decord")
+    track = scan(REAL / name)
+    wanted = [0, len(track.pts) // 2, len(track.pts) - 1]
+    theirs = decord.VideoReader(str(REAL / name), num_threads=1).get_batch(wanted).asnumpy()
+    ours = dict(read(track, wanted))
+    for index, frame in zip(wanted, theirs, strict=True):
+        assert np.array_equal(ours[index], frame)
+
+
+def test_folder_counts_from_one(tmp_path: Path) -> None:
+    """The first file is 00001; MVBench's segments of 12 files have the middles 2, 5, 8, 10."""
+    media = Media(path=write_folder(tmp_path / "f"), kind=MediaKind.FRAMES, fps=3.0)
+    clip = decode(media, policy(4, FrameRule.SEGMENTS), grid=4)
+    assert numbers(clip) == (2, 5, 8, 10)
+    assert clip.indices == (1, 4, 7, 9)
+    assert clip.timestamps == pytest.approx((1 / 3, 4 / 3, 7 / 3, 3.0))
+    assert (clip.fps, clip.total_frames, clip.duration_s) == (3.0, 12, 4.0)
+
+
+def test_folder_is_sorted_by_number(tmp_path: Path) -> None:
+    """frame10 comes after frame9."""
+    folder = tmp_path / "f"
+    folder.mkdir()
+    for index in range(1, 13):
+        Image.fromarray(picture(index)).save(folder / f"frame{index}.png")
+    clip = decode(Media(path=folder, kind=MediaKind.FRAMES, fps=3.0), policy(12), grid=4)
+    assert numbers(clip) == tuple(range(1, 13))
+
+
+def test_image(tmp_path: Path) -> None:
+    """An image is a clip of one frame, whatever the rule."""
+    path = tmp_path / "i.png"
+    Image.fromarray(picture(77)).convert("RGBA").save(path)
+    for rule in FrameRule:
+        clip = decode(Media(path=path, kind=MediaKind.IMAGE), policy(1, rule), grid=4)
+        assert numbers(clip) == (77,)
+        assert (clip.indices, clip.timestamps, clip.total_frames) == ((0,), (0.0,), 1)
+
+
+def test_key_is_content_and_choices(tmp_path: Path) -> None:
+    """Equal bytes share a key under any name and order; any other choice changes it."""
+    path = write_clip(tmp_path / "a.mp4")
+    copy = tmp_path / "b.mp4"
+    copy.write_bytes(path.read_bytes())
+    media, base = Media(path=path), policy(4)
+    key = decode(media, base, grid=28).key
+    assert decode(Media(path=copy), base, grid=28).key == key
+    assert decode(media, replace(base, order=Variant.SHUFFLED, seed=5), grid=28).key == key
+    other = write_clip(tmp_path / "c.mp4", 41)
+    changed = [
+        decode(Media(path=other), base, grid=28),
+        decode(replace(media, start_s=0.1), base, grid=28),
+        decode(media, replace(base, max_pixels=9000), grid=28),
+        decode(media, replace(base, max_frames=5), grid=28),
+        decode(media, base, grid=32),
+    ]
+    assert len({key, *(clip.key for clip in changed)}) == 6
+
+
+def broken_files(folder: Path) -> Iterator[tuple[Path, MediaKind, str]]:
+    """Write files that cannot be read, with what the error has to say."""
+    empty = folder / "empty.mp4"
+    empty.touch()
+    yield empty, MediaKind.VIDEO, "Invalid data"
+    yield empty, MediaKind.IMAGE, "cannot identify"
+    yield folder / "missing.mp4", MediaKind.VIDEO, "No such file"
+    yield folder / "missing.png", MediaKind.IMAGE, "No such file"
+    yield folder / "missing", MediaKind.FRAMES, "No such file"
+    yield write_sound(folder / "sound.mp4"), MediaKind.VIDEO, "no video stream"
+    (folder / "nothing").mkdir()
+    yield folder / "nothing", MediaKind.FRAMES, "no numbered images"
+    gap = write_folder(folder / "gap")
+    (gap / "00007.png").unlink()
+    yield gap, MediaKind.FRAMES, "image 7 of 1 to 12 is missing"
+    torn = write_folder(folder / "torn")
+    (torn / "00012.png").write_bytes((torn / "00011.png").read_bytes()[:200])
+    yield torn, MediaKind.FRAMES, "00012.png"
+
+
+def test_unreadable_files_are_named(tmp_path: Path) -> None:
+    """Whatever is wrong with a file, the error names the file and the reason."""
+    for path, kind, reason in broken_files(tmp_path):
+        with pytest.raises(MediaError, match=reason) as caught:
+            decode(Media(path=path, kind=kind, fps=3.0), policy(4), grid=4)
+        assert str(path) in str(caught.value)
+
+
+def test_folder_without_rate(tmp_path: Path) -> None:
+    """A folder carries no frame rate, so the media has to."""
+    with pytest.raises(MediaError, match="frame rate"):
+        decode(Media(path=tmp_path, kind=MediaKind.FRAMES), policy(4), grid=4)
+
+
+def test_too_narrow_an_image(tmp_path: Path) -> None:
+    """An image that cannot be resized is a media error with its path."""
+    path = tmp_path / "thin.png"
+    Image.new("RGB", (500, 1)).save(path)
+    with pytest.raises(MediaError, match=r"thin\.png: .* too narrow"):
+        decode(Media(path=path, kind=MediaKind.IMAGE), policy(1), grid=4)
+
+
+@needs_real
+@pytest.mark.parametrize("rule", [FrameRule.VIDEO_R1, FrameRule.LINSPACE])
+@pytest.mark.parametrize("frames", [4, 8, 16])
+def test_damaged_real_video(rule: FrameRule, frames: int) -> None:
+    """Frames behind the damage are an error, never the last good frame again."""
+    with pytest.raises(MediaError, match=r"\d of \d+ requested frames can be decoded"):
+        decode(Media(path=REAL / "corrupted.mp4"), policy(frames, rule), grid=28)
+
+
+@needs_real
+def test_damaged_video_is_good_before_the_damage() -> None:
+    """What lies before the damage is delivered."""
+    clip = video(REAL / "corrupted.mp4", frames=4, end_s=2.0)
+    assert clip.indices == (0, 7, 13, 20)
+
+
+def test_zero_bytes_of_a_flat_picture_are_no_damage(tmp_path: Path) -> None:
+    """VP8 writes eight zeros in a row where little happens; such a file is healthy."""
+    path = tmp_path / "flat.webm"
+    write_video(path, draw([moving("red", "circle", "right")]))
+    with av.open(str(path)) as container:
+        assert any(bytes(8) in bytes(packet) for packet in container.demux(video=0))
+    clip = decode(Media(path=path), FramePolicy(max_frames=8, min_pixels=1), grid=28)
+    assert len(clip.indices) == 8
+
+
+@needs_real
+@pytest.mark.parametrize("name", ["yoga.mp4", "pancake.mkv"])
+@pytest.mark.parametrize("kept", [0.3, 0.9, 0.99])
+def test_cut_off_video(tmp_path: Path, name: str, kept: float) -> None:
+    """A download that stopped early is an error, not a shorter video, however often it is read."""
+    whole = (REAL / name).read_bytes()
+    path = tmp_path / name
+    path.write_bytes(whole[: int(len(whole) * kept)])
+    for _ in range(2):
+        with pytest.raises(MediaError):
+            video(path)
+
+
+@needs_real
+@pytest.mark.parametrize("damage", ["hole", "noise", "gap"])
+@pytest.mark.parametrize("name", ["yoga.mp4", "pancake.mkv"])
+def test_no_wrong_frame_from_a_damaged_file(tmp_path: Path, name: str, damage: str) -> None:
+    """With a block of the file lost, every frame that is delivered is the right one."""
+    whole, healthy = (REAL / name).read_bytes(), video(REAL / name)
+    path = tmp_path / name
+    refused = 0
+    for seed in range(6):
+        path.write_bytes(damaged(whole, damage, random.Random(seed)))
+        try:
+            clip = video(path)
+        except MediaError:
+            refused += 1
+        else:
+            assert clip.indices == healthy.indices
+            assert np.array_equal(clip.frames, healthy.frames)
+    assert refused
+
+
+def damaged(whole: bytes, damage: str, rng: random.Random) -> bytes:
+    """Replace 4096 bytes by zeros or noise, or leave them out."""
+    start = rng.randrange(len(whole) - 4096)
+    block = {"hole": bytes(4096), "noise": rng.randbytes(4096), "gap": b""}[damage]
+    return whole[:start] + block + whole[start + 4096 :]
+
+
+def test_damaged_times_are_noticed(tmp_path: Path) -> None:
+    """A table of composition times that was lost does not put frames in another order."""
+    path = write_clip(tmp_path / "a.mp4", options={"bf": "3"})
+    whole = path.read_bytes()
+    table = whole.index(b"ctts") + 12
+    for block in (bytes(32), b"\x00\x00\x00\x01\x00\x7f\x00\x00" * 4):
+        path.write_bytes(whole[:table] + block + whole[table + len(block) :])
+        with pytest.raises(MediaError):
+            video(path, frames=40)
+
+
+def test_nothing_is_printed(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """The native decoders keep quiet about damaged files; the error says it all."""
+    path = write_clip(tmp_path / "a.mkv")
+    path.write_bytes(path.read_bytes()[:-400])
+    capfd.readouterr()
+    with pytest.raises(MediaError):
+        video(path)
+    assert capfd.readouterr() == ("", "")
+
+
+def test_files_that_decord_reads_otherwise_are_named(tmp_path: Path) -> None:
+    """An open group of pictures makes decord show frame 22 for 31; ours is right and says so."""
+    other = write_clip(tmp_path / "open.mkv", codec="libx264", options=OPEN_GROUPS)
+    same = write_clip(tmp_path / "closed.mp4", codec="libx264", options={"g": "12"})
+    every = policy(40)
+    assert numbers(decode_and_compare(Media(path=same), every, grid=4)) == tuple(range(40))
+    with pytest.raises(DecordDiffersError, match=r"open\.mkv: at frame \d+ decord shows another"):
+        decode_and_compare(Media(path=other), policy(5), grid=4)

@@ -1,0 +1,324 @@
+"""The decode pool with files that hang, crash or raise, and consumers that stop early."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from harness.schema import Clip, Failure, FramePolicy, Media, MediaKind
+from harness.video.decode import decode
+from harness.video.jobs import DecodeJob, heaviest_first
+from harness.video.pool import DecodePool
+from tests.clips import fake_decode, number, write_clip
+from tests.paths import ROOT
+
+BYTES = 3072  # of the clip that `fake_decode` returns, and of a job of `POLICY`
+POLICY = FramePolicy(max_frames=1, min_pixels=1, max_pixels=1024)
+
+
+def job(*names: str) -> DecodeJob:
+    media = tuple(Media(path=Path(f"/clips/{name}.mp4")) for name in names)
+    return DecodeJob(media=media, policy=POLICY, grid=4)
+
+
+def fakes(*, workers: int = 1, timeout_s: float = 60.0, max_bytes: int = 100 * BYTES) -> DecodePool:
+    return DecodePool(
+        workers=workers, timeout_s=timeout_s, max_bytes=max_bytes, decoder=fake_decode
+    )
+
+
+def alive(pid: int) -> bool:
+    """Tell whether a process runs; a zombie does not."""
+    try:
+        return ") Z " not in Path(f"/proc/{pid}/stat").read_text()
+    except FileNotFoundError:
+        return False
+
+
+def gone(pid: int, within_s: float = 5.0) -> bool:
+    deadline = time.monotonic() + within_s
+    while alive(pid) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    return not alive(pid)
+
+
+def pid_of(clip: Clip) -> int:
+    """Read the worker's process id, which `fake_decode` puts into the key."""
+    return int(clip.key.rpartition("-")[2])
+
+
+@pytest.fixture(autouse=True)
+def _no_children() -> Iterator[None]:
+    """After every test all workers are gone."""
+    yield
+    assert not multiprocessing.active_children()
+
+
+def new_shared_memory() -> set[Path]:
+    """Use a pool, end it in the middle of its work, and list what appeared in /dev/shm."""
+    shared = Path("/dev/shm")
+    before = set(shared.iterdir())
+    with fakes(workers=2) as pool:
+        next(pool.decode([job("a"), job("hang"), job("b"), job("crash")]))
+    return set(shared.iterdir()) - before
+
+
+@pytest.mark.skipif(not Path("/dev/shm").is_dir(), reason="this system has no /dev/shm")
+def test_nothing_is_left_in_shared_memory() -> None:
+    """A pool that is ended in the middle of its work leaves nothing in /dev/shm."""
+    # Other processes of this machine may come and go there; a leak would show every time.
+    assert any(not new_shared_memory() for _ in range(3))
+
+
+def test_clips_are_those_of_decode(tmp_path: Path) -> None:
+    """What a worker returns equals what `decode` returns here, and it can be written to."""
+    paths = [write_clip(tmp_path / f"{count}.mp4", count) for count in (10, 20)]
+    policy = FramePolicy(max_frames=4, min_pixels=1)
+    both = DecodeJob(media=tuple(Media(path=path) for path in paths), policy=policy, grid=28)
+    with DecodePool(workers=1, timeout_s=60, max_bytes=1 << 30) as pool:
+        ((done, clips),) = pool.decode([both])
+        assert pool.counts.decodes == 2
+    assert done is both
+    assert not isinstance(clips, Failure)
+    for path, clip in zip(paths, clips, strict=True):
+        here = decode(Media(path=path), policy, grid=28)
+        assert (clip.key, clip.indices, clip.timestamps) == (
+            here.key,
+            here.indices,
+            here.timestamps,
+        )
+        assert np.array_equal(clip.frames, here.frames)
+        assert number(clip.frames[-1]) == clip.indices[-1]
+        assert clip.frames.flags.writeable
+
+
+def test_workers_give_way_to_the_engine() -> None:
+    """They run at a lower priority than the process that drives it."""
+    with fakes() as pool:
+        ((_, (clip,)),) = pool.decode([job("a")])
+        assert os.getpriority(os.PRIO_PROCESS, pid_of(clip)) > os.getpriority(os.PRIO_PROCESS, 0)
+
+
+def test_every_job_comes_back_once() -> None:
+    """Two workers share the jobs; a finished worker does not wait for the other."""
+    jobs = [job(f"a{index}") for index in range(20)]
+    with fakes(workers=2) as pool:
+        results = dict(pool.decode(jobs))
+        assert pool.counts.decodes == 20
+    assert set(results) == set(jobs)
+    assert not any(isinstance(result, Failure) for result in results.values())
+
+
+def test_bad_file_is_a_failure() -> None:
+    """What the decoder raises comes back with its name, its message and the path."""
+    with fakes() as pool:
+        results = dict(pool.decode([job("raise"), job("fine")]))
+    failure = results[job("raise")]
+    assert failure == Failure(
+        stage="media", error="KeyError", message="/clips/raise.mp4: 'no such atom'"
+    )
+    assert not isinstance(results[job("fine")], Failure)
+
+
+@pytest.mark.parametrize(
+    ("name", "error", "reason"),
+    [
+        ("hang", "TimeoutError", "not decoded within 1.5 s"),
+        ("crash", "ChildProcessError", "the decode worker was killed by SIGABRT"),
+    ],
+)
+def test_lost_worker_costs_its_job_only(name: str, error: str, reason: str) -> None:
+    """A file that hangs or crashes its worker fails; the jobs before and after it do not."""
+    with fakes(timeout_s=1.5) as pool:
+        results = dict(pool.decode([job("a"), job("b", name, "c"), job("d")]))
+    failure = results.pop(job("b", name, "c"))
+    message = f"/clips/{name}.mp4: {reason}"
+    assert failure == Failure(stage="media", error=error, message=message)
+    first, last = (clip for clips in results.values() for clip in clips if isinstance(clip, Clip))
+    assert pid_of(first) != pid_of(last)
+
+
+def test_file_that_never_ends(tmp_path: Path) -> None:
+    """The real decoder, blocked in a native read, is killed in time."""
+    pipe = tmp_path / "endless.mp4"
+    os.mkfifo(pipe)
+    endless = DecodeJob(media=(Media(path=pipe),), policy=POLICY, grid=4)
+    with DecodePool(workers=1, timeout_s=1.0, max_bytes=1 << 20) as pool:
+        ((_, failure),) = pool.decode([endless])
+    assert isinstance(failure, Failure)
+    assert (failure.error, str(pipe) in failure.message) == ("TimeoutError", True)
+
+
+def test_worker_is_kept_between_calls() -> None:
+    """Processes are started once, not for every call."""
+    with fakes() as pool:
+        ((_, first),) = pool.decode([job("a")])
+        ((_, second),) = pool.decode([job("b")])
+    assert not isinstance(first, Failure)
+    assert not isinstance(second, Failure)
+    assert pid_of(first[0]) == pid_of(second[0])
+
+
+def test_worker_that_died_idle_is_replaced() -> None:
+    """Nobody's job fails because a worker was lost between two jobs."""
+    with fakes() as pool:
+        list(pool.decode([job("a")]))
+        (worker,) = multiprocessing.active_children()
+        worker.kill()
+        worker.join()
+        ((_, clips),) = pool.decode([job("b")])
+    assert not isinstance(clips, Failure)
+
+
+def counted(pulled: list[str]) -> Iterator[DecodeJob]:
+    """Yield twenty jobs, noting each as it is pulled."""
+    for index in range(20):
+        pulled.append(f"a{index}")
+        yield job(pulled[-1])
+
+
+def settled(pulled: list[str]) -> int:
+    """Wait until nothing more is pulled, and return how many were."""
+    count = -1
+    while len(pulled) > count:
+        count = len(pulled)
+        time.sleep(0.3)
+    return count
+
+
+@pytest.mark.parametrize(("room", "ahead"), [(3, 3), (1, 1), (0, 1)])
+def test_look_ahead_is_bounded(room: int, ahead: int) -> None:
+    """No more is decoded than fits, though always one job; one more is pulled and waits.
+
+    What the consumer took counts until it is released.
+    """
+    pulled: list[str] = []
+    with fakes(workers=2, max_bytes=room * BYTES) as pool:
+        results = pool.decode(counted(pulled))
+        for released in (0, 1, 2):
+            done, _ = next(results)
+            assert settled(pulled) == released + ahead + 1
+            assert pool.counts.decodes == released + ahead
+            pool.release(done)
+        for done, _ in results:
+            pool.release(done)
+        assert pool.counts.decodes == 20
+        assert pool.counts.peak_bytes == max(room, 1) * BYTES
+
+
+def test_decoding_begins_before_the_first_result_is_asked_for() -> None:
+    """An engine can be loaded meanwhile."""
+    pulled: list[str] = []
+    with fakes(max_bytes=3 * BYTES) as pool:
+        results = pool.decode(counted(pulled))
+        deadline = time.monotonic() + 30  # the worker may start slowly
+        while len(pulled) < 4 and time.monotonic() < deadline:
+            time.sleep(0.01)
+        assert pool.counts.decodes == 3
+        for done, _ in results:
+            pool.release(done)
+
+
+def test_the_longest_videos_are_decoded_first(tmp_path: Path) -> None:
+    """The size of the files stands for their length; a missing file comes last."""
+    jobs = []
+    for name, size in [("short", 10), ("long", 1000), ("middle", 100)]:
+        path = tmp_path / name
+        path.write_bytes(bytes(size))
+        jobs.append(DecodeJob(media=(Media(path=path),), policy=POLICY, grid=4))
+    missing = job("missing")
+    ordered = heaviest_first([missing, *jobs])
+    assert [one.media[0].path.stem for one in ordered] == ["long", "middle", "short", "missing"]
+
+
+def test_a_job_is_measured_by_its_bound() -> None:
+    """Room is kept for every frame the policy allows; an image is one frame."""
+    image = Media(path=Path("i.png"), kind=MediaKind.IMAGE)
+    policy = FramePolicy(max_frames=16, max_pixels=1000)
+    both = DecodeJob(media=(image, Media(path=Path("v.mp4"))), policy=policy, grid=28)
+    assert both.max_bytes == 17 * 3000
+
+
+def test_consumer_that_stops_early() -> None:
+    """Leaving the loop ends what is under way at once, and the pool can be used again."""
+    with fakes(workers=2) as pool:
+        for _ in pool.decode([job("a"), job("hang"), job("hang-2")]):
+            break
+        results = pool.decode([job("b")])
+        assert len(list(results)) == 1
+
+
+def test_close_during_a_decode() -> None:
+    """Closing the pool ends its workers though results are still expected."""
+    began = time.monotonic()
+    pool = fakes(workers=2)
+    results = pool.decode([job("a"), job("hang"), job("b")])
+    _, clips = next(results)
+    assert not isinstance(clips, Failure)
+    pool.close()
+    assert gone(pid_of(clips[0]))
+    results.close()
+    assert time.monotonic() - began < 20
+
+
+def broken_jobs() -> Iterator[DecodeJob]:
+    yield job("a")
+    raise RuntimeError("no more questions")
+
+
+def test_error_in_the_jobs_reaches_the_consumer() -> None:
+    """What the jobs raise is raised where the results are read."""
+    with fakes(workers=2) as pool, pytest.raises(RuntimeError, match="no more questions"):
+        list(pool.decode(broken_jobs()))
+
+
+def test_ctrl_c_does_not_reach_workers() -> None:
+    """A worker that gets SIGINT goes on; the parent decides."""
+    with fakes() as pool:
+        ((_, first),) = pool.decode([job("a")])
+        assert not isinstance(first, Failure)
+        os.kill(pid_of(first[0]), signal.SIGINT)
+        ((_, second),) = pool.decode([job("b")])
+        assert not isinstance(second, Failure)
+        assert pid_of(first[0]) == pid_of(second[0])
+
+
+PARENT = """
+from tests.harness.video.test_pool import fakes, job, pid_of
+
+if __name__ == "__main__":
+    with fakes() as pool:
+        results = pool.decode([job("a"), job("hang")])
+        print(pid_of(next(results)[1][0]), flush=True)
+        next(results)
+"""
+
+
+@pytest.mark.parametrize("kill", [signal.SIGKILL, signal.SIGINT])
+def test_no_orphans(tmp_path: Path, kill: signal.Signals) -> None:
+    """Workers end with their parent, even while they hang, and leave no warning behind."""
+    script = tmp_path / "parent.py"
+    script.write_text(PARENT)
+    parent = subprocess.Popen(
+        [sys.executable, str(script)],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert parent.stdout is not None
+    worker = int(parent.stdout.readline())
+    parent.send_signal(kill)
+    _, errors = parent.communicate(timeout=20)
+    assert gone(worker)
+    assert "resource_tracker" not in errors
+    assert errors.strip().endswith("KeyboardInterrupt") == (kill == signal.SIGINT)

@@ -1,0 +1,222 @@
+"""``videor1 train`` up to where a model would be loaded: dry runs, and bad input."""
+
+import json
+import re
+
+import pytest
+
+from harness.cli.exits import Exit
+from tests.trainer.commands import CONFIG, run, write_checkpoint, write_weights
+from tests.trainer.published import QWEN_3B, QWEN_7B, write_without_weights
+from tests.trainer.rows import IMAGE, make_row, write_media, write_rows
+from trainer.cli.train import Train
+from trainer.config.recipe import (
+    Algorithm,
+    presets_of,
+)
+from trainer.cost.model_shape import read_shape
+
+
+@pytest.fixture
+def world(tmp_path, monkeypatch):
+    """Rows, media and a checkpoint, in an empty working directory."""
+    monkeypatch.chdir(tmp_path)
+    write_media(tmp_path / "media")
+    write_rows(tmp_path / "rows.json", [make_row(n) for n in range(4)])
+    write_checkpoint(tmp_path / "checkpoint")
+    return tmp_path
+
+
+@pytest.fixture
+def train(world):
+    def go(action="tgrpo", *flags, config="paper"):
+        return run(
+            Train(), action, "--config", config, "--dry-run", "--out", "out",
+            "--set", "model.checkpoint=checkpoint", "--set", "data.rows=rows.json",
+            "--set", "data.media_roots=media", "--set", "data.decode_workers=1", *flags,
+        )  # fmt: skip
+
+    return go
+
+
+@pytest.mark.parametrize(
+    ("algorithm", "preset"),
+    [
+        (algorithm, preset)
+        for algorithm in Algorithm
+        for preset in presets_of(algorithm)
+        if preset in ("paper", "code")
+    ],
+)
+def test_the_shipped_recipes_dry_run_without_a_gpu(train, algorithm, preset, capsys, world):
+    """Rows are validated, parameters counted, tokens and memory estimated; nothing is written."""
+    verdict = train(algorithm, config=preset)
+    assert verdict.code is Exit.OK, verdict
+    printed = capsys.readouterr().out
+    # By hand: 96 vision + 2 * 400 embeddings + 2 * (64 + 32 + 128) in two layers.
+    assert "parameters 1,344, 96 of them vision; 1,344 trained" in printed
+    assert "in all" in printed
+    assert not (world / "out").exists()
+
+
+def test_the_dry_run_counts_a_step_of_four_processes(train, capsys):
+    """Four prompts with eight ordered and four shuffled completions each, as in the paper."""
+    train("tgrpo", "--processes", "4")
+    printed = capsys.readouterr().out
+    assert "an update 4 prompts x 8 completions, and 16 shuffled" in printed
+    # 16 frames = 8 pairs of 128 tokens, and the text of the question; 768 answer tokens.
+    found = re.search(r"at most ([\d,]+): 48 sequences of about ([\d,]+) prompt and 768", printed)
+    total, prompt = (int(text.replace(",", "")) for text in found.groups())
+    assert 1024 < prompt < 1024 + 300
+    assert total == 48 * (prompt + 768)
+    assert "1,000 updates, 1,000 passes over 4 rows" in printed
+
+
+@pytest.mark.parametrize(
+    ("algorithm", "sequences", "answer", "gib"),
+    [
+        # By hand, of 30.89 GiB of float32: four times for weights, gradients and two moments, and
+        # once more for a reference model; what is sharded besides is a few GiB of activations.
+        ("sft", 8, 10, 4 * 30.89),
+        ("grpo", 32, 768, 5 * 30.89),
+        ("tgrpo", 48, 768, 5 * 30.89),
+    ],
+)
+def test_the_paper_s_7b_model_dry_runs_without_its_weights(
+    train, world, capsys, algorithm, sequences, answer, gib
+):
+    """8,292,166,656 weights are published for it, 676,550,144 of them in the vision tower."""
+    write_without_weights(world / "checkpoint", QWEN_7B)
+    (world / "checkpoint/model.safetensors").unlink()
+    assert train(algorithm, "--processes", "4").code is Exit.OK
+    printed = capsys.readouterr().out
+    assert "checkpoint (it has no weights; training needs them)" in printed
+    assert "8,292,166,656, 676,550,144 of them vision; 8,292,166,656 trained" in printed
+    found = re.search(r"at most ([\d,]+): (\d+) sequences of about ([\d,]+) prompt", printed)
+    total, rows, prompt = (int(text.replace(",", "")) for text in found.groups())
+    assert rows == sequences
+    assert 1024 < prompt < 1024 + 300  # 8 pairs of frames of 128 tokens, and the question
+    assert total == pytest.approx(sequences * (prompt + answer), rel=0.01)
+    memory = dict(re.findall(r"^  (\w[\w ]*?) +([\d.]+) GiB", printed, re.MULTILINE))
+    assert float(memory["weights"]) == pytest.approx(30.89, abs=0.01)
+    assert gib < float(memory["in all"]) < gib + 15
+    assert gib / 4 < float(memory["sharded"]) < gib / 4 + 15
+
+
+def test_a_shared_embedding_is_counted_once(tmp_path):
+    """Of Qwen2.5-VL-3B-Instruct 3,754,622,976 weights are published."""
+    assert read_shape(str(write_without_weights(tmp_path, QWEN_3B))).parameters == 3_754_622_976
+
+
+def test_other_models_are_not_measured_without_their_weights(train, world):
+    """Nobody guesses; a hub id does instead."""
+    (world / "checkpoint/model.safetensors").unlink()
+    verdict = train()
+    assert verdict.code is Exit.USAGE
+    assert "has no weights (*.safetensors), and only for qwen2_5_vl" in verdict.reason
+    config = {name: value for name, value in QWEN_7B.items() if name != "hidden_size"}
+    write_without_weights(world / "checkpoint", config)
+    assert "config.json has no 'hidden_size'" in train().reason
+
+
+def test_memory_is_estimated_per_process_and_sharded(train, capsys):
+    """Float32 weights, gradients and two moments: 16 bytes a weight, and 4 for the reference."""
+    train("grpo", "--processes", "4", "--set", "optim.batch_size=8")
+    printed = capsys.readouterr().out
+    assert re.search(r"reference model +0.00 GiB", printed)
+    assert "FSDP or ZeRO-3 over 4 processes" in printed
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (["--set", "optim.lerning_rate=1"], "unknown key 'optim.lerning_rate'; valid keys:"),
+        (["--set", "optim.batch_size=6"], "group_size 8 does not divide the 6 completions"),
+        (["--processes", "3", "--set", "optim.batch_size=4"], "the 12 completions"),
+        (["--set", "data.rows=nowhere.json"], "nowhere.json: No such file"),
+        (["--set", "model.checkpoint=nowhere"], "nowhere is neither a folder nor a hub id"),
+    ],
+)
+def test_bad_flags_are_usage_errors(train, flags, message):
+    """Each names what is wrong and what to do."""
+    verdict = train("tgrpo", *flags)
+    assert verdict.code is Exit.USAGE
+    assert message in verdict.reason
+
+
+def test_missing_media_stop_the_run_before_it_starts(train, world):
+    """The path and the number of rows are in the message."""
+    write_rows(world / "rows.json", [make_row(0), make_row(1, path="./gone.mp4")])
+    verdict = train()
+    assert verdict.code is Exit.USAGE
+    assert "media/gone.mp4 is in none of data.media_roots" in verdict.reason
+    assert "1 of 2 rows are bad" in verdict.reason
+
+
+def test_a_mismatching_option_letter_stops_the_run(train, world):
+    """An answer D among A to B would make every completion wrong."""
+    write_rows(world / "rows.json", [make_row(0, solution="<answer>D</answer>")])
+    verdict = train()
+    assert verdict.code is Exit.USAGE
+    assert "expected one of the letters A, B, got 'D'" in verdict.reason
+
+
+def test_bad_rows_can_be_left_out(train, world, capsys):
+    """By choice, and the report counts them."""
+    write_rows(world / "rows.json", [make_row(0), make_row(1, path="./gone.mp4")])
+    assert train("tgrpo", "--set", "data.on_bad_row=exclude").code is Exit.OK
+    assert "media missing: 1 rows" in capsys.readouterr().out
+
+
+def test_a_checkpoint_without_video_is_refused(train, world):
+    """It would train blind: no video token, or no video processor."""
+    write_checkpoint(world / "checkpoint", config={"text_config": CONFIG["text_config"]})
+    assert "knows no video" in train().reason
+    write_checkpoint(world / "checkpoint", video=False)
+    verdict = train()
+    assert verdict.code is Exit.USAGE
+    assert "has no video processor" in verdict.reason
+
+
+def test_an_output_folder_with_another_run_is_refused(train, world):
+    """The differing fields are named; what is there stays untouched."""
+    from harness.models.checkpoint import resolve
+    from trainer.config.recipe import read_recipe
+    from trainer.runs.folder import (
+        claim,
+        make_manifest,
+    )
+
+    sets = [
+        "model.checkpoint=checkpoint", "data.rows=rows.json", "data.media_roots=media",
+        "data.decode_workers=1",
+    ]  # fmt: skip
+    recipe = read_recipe(Algorithm.TGRPO, "paper", sets)
+    manifest = make_manifest(Algorithm.TGRPO, recipe, resolve("checkpoint"), 1)
+    claim(world / "out", manifest)
+    assert train().code is Exit.OK
+    assert train("tgrpo", "--set", "data.decode_workers=3").code is Exit.OK  # moves no number
+    verdict = train("tgrpo", "--set", "reward.mu=0.8")
+    assert verdict.code is Exit.USAGE
+    assert "recipe.reward.mu: 1.0 != 0.8" in verdict.reason
+    write_weights(world / "checkpoint/model.safetensors", fill=1)
+    assert "checkpoint.weights" in train().reason
+    assert json.loads((world / "out/train.json").read_text()) == manifest
+
+
+def test_an_output_folder_with_something_else_is_refused(train, world):
+    """Nobody's files end up among checkpoints."""
+    (world / "out").mkdir()
+    (world / "out/notes.txt").write_text("mine", encoding="utf-8")
+    verdict = train()
+    assert verdict.code is Exit.USAGE
+    assert "is not a training run" in verdict.reason
+
+
+def test_supervised_rows_need_their_rationale(train, world):
+    """The same rows may be fine for reinforcement learning."""
+    write_rows(world / "rows.json", [make_row(0, process="", path=IMAGE, data_type="image")])
+    assert train("grpo").code is Exit.OK
+    verdict = train("sft")
+    assert verdict.code is Exit.USAGE
+    assert "empty rationale" in verdict.reason

@@ -1,0 +1,222 @@
+"""``videor1 train`` on a tiny model: the whole command, again, stopped, and looked into."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+pytest.importorskip("trl", reason="needs the heavy environment: trl is not installed")
+
+import torch
+from safetensors.torch import load_file
+from transformers import TrainerCallback
+
+from harness.cli.exits import Exit
+from tests.paths import ROOT
+from tests.trainer.commands import run
+from tests.trainer.loops import rows, sft_recipe
+from tests.trainer.rows import IMAGE, make_row, write_media, write_rows
+from tests.trainer.saving import Evaluator
+from trainer.algorithms import sft
+from trainer.cli.train import Train
+from trainer.cost.model_shape import read_shape
+from trainer.loops.callbacks import StopFile
+from trainer.runs.checkpoints import saved_checkpoints
+from trainer.runs.folder import STOP
+from trainer.watch.evaluations import read_looks
+from trainer.watch.settings import (
+    GateSettings,
+    WatchSettings,
+)
+from trainer.watch.timeline import (
+    GAP,
+    REWARD,
+    read_timeline,
+)
+from trainer.watch.watcher import Watcher
+
+pytestmark = [
+    pytest.mark.engine,
+    pytest.mark.filterwarnings("default"),  # third-party imports warn
+]
+
+
+@pytest.fixture
+def world(tmp_path, monkeypatch):
+    """Three video rows and an image row in an empty working directory."""
+    monkeypatch.chdir(tmp_path)
+    write_media(tmp_path / "media")
+    asked = [make_row(n) for n in range(3)] + [make_row(3, path=IMAGE, data_type="image")]
+    write_rows(tmp_path / "rows.json", asked)
+    return tmp_path
+
+
+@pytest.fixture
+def train(world, untaught):
+    """Train a tiny model for two steps by the paper's recipe, cut to size."""
+
+    def words(action, *flags, **changes):
+        values = {
+            "model.checkpoint": untaught, "model.precision": "float32", "data.rows": "rows.json",
+            "data.media_roots": "media", "data.decode_workers": 0, "frames.max_frames": 4,
+            "frames.min_pixels": 3136, "frames.max_pixels": 3136, "frames.image_max_pixels": 3136,
+            "optim.steps": 2, "optim.save_steps": 1, "optim.gradient_checkpointing": "false",
+            "optim.batch_size": 4,
+        } | {name.replace("__", "."): value for name, value in changes.items()}  # fmt: skip
+        sets = [word for name, value in values.items() for word in ("--set", f"{name}={value}")]
+        return [str(word) for word in (action, "--config", "paper", "--out", "out", *sets, *flags)]
+
+    def go(action, *flags, **changes):
+        return run(Train(), *words(action, *flags, **changes))
+
+    go.words = words
+    return go
+
+
+ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT)}
+ROLLOUT = {"rollout__group_size": 4, "rollout__max_completion_tokens": 8}
+
+
+def test_supervised_training_ends_with_checkpoints_and_names_the_next_command(train, world):
+    """Rows are checked once per run; the same command again is a no-op."""
+    verdict = train("sft")
+    assert (verdict.code, verdict.reason) == (
+        Exit.OK, "trained; evaluate it: videor1 eval out/checkpoint-2",
+    )  # fmt: skip
+    assert [saved.step for saved in saved_checkpoints(world / "out")] == [1, 2]
+    metrics = (world / "out/metrics.jsonl").read_text()
+    assert train("sft").code is Exit.OK
+    assert [saved.step for saved in saved_checkpoints(world / "out")] == [1, 2]
+    losses = [json.loads(line).get("loss") for line in metrics.splitlines()]
+    assert [loss for loss in losses if loss is not None]
+
+
+def test_tgrpo_writes_completions_that_show_prints(train, world, capsys, monkeypatch):
+    """Prompts with their ordered and shuffled answers and the reward columns."""
+    monkeypatch.setenv("COLUMNS", "160")
+    assert train("tgrpo", **ROLLOUT, rollout__shuffled_group_size=2).code is Exit.OK
+    capsys.readouterr()
+    verdict = run(Train(), "show", "out", "--limit", "9")
+    assert verdict.code is Exit.OK
+    printed = capsys.readouterr().out
+    for text in ("ordered frames", "accuracy", "temporal", "advantage", "gold: B"):
+        assert text in printed
+    timeline = read_timeline(world / "nothing-watched", world / "out")
+    steps, rewards = timeline.curve(REWARD)
+    assert steps == [1, 2]
+    assert all(isinstance(reward, float) for reward in rewards)
+    assert timeline.curve(GAP)[0]
+
+
+@pytest.mark.parametrize("action", ["sft", "tgrpo"])
+def test_ctrl_c_keeps_the_checkpoints_and_the_same_command_goes_on(train, world, action):
+    """Exit 130 from the real command, no checkpoint touched, and the rest as in one go: the
+    weights are those of a run that nobody interrupted."""
+    changes = {"optim.steps": 6, "optim.save_steps": 2}
+    changes |= {} if action == "sft" else {n.replace("__", "."): v for n, v in ROLLOUT.items()}
+    # Every part runs in a process of its own: other tests of this one change torch's threads, and
+    # with them the last bits.
+    command = [sys.executable, "-m", "harness", "train", *train.words(action, **changes)]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=ENVIRONMENT)
+    while not saved_checkpoints(world / "out"):
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.01)
+    process.send_signal(signal.SIGINT)
+    _, printed = process.communicate(timeout=120)
+    assert process.returncode == 130, printed
+    assert "the same command goes on with it" in printed
+    assert "run the same command again to go on" in printed.splitlines()[-1]
+    assert not (world / "out/checkpoint-6").exists()
+    subprocess.run(command, check=True, capture_output=True, env=ENVIRONMENT)
+    subprocess.run([*command, "--out", "whole"], check=True, capture_output=True, env=ENVIRONMENT)
+    ours, theirs = (
+        load_file(world / run / "checkpoint-6/model.safetensors") for run in ("out", "whole")
+    )
+    assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
+
+
+class _Regression(TrainerCallback):
+    """Writes what `videor1 watch` writes, after the first step."""
+
+    def __init__(self, path):
+        self._path = path
+
+    def on_step_end(self, args, state, control, **_):
+        self._path.write_text('{"step": 1, "reason": "look 1 of 5: worse"}', encoding="utf-8")
+
+
+def test_a_stop_file_ends_training_with_a_last_checkpoint(untaught, tmp_path):
+    """Fifty steps were asked for, and a checkpoint every forty."""
+    recipe = sft_recipe(untaught, tmp_path, steps=50, save_steps=40)
+    stop = tmp_path / "stop.json"
+    callbacks = [_Regression(stop), StopFile(stop)]
+    sft.train(recipe, tmp_path / "out", rows=rows(tmp_path / "media"), callbacks=callbacks)
+    assert [saved.step for saved in saved_checkpoints(tmp_path / "out")] == [1]
+
+
+class _Watching(TrainerCallback):
+    """Looks at every checkpoint as soon as it is there, as `videor1 watch` does beside it."""
+
+    def __init__(self, watcher):
+        self._watcher = watcher
+
+    def on_save(self, args, state, control, **_):
+        assert self._watcher.catch_up()
+
+
+def test_a_regression_that_watch_sees_ends_the_training(untaught, tmp_path):
+    """The second checkpoint is worse than the start: training ends one step later, of fifty."""
+    run_folder, out = tmp_path / "run", tmp_path / "watch"
+    out.mkdir()
+    good, bad = [1.0] * 400, [0.0] * 400
+    scores = {"start": good, "checkpoint-1": good, "checkpoint-2": bad}
+    gate = GateSettings(start="start", looks=5, stop_on_regression=True)
+    watcher = Watcher(run_folder, out, WatchSettings(gate=gate), Evaluator(scores))
+    recipe = sft_recipe(untaught, tmp_path, steps=50, save_steps=1)
+    callbacks = [_Watching(watcher), StopFile(run_folder / STOP)]
+    sft.train(recipe, run_folder, rows=rows(tmp_path / "media"), callbacks=callbacks)
+    assert [saved.step for saved in saved_checkpoints(run_folder)] == [1, 2, 3]
+    assert [look.judgement for look in read_looks(out)] == [None, "PASS", "REGRESSION"]
+
+
+def test_a_stopped_run_does_not_go_on(train, world):
+    """Until the file is removed."""
+    assert train("sft").code is Exit.OK
+    reason = {"step": 2, "reason": "look 2 of 5: worse"}
+    (world / "out/stop.json").write_text(json.dumps(reason), encoding="utf-8")
+    verdict = train("sft")
+    assert verdict.code is Exit.REGRESSION
+    assert "stopped by `videor1 watch`: look 2 of 5: worse; remove out/stop.json" in verdict.reason
+
+
+def test_a_damaged_file_is_found_before_the_first_step(train, world):
+    """No model is loaded, no checkpoint written."""
+    (world / "media/clips/a.mp4").write_bytes(b"no video")
+    verdict = train("grpo", **ROLLOUT)
+    assert verdict.code is Exit.USAGE
+    assert "media unreadable" in verdict.reason
+    assert not list((world / "out").glob("checkpoint-*"))
+    write_media(world / "media")  # mended
+    assert train("grpo", **ROLLOUT).code is Exit.OK
+
+
+def test_a_configuration_speaks_of_the_weights_that_are_saved(untaught, tmp_path):
+    """Name for name and number for number, so a dry run needs the weights of no Qwen2.5-VL."""
+    for path in untaught.glob("*.json"):
+        shutil.copy(path, tmp_path)
+    assert read_shape(str(tmp_path)) == read_shape(str(untaught))
+
+
+def test_another_recipe_in_the_same_folder_is_refused(train):
+    """Nothing of the first run is touched."""
+    assert train("sft").code is Exit.OK
+    verdict = train("sft", optim__seed=1)
+    assert verdict.code is Exit.USAGE
+    assert "recipe.optim.seed: 0 != 1" in verdict.reason

@@ -1,0 +1,221 @@
+"""Recipes: presets, types, unknown keys, and what ``--set`` may change."""
+
+from pathlib import Path
+
+import pytest
+
+from harness.errors import UsageError
+from harness.schema import Kind, MediaKind
+from trainer.config.choices import (
+    GroupAccuracy,
+    Permutation,
+    Schedule,
+)
+from trainer.config.recipe import (
+    Algorithm,
+    as_json,
+    presets_of,
+    read_recipe,
+)
+from trainer.config.sections import LoraSettings
+
+MINIMAL = """
+[model]
+checkpoint = "some/model"
+[data]
+rows = ["rows.json"]
+media_roots = ["media"]
+"""
+
+
+@pytest.fixture
+def recipe(tmp_path):
+    def write(text="", algorithm=Algorithm.TGRPO, sets=()):
+        path = tmp_path / "recipe.toml"
+        path.write_text(MINIMAL + text, encoding="utf-8")
+        return read_recipe(algorithm, str(path), sets)
+
+    return write
+
+
+@pytest.mark.parametrize(
+    ("algorithm", "preset"),
+    [(algorithm, preset) for algorithm in Algorithm for preset in presets_of(algorithm)],
+)
+def test_every_preset_that_ships_is_a_valid_recipe(algorithm, preset):
+    """A typo in a shipped recipe fails here, not on a cluster."""
+    assert read_recipe(algorithm, preset).model.checkpoint
+
+
+def test_each_algorithm_has_the_papers_recipe_and_a_tiny_one():
+    """``code`` exists where the published code departs from the paper."""
+    assert set(presets_of(Algorithm.SFT)) == {"paper", "tiny", "gpu"}
+    assert set(presets_of(Algorithm.GRPO)) == {"paper", "code", "tiny", "gpu"}
+    assert set(presets_of(Algorithm.TGRPO)) == {"paper", "code", "tiny", "gpu"}
+
+
+def test_the_paper_preset_holds_the_papers_values():
+    """G 8, G~ 4, 768 tokens, alpha 0.3, omega 0.2 in 320-512 tokens, mu 1, beta 0.04, lr 1e-6."""
+    paper = read_recipe(Algorithm.TGRPO, "paper")
+    assert (paper.rollout.group_size, paper.rollout.shuffled_group_size) == (8, 4)
+    assert (paper.rollout.temperature, paper.rollout.top_p) == (1.0, 0.95)
+    assert paper.rollout.max_completion_tokens == 768
+    assert paper.rollout.permutation is Permutation.FRAME
+    assert (paper.reward.temporal_weight, paper.reward.length_weight) == (0.3, 0.2)
+    assert (paper.reward.length_min, paper.reward.length_max) == (320, 512)
+    assert (paper.reward.mu, paper.reward.tau, paper.reward.length_min_correct) == (1.0, 0.5, 1)
+    assert paper.reward.group_accuracy is GroupAccuracy.PROPORTION
+    assert (paper.reward.beta, paper.optim.learning_rate) == (0.04, 1e-6)
+    assert (paper.optim.steps, paper.optim.max_grad_norm) == (1000, 5.0)
+    video = paper.frames.policy(MediaKind.VIDEO)
+    assert (video.max_frames, video.max_pixels) == (16, 128 * 28 * 28)
+    assert paper.frames.policy(MediaKind.IMAGE).max_pixels == 512 * 28 * 28
+
+
+def test_the_code_preset_differs_from_the_papers_in_the_documented_values_only():
+    """mu 0.8, mean accuracies, correct above 0.1, two correct for the length bonus, 1,200 steps."""
+    paper, code = (as_json(read_recipe(Algorithm.TGRPO, name)) for name in ("paper", "code"))
+    changed = {
+        f"{section}.{key}": value
+        for section, values in code.items()
+        for key, value in values.items()
+        if paper[section][key] != value
+    }
+    assert changed == {
+        "frames.max_pixels": 105369,
+        "optim.steps": 1200,
+        "reward.group_accuracy": "mean",
+        "reward.length_min_correct": 2,
+        "reward.mu": 0.8,
+        "reward.tau": 0.1,
+    }
+
+
+def test_defaults_are_the_papers(recipe):
+    """A recipe that names model and data alone has the paper's rewards and rollouts."""
+    paper = read_recipe(Algorithm.TGRPO, "paper")
+    assert recipe().reward == paper.reward
+    assert recipe().rollout == paper.rollout
+    assert recipe().frames == paper.frames
+
+
+def test_a_recipe_may_extend_another_and_change_single_values(tmp_path, recipe):
+    """Tables are merged, values replaced; the path is relative to the file."""
+    recipe("[optim]\nsteps = 3\nseed = 7\n")
+    child = tmp_path / "child.toml"
+    child.write_text('extends = "recipe.toml"\n[optim]\nsteps = 9\n', encoding="utf-8")
+    optim = read_recipe(Algorithm.GRPO, str(child)).optim
+    assert (optim.steps, optim.seed) == (9, 7)
+
+
+def test_recipes_that_extend_each_other_in_a_circle_are_refused(tmp_path):
+    """It would never end."""
+    (tmp_path / "a.toml").write_text('extends = "b.toml"', encoding="utf-8")
+    (tmp_path / "b.toml").write_text('extends = "a.toml"', encoding="utf-8")
+    with pytest.raises(UsageError, match="extends"):
+        read_recipe(Algorithm.SFT, str(tmp_path / "a.toml"))
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("[optim]\nlerning_rate = 1.0", r"unknown key 'optim.lerning_rate'; valid keys: learning_"),
+        ("[reward]\nalpha = 0.3", r"unknown key 'reward.alpha'; valid keys: .*temporal_weight"),
+        ("[optimizer]\nsteps = 1", r"unknown key 'optimizer'; valid keys: .*optim"),
+        ("[optim]\nsteps = 1.5", r"optim.steps: expected a whole number, got 1.5"),
+        ("[optim]\nsteps = true", r"optim.steps: expected a whole number, got True"),
+        ("[optim]\nsteps = 0", r"optim: steps: expected more than 0, got 0"),
+        ("[optim]\nlearning_rate = nan", r"learning_rate: expected more than 0, got nan"),
+        ('[optim]\nschedule = "square"', r"optim.schedule: expected one of 'constant', 'linear'"),
+        ("[rollout]\ngroup_size = 1", r"group_size: expected at least 2"),
+        ('[rollout]\nengine = "vllm"\ntemperature = 0.9', r"temperature: expected 1 with the vllm"),
+        ("[rollout]\nshuffled_group_size = 0", r"shuffled_group_size: expected more than 0"),
+        ("[reward]\ntau = 1.0", r"tau: expected at least 0 and below 1"),
+        ("[reward]\nlength_min = 600", r"length_min is 600, more than length_max, 512"),
+        ("[frames]\nmax_frames = 2", r"min_frames is 4, more than max_frames, 2"),
+        ("[optim.steps]\na = 1", r"optim.steps: expected a whole number, got {'a': 1}"),
+    ],
+)
+def test_what_a_recipe_may_not_hold_is_refused_with_what_it_may(recipe, text, message):
+    """The message names the key and what was expected."""
+    with pytest.raises(UsageError, match=message):
+        recipe(text)
+
+
+def test_temporal_knobs_belong_to_tgrpo_alone(recipe):
+    """In a GRPO recipe they would do nothing, so they are unknown there."""
+    with pytest.raises(UsageError, match=r"unknown key 'reward.mu'"):
+        recipe("[reward]\nmu = 1.0", Algorithm.GRPO)
+    with pytest.raises(UsageError, match=r"unknown key 'rollout'"):
+        recipe("[rollout]\ngroup_size = 4", Algorithm.SFT)
+
+
+def test_a_missing_section_or_key_is_named(tmp_path):
+    """Model and data have no default, and both are tables with lists in them."""
+    path = tmp_path / "r.toml"
+    path.write_text("model = 3\ndata = {}", encoding="utf-8")
+    with pytest.raises(UsageError, match="model: expected a table, got 3"):
+        read_recipe(Algorithm.SFT, str(path))
+    path.write_text('[model]\ncheckpoint = "m"\n[data]\nrows = "a.json"\nmedia_roots = []')
+    with pytest.raises(UsageError, match=r"data.rows: expected a list, got 'a.json'"):
+        read_recipe(Algorithm.SFT, str(path))
+    path.write_text('[model]\ncheckpoint = "m"', encoding="utf-8")
+    with pytest.raises(UsageError, match="key 'data' is missing"):
+        read_recipe(Algorithm.SFT, str(path))
+
+
+def test_set_changes_single_values_with_their_types(recipe):
+    """Texts need no quotes, lists of one no brackets, whole numbers may stand for fractions."""
+    changed = recipe(
+        sets=[
+            "optim.learning_rate=1",
+            "optim.schedule=cosine",
+            "optim.gradient_checkpointing=false",
+            "model.checkpoint=2024",
+            "data.rows=a.json",
+            'data.media_roots=["m", "n"]',
+            'data.kinds=["OCR"]',
+            "model.lora.rank=8",
+            "optim.steps=5",
+        ]
+    )
+    assert changed.optim.learning_rate == 1.0
+    assert changed.optim.schedule is Schedule.COSINE
+    assert changed.optim.gradient_checkpointing is False
+    assert changed.model.checkpoint == "2024"
+    assert changed.data.rows == (Path("a.json"),)
+    assert changed.data.media_roots == (Path("m"), Path("n"))
+    assert changed.data.kinds == (Kind.OCR,)
+    assert changed.model.lora == LoraSettings(rank=8)
+    assert changed.optim.steps == 5
+
+
+def test_set_unsets_with_none_what_may_be_unset(recipe):
+    """A preset's step limit can be taken away; a required value cannot."""
+    assert recipe("[optim]\nsteps = 5", sets=["optim.steps=none"]).optim.steps is None
+    with pytest.raises(UsageError, match=r"optim.seed: expected a whole number, got 'none'"):
+        recipe(sets=["optim.seed=none"])
+
+
+@pytest.mark.parametrize(
+    ("assignment", "message"),
+    [
+        ("optim.lr=1", r"unknown key 'optim.lr'; valid keys: learning_rate"),
+        ("optim=1", r"optim is a section; its fields: learning_rate"),
+        ("optim.steps.more=1", r"optim.steps is a value, not a section"),
+        ("optim.steps", r"expected section.field=value"),
+        ("optim.steps=many", r"optim.steps: expected a whole number, got 'many'"),
+    ],
+)
+def test_a_set_that_fits_no_field_is_refused(recipe, assignment, message):
+    """``--set`` is checked against the frozen config, like the file."""
+    with pytest.raises(UsageError, match=message):
+        recipe(sets=[assignment])
+
+
+def test_a_name_that_is_no_preset_lists_the_presets():
+    """A file is recognised by its suffix."""
+    with pytest.raises(UsageError, match=r"neither a .toml file nor a preset of sft; presets: pap"):
+        read_recipe(Algorithm.SFT, "paperr")
+    with pytest.raises(UsageError, match=r"nowhere.toml: not a readable TOML file"):
+        read_recipe(Algorithm.SFT, "nowhere.toml")

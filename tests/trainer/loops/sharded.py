@@ -1,0 +1,96 @@
+"""Trainers whose weights are cut over CPU processes the way ``launch/fsdp.yaml`` cuts them on GPUs.
+
+The launcher's settings come from the environment; see `environment`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+import yaml
+from accelerate import PartialState
+from accelerate.utils import DistributedType, FullyShardedDataParallelPlugin
+
+from tests.paths import ROOT
+from trainer.algorithms.sft import VideoSFTTrainer
+from trainer.algorithms.tgrpo import VideoTGRPOTrainer
+from trainer.config.recipe import SFTRecipe
+from trainer.data.rows import TrainingRow
+from trainer.loops.callbacks import MetricsFile
+from trainer.loops.clips import ClipLoader
+from trainer.loops.inputs import InputBuilder
+from trainer.loops.model import load
+from trainer.loops.setup import common_arguments
+from trainer.loops.trl_names import SFTConfig
+
+LAUNCH = ROOT / "trainer" / "launch" / "fsdp.yaml"
+
+
+def environment() -> dict[str, str]:
+    """Return the variables that ``accelerate launch`` makes of the file."""
+    settings = yaml.safe_load(LAUNCH.read_text(encoding="utf-8"))["fsdp_config"]
+    return {"ACCELERATE_USE_FSDP": "true"} | {
+        name.upper(): str(value) for name, value in settings.items()
+    }
+
+
+class Sharded:
+    """Mixin before a trainer: Accelerate shards on GPUs only, and here it is told to all the same.
+
+    Nothing is saved: gathered on CPU, weights are of a class that safetensors does not know.
+    """
+
+    def create_accelerator_and_postprocess(self) -> None:
+        super().create_accelerator_and_postprocess()
+        state = self.accelerator.state
+        state.fsdp_plugin = FullyShardedDataParallelPlugin()
+        if self.args.bf16:
+            state.fsdp_plugin.set_mixed_precision("bf16")
+        state.distributed_type = DistributedType.FSDP
+        PartialState._shared_state["distributed_type"] = DistributedType.FSDP
+        self.is_fsdp_enabled = True
+
+    def _save_checkpoint(self, *args: Any, **options: Any) -> None:
+        pass
+
+
+class ShardedSFT(Sharded, VideoSFTTrainer):
+    pass
+
+
+class ShardedTGRPO(Sharded, VideoTGRPOTrainer):
+    pass
+
+
+def run_sft(
+    recipe: SFTRecipe, out: Path, rows: Sequence[TrainingRow], kind: type[VideoSFTTrainer]
+) -> Any:
+    """Train as `trainer.algorithms.sft.train` does, and return the trainer to be looked at."""
+    loaded = load(recipe.model)
+    with ClipLoader(recipe.frames, recipe.data, grid=loaded.checkpoint.frame_grid) as clips:
+        trainer = kind(
+            rows=rows,
+            inputs=InputBuilder(loaded.processor, clips, cache_mib=recipe.data.cache_mib),
+            vision_ids=loaded.vision_ids,
+            model=loaded.model,
+            processing_class=loaded.processor,
+            args=SFTConfig(
+                **common_arguments(recipe.optim, recipe.model, out),
+                dataset_kwargs={"skip_prepare_dataset": True},
+                max_length=None,
+            ),
+            callbacks=[MetricsFile(out)],
+        )
+        trainer.train()
+    return trainer
+
+
+def whole_weights(model: Any) -> dict[str, torch.Tensor]:
+    """Put the weights together from all processes, which all have to ask."""
+    return {
+        name: (weight.full_tensor() if hasattr(weight, "full_tensor") else weight).detach().clone()
+        for name, weight in model.named_parameters()
+    }

@@ -1,0 +1,47 @@
+"""Decoding ahead: killable, counted, and a bad file costs only its row."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from harness.schema import Failure, Media
+from tests.clips import fake_decode
+from trainer.config.sections import (
+    DataSettings,
+    FrameSettings,
+)
+from trainer.loops.clips import ClipLoader
+
+DATA = DataSettings(
+    rows=(Path("rows.jsonl"),), media_roots=(Path(),), decode_workers=2, decode_timeout_s=3.0
+)
+
+
+def test_a_file_that_hangs_or_kills_its_decoder_fails_alone():
+    """The rows before and behind it get their clips."""
+    files = ["good-1", "hang-2", "crash-3", "raise-4", "good-5"]
+    with ClipLoader(FrameSettings(), DATA, grid=28, decoder=fake_decode) as clips:
+        waiting = [clips.start([Media(path=Path(f"{name}.mp4"))]) for name in files]
+        answers = [future.result() for future in waiting]
+        assert clips.decodes == 5
+    kinds = [answer.error if isinstance(answer, Failure) else "clip" for answer in answers]
+    assert kinds == ["clip", "TimeoutError", "ChildProcessError", "KeyError", "clip"]
+
+
+def test_closing_does_not_wait_for_a_file_that_hangs():
+    """What is under way is abandoned."""
+    data = replace(DATA, decode_timeout_s=600.0, decode_workers=1)
+    with ClipLoader(FrameSettings(), data, grid=28, decoder=fake_decode) as clips:
+        clips.start([Media(path=Path("good-1.mp4"))]).result()
+        waiting = clips.start([Media(path=Path("hang-2.mp4"))])
+    assert waiting.done()
+
+
+def test_without_workers_decoding_happens_here(tmp_path):
+    """A missing file is a failure there, too."""
+    data = replace(DATA, decode_workers=0)
+    with ClipLoader(FrameSettings(), data, grid=28) as clips:
+        answer = clips.start([Media(path=tmp_path / "none.mp4")]).result()
+    assert isinstance(answer, Failure)
+    assert "none.mp4" in answer.message

@@ -1,0 +1,141 @@
+"""Two processes train as one."""
+
+from __future__ import annotations
+
+import json
+import os
+import statistics
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytest.importorskip("trl", reason="needs the heavy environment: trl is not installed")
+
+import torch
+from safetensors.torch import load_file
+
+from tests.paths import ROOT
+from tests.trainer.loops import half_broken, rows, sft_recipe, small_model
+from trainer.algorithms import sft
+from trainer.loops.model import load
+
+pytestmark = [
+    pytest.mark.engine,
+    pytest.mark.filterwarnings("default"),  # third-party imports warn
+]
+LAUNCH = sorted((ROOT / "trainer" / "launch").glob("*.yaml"))
+
+
+def launch(what: str, checkpoint: Path, folder: Path) -> None:
+    """Run a function of ``two_processes.py`` in two processes; what hangs is ended."""
+    script = Path(__file__).parent / "two_processes.py"
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2"]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "GOMP_SPINCOUNT": "0"}
+    running = subprocess.Popen(
+        [*command, str(script), *what.split(), str(checkpoint), str(folder)],
+        env=environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        _, printed = running.communicate(timeout=240)
+    except subprocess.TimeoutExpired:
+        running.terminate()  # which ends both; were torchrun killed, they would go on
+        running.communicate(timeout=60)
+        raise
+    assert running.returncode == 0, printed[-4000:]
+
+
+def test_a_group_over_two_processes_is_one_group(student, tmp_path):
+    """Log-probabilities are right in both; rewards are normalised over both halves; both halves'
+    twins show one permutation, 8 of them for 16; each process decodes a prompt once."""
+    rows(tmp_path / "media")
+    launch("cut_groups", student, tmp_path)
+    for rank in (0, 1):
+        seen = json.loads((tmp_path / f"seen-{rank}.json").read_text())
+        assert seen["compared"] > 50
+        assert seen["largest"] < 1e-5
+        assert seen["decodes"] <= 3  # two updates, and the third one's is under way
+        assert seen["processor_calls"] <= 2 * 2
+    lines = [json.loads(line) for line in (tmp_path / "two/completions.jsonl").open()]
+    assert [line["step"] for line in lines] == [1, 2]
+    for line in lines:
+        assert len(line["ordered"]) == 16
+        assert len(line["shuffled"]) == (0 if line["media"][0].endswith(".png") else 8)
+        rewards = [answer["reward"] for answer in line["ordered"]]
+        mean, spread = statistics.fmean(rewards), statistics.stdev(rewards)
+        assert [answer["advantage"] for answer in line["ordered"]] == pytest.approx(
+            [(reward - mean) / (spread + 1e-4) for reward in rewards], abs=1e-4
+        )
+
+
+def test_two_processes_fine_tune_as_one(student, tmp_path):
+    """Batches of one row each, twice, are batches of two rows once."""
+    data = rows(tmp_path / "media")
+    launch("fine_tune", student, tmp_path)
+    recipe = sft_recipe(student, tmp_path, steps=3, batch_size=2, save_steps=3)
+    sft.train(recipe, tmp_path / "one", rows=data)
+    one, two = (
+        load_file(tmp_path / run / "checkpoint-3" / "model.safetensors") for run in ("one", "two")
+    )
+    for name in one:
+        torch.testing.assert_close(one[name], two[name], atol=2e-5, rtol=0)
+
+
+def lines(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+
+
+CUT = pytest.mark.parametrize("cut", ["", "sharded"], ids=["whole weights", "sharded weights"])
+
+
+@CUT
+def test_a_process_that_can_show_nothing_fine_tunes_along(student, tmp_path, cut):
+    """Its row is in no loss and is counted, and what is learnt is what one process learns."""
+    data = half_broken(tmp_path / "media")
+    launch(f"{cut} fine_tune_half_blind", student, tmp_path)
+    recipe = sft_recipe(student, tmp_path, steps=3, batch_size=2, save_steps=3)
+    sft.train(recipe, tmp_path / "one", rows=data)
+    two = load_file(tmp_path / "weights-0.safetensors")
+    one = dict(load(small_model(tmp_path / "one" / "checkpoint-3")).model.named_parameters())
+    assert one.keys() == two.keys()
+    for name in one:
+        torch.testing.assert_close(one[name].detach(), two[name], atol=2e-5, rtol=0)
+    for run in ("one", "two"):
+        metrics = lines(tmp_path / run / "metrics.jsonl")
+        assert [line["failed_rows"] for line in metrics if "loss" in line] == [1, 1, 1]
+
+
+@CUT
+def test_a_process_that_can_show_nothing_samples_and_learns_along(student, tmp_path, cut):
+    """Its group is dropped, the other's is not, and both processes keep the same weights."""
+    half_broken(tmp_path / "media")
+    launch(f"{cut} half_blind_groups", student, tmp_path)
+    one, two = (load_file(tmp_path / f"weights-{rank}.safetensors") for rank in (0, 1))
+    assert all(torch.equal(one[name], two[name]) for name in one)
+    groups = lines(tmp_path / "two" / "completions.jsonl")
+    assert [group["step"] for group in groups] == [1, 1, 2, 2, 3, 3]
+    for group in groups:
+        failed = group["id"] == "row-4"
+        assert (group["failure"] is not None) == failed
+        answers = len(group["ordered"]), len(group["shuffled"])
+        assert answers == ((0, 0) if failed else (4, 2))
+
+
+@pytest.mark.parametrize("path", LAUNCH, ids=lambda path: path.stem)
+def test_launch_configs_are_accelerate_s(path):
+    """Accelerate reads them and knows every key."""
+    from accelerate.commands.config.config_args import load_config_from_file
+
+    config = load_config_from_file(str(path))
+    assert config.num_processes == 8
+    assert str(config.mixed_precision) == "bf16"
+
+
+def test_there_is_a_launch_config_for_each_setting():
+    """Whole models, PyTorch's sharding, and the two DeepSpeed stages of the paper."""
+    assert [path.stem for path in LAUNCH] == ["ddp", "fsdp", "zero2", "zero3"]

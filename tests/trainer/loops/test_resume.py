@@ -1,0 +1,131 @@
+"""Killed at a checkpoint and resumed: the same run, to the last bit."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+pytest.importorskip("trl", reason="needs the heavy environment: trl is not installed")
+
+from dataclasses import replace
+
+import torch
+from safetensors.torch import load_file
+from transformers import TrainerCallback
+
+from harness.errors import CheckpointError
+from tests.trainer.loops import row, sft_recipe, small_model, tgrpo_recipe, write_media
+from trainer.algorithms import (
+    sft,
+    tgrpo,
+)
+from trainer.config.sections import LoraSettings
+from trainer.loops.model import load, restore_weights
+from trainer.runs.checkpoints import newest_checkpoint
+
+pytestmark = [
+    pytest.mark.engine,
+    pytest.mark.filterwarnings("default"),  # third-party imports warn
+]
+
+
+class Killed(BaseException):
+    """Nothing catches it."""
+
+
+class KillAt(TrainerCallback):
+    def __init__(self, step: int) -> None:
+        self.step = step
+
+    def on_step_begin(self, args, state, control, **_):
+        """Die in the middle of the step after the checkpoint."""
+        if state.global_step == self.step:
+            raise Killed
+
+
+TIMES = ("step_time", "train_runtime", "train_samples_per_second", "train_steps_per_second")
+
+
+def lines(path):
+    found = [json.loads(line) for line in path.read_text().splitlines()]
+    found = [line for line in found if "train_runtime" not in line]
+    return [{name: value for name, value in line.items() if name not in TIMES} for line in found]
+
+
+def state_of(checkpoint):
+    (weights,) = checkpoint.glob("*.safetensors")
+    optimizer = torch.load(checkpoint / "optimizer.pt", weights_only=True)["state"]
+    moments = {
+        f"{number}.{name}": value
+        for number, moment in optimizer.items()
+        for name, value in moment.items()
+    }
+    return {**load_file(weights), **moments}
+
+
+def assert_equal(ours, theirs):
+    assert ours.keys() == theirs.keys()
+    assert [name for name in ours if not torch.equal(ours[name], theirs[name])] == []
+
+
+@pytest.mark.parametrize("lora", [None, LoraSettings(rank=2, alpha=4)], ids=["full", "lora"])
+@pytest.mark.parametrize("algorithm", ["sft", "tgrpo"])
+def test_a_killed_run_goes_on_as_if_nothing_had_happened(student, tmp_path, algorithm, lora):
+    """Weights, optimizer, data order, metrics and every rollout equal those of a run of 5 updates
+    that nobody killed, although it died after update 3, behind the checkpoint of update 2."""
+    media = write_media(tmp_path / "media")
+    data = [row(number, media[number % 4]) for number in range(6)]  # 1.5 epochs and more
+    train = {"sft": sft.train, "tgrpo": tgrpo.train}[algorithm]
+    make = {"sft": sft_recipe, "tgrpo": tgrpo_recipe}[algorithm]
+    recipe = make(student, tmp_path, steps=5, save_steps=2, batch_size=4, accumulation=2)
+    recipe = replace(recipe, model=replace(recipe.model, lora=lora))
+    whole, cut = tmp_path / "whole", tmp_path / "cut"
+    train(recipe, whole, rows=data)
+    with pytest.raises(Killed):
+        train(recipe, cut, rows=data, callbacks=[KillAt(3)])
+    assert newest_checkpoint(cut) == cut / "checkpoint-2"
+    train(recipe, cut, rows=data)
+    assert_equal(state_of(cut / "checkpoint-5"), state_of(whole / "checkpoint-5"))
+    assert lines(cut / "metrics.jsonl") == lines(whole / "metrics.jsonl")
+    if algorithm == "tgrpo":
+        assert lines(cut / "completions.jsonl") == lines(whole / "completions.jsonl")
+        groups = lines(whole / "completions.jsonl")
+        assert len({line["id"] for line in groups}) > 3
+        assert any(answer["advantage"] for line in groups for answer in line["ordered"])
+
+
+def test_training_moved_the_weights(student, tmp_path):
+    """So that equality above says something: another seed gives another run."""
+    media = write_media(tmp_path / "media")
+    data = [row(number, media[number % 4]) for number in range(6)]
+    states = []
+    for seed in (0, 1):
+        recipe = tgrpo_recipe(student, tmp_path, steps=2, save_steps=2, batch_size=8, seed=seed)
+        tgrpo.train(recipe, tmp_path / str(seed), rows=data)
+        states.append(state_of(tmp_path / str(seed) / "checkpoint-2"))
+    name = next(name for name in states[0] if name.endswith("down_proj.weight"))
+    assert not torch.equal(states[0][name], states[1][name])
+
+
+def test_weights_are_restored_from_a_checkpoint_with_older_names(student, untaught):
+    """Qwen2.5-VL saves ``visual.*`` where the model has ``model.visual.*``; loading by name and
+    without strictness, as transformers' Trainer does, would change nothing."""
+    taught, fresh = load(small_model(student)).model, load(small_model(untaught)).model
+    saved = load_file(student / "model.safetensors")
+    assert not set(saved) & {name for name in fresh.state_dict() if "lm_head" not in name}
+    restore_weights(fresh, student)
+    assert_equal(dict(fresh.state_dict()), dict(taught.state_dict()))
+
+
+def test_a_checkpoint_that_lacks_weights_is_refused(student, untaught, tmp_path):
+    """Random numbers would fill the gap."""
+    from safetensors.torch import save_file
+
+    for file in student.iterdir():
+        (tmp_path / file.name).write_bytes(file.read_bytes())
+    weights = load_file(student / "model.safetensors")
+    weights.pop("lm_head.weight")
+    save_file(weights, tmp_path / "model.safetensors", metadata={"format": "pt"})
+    with pytest.raises(CheckpointError, match=r"1 missing keys, first lm_head\.weight"):
+        restore_weights(load(small_model(untaught)).model, tmp_path)

@@ -1,0 +1,89 @@
+"""Run by torchrun, twice at once: train, and write down what this process saw."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+
+def fine_tune(checkpoint: Path, folder: Path) -> None:
+    """Batches of one row each."""
+    from tests.trainer.loops import rows, sft_recipe
+    from trainer.algorithms import sft
+
+    recipe = sft_recipe(checkpoint, folder, steps=3, batch_size=1, save_steps=3)
+    sft.train(recipe, folder / "two", rows=rows(folder / "media"))
+
+
+def cut_groups(checkpoint: Path, folder: Path) -> None:
+    """Sixteen completions per update, eight per process: every group is cut in two."""
+    from tests.trainer.loops import rows, tgrpo_recipe
+    from tests.trainer.seeing import CheckingTGRPO, run_tgrpo
+
+    recipe = tgrpo_recipe(checkpoint, folder, steps=2, batch_size=4, accumulation=2, save_steps=2)
+    rollout = replace(recipe.rollout, group_size=16, shuffled_group_size=8)
+    recipe = replace(recipe, rollout=rollout)
+    data = rows(folder / "media")
+    trainer, inputs = run_tgrpo(recipe, folder / "two", data, kind=CheckingTGRPO)
+    note(
+        folder,
+        compared=trainer.compared,
+        largest=trainer.largest,
+        decodes=inputs.decodes,
+        processor_calls=inputs.processor_calls,
+    )
+
+
+def fine_tune_half_blind(checkpoint: Path, folder: Path, *, sharded: bool = False) -> None:
+    """In every update the one row of one of the processes cannot be decoded."""
+    from tests.trainer.loops import half_broken, sft_recipe
+    from tests.trainer.loops.sharded import ShardedSFT, run_sft
+    from trainer.algorithms.sft import VideoSFTTrainer
+
+    recipe = sft_recipe(checkpoint, folder, steps=3, batch_size=1, gradient_checkpointing=True)
+    kind = ShardedSFT if sharded else VideoSFTTrainer
+    trainer = run_sft(recipe, folder / "two", half_broken(folder / "media"), kind)
+    keep_weights(folder, trainer.model)
+
+
+def half_blind_groups(checkpoint: Path, folder: Path, *, sharded: bool = False) -> None:
+    """In every update the one group of one of the processes cannot be decoded."""
+    from tests.trainer.loops import half_broken, tgrpo_recipe
+    from tests.trainer.loops.sharded import ShardedTGRPO
+    from tests.trainer.seeing import run_tgrpo
+    from trainer.algorithms.tgrpo import VideoTGRPOTrainer
+
+    recipe = tgrpo_recipe(checkpoint, folder, steps=3, batch_size=4, gradient_checkpointing=True)
+    kind = ShardedTGRPO if sharded else VideoTGRPOTrainer
+    trainer, _ = run_tgrpo(recipe, folder / "two", half_broken(folder / "media"), kind=kind)
+    keep_weights(folder, trainer.model)
+
+
+def sharded(what: str, checkpoint: Path, folder: Path) -> None:
+    """Do one of the above with the weights cut over both processes."""
+    from tests.trainer.loops.sharded import environment
+
+    os.environ.update(environment())
+    globals()[what](checkpoint, folder, sharded=True)
+
+
+def keep_weights(folder: Path, model: Any) -> None:
+    from safetensors.torch import save_file
+
+    from tests.trainer.loops.sharded import whole_weights
+
+    save_file(whole_weights(model), folder / f"weights-{os.environ['RANK']}.safetensors")
+
+
+def note(folder: Path, **seen: Any) -> None:
+    (folder / f"seen-{os.environ['RANK']}.json").write_text(json.dumps(seen))
+
+
+if __name__ == "__main__":
+    sys.path.insert(0, str(Path(__file__).parents[3]))
+    *what, checkpoint, folder = sys.argv[1:]
+    globals()[what[0]](*what[1:], Path(checkpoint), Path(folder))

@@ -1,0 +1,54 @@
+"""The whole miniature at its smallest: one command, and the same command again."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("trl", reason="needs the heavy environment: trl is not installed")
+
+from harness.cli.exits import Exit
+from tests.trainer.commands import run
+from trainer.cli.miniature import Miniature
+from trainer.miniature.embed import candidates, embed
+from trainer.miniature.scheduler import durations
+
+pytestmark = [
+    pytest.mark.engine,
+    pytest.mark.filterwarnings("default"),  # third-party imports warn
+]
+FLAGS = ("--arms", "sft,tgrpo", "--steps", "1", "--set", "sft_steps=1", "--set", "world.sft=4")
+SMALLER = ("--set", "world.rl=4", "--set", "world.dev=4", "--set", "world.test=4")
+
+
+def test_one_command_ends_in_a_table_and_resumes(tmp_path: Path, capsys) -> None:
+    """Trainings, looks and examinations run; a second time nothing does, with the same numbers."""
+    out = tmp_path / "mini"
+    words = (*FLAGS, *SMALLER, "--out", out)
+    verdict = run(Miniature(), *words)
+    assert verdict.code is Exit.OK, verdict
+    assert "full: T-GRPO" in capsys.readouterr().out
+    numbers, took = (out / "outcome.json").read_bytes(), durations(out)
+    assert set(took) == {
+        f"seed-0/{arm}{look}"
+        for arm in ("sft", "tgrpo")
+        for look in ("", "/watch", "/ordered", "/shuffled", "/reversed", "/single", "/blind")
+    }
+    assert run(Miniature(), *words).code is Exit.OK
+    assert ((out / "outcome.json").read_bytes(), durations(out)) == (numbers, took)
+    _embeds(out, tmp_path / "embedded")
+
+
+def _embeds(out: Path, target: Path) -> None:
+    """The best checkpoint can be shipped: a folder that an engine loads, with its card."""
+    best = max(candidates(out), key=lambda one: one.dev)
+    embed(best, out, target)
+    card = json.loads((target / "card.json").read_text())
+    assert (card["seed"], card["arm"]) == (0, best.arm)
+    assert card["test"]["motionworld/ordered"]["n"] == 16
+    assert {"config.json", "model.safetensors", "tokenizer.json", "README.md"} <= {
+        path.name for path in target.iterdir()
+    }
+    assert not (target / "optimizer.pt").exists()

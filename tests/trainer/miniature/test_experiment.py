@@ -1,0 +1,250 @@
+"""The miniature's plan and schedule: commands in order, some at a time, resumed and interrupted."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from harness.cli.exits import Exit
+from harness.errors import RunMismatchError, UsageError
+from tests.paths import ROOT
+from tests.trainer.commands import run
+from trainer.cli.miniature import Miniature
+from trainer.config.recipe import (
+    Algorithm,
+    read_recipe,
+)
+from trainer.miniature.arms import ARMS, FULL, SFT, ZERO
+from trainer.miniature.experiment import (
+    Experiment,
+    Stage,
+    claim,
+)
+from trainer.miniature.scheduler import (
+    Schedule,
+    durations,
+    finished,
+    log_file,
+)
+from trainer.miniature.settings import PRESETS, read_miniature
+from trainer.watch.evaluations import (
+    Look,
+    TaskScore,
+    write_look,
+)
+
+
+def experiment(out: Path, **changes: object) -> Experiment:
+    values = {"settings": read_miniature("tiny"), "seeds": (0, 1), "out": out, **changes}
+    return Experiment(**values)  # type: ignore[arg-type]
+
+
+def test_every_arm_goes_on_with_the_end_of_its_start(tmp_path):
+    """T-GRPO begins with the last SFT checkpoint, zero with the untaught model."""
+    plan = experiment(tmp_path, arms=ARMS)
+    words = {stage.name: stage.words for stage in plan.stages()}
+    steps = read_recipe(Algorithm.SFT, "tiny", [f"data.media_roots={tmp_path}"]).optim.steps
+    taught = tmp_path / f"seed-1/sft/checkpoint-{steps}"
+    assert f"model.checkpoint={taught}" in words["seed-1/tgrpo"]
+    assert f"model.checkpoint={tmp_path / 'seed-1/untaught'}" in words["seed-1/zero"]
+    assert "optim.seed=1" in words["seed-1/grpo"]
+    assert "data.media=video" in words["seed-1/tgrpo-video"]
+    assert "data.media=video" not in words["seed-1/tgrpo"]
+
+
+def test_rewards_go_on_from_the_first_checkpoint_that_is_good_enough(tmp_path):
+    """On the development clips; the last one where none is, and where nothing was looked at yet."""
+    plan = experiment(tmp_path, settings=read_miniature("tiny", ["enough=80"]))
+    last = plan.checkpoint(0, "sft")
+    watch = tmp_path / "seed-0/watch/sft"
+    watch.mkdir(parents=True)
+    for step, points in ((0, 99.0), (30, 79.9), (60, 80.0), (90, 95.0)):
+        score = TaskScore(score=points, ci95=None, n=1)
+        name = f"checkpoint-{step}"
+        write_look(
+            watch, Look(step=step, checkpoint=name, weights="", scores={"motionworld": score})
+        )
+    assert plan.checkpoint(0, "sft") == Path("checkpoint-60")
+    assert plan.checkpoint(1, "sft").parent == last.parents[2] / "seed-1/sft"
+    [start] = [stage for stage in plan.stages() if stage.name == "seed-0/tgrpo"]
+    assert "model.checkpoint=checkpoint-60" in start.words
+    later = experiment(tmp_path, settings=read_miniature("tiny", ["enough=99"]))
+    assert later.checkpoint(0, "sft") == last
+
+
+def test_a_world_without_pictures_is_asked_about_clips_alone(tmp_path):
+    """There is no folder of stills then."""
+    asked = read_miniature("tiny", ['world.aspects=["order"]'])
+    plan = [stage.words for stage in experiment(tmp_path, settings=asked).stages()]
+    tasks = {words[words.index("--tasks") + 1] for words in plan if "--tasks" in words}
+    assert tasks == {"motionworld"}
+
+
+def test_what_others_wait_for_comes_first(tmp_path):
+    """Supervision and zero of every seed, with the looks that choose the cold start."""
+    first = [stage.name for stage in experiment(tmp_path, seeds=(0,)).beginnings()]
+    assert first == ["seed-0/sft", "seed-0/zero", "seed-0/sft/watch", "seed-0/zero/watch"]
+
+
+def test_training_and_tuning_never_see_the_test_split(tmp_path):
+    """Only final evaluations name it, and they name nothing else."""
+    for stage in experiment(tmp_path).stages():
+        told = " ".join(stage.words)
+        assert (stage.words[0] == "eval") == (str(tmp_path / "world/test") in told)
+        if stage.words[0] == "watch":
+            assert f"slice.data={tmp_path / 'world/dev'}" in told
+
+
+def test_steps_are_those_of_reinforcement_learning(tmp_path):
+    """SFT keeps its own; what is evaluated is the checkpoint of the last step."""
+    plan = experiment(tmp_path, steps=7, arms=(SFT, FULL))
+    words = {stage.name: stage.words for stage in plan.stages()}
+    assert "optim.steps=7" in words["seed-0/tgrpo"]
+    assert "optim.steps=7" not in words["seed-0/sft"]
+    assert words["seed-0/tgrpo/ordered"][1] == str(tmp_path / "seed-0/tgrpo/checkpoint-7")
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_the_shipped_settings_load_with_their_recipes(preset, tmp_path):
+    """Every stage of every arm can be written down."""
+    plan = experiment(tmp_path, settings=read_miniature(preset))
+    assert len(plan.stages()) == 2 * len(ARMS) * 7
+
+
+def test_a_dry_run_prints_the_commands_and_runs_none(tmp_path, capsys):
+    """They can be pasted into a shell."""
+    verdict = run(Miniature(), "--dry-run", "--arms", "sft,tgrpo", "--out", tmp_path / "mini")
+    assert verdict.code is Exit.OK
+    assert capsys.readouterr().out.startswith("videor1 train sft --config tiny")
+    assert not (tmp_path / "mini").exists()
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (("--arms", "tgrpo"), "tgrpo goes on with sft; name it, too"),
+        (("--arms", "dpo"), "no arm 'dpo'; there are sft, zero"),
+        (("--config", "huge"), "neither a .toml file nor one of tiny, gpu"),
+        (("--set", "world.aspects=smell"), "no ['smell']"),
+        (("--set", "model.heads=3"), "3 heads of width 128"),
+    ],
+)
+def test_bad_choices_are_named(flags, message):
+    """Before anything is drawn."""
+    verdict = run(Miniature(), *flags, "--dry-run")
+    assert verdict.code is Exit.USAGE
+    assert message in verdict.reason
+
+
+def test_a_folder_holds_one_experiment(tmp_path):
+    """Seeds and arms may be added, sizes may not change."""
+    claim(experiment(tmp_path / "mini"))
+    claim(experiment(tmp_path / "mini", seeds=(0, 1, 2), arms=(SFT, ZERO)))
+    with pytest.raises(RunMismatchError, match="steps: None != 3"):
+        claim(experiment(tmp_path / "mini", steps=3))
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other/file").touch()
+    with pytest.raises(UsageError, match="holds no experiment"):
+        claim(experiment(tmp_path / "other"))
+
+
+# The schedule, with shell scripts in place of videor1.
+
+
+def stage(name: str, script: str, needs: str | None = None, *accepted: Exit) -> Stage:
+    return Stage(name=name, words=("-c", script), needs=needs, accepted=(Exit.OK, *accepted))
+
+
+def scheduled(folder: Path, *stages: Stage, jobs: int = 1) -> Schedule:
+    schedule = Schedule(folder, jobs=jobs, threads=1, program=("sh",))
+    schedule.run(stages, lambda progress: None)
+    return schedule
+
+
+def test_what_a_stage_needs_is_done_before_it(tmp_path):
+    """Whatever the order in which they are named."""
+    file = tmp_path / "order"
+    later, sooner = stage("b", f"echo b >> {file}", "a"), stage("a", f"echo a >> {file}")
+    assert not scheduled(tmp_path, later, sooner, jobs=2).failed
+    assert file.read_text() == "a\nb\n"
+    assert finished(tmp_path) == {"a", "b"}
+    assert durations(tmp_path).keys() == {"a", "b"}
+
+
+def test_what_is_done_is_not_run_again(tmp_path):
+    """A second schedule runs the new stage only."""
+    file = tmp_path / "order"
+    first = stage("a", f"echo a >> {file}")
+    scheduled(tmp_path, first)
+    scheduled(tmp_path, first, stage("b", f"echo b >> {file}", "a"))
+    assert file.read_text() == "a\nb\n"
+
+
+def test_a_failure_is_named_with_its_log_and_nothing_new_begins(tmp_path):
+    """What failed is tried again by the next run."""
+    bad = stage("bad", "echo no such file; exit 4")
+    schedule = scheduled(tmp_path, bad, stage("after", "true", "bad"), stage("other", "true"))
+    assert schedule.failed == {"bad": f"exit 4, see {log_file(tmp_path, bad)}"}
+    assert log_file(tmp_path, bad).read_text() == "no such file\n"
+    assert finished(tmp_path) == set()
+
+
+def test_an_accepted_exit_code_is_no_failure(tmp_path):
+    """A watch that finds a regression has done its work."""
+    assert not scheduled(tmp_path, stage("watch", "exit 1", None, Exit.REGRESSION)).failed
+    assert finished(tmp_path) == {"watch"}
+
+
+def test_commands_run_with_their_own_number_of_threads(tmp_path):
+    """The last bits of a training depend on it."""
+    one = stage("a", "echo $OMP_NUM_THREADS $GOMP_SPINCOUNT")
+    scheduled(tmp_path, one)
+    assert log_file(tmp_path, one).read_text() == "1 0\n"
+
+
+_INTERRUPTED = """
+import signal, sys
+from pathlib import Path
+from trainer.miniature.scheduler import Schedule
+from trainer.miniature.experiment import Stage
+signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored below a background job
+folder = Path(sys.argv[1])
+script = (
+    f"trap 'echo saved >> {folder}/saved; exit 130' INT; touch {folder}/began;"
+    " while :; do sleep 0.05; done"
+)
+try:
+    Schedule(folder, jobs=1, program=("sh",)).run([Stage(name="a", words=("-c", script))], print)
+except KeyboardInterrupt:
+    sys.exit(130)
+"""
+
+
+def test_ctrl_c_reaches_what_is_under_way_and_waits_for_it(tmp_path):
+    """The command saves what it has; the stage is not done."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", _INTERRUPTED, str(tmp_path)],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stdout=subprocess.DEVNULL,
+    )
+    while not (tmp_path / "began").exists():
+        assert process.poll() is None
+        time.sleep(0.02)
+    process.send_signal(signal.SIGINT)
+    assert process.wait(30) == 130
+    assert (tmp_path / "saved").read_text() == "saved\n"
+    assert finished(tmp_path) == set()
+
+
+def test_a_torn_last_line_is_a_stage_that_is_not_done(tmp_path):
+    """As a kill leaves it."""
+    line = json.dumps({"stage": "a", "command": "x", "seconds": 1})
+    (tmp_path / "stages.jsonl").write_text(f"{line}\n{line[:9]}")
+    assert finished(tmp_path) == {"a"}

@@ -1,0 +1,180 @@
+"""Supervised fine-tuning on rows with a rationale: the cold start before reinforcement learning.
+
+Only the answer is learnt: neither the user's turn nor vision tokens are in the loss. (The paper's
+published collator left both in for Qwen2.5-VL; research/trainer.md, section 1, trap 11.)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import torch
+from datasets import Dataset
+from transformers.trainer_callback import PrinterCallback
+
+from harness.errors import DatasetError
+from trainer.config.recipe import SFTRecipe
+from trainer.data.rows import (
+    TrainingRow,
+    read_training_rows,
+)
+from trainer.loops import collate
+from trainer.loops.callbacks import (
+    MetricsFile,
+    warn_of_failures,
+)
+from trainer.loops.clips import ClipLoader
+from trainer.loops.forward import KEPT, require_media
+from trainer.loops.inputs import InputBuilder
+from trainer.loops.model import (
+    ExactResume,
+    load,
+    lora_config,
+    train_on,
+)
+from trainer.loops.setup import common_arguments
+from trainer.loops.trl_names import SFTConfig, SFTTrainer
+
+
+def train(
+    recipe: SFTRecipe,
+    out: Path,
+    *,
+    rows: Sequence[TrainingRow] | None = None,
+    callbacks: Sequence[Any] = (),
+) -> None:
+    """Train into `out`, from its last checkpoint where there is one.
+
+    Args:
+        recipe: What to train, on what, and how.
+        out: Folder of the run: ``checkpoint-N`` folders and ``metrics.jsonl``.
+        rows: The rows to train on; None reads all of the recipe's.
+        callbacks: Of transformers' Trainer, for progress or evaluation.
+
+    Raises:
+        UsageError: The checkpoint or the rows cannot be trained on.
+    """
+    if rows is None:
+        rows = read_training_rows(recipe.data.rows, recipe.data.media_roots)
+    require_media(rows)
+    loaded = load(recipe.model)
+    with ClipLoader(recipe.frames, recipe.data, grid=loaded.checkpoint.frame_grid) as clips:
+        inputs = InputBuilder(loaded.processor, clips, cache_mib=recipe.data.cache_mib)
+        trainer = VideoSFTTrainer(
+            rows=rows,
+            inputs=inputs,
+            vision_ids=loaded.vision_ids,
+            model=loaded.model,
+            processing_class=loaded.processor,
+            args=SFTConfig(
+                **common_arguments(recipe.optim, recipe.model, out),
+                dataset_kwargs={"skip_prepare_dataset": True},
+                max_length=None,
+            ),
+            peft_config=lora_config(recipe.model.lora) if recipe.model.lora else None,
+            callbacks=[MetricsFile(out), *callbacks],
+        )
+        train_on(trainer, out)
+
+
+class VideoSFTTrainer(ExactResume, SFTTrainer):  # type: ignore[misc]
+    """`SFTTrainer` on rows whose media are decoded when their batch comes up.
+
+    Args:
+        rows: What to learn; each needs a rationale.
+        inputs: Builds what the model reads.
+        vision_ids: The token that stands for one feature, by modality.
+        trl: Arguments of `SFTTrainer`; the model is one that `trainer.loops.model.load` returned.
+    """
+
+    def __init__(
+        self,
+        *,
+        rows: Sequence[TrainingRow],
+        inputs: InputBuilder,
+        vision_ids: dict[str, int],
+        **trl: Any,
+    ) -> None:
+        tokenizer = trl["processing_class"].tokenizer
+        collator = Collator(rows, inputs, tokenizer)
+        super().__init__(
+            # Rows stay outside: Arrow would fill in keys, and pixels do not belong there.
+            train_dataset=Dataset.from_dict({"row": range(len(rows))}),
+            data_collator=collator,
+            **trl,
+        )
+        self.remove_callback(PrinterCallback)
+        # Qwen2.5-VL says no for its own loss; TRL's, used here, divides by the tokens of the whole
+        # update, so that accumulation and processes do not change what a token weighs.
+        self.model_accepts_loss_kwargs = True
+        self._total_train_tokens: int
+        self._inputs = inputs
+        self._vision_ids = vision_ids
+
+    def _send_telemetry(self) -> None:
+        """Report nothing to anyone."""
+
+    def compute_loss(
+        self, model: Any, inputs: dict[str, Any], *positional: Any, **options: Any
+    ) -> Any:
+        """Build the batch, now that its media are decoded, and compute TRL's loss on it."""
+        rows = self._inputs.build(inputs["asked"])
+        warn_of_failures(rows)
+        if not self._total_train_tokens and self.state.log_history:  # TRL restarts the count
+            self._total_train_tokens = int(self.state.log_history[-1].get("num_tokens", 0))
+        failed = torch.tensor([row.failure is not None for row in rows])
+        everywhere = self.accelerator.gather(failed.sum().to(self.accelerator.device))
+        self._metrics["train"]["failed_rows"].append(float(everywhere.sum()))
+        labels = inputs["labels"].clone()
+        labels[failed] = collate.IGNORED
+        batch = collate.assembled(
+            rows, inputs["completions"], self._vision_ids, self._tokenizer.pad_token_id
+        )
+        batch = {**self._prepare_inputs(batch), "labels": labels, KEPT: labels.shape[1]}
+        return super().compute_loss(model, batch, *positional, **options)
+
+
+class Collator:
+    """Starts to decode a batch and tokenizes its answers; the rest is left to `compute_loss`."""
+
+    def __init__(self, rows: Sequence[TrainingRow], inputs: InputBuilder, tokenizer: Any) -> None:
+        self._rows = rows
+        self._inputs = inputs
+        self._tokenizer = tokenizer
+        self._answer = lru_cache(maxsize=4096)(self._tokenized)
+
+    def __call__(self, examples: Sequence[dict[str, int]]) -> dict[str, Any]:
+        """Return media under way, answers, and labels.
+
+        Labels have shape (rows, 1 + completion): the column before the completion is there because
+        it predicts the first token, and nothing predicts it.
+        """
+        numbers = [example["row"] for example in examples]
+        completions = [self._answer(number) for number in numbers]
+        labels = collate.padded([[collate.IGNORED, *ids] for ids in completions], collate.IGNORED)
+        return {
+            "asked": self._inputs.ask(self._rows[number].sample for number in numbers),
+            "completions": completions,
+            "labels": labels,
+        }
+
+    def _tokenized(self, number: int) -> list[int]:
+        ids = self._tokenizer(target(self._rows[number]), add_special_tokens=False)["input_ids"]
+        return [*ids, self._tokenizer.eos_token_id]
+
+
+def target(row: TrainingRow) -> str:
+    """Return what the model should write: the rationale, then the answer, as the paper joins them.
+
+    Raises:
+        DatasetError: The row has no rationale.
+    """
+    if not row.rationale or not row.rationale.strip():
+        raise DatasetError(f"row {row.sample.id} has no rationale; SFT needs one in 'process'")
+    thought = row.rationale.strip()
+    if not thought.startswith("<think>"):
+        thought = f"<think>{thought}</think>"
+    return f"{thought}\n{row.solution}"

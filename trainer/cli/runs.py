@@ -1,0 +1,67 @@
+"""``videor1 train show`` and ``timeline``: what a training run wrote, and how it went."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, Namespace, _SubParsersAction
+from pathlib import Path
+
+from harness.cli.exits import Exit, Verdict
+from harness.cli.flags import count
+
+
+def add_looking(actions: _SubParsersAction[ArgumentParser]) -> None:
+    """Declare the two actions."""
+    text = "print prompts, ordered and shuffled answers, and rewards of a run"
+    show = actions.add_parser("show", help=text, description=text, allow_abbrev=False)
+    show.add_argument("run", type=Path, metavar="RUN", help="folder of a GRPO or T-GRPO run")
+    show.add_argument("--step", type=int, metavar="N", help="default: the last one")
+    show.add_argument("--id", metavar="ID", help="only this row")
+    show.add_argument(
+        "--limit", type=count, default=3, metavar="N", help="prompts shown (default: %(default)s)"
+    )
+    show.set_defaults(action=_show)
+    text = "print and plot how runs went: scores where watched, reward, temporal gap"
+    timeline = actions.add_parser("timeline", help=text, description=text, allow_abbrev=False)
+    timeline.add_argument(
+        "runs",
+        type=Path,
+        nargs="+",
+        metavar="RUN",
+        help="folders of `videor1 watch`, or training runs that nothing watched",
+    )
+    timeline.add_argument(
+        "-o", "--out", type=Path, metavar="FILE.png", help="all of them in one plot"
+    )
+    timeline.set_defaults(action=_timeline)
+
+
+def _show(args: Namespace) -> Verdict:
+    from rich.console import Console
+
+    from trainer.runs.completions_view import print_completions
+
+    shown = print_completions(Console(), args.run, step=args.step, row_id=args.id, limit=args.limit)
+    return Verdict(Exit.OK, shown)
+
+
+def _timeline(args: Namespace) -> Verdict:
+    from rich.console import Console
+
+    from trainer.runs.folder import MANIFEST
+    from trainer.watch.settings import watched_run
+    from trainer.watch.timeline import (
+        plot,
+        print_timeline,
+        read_timeline,
+    )
+
+    timelines = [
+        read_timeline(folder, folder if (folder / MANIFEST).exists() else watched_run(folder))
+        for folder in args.runs
+    ]
+    for timeline in timelines:
+        print_timeline(Console(), timeline)
+    if args.out:
+        plot(timelines, args.out)
+    where = f", drawn in {args.out}" if args.out else ""
+    return Verdict(Exit.OK, f"{len(timelines)} timelines{where}")

@@ -1,0 +1,1 @@
+"""Estimates of tokens and memory before a training run."""

@@ -1,0 +1,161 @@
+"""What a recipe will cost before it runs: tokens per step, memory per process. Estimates.
+
+Bytes follow from what the trainers do: trained weights, gradients and Adam's two moments in
+float32, the reference model's weights beside them, activations in the recipe's precision. Measured
+peaks are higher by what the allocator fragments and the kernels borrow.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from harness.schema import MediaKind
+from harness.scoring.prompts import video_r1
+from trainer.config.choices import Precision
+from trainer.config.recipe import (
+    GRPORecipe,
+    Recipe,
+    TGRPORecipe,
+)
+from trainer.config.sections import FrameSettings
+from trainer.cost.model_shape import ModelShape
+from trainer.data.rows import (
+    TrainingRow,
+    thought,
+)
+
+_CHARACTERS_PER_TOKEN = 4
+"""Of English text with a vocabulary of 150,000; the template's own tokens are few."""
+
+_TILE = (4096, 32768)
+"""Tokens and words whose logits TRL 1.16 holds at once (`trl.kernels.chunked_logprob`)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Estimate:
+    """Cost of one update."""
+
+    trained: int
+    """Weights that are updated."""
+    rows_per_step: int
+    """Questions, over all processes."""
+    prompt_tokens: int
+    """Of the longest question, text and vision."""
+    completion_tokens: int
+    """Of the longest answer."""
+    sequences: int
+    """Sequences that get a gradient per update, over all processes."""
+    shuffled: int
+    """Sequences that are generated per update without a gradient."""
+    memory: dict[str, int]
+    """Bytes per process by what they hold, nothing sharded."""
+
+    @property
+    def tokens_per_step(self) -> int:
+        """Tokens that are trained on or generated per update, at most."""
+        longest = self.prompt_tokens + self.completion_tokens
+        return (self.sequences + self.shuffled) * longest
+
+    @property
+    def states(self) -> int:
+        """Bytes of weights, gradients and optimizer: what FSDP and ZeRO-3 divide by processes."""
+        return sum(size for name, size in self.memory.items() if name in _STATES)
+
+
+_STATES = ("weights", "gradients", "optimizer", "reference model")
+
+
+def estimate(
+    recipe: Recipe, rows: Sequence[TrainingRow], shape: ModelShape, *, processes: int
+) -> Estimate:
+    """Estimate the cost of one update of a recipe on its rows."""
+    per_pass = recipe.optim.batch_size
+    sequences = per_pass * recipe.optim.accumulation * processes
+    group = recipe.rollout.group_size if isinstance(recipe, GRPORecipe) else 1
+    questions = sequences // group
+    twins = recipe.rollout.shuffled_group_size if isinstance(recipe, TGRPORecipe) else 0
+    prompt = max(_prompt_tokens(row, recipe.frames, shape) for row in rows)
+    if isinstance(recipe, GRPORecipe):
+        completion = recipe.rollout.max_completion_tokens
+    else:
+        completion = max(_text_tokens(thought(r.rationale or "") + r.solution) for r in rows)
+    return Estimate(
+        trained=_trained(recipe, shape),
+        rows_per_step=questions,
+        prompt_tokens=prompt,
+        completion_tokens=completion,
+        sequences=sequences,
+        shuffled=questions * twins,
+        memory=_memory(recipe, shape, prompt, completion),
+    )
+
+
+def vision_tokens(kind: MediaKind, frames: FrameSettings, shape: ModelShape) -> int:
+    """Return the most vision tokens that one medium may take."""
+    policy = frames.policy(kind)
+    per_frame = policy.max_pixels // shape.grid**2
+    if kind is MediaKind.IMAGE:
+        return per_frame
+    return -(-policy.max_frames // shape.frames_per_token) * per_frame
+
+
+def _prompt_tokens(row: TrainingRow, frames: FrameSettings, shape: ModelShape) -> int:
+    sample = row.sample
+    text = _text_tokens(video_r1(sample.question, sample.kind, sample.options))
+    return text + sum(vision_tokens(media.kind, frames, shape) for media in sample.media)
+
+
+def _text_tokens(text: str) -> int:
+    return -(-len(text) // _CHARACTERS_PER_TOKEN)
+
+
+def _trained(recipe: Recipe, shape: ModelShape) -> int:
+    if recipe.model.lora is not None:
+        return shape.lora_parameters(recipe.model.lora)
+    return shape.parameters - shape.vision_parameters * recipe.model.freeze_vision
+
+
+def _memory(recipe: Recipe, shape: ModelShape, prompt: int, completion: int) -> dict[str, int]:
+    """Return bytes by what they hold, for the longest sequences of one forward pass."""
+    number = _number_bytes(recipe)
+    trained = _trained(recipe, shape)
+    tokens = recipe.optim.batch_size * (prompt + completion)
+    layer = tokens * (8 * shape.hidden + 3 * shape.intermediate) * number
+    kept = tokens * shape.hidden * number  # what a layer hands on
+    checkpointed = recipe.optim.gradient_checkpointing
+    frozen = 4 if recipe.model.lora is None else number
+    memory = {
+        "weights": 4 * trained + frozen * (_loaded(recipe, shape) - trained),
+        "gradients": 4 * trained,
+        "optimizer": 8 * trained,
+        "activations": shape.layers * kept + layer if checkpointed else shape.layers * layer,
+        "logits": _logits(recipe, shape, recipe.optim.batch_size * completion),
+    }
+    if isinstance(recipe, GRPORecipe):
+        if recipe.reward.beta and recipe.model.lora is None:
+            memory["reference model"] = 4 * shape.parameters
+        together = recipe.optim.batch_size * recipe.optim.accumulation
+        if isinstance(recipe, TGRPORecipe):
+            group, twins = recipe.rollout.group_size, recipe.rollout.shuffled_group_size
+            together += together * twins // group
+        memory["rollout cache"] = (
+            together * (prompt + completion) * shape.layers * shape.key_value * number
+        )
+    return memory
+
+
+def _logits(recipe: Recipe, shape: ModelShape, tokens: int) -> int:
+    """Return the bytes of one tile, and of the head's gradient before it joins the others."""
+    tile = min(tokens, _TILE[0]) * min(shape.vocabulary, _TILE[1]) * _number_bytes(recipe)
+    return tile + 4 * shape.hidden * shape.vocabulary * (recipe.model.lora is None)
+
+
+def _number_bytes(recipe: Recipe) -> int:
+    return 2 if recipe.model.precision is Precision.BFLOAT16 else 4
+
+
+def _loaded(recipe: Recipe, shape: ModelShape) -> int:
+    """Return the weights in memory: the adapter's come on top of the model's."""
+    adapter = 0 if recipe.model.lora is None else _trained(recipe, shape)
+    return shape.parameters + adapter

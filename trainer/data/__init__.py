@@ -1,0 +1,1 @@
+"""Training rows: reading, checking and annotating them."""

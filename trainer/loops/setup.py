@@ -1,0 +1,188 @@
+"""Setting up a GRPO or T-GRPO run: from a recipe to the arguments of its trainer."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from trainer.config.choices import (
+    Precision,
+    RolloutEngine,
+    Schedule,
+)
+from trainer.config.recipe import (
+    GRPORecipe,
+    completions_per_update,
+    require_enough_rows,
+)
+from trainer.config.sections import (
+    ModelSettings,
+    OptimSettings,
+)
+from trainer.data.rows import (
+    TrainingRow,
+    read_training_rows,
+)
+from trainer.loops.callbacks import MetricsFile
+from trainer.loops.clips import ClipLoader
+from trainer.loops.forward import require_media
+from trainer.loops.inputs import InputBuilder
+from trainer.loops.model import Loaded, load, lora_config, train_on
+from trainer.loops.rollout_trainer import RolloutTrainer
+from trainer.loops.rollouts import PolicyRollouts, Rollouts
+from trainer.loops.trl_names import GRPOConfig
+from trainer.runs.folder import Place
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RolloutRun:
+    """All that the trainer of a run is built from."""
+
+    recipe: GRPORecipe
+    out: Path
+    rows: Sequence[TrainingRow]
+    callbacks: Sequence[Any]
+    loaded: Loaded
+    config: GRPOConfig
+    inputs: InputBuilder
+    rollouts: Rollouts
+
+    def arguments(self, *, weights: Sequence[float]) -> dict[str, Any]:
+        """Return the arguments of a `RolloutTrainer`; `weights` are those of its group rewards."""
+        lora = self.recipe.model.lora
+        self.config.reward_weights = [1.0, self.recipe.reward.format_weight, *weights]
+        return {
+            "rows": self.rows,
+            "inputs": self.inputs,
+            "vision_ids": self.loaded.vision_ids,
+            "rollouts": self.rollouts,
+            "model": self.loaded.model,
+            "processing_class": self.loaded.processor,
+            "args": self.config,
+            "peft_config": lora_config(lora) if lora else None,
+            "callbacks": [MetricsFile(self.out), *self.callbacks],
+        }
+
+    def train(self, trainer: RolloutTrainer) -> None:
+        """Train, from the last checkpoint where there is one."""
+        train_on(trainer, self.out)
+
+
+@contextmanager
+def rollout_run(
+    recipe: GRPORecipe,
+    out: Path,
+    *,
+    rows: Sequence[TrainingRow] | None,
+    callbacks: Sequence[Any],
+) -> Iterator[RolloutRun]:
+    """Load what a run needs, and free decoders and samplers behind it.
+
+    Args:
+        recipe: What to train, on what, and how.
+        out: Folder of the run: ``checkpoint-N`` folders, ``metrics.jsonl``, ``completions.jsonl``.
+        rows: The rows to train on; None reads all of the recipe's.
+        callbacks: Of transformers' Trainer, for progress or evaluation.
+
+    Raises:
+        UsageError: The checkpoint or the rows cannot be trained on, or they do not make
+            an update of whole groups.
+    """
+    if rows is None:
+        rows = read_training_rows(recipe.data.rows, recipe.data.media_roots)
+    require_enough_rows(recipe, len(rows), Place.of_this_process().processes)
+    require_media(rows)
+    loaded = load(recipe.model)
+    config = _grpo_config(recipe, out, loaded)  # it also chooses this process's device
+    rollouts = _sampler(recipe, loaded)
+    with ClipLoader(recipe.frames, recipe.data, grid=loaded.checkpoint.frame_grid) as clips:
+        inputs = InputBuilder(loaded.processor, clips, cache_mib=recipe.data.cache_mib)
+        try:
+            yield RolloutRun(
+                recipe=recipe,
+                out=out,
+                rows=rows,
+                callbacks=callbacks,
+                loaded=loaded,
+                config=config,
+                inputs=inputs,
+                rollouts=rollouts,
+            )
+        finally:
+            rollouts.close()
+
+
+def _sampler(recipe: GRPORecipe, loaded: Loaded) -> Rollouts:
+    if recipe.rollout.engine is RolloutEngine.TRANSFORMERS:
+        return PolicyRollouts()
+    from trainer.loops.rollouts_vllm import VLLMRollouts  # it loads vLLM
+
+    optim = recipe.optim
+    return VLLMRollouts(
+        loaded.checkpoint,
+        recipe.rollout,
+        max_num_seqs=2 * optim.batch_size * optim.accumulation,  # twins at most double them
+        vision_ids=sorted(loaded.vision_ids.values()),
+    )
+
+
+def _grpo_config(recipe: GRPORecipe, out: Path, loaded: Loaded) -> GRPOConfig:
+    rollout, reward = recipe.rollout, recipe.reward
+    processes = Place.of_this_process().processes
+    return GRPOConfig(
+        **common_arguments(recipe.optim, recipe.model, out),
+        num_generations=rollout.group_size,
+        generation_batch_size=completions_per_update(recipe, processes),
+        max_completion_length=rollout.max_completion_tokens,
+        temperature=rollout.temperature,
+        top_p=rollout.top_p,
+        # A sampled placeholder would stand for a feature that does not exist.
+        generation_kwargs={"suppress_tokens": sorted(loaded.vision_ids.values())},
+        beta=reward.beta,
+        epsilon=reward.epsilon,
+        loss_type="grpo",
+        scale_rewards="group",
+        use_bias_correction_kl=False,  # the paper's estimate of KL has no such factor
+    )
+
+
+_SCHEDULES = {
+    Schedule.CONSTANT: "constant_with_warmup",
+    Schedule.LINEAR: "linear",
+    Schedule.COSINE: "cosine",
+}
+
+
+def common_arguments(optim: OptimSettings, model: ModelSettings, out: Path) -> dict[str, Any]:
+    """Return the arguments that SFT, GRPO and T-GRPO share."""
+    import torch
+
+    on_cpu = not torch.cuda.is_available()
+    return {
+        "output_dir": str(out),
+        "learning_rate": optim.learning_rate,
+        "lr_scheduler_type": _SCHEDULES[optim.schedule],
+        "warmup_steps": optim.warmup_steps,
+        "weight_decay": optim.weight_decay,
+        "max_grad_norm": optim.max_grad_norm,
+        "num_train_epochs": optim.epochs,
+        "max_steps": optim.steps or -1,
+        "per_device_train_batch_size": optim.batch_size,
+        "gradient_accumulation_steps": optim.accumulation,
+        "gradient_checkpointing": optim.gradient_checkpointing,
+        "seed": optim.seed,
+        "save_strategy": "steps",
+        "save_steps": optim.save_steps,
+        "save_total_limit": optim.keep_checkpoints,
+        "logging_steps": optim.logging_steps,
+        "bf16": model.precision is Precision.BFLOAT16,
+        "use_cpu": on_cpu,
+        "dataloader_pin_memory": not on_cpu,
+        "remove_unused_columns": False,
+        "disable_tqdm": True,  # progress is the command's, and a log may go to a file
+        "report_to": "tensorboard" if importlib.util.find_spec("tensorboard") else "none",
+    }

@@ -1,0 +1,163 @@
+"""What a completion earns in training: pure functions on texts and numbers, no torch.
+
+They read answers and compare numbers with the harness's own functions, so that reward and score
+agree; where the paper's reward differs from its evaluation on purpose the function here is a
+second, named one, and `trainer.rewards.reward_vs_score` lists the case with its source.
+
+Source: Video-R1 ``src/r1-v/src/open_r1/grpo.py`` and ``trainer/grpo_trainer.py`` at 59d65c3
+(research/benchmarks.md section 6.2, research/trainer.md section 1).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Sequence
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from harness.errors import missing_extra
+from harness.schema import Kind, Sample
+from harness.scoring.answers import (
+    answer_tag,
+    number,
+)
+from harness.scoring.metrics import numerical_match
+from trainer.config.choices import GroupAccuracy
+
+if TYPE_CHECKING:
+    from trainer.config.sections import (
+        RewardSettings,
+        TemporalRewardSettings,
+    )
+
+_TIE = 1e-9
+"""Rounding error that a comparison of two shares forgives."""
+
+
+def accuracy(sample: Sample, text: str) -> float:
+    """Return the accuracy reward of a completion, 0 to 1, by the kind of the question.
+
+    The answer is the content of the first ``<answer>`` pair; without one, or with an empty one,
+    the reward is 0, whereas the paper's evaluation would look at the whole text.
+    """
+    answer = answer_tag(text) or ""
+    match sample.kind:
+        case Kind.MULTIPLE_CHOICE:
+            return float(answer == sample.answer)
+        case Kind.NUMERICAL:
+            return float(numerical_match(answer, sample.answer) or False)
+        case Kind.REGRESSION:
+            value, target = number(answer), number(sample.answer)
+            if value is None or target is None:
+                return 0.0
+            return relative_closeness(value, target)
+        case Kind.OCR:
+            return word_accuracy(answer, sample.answer)
+        case Kind.FREE_FORM:
+            return mean_rouge(answer, sample.answer)
+
+
+def format_reward(text: str) -> float:
+    r"""Return 1 where the text is ``<think>...</think>``, white space, ``<answer>...</answer>``.
+
+    Nothing may stand before or after, not even a line break. The original is the regular
+    expression ``<think>.*?</think>\s*<answer>.*?</answer>`` on the full text.
+    """
+    begins, ends = "<think>", "</answer>"
+    if not (text.startswith(begins) and text.endswith(ends)):
+        return 0.0
+    return float(re.search(r"</think>\s*<answer>", text[len(begins) : -len(ends)]) is not None)
+
+
+def length_bonus(
+    accuracies: Sequence[float], lengths: Sequence[int], settings: RewardSettings
+) -> list[float]:
+    """Return 1 for each correct completion of a group whose length lies in the window, else 0.
+
+    Args:
+        accuracies: Accuracy reward of each completion, 0 to 1.
+        lengths: Completion tokens, the end token included.
+        settings: Window, threshold, and how many of a group have to be correct before any earns.
+    """
+    correct = [value > settings.tau for value in accuracies]
+    enough = sum(correct) >= settings.length_min_correct
+    return [
+        float(enough and right and settings.length_min <= length <= settings.length_max)
+        for right, length in zip(correct, lengths, strict=True)
+    ]
+
+
+def temporal_bonus(
+    ordered: Sequence[float], shuffled: Sequence[float], settings: TemporalRewardSettings
+) -> list[float]:
+    """Return 1 for each correct completion of a group that the order of the frames helped, else 0.
+
+    The group earns the bonus where ``p(ordered) >= mu * p(shuffled)``; a tie at mu = 1 earns it.
+
+    Args:
+        ordered: Accuracy rewards of the completions that saw the frames in order.
+        shuffled: Accuracy rewards of those that saw them permuted.
+        settings: mu, tau, and whether p is the share of correct completions or a mean.
+    """
+    p, q = (group_accuracy(group, settings) for group in (ordered, shuffled))
+    earned = p >= settings.mu * q - _TIE
+    return [float(earned and value > settings.tau) for value in ordered]
+
+
+def group_accuracy(accuracies: Sequence[float], settings: TemporalRewardSettings) -> float:
+    """Return the p of one group of completions; a group without any is a `ValueError`."""
+    if not accuracies:
+        raise ValueError("a group without completions has no accuracy")
+    if settings.group_accuracy is GroupAccuracy.PROPORTION:
+        accuracies = [float(value > settings.tau) for value in accuracies]
+    return sum(accuracies) / len(accuracies)
+
+
+def relative_closeness(predicted: float, target: float) -> float:
+    """Return one minus the relative error, not below 0: the paper's regression reward.
+
+    Its evaluation takes mean relative accuracy instead, which is 0 from 50 % error on.
+    """
+    return 1.0 - min(1.0, (abs(predicted - target) + 1e-9) / (abs(target) + 1e-9))
+
+
+def require(kinds: Collection[Kind]) -> None:
+    """Raise `UsageError` where a package that the rewards of some problem types need is missing."""
+    if Kind.OCR in kinds:
+        _levenshtein()
+    if Kind.FREE_FORM in kinds:
+        _rouge()
+
+
+def word_accuracy(predicted: str, target: str) -> float:
+    """Return one minus the word error rate, not below 0: the paper's OCR reward.
+
+    Words are separated by white space and compared with their case and punctuation.
+    """
+    words = target.split()
+    errors: int = _levenshtein().distance(predicted.split(), words)
+    return max(0.0, 1.0 - errors / max(1, len(words)))
+
+
+def mean_rouge(predicted: str, target: str) -> float:
+    """Return the mean F1 of ROUGE-1, -2 and -L with stemming: the paper's free-form reward."""
+    scores = _rouge().score(target, predicted)
+    return float(sum(score.fmeasure for score in scores.values()) / len(scores))
+
+
+@cache
+def _levenshtein() -> Any:
+    try:
+        from rapidfuzz.distance import Levenshtein
+    except ImportError:
+        raise missing_extra("rapidfuzz", "train") from None
+    return Levenshtein
+
+
+@cache
+def _rouge() -> Any:
+    try:
+        from rouge_score.rouge_scorer import RougeScorer
+    except ImportError:
+        raise missing_extra("rouge-score", "train") from None
+    return RougeScorer(["rouge1", "rouge2", "rougeL"], use_stemmer=True)

@@ -1,0 +1,105 @@
+"""What a policy wrote during training: prompts, ordered and shuffled answers, rewards per column.
+
+Reads ``completions.jsonl`` of a GRPO or T-GRPO run, one line per group of completions.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from harness.errors import UsageError
+from trainer.runs.folder import COMPLETIONS
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+Group = Mapping[str, Any]
+
+_TOTALS = ("reward", "advantage")
+"""Of a completion that is learnt from; those of a shuffled twin have neither."""
+
+
+def print_completions(
+    console: Console, run: Path, *, step: int | None, row_id: str | None, limit: int
+) -> str:
+    """Print the groups of one step, prompt by prompt, and return what was shown in a sentence.
+
+    Args:
+        console: Where to.
+        run: Folder of the run.
+        step: Which step; None: the last one with completions, of `row_id` where that is given.
+        row_id: Only this row's group.
+        limit: Prompts at most.
+    """
+    groups = [group for group in read_completions(run) if row_id in (None, group["id"])]
+    steps = sorted({group["step"] for group in groups})
+    if not steps:
+        raise UsageError(f"{run}: no completions{f' of row {row_id!r}' if row_id else ' yet'}")
+    chosen = steps[-1] if step is None else step
+    if chosen not in steps:
+        raise UsageError(
+            f"{run}: no completions of step {chosen}; there are some of {len(steps)} steps,"
+            f" {steps[0]} to {steps[-1]}"
+        )
+    of_step = [group for group in groups if group["step"] == chosen]
+    for group in of_step[:limit]:
+        _print_group(console, group)
+    shown = min(limit, len(of_step))
+    return f"{shown} of {len(of_step)} prompts of step {chosen} shown; steps {steps[0]}-{steps[-1]}"
+
+
+def read_completions(run: Path) -> Iterator[Group]:
+    """Yield what the run wrote down, without a last line that a kill tore."""
+    path = run / COMPLETIONS
+    if not path.is_file():
+        raise UsageError(f"{run}: no {COMPLETIONS}; GRPO and T-GRPO runs write it, SFT runs do not")
+    with path.open(encoding="utf-8") as file:
+        for number, line in enumerate(file, start=1):
+            if not line.endswith("\n"):
+                return
+            try:
+                yield json.loads(line)
+            except ValueError as error:
+                raise UsageError(f"{path}, line {number}: not valid JSON: {error}") from None
+
+
+def _print_group(console: Console, group: Group) -> None:
+    """Print one prompt with its media and gold answer, then its completions."""
+    console.rule(f"{group['id']} ({group['kind']}), step {group['step']}", align="left")
+    for text in (*group["media"], group["question"]):
+        console.print(text, markup=False, highlight=False, soft_wrap=True)
+    console.print(f"gold: {group['gold']}", style="bold", markup=False, highlight=False)
+    if group["failure"] is not None:
+        console.print(f"dropped: {group['failure']}", style="red", markup=False, soft_wrap=True)
+    for variant in ("ordered", "shuffled"):
+        if group[variant]:
+            console.print(f"\n{variant} frames", style="bold")
+        for completion in group[variant]:
+            _print_completion(console, completion)
+    console.print()
+
+
+def _print_completion(console: Console, completion: Mapping[str, Any]) -> None:
+    """Print what a completion earned on one line and its text below, whatever the width."""
+    from rich.padding import Padding
+    from rich.text import Text
+
+    rewards = ", ".join(f"{_title(n)} {_figure(v)}" for n, v in completion["rewards"].items())
+    totals = "; ".join(f"{n} {_figure(completion[n])}" for n in _TOTALS if n in completion)
+    cut = ", cut off" if completion["truncated"] else ""
+    line = f"{totals}; {rewards}" if totals else rewards
+    console.print(
+        Padding(Text(f"{line}; {completion['tokens']} tokens{cut}", "cyan"), (0, 0, 0, 2))
+    )
+    console.print(Padding(Text(completion["text"]), (0, 0, 0, 4)))
+
+
+def _title(name: str) -> str:
+    return name.removesuffix("_reward").removesuffix("_bonus")
+
+
+def _figure(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3g}"

@@ -1,0 +1,194 @@
+"""The folder of a training run: what it is a run of, and which rows it trains on.
+
+``train.json`` is written once; the same command goes on with the run, another one is refused with
+the differing field. ``rows.json`` keeps what the check of the rows found, so that a resumed run and
+the other processes of a distributed one need not decode everything again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from harness.errors import RunMismatchError, UsageError
+from harness.files import diff, write_json
+from harness.models.checkpoint import Checkpoint
+from trainer.config.recipe import (
+    Algorithm,
+    Recipe,
+    as_json,
+)
+from trainer.config.sections import DataSettings
+from trainer.data.checks import RowReport
+from trainer.data.rows import (
+    BadRow,
+    Fault,
+    TrainingRow,
+    parse_rows,
+)
+
+MANIFEST = "train.json"
+CHECKED = "rows.json"
+STOP = "stop.json"
+"""Written by `videor1 watch` to end a run that got worse; holds the reason."""
+METRICS = "metrics.jsonl"
+"""One line per log of the training."""
+COMPLETIONS = "completions.jsonl"
+"""One line per group of completions, GRPO and T-GRPO."""
+RUNS = Path("results/runs")
+
+_OF_THE_MACHINE = ("check", "decode_workers", "decode_timeout_s", "cache_mib")
+"""Data settings that move no number: a resumed run may have others."""
+
+_POLL_S = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Which process of a distributed run this is; the launcher says so in the environment."""
+
+    rank: int = 0
+    processes: int = 1
+
+    @classmethod
+    def of_this_process(cls) -> Place:
+        """Read what ``accelerate launch`` and ``torchrun`` set."""
+        rank, processes = (int(os.environ.get(name, default)) for name, default in _LAUNCHED)
+        return cls(rank, processes)
+
+
+_LAUNCHED = (("RANK", "0"), ("WORLD_SIZE", "1"))
+
+
+def default_out(algorithm: Algorithm, config: str) -> Path:
+    """Name a run after its recipe: ``results/runs/tgrpo-paper``."""
+    name = Path(config).stem
+    return RUNS / (name if name.startswith(algorithm) else f"{algorithm}-{name}")
+
+
+def make_manifest(
+    algorithm: Algorithm, recipe: Recipe, checkpoint: Checkpoint, processes: int
+) -> dict[str, Any]:
+    """Build ``train.json``."""
+    return {
+        "algorithm": str(algorithm),
+        "recipe": as_json(recipe),
+        "checkpoint": {"name": checkpoint.name, **checkpoint.identity},
+        "data": {str(path): _sha256(path) for path in recipe.data.rows},
+        "processes": processes,
+    }
+
+
+def claim(out: Path, manifest: Mapping[str, Any]) -> None:
+    """Make `out` the folder of this run, or find that it is.
+
+    Raises:
+        RunMismatchError: The folder belongs to something else; the differing fields are named.
+    """
+    refuse_other(out, manifest)
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        if not (out / MANIFEST).exists():
+            write_json(out / MANIFEST, manifest)
+    except OSError as error:
+        raise UsageError(
+            f"{out}: cannot be written: {error.strerror}; choose another --out"
+        ) from None
+
+
+def refuse_other(out: Path, manifest: Mapping[str, Any]) -> None:
+    """Raise `RunMismatchError` where `out` holds anything but this run."""
+    if not (out / MANIFEST).exists():
+        if out.exists() and (not out.is_dir() or any(out.iterdir())):
+            raise RunMismatchError(
+                f"{out} exists and is not a training run (no {MANIFEST}); choose another --out"
+            )
+        return
+    lines = diff(_compared(read_manifest(out)), _compared(manifest))
+    if lines:
+        raise RunMismatchError(
+            f"{out} holds another training run (stored != asked): {'; '.join(lines)}."
+            " Use another --out to keep both"
+        )
+
+
+def read_manifest(out: Path) -> dict[str, Any]:
+    """Return ``train.json``; a folder without one is no training run."""
+    try:
+        content: dict[str, Any] = json.loads((out / MANIFEST).read_text(encoding="utf-8"))
+    except OSError:
+        raise UsageError(f"{out}: not a training run (no {MANIFEST})") from None
+    except ValueError as error:
+        raise UsageError(f"{out / MANIFEST}: not valid JSON: {error}") from None
+    return content
+
+
+def checked_rows(
+    out: Path, data: DataSettings, check: Callable[[], RowReport], place: Place
+) -> tuple[RowReport, bool]:
+    """Check the rows once per run, in the first process; the others wait for what it finds.
+
+    Returns:
+        The report, and whether it is that of an earlier check.
+
+    Raises:
+        DatasetError: Rows are bad and are not to be left out.
+    """
+    path, key = out / CHECKED, _check_key(data)
+    report = _stored(path, key, data)
+    while report is None and place.rank > 0:
+        time.sleep(_POLL_S)
+        report = _stored(path, key, data)
+    if report is not None:
+        return report, True
+    report = check()
+    report.require(data.on_bad_row)  # a report that stops the run is not kept: rows get mended
+    write_json(path, {"key": key, "bad": [asdict(row) for row in report.bad], "rows": _ids(report)})
+    return report, False
+
+
+def _stored(path: Path, key: str, data: DataSettings) -> RowReport | None:
+    """Return an earlier report on the same rows, None without one."""
+    if not path.exists():
+        return None
+    content = json.loads(path.read_text(encoding="utf-8"))
+    if content["key"] != key:
+        return None
+    kept = set(content["rows"])
+    parsed = (row for row in parse_rows(data.rows, data.media_roots))
+    rows = tuple(row for row in parsed if isinstance(row, TrainingRow) and row.where in kept)
+    bad = tuple(
+        BadRow(fault=Fault(row["fault"]), where=row["where"], message=row["message"])
+        for row in content["bad"]
+    )
+    return RowReport(rows=rows, bad=bad)
+
+
+def _ids(report: RowReport) -> Sequence[str]:
+    return [row.where for row in report.rows]
+
+
+def _check_key(data: DataSettings) -> str:
+    """Hash what the check depends on: the settings and the question files."""
+    settings = repr((data, [_sha256(path) for path in data.rows]))
+    return hashlib.sha256(settings.encode()).hexdigest()[:16]
+
+
+def _compared(manifest: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the part of a manifest in which a resumed run has to agree."""
+    recipe = manifest["recipe"]
+    data = {key: value for key, value in recipe["data"].items() if key not in _OF_THE_MACHINE}
+    return {**manifest, "recipe": {**recipe, "data": data}}
+
+
+def _sha256(path: Path) -> str:
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest()[:16]
+    except OSError as error:
+        raise UsageError(f"{path}: {error.strerror}") from None

@@ -1,0 +1,1 @@
+"""Evaluation of each checkpoint while a training runs."""
