@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from harness.bounds import positive
 from harness.config import (
     build,
     override,
@@ -21,7 +22,6 @@ from trainer.config.recipe import (
     Algorithm,
     presets_of,
 )
-from trainer.config.sections import positive
 
 PRESETS = {"tiny": RECIPES / "miniature-tiny.toml", "gpu": RECIPES / "miniature-gpu.toml"}
 

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from harness.bounds import positive
 from harness.config import (
     build,
     override,
@@ -17,7 +18,6 @@ from harness.errors import RunMismatchError, UsageError
 from harness.files import diff, write_json
 from harness.gate.policy import Policy
 from trainer.config.recipe import RECIPES
-from trainer.config.sections import positive
 
 SETTINGS = "watch.json"
 
