@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from harness.cli import commands
-from harness.cli.exits import Exit, Verdict
+from harness.cli.exits import CommandResult, Exit
 from harness.errors import BackendError, UsageError
 
 
@@ -45,16 +45,16 @@ def _leave_at_once(code: int) -> NoReturn:
     os._exit(code)
 
 
-def _run(argv: Sequence[str] | None) -> Verdict:
+def _run(argv: Sequence[str] | None) -> CommandResult:
     try:
         args = _parser().parse_args(argv)
-        verdict: Verdict = args.command.run(args)
+        verdict: CommandResult = args.command.run(args)
     except UsageError as error:
-        return Verdict(Exit.USAGE, str(error))
+        return CommandResult(Exit.USAGE, str(error))
     except BackendError as error:
-        return Verdict(Exit.INCOMPLETE, str(error))
+        return CommandResult(Exit.INCOMPLETE, str(error))
     except KeyboardInterrupt:
-        return Verdict(Exit.INTERRUPTED, "interrupted; run the same command again to go on")
+        return CommandResult(Exit.INTERRUPTED, "interrupted; run the same command again to go on")
     return verdict
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
-from harness.cli.exits import Exit, Verdict
+from harness.cli.exits import CommandResult, Exit
 
 
 class Baseline:
@@ -31,7 +31,7 @@ class Baseline:
             help="lock this policy: a gate that demands less is refused",
         )
 
-    def run(self, args: Namespace) -> Verdict:
+    def run(self, args: Namespace) -> CommandResult:
         """Write the baseline of a complete run."""
         from harness.gate.baseline import (
             freeze,
@@ -51,11 +51,13 @@ class Baseline:
         policy = load_policy(args.policy) if args.policy else None
         gaps = unfinished(manifest, records)
         if gaps and records:
-            return Verdict(Exit.INCOMPLETE, f"{args.run} is no baseline: {'; '.join(gaps)}")
+            return CommandResult(Exit.INCOMPLETE, f"{args.run} is no baseline: {'; '.join(gaps)}")
         baseline = freeze(manifest, records, policy)
         if policy is not None:
             check_tasks(policy, baseline.tasks)
         write_baseline(args.out, baseline)
         locked = ", policy locked" if policy else ""
         size = f"{args.out.stat().st_size / 1000:,.0f} kB"
-        return Verdict(Exit.OK, f"{len(baseline.items):,} items in {args.out}, {size}{locked}")
+        return CommandResult(
+            Exit.OK, f"{len(baseline.items):,} items in {args.out}, {size}{locked}"
+        )

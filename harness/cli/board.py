@@ -10,7 +10,7 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.cli.exits import Exit, Verdict
+from harness.cli.exits import CommandResult, Exit
 from harness.errors import UsageError
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ class Board:
             help=f"with published figures, marked as such (FILE default: ./{PUBLISHED})",
         )
 
-    def run(self, args: Namespace) -> Verdict:
+    def run(self, args: Namespace) -> CommandResult:
         """Read the runs, compare them, and write the table."""
         from harness.board.entries import read_entries
         from harness.board.published import read_published
@@ -70,7 +70,7 @@ class Board:
         below = f", {len(board.below)} not ranked" if board.below else ""
         where = f" in {args.out}" if args.out else ""
         runs = "1 run" if len(board.rows) == 1 else f"{len(board.rows)} runs"
-        return Verdict(Exit.OK, f"{runs}{below}{where}")
+        return CommandResult(Exit.OK, f"{runs}{below}{where}")
 
 
 def _check_eval_results(args: Namespace) -> None:

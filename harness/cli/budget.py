@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.cli.exits import Exit, Verdict
+from harness.cli.exits import CommandResult, Exit
 from harness.run.plan import Plan
 
 if TYPE_CHECKING:
@@ -46,24 +46,26 @@ class FailureBudget:
             raise ArgumentTypeError(f"expected a count or a percentage, got {text!r}") from None
 
 
-def completeness(results: Results, folder: Path | None, budget: FailureBudget) -> Verdict:
+def completeness(results: Results, folder: Path | None, budget: FailureBudget) -> CommandResult:
     """Judge a finished run by its items without a record and its failures."""
     where = f"{results.n} items" + (f" in {folder}" if folder else "")
     if results.missing:
-        return Verdict(Exit.INCOMPLETE, f"{results.missing} of {where} have no record")
+        return CommandResult(Exit.INCOMPLETE, f"{results.missing} of {where} have no record")
     if not budget.allows(results.failed, results.n):
-        return Verdict(
+        return CommandResult(
             Exit.INCOMPLETE,
             f"{results.failed} of {where} failed, more than --max-failures {budget};"
             " the same command tries them again",
         )
     accepted = f" ({results.failed} failed, within the budget)" if results.failed else ""
-    return Verdict(Exit.OK, f"{where} done{accepted}")
+    return CommandResult(Exit.OK, f"{where} done{accepted}")
 
 
-def without_unavailable(plan: Plan, verdict: Verdict) -> Verdict:
+def without_unavailable(plan: Plan, result: CommandResult) -> CommandResult:
     """Judge a run by the tasks that could not be asked at all: it is then not complete."""
-    if verdict.code is not Exit.OK or not plan.unavailable:
-        return verdict
+    if result.code is not Exit.OK or not plan.unavailable:
+        return result
     names = ", ".join(plan.unavailable)
-    return Verdict(Exit.INCOMPLETE, f"{verdict.reason}, without {names}, which cannot be asked")
+    return CommandResult(
+        Exit.INCOMPLETE, f"{result.reason}, without {names}, which cannot be asked"
+    )

@@ -11,7 +11,7 @@ from argparse import ArgumentParser, Namespace
 from collections.abc import Sequence
 from typing import Protocol
 
-from harness.cli.exits import Verdict
+from harness.cli.exits import CommandResult
 from harness.plugins import discover
 
 ENTRY_POINT_GROUP = "videor1.commands"
@@ -26,7 +26,7 @@ class Command(Protocol):
     def configure(self, parser: ArgumentParser) -> None:
         """Declare flags; defaults come from the frozen config types alone."""
 
-    def run(self, args: Namespace) -> Verdict:
+    def run(self, args: Namespace) -> CommandResult:
         """Do the work, print results to stdout, and say how it ended."""
 
 
@@ -35,7 +35,7 @@ def installed() -> dict[str, Command]:
     return {name: point.load()() for name, point in sorted(discover(ENTRY_POINT_GROUP).items())}
 
 
-def run(command: Command, words: Sequence[str]) -> Verdict:
+def run(command: Command, words: Sequence[str]) -> CommandResult:
     """Run a command on words as a shell would pass them, from another command."""
     parser = ArgumentParser(allow_abbrev=False)
     command.configure(parser)

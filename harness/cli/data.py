@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.cli.exits import Exit, Verdict
+from harness.cli.exits import CommandResult, Exit
 from harness.cli.flags import add_data_flag, default_workers, task_list
 from harness.errors import UsageError
 from harness.task import registry
@@ -60,10 +60,10 @@ class Data:
         fetch.add_argument("--endpoint", metavar="URL", help=SUPPRESS)
         fetch.set_defaults(action=_fetch)
 
-    def run(self, args: Namespace) -> Verdict:
+    def run(self, args: Namespace) -> CommandResult:
         """Do the chosen action."""
-        verdict: Verdict = args.action(args)
-        return verdict
+        result: CommandResult = args.action(args)
+        return result
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,7 +85,7 @@ class Checked:
         return [gap for gap in self.gaps if not gap.usable]
 
 
-def _check(args: Namespace) -> Verdict:
+def _check(args: Namespace) -> CommandResult:
     from rich.console import Console
 
     selections = args.tasks or _present(args.data)
@@ -93,7 +93,7 @@ def _check(args: Namespace) -> Verdict:
     return _show(console, [_checked(selection, args.data, args.decode) for selection in selections])
 
 
-def _fetch(args: Namespace) -> Verdict:
+def _fetch(args: Namespace) -> CommandResult:
     from rich.console import Console
 
     from harness.data.fetch import fetch
@@ -167,7 +167,7 @@ def _decoded(selection: str, samples: Sequence[Sample]) -> list[Gap]:
         return find_damage(samples, jobs, pool, lambda: progress.advance(bar))
 
 
-def _show(console: Console, checks: Sequence[Checked]) -> Verdict:
+def _show(console: Console, checks: Sequence[Checked]) -> CommandResult:
     """Print the table and the gaps, and judge."""
     from rich import box
     from rich.table import Table
@@ -186,10 +186,10 @@ def _show(console: Console, checks: Sequence[Checked]) -> Verdict:
         lines = [line for gap in check.gaps for line in gap.lines()]
         for line in [check.selection, *lines] if lines else []:
             console.print(line, soft_wrap=True, markup=False, highlight=False)
-    return _verdict(checks)
+    return _judge_checks(checks)
 
 
-def _verdict(checks: Sequence[Checked]) -> Verdict:
+def _judge_checks(checks: Sequence[Checked]) -> CommandResult:
     incomplete = {
         check.selection: sum(len(gap.media) for gap in check.unusable)
         for check in checks
@@ -197,6 +197,6 @@ def _verdict(checks: Sequence[Checked]) -> Verdict:
     }
     if incomplete:
         counts = ", ".join(f"{name} {number}" for name, number in incomplete.items())
-        return Verdict(Exit.INCOMPLETE, f"media are missing or damaged: {counts}")
+        return CommandResult(Exit.INCOMPLETE, f"media are missing or damaged: {counts}")
     items = sum(len(check.samples) for check in checks)
-    return Verdict(Exit.OK, f"everything is there for {items:,} items")
+    return CommandResult(Exit.OK, f"everything is there for {items:,} items")

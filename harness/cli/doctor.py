@@ -21,7 +21,7 @@ from importlib.metadata import PackageNotFoundError, requires, version
 from importlib.util import find_spec
 from pathlib import Path
 
-from harness.cli.exits import Exit, Verdict
+from harness.cli.exits import CommandResult, Exit
 from harness.cli.flags import add_data_flag
 from harness.errors import MediaError, UsageError
 from harness.task import registry
@@ -57,7 +57,7 @@ class Doctor:
         """Declare where to look for data."""
         add_data_flag(parser)
 
-    def run(self, args: Namespace) -> Verdict:
+    def run(self, args: Namespace) -> CommandResult:
         """Print the findings area by area."""
         from rich.console import Console
         from rich.table import Table
@@ -77,8 +77,8 @@ class Doctor:
         Console().print(table)
         broken = [finding.name for finding in found if finding.broken]
         if broken:
-            return Verdict(Exit.INCOMPLETE, f"cannot evaluate like this: {', '.join(broken)}")
-        return Verdict(Exit.OK, "the core works")
+            return CommandResult(Exit.INCOMPLETE, f"cannot evaluate like this: {', '.join(broken)}")
+        return CommandResult(Exit.OK, "the core works")
 
 
 def examine(data: Path) -> Iterator[Finding]:

@@ -8,7 +8,7 @@ from dataclasses import asdict
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from harness.cli.exits import Exit, Verdict
+from harness.cli.exits import CommandResult, Exit
 from harness.run.media_check import require_media
 from harness.run.plan import Plan
 from harness.schema import Failure
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 _PROBES_PER_TASK = 2
 
 
-def print_dry_run(console: Console, job: EvalJob, args: Namespace) -> Verdict:
+def print_dry_run(console: Console, job: EvalJob, args: Namespace) -> CommandResult:
     """Print the plan; missing media raise `UsageError`, as they would stop the run."""
     console.print(f"[bold]checkpoint[/bold] {job.engine.checkpoint}, backend {job.engine.backend}")
     console.print(f"[bold]run directory[/bold] {job.out}")
@@ -36,7 +36,7 @@ def print_dry_run(console: Console, job: EvalJob, args: Namespace) -> Verdict:
     for warning in require_media(job.plan):
         console.print(warning, style="yellow", markup=False)
     console.print(_decode_estimate(job.plan, args, job.engine.grid))
-    return Verdict(Exit.OK, f"{len(job.plan.samples)} items are ready; nothing was run")
+    return CommandResult(Exit.OK, f"{len(job.plan.samples)} items are ready; nothing was run")
 
 
 def _lines(fields: Mapping[str, Any], prefix: str = "") -> Iterator[str]:

@@ -20,7 +20,7 @@ from harness.backends.select import (
 )
 from harness.cli.budget import FailureBudget, completeness, without_unavailable
 from harness.cli.eval_flags import DEFAULT_RUNS, engine_flags, protocol_flags, run_flags
-from harness.cli.exits import Exit, Verdict
+from harness.cli.exits import CommandResult, Exit
 from harness.cli.flags import add_data_flag, add_judge_flags, judge_choice, task_list
 from harness.run.plan import (
     Choices,
@@ -61,7 +61,7 @@ class Eval:
         engine_flags(parser)
         run_flags(parser)
 
-    def run(self, args: Namespace) -> Verdict:
+    def run(self, args: Namespace) -> CommandResult:
         """Evaluate, or with ``--dry-run`` only say what would be done."""
         from rich.console import Console
 
@@ -111,7 +111,7 @@ def _job(args: Namespace) -> EvalJob:
     return EvalJob(plan, engine, out)
 
 
-def _evaluate(job: EvalJob, args: Namespace, console: Console) -> Verdict:
+def _evaluate(job: EvalJob, args: Namespace, console: Console) -> CommandResult:
     from harness.run.manifest import make_manifest
     from harness.run.media_check import require_media
     from harness.run.store import RunWriter
@@ -131,7 +131,7 @@ def _evaluate(job: EvalJob, args: Namespace, console: Console) -> Verdict:
         try:
             timing = _run(job, run, args, console)
         except KeyboardInterrupt:
-            return Verdict(
+            return CommandResult(
                 Exit.INTERRUPTED,
                 f"{len(run.finished())} of {len(job.plan.samples)} items are kept in {job.out};"
                 " run the same command again to go on",
@@ -198,7 +198,7 @@ def _pool(args: Namespace) -> DecodePool:
 
 def _conclude(
     job: EvalJob, run: RunWriter, timing: Timing | None, budget: FailureBudget
-) -> Verdict:
+) -> CommandResult:
     """Write the summary, print the tables and judge completeness."""
     from rich.console import Console
 

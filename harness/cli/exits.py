@@ -23,7 +23,7 @@ class Exit(IntEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class CommandResult:
     """What a command came to: its exit code and why."""
 
     code: Exit

@@ -6,7 +6,7 @@ from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.cli.exits import Exit, Verdict
+from harness.cli.exits import CommandResult, Exit
 from harness.errors import UsageError
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ class Gate:
             "--summary", type=Path, metavar="FILE", help="append Markdown, e.g. a step summary"
         )
 
-    def run(self, args: Namespace) -> Verdict:
+    def run(self, args: Namespace) -> CommandResult:
         """Judge, print, write the files asked for."""
         from rich.console import Console
 
@@ -67,7 +67,7 @@ class Gate:
         reason = verdict_sentence(gate)
         print_gate(Console(), gate)
         _write(args, gate, reason)
-        return Verdict(_exit(gate), reason)
+        return CommandResult(_exit(gate), reason)
 
 
 def margin(text: str) -> float:

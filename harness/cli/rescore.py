@@ -6,7 +6,7 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
 from harness.cli.budget import FailureBudget, completeness
-from harness.cli.exits import Verdict
+from harness.cli.exits import CommandResult
 from harness.cli.flags import add_data_flag, add_judge_flags, count, judge_choice
 
 DEFAULT_SHOWN = 3
@@ -47,7 +47,7 @@ class Rescore:
             help="items without text accepted (default: 0)",
         )
 
-    def run(self, args: Namespace) -> Verdict:
+    def run(self, args: Namespace) -> CommandResult:
         """Score again, write the second score file and the page, print what changed."""
         from rich.console import Console
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.cli.budget import FailureBudget, completeness
-from harness.cli.exits import Verdict
+from harness.cli.exits import CommandResult
 from harness.cli.flags import add_data_flag, add_judge_flags, judge_choice
 from harness.errors import DatasetError, UsageError
 from harness.run.plan import (
@@ -58,7 +58,7 @@ class ScoreCommand:
         )
         parser.add_argument("--out", type=Path, metavar="RUNDIR", help="also keep it as a run")
 
-    def run(self, args: Namespace) -> Verdict:
+    def run(self, args: Namespace) -> CommandResult:
         """Score every response and print the task's table."""
         from rich.console import Console
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
 
-from harness.cli.exits import Exit, Verdict
+from harness.cli.exits import CommandResult, Exit
 from harness.task import registry
 
 
@@ -16,7 +16,7 @@ class Tasks:
     def configure(self, parser: ArgumentParser) -> None:
         """Declare nothing; the list has no options."""
 
-    def run(self, args: Namespace) -> Verdict:
+    def run(self, args: Namespace) -> CommandResult:
         """Print a few lines per task."""
         from rich.console import Console
 
@@ -30,4 +30,4 @@ class Tasks:
                 console.print(f"  {line}", soft_wrap=True, highlight=False)
         for prefix, point in sorted(registry.bridges().items()):
             console.print(f"[bold]{prefix}:NAME[/bold]  {point.load().title}", highlight=False)
-        return Verdict(Exit.OK, f"{len(names)} tasks are installed")
+        return CommandResult(Exit.OK, f"{len(names)} tasks are installed")

@@ -19,7 +19,7 @@ from harness.backends.select import (
 from harness.cli.board import Board
 from harness.cli.commands import Command, run
 from harness.cli.evaluate import Eval
-from harness.cli.exits import Exit, Verdict
+from harness.cli.exits import CommandResult, Exit
 from harness.cli.gate import Gate
 from harness.files import write_folder
 from harness.schema import Variant
@@ -54,7 +54,7 @@ class Demo:
         )
         parser.add_argument("--backend", choices=BACKENDS, default=EngineChoice().backend)
 
-    def run(self, args: Namespace) -> Verdict:
+    def run(self, args: Namespace) -> CommandResult:
         """Draw what is not there yet, then run the commands that a user would type."""
         from rich.console import Console
 
@@ -85,7 +85,7 @@ class Demo:
         return _do(Gate(), "gate", [str(BASELINE), str(whole), "--policy", policy])
 
 
-def _do(command: Command, name: str, words: Sequence[str]) -> Verdict:
+def _do(command: Command, name: str, words: Sequence[str]) -> CommandResult:
     """Say what is run, and run it."""
     from rich.console import Console
 

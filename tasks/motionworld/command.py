@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.cli.exits import Exit, Verdict
+from harness.cli.exits import CommandResult, Exit
 from harness.errors import UsageError
 from harness.files import write_folder
 
@@ -68,7 +68,7 @@ class World:
             help="clips and rows only: needs neither PyTorch nor transformers",
         )
 
-    def run(self, args: Namespace) -> Verdict:
+    def run(self, args: Namespace) -> CommandResult:
         """Write the world beside its place and move it there whole."""
         from tasks.motionworld.folder import write_world
         from tasks.motionworld.splits import SPLITS
@@ -85,7 +85,7 @@ class World:
             write_world(folder, args.seed, aspects, self._splits or SPLITS)
 
         write_folder(args.out, write)
-        return Verdict(Exit.OK, f"the world is in {args.out}")
+        return CommandResult(Exit.OK, f"the world is in {args.out}")
 
 
 def _chosen(text: str) -> tuple[str, ...]:

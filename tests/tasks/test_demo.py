@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from harness.cli.commands import run
-from harness.cli.exits import Exit, Verdict
+from harness.cli.exits import CommandResult, Exit
 from harness.run.store import read_records
 from tasks.demo import command
 from tasks.demo.command import PROBES, Demo
@@ -27,9 +27,9 @@ def test_an_evaluation_that_fails_is_how_the_demo_ends(tmp_path, monkeypatch, ba
     """Whichever of the four it is, nothing after it hides it."""
     done: list[str] = []
 
-    def do(each: object, name: str, words: object) -> Verdict:
+    def do(each: object, name: str, words: object) -> CommandResult:
         done.append(name)
-        return Verdict(Exit.INCOMPLETE if len(done) == bad else Exit.OK, "")
+        return CommandResult(Exit.INCOMPLETE if len(done) == bad else Exit.OK, "")
 
     (tmp_path / "data").mkdir()
     monkeypatch.setattr(command, "_do", do)

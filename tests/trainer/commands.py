@@ -7,7 +7,7 @@ from pathlib import Path
 
 from harness.cli import commands
 from harness.cli.commands import Command
-from harness.cli.exits import Exit, Verdict
+from harness.cli.exits import CommandResult, Exit
 from harness.errors import UsageError
 
 LAYERS, HIDDEN, INTERMEDIATE, VOCABULARY = 2, 8, 16, 50
@@ -33,12 +33,12 @@ CONFIG = {
 VIDEO_PROCESSOR = {"patch_size": 14, "merge_size": 2, "temporal_patch_size": 2}
 
 
-def run(command: Command, *argv: str | Path) -> Verdict:
+def run(command: Command, *argv: str | Path) -> CommandResult:
     """Run one command; a usage error becomes its verdict."""
     try:
         return commands.run(command, [str(word) for word in argv])
     except UsageError as error:
-        return Verdict(Exit.USAGE, str(error))
+        return CommandResult(Exit.USAGE, str(error))
 
 
 def write_checkpoint(folder: Path, *, config: object = None, video: bool = True) -> Path:

@@ -20,7 +20,7 @@ from harness.backends.select import (
     choose,
 )
 from harness.cli.budget import FailureBudget
-from harness.cli.exits import Exit, Verdict
+from harness.cli.exits import CommandResult, Exit
 from harness.cli.flags import count, default_workers
 from harness.errors import UsageError
 from trainer.config.choices import (
@@ -81,14 +81,14 @@ class Annotate:
         )
         _engine_flags(parser)
 
-    def run(self, args: Namespace) -> Verdict:
+    def run(self, args: Namespace) -> CommandResult:
         """Annotate, and write what is worth keeping."""
         from rich.console import Console
 
         return annotate_rows(args, Console(stderr=True), choose(args.checkpoint, _choice(args)))
 
 
-def annotate_rows(args: Namespace, console: Console, engine: Engine) -> Verdict:
+def annotate_rows(args: Namespace, console: Console, engine: Engine) -> CommandResult:
     """Answer what is still open with `engine`, then write the kept rows and count them."""
     from harness.run.manifest import make_manifest
     from harness.run.store import RunWriter
@@ -120,7 +120,7 @@ def annotate_rows(args: Namespace, console: Console, engine: Engine) -> Verdict:
         try:
             _answer(plan, engine, run, args, console)
         except KeyboardInterrupt:
-            return Verdict(
+            return CommandResult(
                 Exit.INTERRUPTED,
                 f"{len(run.finished())} of {len(rows)} rows are kept in {run.folder};"
                 " run the same command again to go on",
@@ -162,7 +162,7 @@ def _answer(plan: Plan, engine: Engine, run: RunWriter, args: Namespace, console
         backend.close()
 
 
-def _conclude(args: Namespace, rows: Sequence[TrainingRow], run: RunWriter) -> Verdict:
+def _conclude(args: Namespace, rows: Sequence[TrainingRow], run: RunWriter) -> CommandResult:
     """Write the kept rows, print the share kept per problem type, and judge completeness."""
     from rich.console import Console
 
@@ -179,12 +179,12 @@ def _conclude(args: Namespace, rows: Sequence[TrainingRow], run: RunWriter) -> V
     print_failures(console, run.records.values())
     kept, failed = (sum(getattr(c, name) for c in counts.values()) for name in ("kept", "failed"))
     if not args.max_failures.allows(failed, len(rows)):
-        return Verdict(
+        return CommandResult(
             Exit.INCOMPLETE,
             f"{failed} of {len(rows)} rows failed, more than --max-failures {args.max_failures};"
             f" the same command tries them again; {kept} kept rows are in {args.out}",
         )
-    return Verdict(Exit.OK, f"{kept} of {len(rows)} rows kept in {args.out}")
+    return CommandResult(Exit.OK, f"{kept} of {len(rows)} rows kept in {args.out}")
 
 
 def _print_tally(console: Console, counts: Mapping[Kind, Tally]) -> None:

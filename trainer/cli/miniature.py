@@ -7,7 +7,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.cli.exits import Exit, Verdict
+from harness.cli.exits import CommandResult, Exit
 from harness.cli.flags import count
 from harness.errors import UsageError, missing_extra
 
@@ -57,7 +57,7 @@ class Miniature:
         )
         parser.add_argument("--dry-run", action="store_true", help="print the commands, run none")
 
-    def run(self, args: Namespace) -> Verdict:
+    def run(self, args: Namespace) -> CommandResult:
         """Run what is not done yet, then write and print the result."""
         from rich.console import Console
 
@@ -82,7 +82,7 @@ class Miniature:
                 prepare(experiment, console.print)
                 _run(experiment, schedule, console)
             except KeyboardInterrupt:
-                return Verdict(
+                return CommandResult(
                     Exit.INTERRUPTED,
                     f"what is in {experiment.out} is kept; run the same command to go on",
                 )
@@ -90,7 +90,9 @@ class Miniature:
                 console.print(f"{name}: {reason}", style="red", markup=False, soft_wrap=True)
             if schedule.failed:
                 names = ", ".join(schedule.failed)
-                return Verdict(Exit.INCOMPLETE, f"{names} failed; run the same command to go on")
+                return CommandResult(
+                    Exit.INCOMPLETE, f"{names} failed; run the same command to go on"
+                )
             return _conclude(experiment)
 
 
@@ -123,13 +125,13 @@ def _arms(names: str | None) -> tuple[Arm, ...]:
     return arms
 
 
-def _dry_run(experiment: Experiment) -> Verdict:
+def _dry_run(experiment: Experiment) -> CommandResult:
     from rich.console import Console
 
     stages = experiment.stages()
     for stage in stages:
         Console().print(str(stage), markup=False, highlight=False, soft_wrap=True)
-    return Verdict(Exit.OK, f"{len(stages)} commands; nothing was run")
+    return CommandResult(Exit.OK, f"{len(stages)} commands; nothing was run")
 
 
 def _run(experiment: Experiment, schedule: Schedule, console: Console) -> None:
@@ -158,7 +160,7 @@ def _run(experiment: Experiment, schedule: Schedule, console: Console) -> None:
             schedule.run(experiment.stages(), show)
 
 
-def _conclude(experiment: Experiment) -> Verdict:
+def _conclude(experiment: Experiment) -> CommandResult:
     """Write and print the tables, and say what they say of the paper's claims."""
     from rich.console import Console
 
@@ -178,4 +180,4 @@ def _conclude(experiment: Experiment) -> Verdict:
     console = Console()
     print_board(console if console.is_terminal else Console(width=WIDTH), grids(outcome))
     written = ", ".join(file.name for file in files)
-    return Verdict(Exit.OK, f"{summary(judge(outcome))}; {written} in {experiment.out}")
+    return CommandResult(Exit.OK, f"{summary(judge(outcome))}; {written} in {experiment.out}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from argparse import ArgumentParser, Namespace, _SubParsersAction
 from pathlib import Path
 
-from harness.cli.exits import Exit, Verdict
+from harness.cli.exits import CommandResult, Exit
 from harness.cli.flags import count
 
 
@@ -35,16 +35,16 @@ def add_looking(actions: _SubParsersAction[ArgumentParser]) -> None:
     timeline.set_defaults(action=_timeline)
 
 
-def _show(args: Namespace) -> Verdict:
+def _show(args: Namespace) -> CommandResult:
     from rich.console import Console
 
     from trainer.runs.completions_view import print_completions
 
     shown = print_completions(Console(), args.run, step=args.step, row_id=args.id, limit=args.limit)
-    return Verdict(Exit.OK, shown)
+    return CommandResult(Exit.OK, shown)
 
 
-def _timeline(args: Namespace) -> Verdict:
+def _timeline(args: Namespace) -> CommandResult:
     from rich.console import Console
 
     from trainer.runs.folder import MANIFEST
@@ -64,4 +64,4 @@ def _timeline(args: Namespace) -> Verdict:
     if args.out:
         plot(timelines, args.out)
     where = f", drawn in {args.out}" if args.out else ""
-    return Verdict(Exit.OK, f"{len(timelines)} timelines{where}")
+    return CommandResult(Exit.OK, f"{len(timelines)} timelines{where}")

@@ -14,7 +14,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.cli.exits import Exit, Verdict
+from harness.cli.exits import CommandResult, Exit
 from harness.cli.flags import count
 from harness.errors import UsageError, missing_extra
 from trainer.cli.job import Job
@@ -48,10 +48,10 @@ class Train:
             sub.set_defaults(action=_train, algorithm=algorithm)
         add_looking(actions)
 
-    def run(self, args: Namespace) -> Verdict:
+    def run(self, args: Namespace) -> CommandResult:
         """Do the chosen action."""
-        verdict: Verdict = args.action(args)
-        return verdict
+        result: CommandResult = args.action(args)
+        return result
 
 
 def _recipe_flags(parser: ArgumentParser) -> None:
@@ -83,7 +83,7 @@ def _recipe_flags(parser: ArgumentParser) -> None:
     )
 
 
-def _train(args: Namespace) -> Verdict:
+def _train(args: Namespace) -> CommandResult:
     from rich.console import Console
 
     job = _job(args)
@@ -117,7 +117,7 @@ def _job(args: Namespace) -> Job:
     return Job(algorithm=algorithm, recipe=recipe, out=out, place=place)
 
 
-def _dry_run(job: Job, console: Console) -> Verdict:
+def _dry_run(job: Job, console: Console) -> CommandResult:
     """Check rows, checkpoint and folder, and print what an update will cost."""
     from trainer.cli.dryrun import print_estimate
     from trainer.config.recipe import require_enough_rows
@@ -136,10 +136,12 @@ def _dry_run(job: Job, console: Console) -> Verdict:
     rows = report.require(job.recipe.data.on_bad_row)
     require_enough_rows(job.recipe, len(rows), job.place.processes)
     print_estimate(console, job, rows, shape)
-    return Verdict(Exit.OK, f"{len(rows):,} rows and the recipe are sound; nothing was trained")
+    return CommandResult(
+        Exit.OK, f"{len(rows):,} rows and the recipe are sound; nothing was trained"
+    )
 
 
-def _run(job: Job, console: Console) -> Verdict:
+def _run(job: Job, console: Console) -> CommandResult:
     """Claim the folder and train in it, or find that the run was stopped."""
     from harness.files import locked
     from harness.models.checkpoint import full_checkpoint
@@ -158,7 +160,7 @@ def _run(job: Job, console: Console) -> Verdict:
         return _go_on(job, console, checkpoint.frame_grid)
 
 
-def _go_on(job: Job, console: Console, grid: int) -> Verdict:
+def _go_on(job: Job, console: Console, grid: int) -> CommandResult:
     """Train from where the run is."""
     from trainer.runs.folder import STOP
 
@@ -174,7 +176,7 @@ def _go_on(job: Job, console: Console, grid: int) -> Verdict:
                 callbacks = [shown, progress.StopFile(stop)]
                 algorithm.train(job.recipe, job.out, rows=rows, callbacks=callbacks)
         except KeyboardInterrupt:
-            return Verdict(
+            return CommandResult(
                 Exit.INTERRUPTED,
                 f"what is saved in {job.out} is kept; run the same command again to go on",
             )
@@ -228,7 +230,7 @@ def _check(job: Job, grid: int, console: Console) -> RowReport:
         )
 
 
-def _concluded(job: Job) -> Verdict:
+def _concluded(job: Job) -> CommandResult:
     """Say why the run ended, where its result is, and what can be done with it."""
     from trainer.config.recipe import SFTRecipe
     from trainer.runs.checkpoints import newest_checkpoint
@@ -237,9 +239,9 @@ def _concluded(job: Job) -> Verdict:
     out = job.out
     if (out / STOP).exists():
         reason = json.loads((out / STOP).read_text(encoding="utf-8"))["reason"]
-        return Verdict(
+        return CommandResult(
             Exit.REGRESSION, f"stopped by `videor1 watch`: {reason}; remove {out / STOP} to go on"
         )
     answers = "" if isinstance(job.recipe, SFTRecipe) else f"; answers: videor1 train show {out}"
     newest = newest_checkpoint(out)
-    return Verdict(Exit.OK, f"trained; evaluate it: videor1 eval {newest}{answers}")
+    return CommandResult(Exit.OK, f"trained; evaluate it: videor1 eval {newest}{answers}")

@@ -7,7 +7,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.cli.exits import Exit, Verdict
+from harness.cli.exits import CommandResult, Exit
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -42,7 +42,7 @@ class Watch:
             "--once", action="store_true", help="evaluate what is there and do not wait for more"
         )
 
-    def run(self, args: Namespace) -> Verdict:
+    def run(self, args: Namespace) -> CommandResult:
         """Watch until the training is over; the last look's verdict is the exit code."""
         from rich.console import Console
 
@@ -72,7 +72,7 @@ class Watch:
             try:
                 watcher.watch(once=args.once)
             except KeyboardInterrupt:
-                return Verdict(
+                return CommandResult(
                     Exit.INTERRUPTED, f"what is in {out} is kept; run the same command to go on"
                 )
             return _conclude(console, out, args.run, watcher)
@@ -94,7 +94,7 @@ def _show(console: Console, out: Path, run: Path, look: Look) -> None:
         plot([timeline], out / _PLOT)
 
 
-def _conclude(console: Console, out: Path, run: Path, watcher: Watcher) -> Verdict:
+def _conclude(console: Console, out: Path, run: Path, watcher: Watcher) -> CommandResult:
     from harness.gate.verdict import Judgement
     from trainer.runs.checkpoints import unfinished_checkpoints
     from trainer.runs.folder import STOP
@@ -109,11 +109,13 @@ def _conclude(console: Console, out: Path, run: Path, watcher: Watcher) -> Verdi
     judged = [look for look in looks if look.judgement]
     if watcher.interrupted:
         newest = f"step {judged[-1].step} {judged[-1].judgement}; " if judged else ""
-        return Verdict(Exit.INCOMPLETE, f"{_interruption(run)}; {newest}{where}")
+        return CommandResult(Exit.INCOMPLETE, f"{_interruption(run)}; {newest}{where}")
     if watcher.failures:
-        return Verdict(Exit.INCOMPLETE, f"{len(watcher.failures)} could not be evaluated; {where}")
+        return CommandResult(
+            Exit.INCOMPLETE, f"{len(watcher.failures)} could not be evaluated; {where}"
+        )
     if not judged:
-        return Verdict(Exit.OK, f"{where}, none judged yet")
+        return CommandResult(Exit.OK, f"{where}, none judged yet")
     worse = [look for look in judged if look.judgement == Judgement.REGRESSION]
     last = worse[0] if worse and (run / STOP).exists() else judged[-1]
     code = {
@@ -122,7 +124,7 @@ def _conclude(console: Console, out: Path, run: Path, watcher: Watcher) -> Verdi
         Judgement.INCONCLUSIVE: Exit.INCONCLUSIVE,
         Judgement.INCOMPLETE: Exit.INCOMPLETE,
     }[Judgement(str(last.judgement))]
-    return Verdict(code, f"step {last.step} {last.judgement}, {last.reason}; {where}")
+    return CommandResult(code, f"step {last.step} {last.judgement}, {last.reason}; {where}")
 
 
 def _interruption(run: Path) -> str:
