@@ -109,7 +109,7 @@ class Benchmark(ABC):
             return self.official_prompt(sample)
         raise UsageError(f"unknown template {template!r}; known: {', '.join(SUITES)}")
 
-    def with_judge(self, base_url: str, model: str) -> Scorer | None:
+    def with_llm_judge(self, base_url: str, model: str) -> Scorer | None:
         """Return the official rules helped by a judge model, None where rules suffice."""
         return None
 

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING
 
 from harness.errors import BackendError
 from harness.schema import Sample, Score
-from harness.scoring.rules import judged
+from harness.scoring.rules import binary_score
 from tasks.tempcompass_rules import (
     ANSWER,
     CAPTION_MATCHING,
@@ -99,7 +99,7 @@ class Judge:
             verdict = self.ask(prompt)
             correct = read_verdict(sample, verdict)
             if correct is not None:
-                return judged(correct, JUDGED + verdict)
+                return binary_score(correct, JUDGED + verdict)
         raise BackendError(
             f"{sample.id}: {self} gave no readable verdict in {ATTEMPTS} replies;"
             f" the last was {verdict!r:.80}"

@@ -42,7 +42,7 @@ from harness.scoring.answers import (
 from harness.scoring.prompts import lettered
 from harness.scoring.rules import (
     ScoreRule,
-    judged,
+    binary_score,
 )
 from harness.task.api import Questions
 from tasks import sources
@@ -145,7 +145,7 @@ def score_official(sample: Sample, text: str) -> Score:
     correct = any(reply.replace(".", "") in gold or gold in reply for reply in (f"({word}", word))
     letter = word.strip("().").upper()
     answer = letter if letter in letters(len(sample.options)) else None
-    return judged(None if answer is None and not correct else correct, answer)
+    return binary_score(None if answer is None and not correct else correct, answer)
 
 
 def _read_timed(data: Path, path: Path) -> Iterator[Sample]:

@@ -111,7 +111,7 @@ class TempCompass(Benchmark):
         """Return the rules alone, without a judge."""
         return score_official
 
-    def with_judge(self, base_url: str, model: str) -> Scorer:
+    def with_llm_judge(self, base_url: str, model: str) -> Scorer:
         """Return the official rules with a judge model behind an OpenAI-compatible URL."""
         return judged_scorer(Judge(base_url, model))
 

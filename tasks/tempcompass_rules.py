@@ -16,7 +16,7 @@ import re
 from collections.abc import Sequence
 
 from harness.schema import Outcome, Sample, Score
-from harness.scoring.rules import judged
+from harness.scoring.rules import binary_score
 
 MULTI_CHOICE = "multi-choice"
 YES_NO = "yes_no"
@@ -55,7 +55,7 @@ def score_official(sample: Sample, text: str) -> Score:
         said = read_yes_no(reply)
     else:
         said, gold = read_choice(reply), gold[0]
-    return judged(None if said is None else said == gold, said)
+    return binary_score(None if said is None else said == gold, said)
 
 
 def read_choice(reply: str) -> str | None:

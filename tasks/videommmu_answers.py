@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from harness.schema import Outcome, Sample, Score
 from harness.scoring.answers import letters
 from harness.scoring.prompts import lettered
-from harness.scoring.rules import judged
+from harness.scoring.rules import binary_score
 
 QUESTION_TYPE = "question_type"
 """Key of a sample's source: the published type; anything but `MULTIPLE_CHOICE` is asked openly."""
@@ -82,12 +82,12 @@ def score_official(sample: Sample, text: str) -> Score:
     if asked_with_options(sample):
         published = lettered(sample.options) if LETTERED in sample.source else sample.options
         letter = read_letter(text, published)
-        return judged(None if letter is None else letter == sample.answer, letter)
+        return binary_score(None if letter is None else letter == sample.answer, letter)
     values, gold = read_values(text), normalized(sample.answer)
     if values == [""]:
-        return judged(None, None)
+        return binary_score(None, None)
     credited = [value for value in values if agrees(value, gold)]
-    return judged(bool(credited), str((credited or values)[-1]).strip())
+    return binary_score(bool(credited), str((credited or values)[-1]).strip())
 
 
 def read_letter(text: str, options: Sequence[str]) -> str | None:

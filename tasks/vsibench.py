@@ -28,8 +28,8 @@ from harness.scoring.prompts import (
 )
 from harness.scoring.rules import (
     ScoreRule,
-    graded,
-    judged,
+    binary_score,
+    partial_score,
 )
 from harness.task.api import (
     Aggregation,
@@ -113,11 +113,11 @@ def score_official(sample: Sample, text: str) -> Score:
     if sample.kind is Kind.REGRESSION:
         value = _bare_number(word)
         if value is None:
-            return judged(None, None)
-        return graded(mean_relative_accuracy(value, float(sample.answer)), word)
+            return binary_score(None, None)
+        return partial_score(mean_relative_accuracy(value, float(sample.answer)), word)
     known = {letter.lower(): letter for letter in letters(len(sample.options))}
     letter = known.get(word.lower())
-    return judged(None if letter is None else letter == sample.answer, letter)
+    return binary_score(None if letter is None else letter == sample.answer, letter)
 
 
 def _bare_number(text: str) -> float | None:

@@ -85,7 +85,7 @@ def write_folder(folder: Path, frames: int = 12) -> Path:
     return folder
 
 
-def fake_decode(media: Media, policy: FramePolicy, *, grid: int) -> Clip:
+def fake_decode(media: Media, policy: FramePolicy, *, patch_multiple: int) -> Clip:
     """Do what the name of the file says: hang, crash, raise, or answer with one 3 kB frame."""
     match media.path.stem.partition("-")[0]:
         case "hang":

@@ -52,7 +52,7 @@ class ToyTask:
     def prompt(self, sample: Sample, template: str) -> Prompt:
         return Prompt(text=sample.question)
 
-    def with_judge(self, base_url: str, model: str) -> None:
+    def with_llm_judge(self, base_url: str, model: str) -> None:
         return None
 
     def extra(self, run: Mapping[str, Sequence[Record]]) -> dict[str, float]:

@@ -38,7 +38,7 @@ ENCODED_CLIPS = 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ServerOptions:
+class ServerConfig:
     """What can be chosen about this engine; none of it belongs to the protocol."""
 
     concurrency: int = 16
@@ -56,12 +56,12 @@ class OpenAIBackend:
 
     name = "openai"
 
-    def __init__(self, model: ServedModel, options: ServerOptions | None = None) -> None:
+    def __init__(self, model: ServedModel, options: ServerConfig | None = None) -> None:
         try:
             import openai
         except ImportError as error:
             raise missing_extra("openai", "vllm") from error
-        self._options = options or ServerOptions()
+        self._options = options or ServerConfig()
         self._model = model
         self._sdk = openai
         self._client = openai.OpenAI(

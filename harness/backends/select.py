@@ -32,7 +32,7 @@ class EngineChoice:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Engine:
+class ResolvedEngine:
     """A resolved checkpoint with the engine that will run it."""
 
     backend: str
@@ -40,13 +40,13 @@ class Engine:
     """Short display name."""
     identity: Mapping[str, Any]
     """What tells this checkpoint from any other; stored in the manifest."""
-    grid: int
+    patch_multiple: int
     """Frame sides are multiples of it."""
     build: Callable[[], Backend]
     """Start the engine; raises `BackendError` when it cannot."""
 
 
-def choose(spec: str, choice: EngineChoice) -> Engine:
+def resolve_engine(spec: str, choice: EngineChoice) -> ResolvedEngine:
     """Resolve a checkpoint and pick the engine.
 
     Raises:
@@ -87,35 +87,35 @@ def _installed(backend: str) -> bool:
     return find_spec(backend) is not None and find_spec("torch") is not None
 
 
-def _fake(spec: str) -> Engine:
+def _fake(spec: str) -> ResolvedEngine:
     from harness.backends.fake import FakeBackend, first_option
 
-    return Engine(
+    return ResolvedEngine(
         backend="fake",
         checkpoint=spec,
         identity={"name": spec, "kind": "fake"},
-        grid=28,
+        patch_multiple=28,
         build=lambda: FakeBackend(first_option),
     )
 
 
-def _served(spec: str, choice: EngineChoice) -> Engine:
-    from harness.backends.openai import OpenAIBackend, ServerOptions
+def _served(spec: str, choice: EngineChoice) -> ResolvedEngine:
+    from harness.backends.openai import OpenAIBackend, ServerConfig
     from harness.models.server import served
 
     assert choice.base_url is not None
     url = choice.base_url
     model = served(url, spec)
-    return Engine(
+    return ResolvedEngine(
         backend="openai",
         checkpoint=model.name,
         identity=model.identity,
-        grid=choice.frame_grid,
-        build=lambda: OpenAIBackend(model, ServerOptions(video_as_images=choice.video_as_images)),
+        patch_multiple=choice.frame_grid,
+        build=lambda: OpenAIBackend(model, ServerConfig(video_as_images=choice.video_as_images)),
     )
 
 
-def _local(spec: str, backend: str, choice: EngineChoice) -> Engine:
+def _local(spec: str, backend: str, choice: EngineChoice) -> ResolvedEngine:
     from harness.models.checkpoint import resolve
 
     checkpoint = resolve(spec)
@@ -123,17 +123,17 @@ def _local(spec: str, backend: str, choice: EngineChoice) -> Engine:
     def build() -> Backend:
         if backend == "vllm":
             from harness.backends.vllm import VLLMBackend
-            from harness.backends.vllm_engine import EngineOptions
+            from harness.backends.vllm_engine import VLLMConfig
 
-            return VLLMBackend(checkpoint, EngineOptions(max_model_len=choice.max_model_len))
+            return VLLMBackend(checkpoint, VLLMConfig(max_model_len=choice.max_model_len))
         from harness.backends.transformers import TransformersBackend
 
         return TransformersBackend(checkpoint)
 
-    return Engine(
+    return ResolvedEngine(
         backend=backend,
         checkpoint=checkpoint.name,
         identity=checkpoint.identity,
-        grid=checkpoint.frame_grid,
+        patch_multiple=checkpoint.patch_multiple,
         build=build,
     )

@@ -25,7 +25,7 @@ _PAUSE_S = 0.05
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TransformersOptions:
+class TransformersConfig:
     """What can be chosen about this engine; none of it belongs to the protocol."""
 
     batch_size: int = 8
@@ -43,8 +43,8 @@ class TransformersBackend:
 
     name = "transformers"
 
-    def __init__(self, checkpoint: Checkpoint, options: TransformersOptions | None = None) -> None:
-        self._options = options or TransformersOptions()
+    def __init__(self, checkpoint: Checkpoint, options: TransformersConfig | None = None) -> None:
+        self._options = options or TransformersConfig()
         self._processor = chat.load_processor(checkpoint)
         self._media_options = chat.media_options(self._processor)
         model = _load_model(checkpoint, self._options)
@@ -179,7 +179,7 @@ def _batches(feed: Feed[Request], size: int) -> Iterator[list[Request]]:
             batch = []
 
 
-def _load_model(checkpoint: Checkpoint, options: TransformersOptions) -> Any:
+def _load_model(checkpoint: Checkpoint, options: TransformersConfig) -> Any:
     try:
         import torch
         import transformers

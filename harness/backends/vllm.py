@@ -20,7 +20,7 @@ from typing import Any
 from harness.backends import chat, lora
 from harness.backends.base import Answer, EngineStats
 from harness.backends.feed import Feed, failure
-from harness.backends.vllm_engine import EngineOptions, prepare_environment, start
+from harness.backends.vllm_engine import VLLMConfig, prepare_environment, start
 from harness.backends.vllm_stats import StepCounter, vision_seconds
 from harness.errors import BackendError
 from harness.models.checkpoint import Checkpoint
@@ -36,8 +36,8 @@ class VLLMBackend:
 
     name = "vllm"
 
-    def __init__(self, checkpoint: Checkpoint, options: EngineOptions | None = None) -> None:
-        options = options or EngineOptions()
+    def __init__(self, checkpoint: Checkpoint, options: VLLMConfig | None = None) -> None:
+        options = options or VLLMConfig()
         self._prepared = options.prepared
         self._steps = StepCounter()
         self._vision_s = self._prepare_s = self._idle_s = 0.0

@@ -17,7 +17,7 @@ _CPU_BLOCK = 32
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class EngineOptions:
+class VLLMConfig:
     """What can be chosen about this engine; none of it belongs to the protocol."""
 
     max_model_len: int = 16384
@@ -42,7 +42,7 @@ class EngineOptions:
     """Memory for keys and values on a CPU, unless ``VLLM_CPU_KVCACHE_SPACE`` says otherwise."""
 
 
-def start(checkpoint: Checkpoint, options: EngineOptions, processor: Any) -> Any:
+def start(checkpoint: Checkpoint, options: VLLMConfig, processor: Any) -> Any:
     """Start an engine in this process.
 
     Raises:
@@ -97,7 +97,7 @@ def _normalizes_alike(processor: Any) -> bool:
     return all(getattr(image, name, None) == getattr(video, name, None) for name in statistics)
 
 
-def prepare_environment(options: EngineOptions) -> None:
+def prepare_environment(options: VLLMConfig) -> None:
     """Quiet vLLM, keep it from reporting usage, and bound what it takes of a CPU machine."""
     level = os.environ.setdefault("VLLM_LOGGING_LEVEL", "ERROR")
     logging.getLogger("vllm").setLevel(level)  # holds before vLLM configures itself, on import
@@ -118,7 +118,7 @@ def _on_cpu() -> bool:
     return on_cpu
 
 
-def _context_length(checkpoint: Checkpoint, options: EngineOptions) -> int:
+def _context_length(checkpoint: Checkpoint, options: VLLMConfig) -> int:
     from transformers import AutoConfig
 
     config = AutoConfig.from_pretrained(checkpoint.path).get_text_config()

@@ -125,7 +125,7 @@ def _decoding() -> Finding:
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "clip.mp4"
             _write_clip(path)
-            clip = decode(Media(path=path), FramePolicy(max_frames=4), grid=28)
+            clip = decode(Media(path=path), FramePolicy(max_frames=4), patch_multiple=28)
     except (ImportError, MediaError, OSError, RuntimeError, ValueError) as error:
         return Finding("decoding", "test clip", f"{type(error).__name__}: {error}", broken=True)
     count, height, width, _ = clip.frames.shape

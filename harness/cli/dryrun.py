@@ -35,7 +35,7 @@ def print_dry_run(console: Console, job: EvalJob, args: Namespace) -> CommandRes
         console.print(f"  items: {len(planned.samples)}, videos: {len(media)}")
     for warning in require_media(job.plan):
         console.print(warning, style="yellow", markup=False)
-    console.print(_decode_estimate(job.plan, args, job.engine.grid))
+    console.print(_decode_estimate(job.plan, args, job.engine.patch_multiple))
     return CommandResult(Exit.OK, f"{len(job.plan.samples)} items are ready; nothing was run")
 
 
@@ -48,13 +48,17 @@ def _lines(fields: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
             yield f"{prefix}{name}: {value}"
 
 
-def _decode_estimate(plan: Plan, args: Namespace, grid: int) -> str:
+def _decode_estimate(plan: Plan, args: Namespace, patch_multiple: int) -> str:
     """Decode a few clips and scale their time up to all clips and down by the workers."""
     probes: list[DecodeJob] = []
     total = 0
     for planned in plan.tasks:
         clips = {sample.media: None for sample in planned.samples if sample.media}
-        jobs = list(dict.fromkeys(decode_job(media, planned.frames, grid=grid) for media in clips))
+        jobs = list(
+            dict.fromkeys(
+                decode_job(media, planned.frames, patch_multiple=patch_multiple) for media in clips
+            )
+        )
         total += len(jobs)
         probes += jobs[:: max(1, len(jobs) // _PROBES_PER_TASK)][:_PROBES_PER_TASK]
     if not probes:

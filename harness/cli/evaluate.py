@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.backends.select import (
-    Engine,
     EngineChoice,
-    choose,
+    ResolvedEngine,
+    resolve_engine,
 )
 from harness.cli.budget import FailureBudget, completeness, without_unavailable
 from harness.cli.eval_flags import DEFAULT_RUNS, engine_flags, protocol_flags, run_flags
@@ -81,7 +81,7 @@ class EvalJob:
     """Everything settled before the engine starts."""
 
     plan: Plan
-    engine: Engine
+    engine: ResolvedEngine
     out: Path
 
 
@@ -104,7 +104,7 @@ def _job(args: Namespace) -> EvalJob:
         frame_grid=args.frame_grid,
     )
     plan = make_plan(args.tasks, args.data, choices)
-    engine = choose(args.checkpoint, choice)
+    engine = resolve_engine(args.checkpoint, choice)
     out = args.out or DEFAULT_RUNS / "-".join(
         (engine.checkpoint.replace("/", "--"), choices.suite, choices.variant, plan.protocol_hash)
     )
@@ -147,7 +147,7 @@ def _run(job: EvalJob, run: RunWriter, args: Namespace, console: Console) -> Tim
 
     total = len(job.plan.samples)
     progress = RunProgress(console, total=total, done=len(run.finished()))
-    runner = Runner(job.plan, run, progress, grid=job.engine.grid)
+    runner = Runner(job.plan, run, progress, patch_multiple=job.engine.patch_multiple)
     if not runner.work:
         return None
     if len(runner.work) < total:
@@ -166,7 +166,7 @@ def _run(job: EvalJob, run: RunWriter, args: Namespace, console: Console) -> Tim
             backend.close()
 
 
-def _start(engine: Engine) -> Backend:
+def _start(engine: ResolvedEngine) -> Backend:
     """Build the engine with the garbage collector off, and keep what it made out of its sight.
 
     The imports leave a million objects that stay until the end; walking through them takes a tenth

@@ -34,7 +34,7 @@ ADAPTER_CONFIG = "adapter_config.json"
 ADAPTER_WEIGHTS = "adapter_model.safetensors"
 DOWNLOADED = ("*.json", "*.jinja", "*.txt", "*.model", "*.safetensors")
 
-DEFAULT_FRAME_GRID = 28
+DEFAULT_PATCH_MULTIPLE = 28
 HUB_ID = re.compile(r"(?P<repo>[\w.-]+/[\w.-]+)(@(?P<revision>[\w./-]+))?")
 
 Identity = Mapping[str, Any]
@@ -56,13 +56,13 @@ class Checkpoint:
     """SHA-256 per part; nested under ``base`` for the model below an adapter."""
 
     @property
-    def frame_grid(self) -> int:
+    def patch_multiple(self) -> int:
         """Multiple that frame sides must have; 28 where the processor does not say."""
         processor = _video_processor(self.path)
         patch, merge = processor.get("patch_size"), processor.get("merge_size")
         if isinstance(patch, int) and isinstance(merge, int):
             return patch * merge
-        return DEFAULT_FRAME_GRID
+        return DEFAULT_PATCH_MULTIPLE
 
     @property
     def lora_rank(self) -> int:

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from harness.errors import CheckpointError
 from harness.models.checkpoint import (
-    DEFAULT_FRAME_GRID,
+    DEFAULT_PATCH_MULTIPLE,
     Identity,
 )
 
@@ -29,7 +29,7 @@ class ServedModel:
     model: str
     """Model id in the server's own list."""
     identity: Identity
-    frame_grid: int = DEFAULT_FRAME_GRID
+    patch_multiple: int = DEFAULT_PATCH_MULTIPLE
 
 
 def served(base_url: str, model: str | None = None) -> ServedModel:

@@ -23,7 +23,7 @@ SHOWN = 10
 """Files listed before the rest is only counted."""
 
 _PROBED = FramePolicy(rule=FrameRule.LINSPACE, max_frames=8)
-_GRID = 28
+_PATCH_MULTIPLE = 28
 _DIFFERS = (
     "sound here, but decord, which Video-R1, lmms-eval and VLMEvalKit read with, shows other"
     " frames: their published numbers saw those"
@@ -95,7 +95,7 @@ def probe_jobs(samples: Iterable[Sample]) -> list[DecodeJob]:
     """Return one job per distinct medium on disk: eight frames, the first and last among them."""
     distinct = dict.fromkeys(media for sample in samples for media in sample.media)
     return [
-        DecodeJob(media=(media,), policy=_PROBED, grid=_GRID)
+        DecodeJob(media=(media,), policy=_PROBED, patch_multiple=_PATCH_MULTIPLE)
         for media in distinct
         if media.path.exists()
     ]

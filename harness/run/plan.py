@@ -161,7 +161,7 @@ def pick_scorer(task: Task, name: str, judge: JudgeChoice | None) -> Scorer:
             f"task {task.name!r} has no scorer {name!r}; it has: {', '.join(task.scorers)}"
         )
     task.scorers[name].require()
-    helped = judge and name == "official" and task.with_judge(judge.base_url, judge.model)
+    helped = judge and name == "official" and task.with_llm_judge(judge.base_url, judge.model)
     return helped or task.scorers[name]
 
 

@@ -46,8 +46,10 @@ Work = tuple[PlannedTask, Sample]
 class Runner:
     """Runs what a plan still lacks in a run directory."""
 
-    def __init__(self, plan: Plan, run: RunWriter, on_record: OnRecord, *, grid: int) -> None:
-        """Args: grid: frame sides are multiples of it, as the checkpoint's processor needs."""
+    def __init__(
+        self, plan: Plan, run: RunWriter, on_record: OnRecord, *, patch_multiple: int
+    ) -> None:
+        """Args: patch_multiple: what frame sides are multiples of (the processor needs it)."""
         self._run = run
         self._on_record = on_record
         self._recorder = Recorder()
@@ -63,7 +65,7 @@ class Runner:
         }
 
         self._job_of = {
-            sample_id: _job(planned, sample, grid)
+            sample_id: _job(planned, sample, patch_multiple)
             for sample_id, (planned, sample) in self.work.items()
         }
         self._open = Counter(self._job_of.values())
@@ -140,12 +142,12 @@ class Runner:
         self._recorder.put(write)
 
 
-def _job(planned: PlannedTask, sample: Sample, grid: int) -> DecodeJob | None:
+def _job(planned: PlannedTask, sample: Sample, patch_multiple: int) -> DecodeJob | None:
     """Return what has to be decoded for a sample; None: nothing."""
     policy = planned.frames
     if policy.order is Variant.BLIND or not sample.media:
         return None
-    return decode_job(sample.media, policy, grid=grid)
+    return decode_job(sample.media, policy, patch_multiple=patch_multiple)
 
 
 def make_record(

@@ -32,17 +32,17 @@ def score_video_r1(sample: Sample, text: str) -> Score:
     match sample.kind:
         case Kind.MULTIPLE_CHOICE:
             known = letters(len(sample.options)) or _ANY_LETTER
-            return judged(answer == sample.answer if answer in known else None, answer)
+            return binary_score(answer == sample.answer if answer in known else None, answer)
         case Kind.NUMERICAL:
-            return judged(numerical_match(answer, sample.answer), answer)
+            return binary_score(numerical_match(answer, sample.answer), answer)
         case Kind.REGRESSION:
             value = number(answer)
             if value is None:
-                return judged(None, answer)
+                return binary_score(None, answer)
             target = float(sample.answer.replace(",", ""))
-            return graded(mean_relative_accuracy_strict(value, target), answer)
+            return partial_score(mean_relative_accuracy_strict(value, target), answer)
         case Kind.OCR | Kind.FREE_FORM:  # the paper's evaluation gives these no credit at all
-            return judged(False, answer)
+            return binary_score(False, answer)
 
 
 def after_answer_tag(rule: ScoreRule) -> ScoreRule:
@@ -59,7 +59,7 @@ def after_answer_tag(rule: ScoreRule) -> ScoreRule:
     return score
 
 
-def judged(correct: bool | None, answer: str | None) -> Score:
+def binary_score(correct: bool | None, answer: str | None) -> Score:
     """Build a right-or-wrong score; None means that the rule found no answer (worth 0)."""
     if correct is None:
         return Score(value=0.0, outcome=Outcome.NO_ANSWER, answer=None)
@@ -67,7 +67,7 @@ def judged(correct: bool | None, answer: str | None) -> Score:
     return Score(value=float(correct), outcome=outcome, answer=answer)
 
 
-def graded(value: float, answer: str) -> Score:
+def partial_score(value: float, answer: str) -> Score:
     """Build a score between 0 and 1."""
     outcome = {0.0: Outcome.WRONG, 1.0: Outcome.CORRECT}.get(value, Outcome.PARTIAL)
     return Score(value=value, outcome=outcome, answer=answer)

@@ -109,7 +109,7 @@ class Task(TypingProtocol):
     def prompt(self, sample: Sample, template: str) -> Prompt:
         """Build the question text of the named template."""
 
-    def with_judge(self, base_url: str, model: str) -> Scorer | None:
+    def with_llm_judge(self, base_url: str, model: str) -> Scorer | None:
         """Return the official rules helped by a judge model, None where rules suffice."""
 
     def extra(self, run: Mapping[str, Sequence[Record]]) -> dict[str, float]:

@@ -37,14 +37,14 @@ class FrameCache:
     folder: Path
     max_bytes: int
 
-    def __call__(self, media: Media, policy: FramePolicy, *, grid: int) -> Clip:
+    def __call__(self, media: Media, policy: FramePolicy, *, patch_multiple: int) -> Clip:
         """Return the clip from the cache, or decode it and keep it."""
         began = time.perf_counter()
-        key = content_key(media, policy, grid=grid)
+        key = content_key(media, policy, patch_multiple=patch_multiple)
         clip = self._load(key)
         if clip is not None:
             return replace(clip, decode_s=time.perf_counter() - began, cached=True)
-        clip = decode(media, policy, grid=grid, key=key)
+        clip = decode(media, policy, patch_multiple=patch_multiple, key=key)
         self._store(clip)
         return clip
 

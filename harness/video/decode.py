@@ -27,7 +27,9 @@ from harness.video.sampling import (
 from harness.video.track import scan
 
 
-def decode(media: Media, policy: FramePolicy, *, grid: int, key: str | None = None) -> Clip:
+def decode(
+    media: Media, policy: FramePolicy, *, patch_multiple: int, key: str | None = None
+) -> Clip:
     """Decode the frames that `policy` takes from `media`, in the order they were filmed.
 
     The order and seed of `policy` are not looked at: see `harness.video.variants.arrange`.
@@ -35,7 +37,7 @@ def decode(media: Media, policy: FramePolicy, *, grid: int, key: str | None = No
     Args:
         media: A video, a folder of numbered images, or one image (a clip of one frame).
         policy: Which frames, and how many pixels each.
-        grid: What the sides of a frame are multiples of, in pixels.
+        patch_multiple: What the sides of a frame are multiples of, in pixels.
         key: The `content_key` of all this, where the caller has it.
 
     Returns:
@@ -46,14 +48,14 @@ def decode(media: Media, policy: FramePolicy, *, grid: int, key: str | None = No
     """
     began = time.perf_counter()
     try:
-        clip = _clip(_OPEN[media.kind](media), media, policy, grid)
+        clip = _clip(_OPEN[media.kind](media), media, policy, patch_multiple)
     except MediaError as error:
         raise MediaError(f"{media.path}: {error}") from error
-    key = key or content_key(media, policy, grid=grid)
+    key = key or content_key(media, policy, patch_multiple=patch_multiple)
     return dataclasses.replace(clip, key=key, decode_s=time.perf_counter() - began)
 
 
-def content_key(media: Media, policy: FramePolicy, *, grid: int) -> str:
+def content_key(media: Media, policy: FramePolicy, *, patch_multiple: int) -> str:
     """Hash what decides which pixels a clip has: the files' content, not their names, and the rule.
 
     Raises:
@@ -62,7 +64,7 @@ def content_key(media: Media, policy: FramePolicy, *, grid: int) -> str:
     choices = dataclasses.asdict(policy)
     del choices["order"], choices["seed"]
     hashed = hashlib.blake2b(digest_size=16)
-    described = [media.kind, media.start_s, media.end_s, media.fps, choices, grid]
+    described = [media.kind, media.start_s, media.end_s, media.fps, choices, patch_multiple]
     hashed.update(json.dumps(described, sort_keys=True).encode())
     try:
         for path in _numbered(media.path) if media.kind is MediaKind.FRAMES else (media.path,):
@@ -92,7 +94,7 @@ class _Source:
     """Yields frames, counted from 0, as `harness.video.reader.read` does."""
 
 
-def _clip(source: _Source, media: Media, policy: FramePolicy, grid: int) -> Clip:
+def _clip(source: _Source, media: Media, policy: FramePolicy, patch_multiple: int) -> Clip:
     total, first = len(source.times), source.first
     numbers = indices(
         policy,
@@ -106,7 +108,7 @@ def _clip(source: _Source, media: Media, policy: FramePolicy, grid: int) -> Clip
     start, _ = span(
         total=total, fps=source.fps, start_s=media.start_s, end_s=media.end_s, first=first
     )
-    frames = dict(_resized(source.read(frozenset(taken)), policy, grid))
+    frames = dict(_resized(source.read(frozenset(taken)), policy, patch_multiple))
     return Clip(
         key="",  # `decode` knows it
         kind=media.kind,
@@ -174,7 +176,7 @@ def _read_images(files: Sequence[Path], wanted: frozenset[int]) -> Iterator[tupl
 
 
 def _resized(
-    frames: Iterable[tuple[int, Frame]], policy: FramePolicy, grid: int
+    frames: Iterable[tuple[int, Frame]], policy: FramePolicy, patch_multiple: int
 ) -> Iterator[tuple[int, Frame]]:
     """Resize frames one by one as they come, so that few are held at source size."""
     for index, frame in frames:
@@ -184,7 +186,7 @@ def _resized(
             height,
             min_pixels=policy.min_pixels,
             max_pixels=policy.max_pixels,
-            grid=grid,
+            patch_multiple=patch_multiple,
         )
         yield index, resize(frame, size)
 

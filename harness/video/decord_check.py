@@ -30,14 +30,14 @@ class DecordDiffersError(MediaError):
     """The file is sound, but decord shows other frames of it."""
 
 
-def decode_and_compare(media: Media, policy: FramePolicy, *, grid: int) -> Clip:
+def decode_and_compare(media: Media, policy: FramePolicy, *, patch_multiple: int) -> Clip:
     """Decode as `decode` does, then ask decord for the same frames; a decoder for `DecodePool`.
 
     Raises:
         DecordDiffersError: decord cannot read the file, or shows another frame at some index.
         MediaError: As `decode`.
     """
-    clip = decode(media, policy, grid=grid)
+    clip = decode(media, policy, patch_multiple=patch_multiple)
     if media.kind is MediaKind.VIDEO:
         _compare(clip, media)
     return clip

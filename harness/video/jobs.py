@@ -15,7 +15,7 @@ class DecodeJob:
 
     media: tuple[Media, ...]
     policy: FramePolicy
-    grid: int
+    patch_multiple: int
     """What the sides of a frame are multiples of, in pixels."""
 
     @property
@@ -26,7 +26,7 @@ class DecodeJob:
         return frames * self.policy.max_pixels * 3
 
 
-def decode_job(media: tuple[Media, ...], policy: FramePolicy, *, grid: int) -> DecodeJob:
+def decode_job(media: tuple[Media, ...], policy: FramePolicy, *, patch_multiple: int) -> DecodeJob:
     """Return the job of a question, equal for all questions that show the same frames.
 
     One decoding serves every order of its frames, and a policy that takes videos whole does not
@@ -35,7 +35,7 @@ def decode_job(media: tuple[Media, ...], policy: FramePolicy, *, grid: int) -> D
     if policy.whole:
         media = tuple(replace(one, start_s=None, end_s=None) for one in media)
     policy = replace(policy, order=Variant.ORDERED, seed=0)
-    return DecodeJob(media=media, policy=policy, grid=grid)
+    return DecodeJob(media=media, policy=policy, patch_multiple=patch_multiple)
 
 
 def heaviest_first(jobs: Iterable[DecodeJob]) -> list[DecodeJob]:

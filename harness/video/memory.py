@@ -1,4 +1,4 @@
-"""The bound on memory for frames: jobs wait until there is room for theirs."""
+"""Bounds the memory for decoded frames: a job waits until its frames fit in the budget."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ import threading
 from harness.video.jobs import DecodeJob
 
 
-class Room:
-    """The bytes that jobs hold, and the waiting until there is room for another."""
+class MemoryBudget:
+    """The bytes that jobs hold; a job that does not fit waits until others are released."""
 
     def __init__(self, max_bytes: int) -> None:
         self._max_bytes = max_bytes
@@ -16,33 +16,34 @@ class Room:
         self._closed = False
         self._changed = threading.Condition()
         self.peak = 0
+        """The most bytes that were held at one time."""
 
     def reserve(self, job: DecodeJob) -> bool:
-        """Wait until the job fits, or nothing else is held; False when the room was closed."""
+        """Wait until `job.max_bytes` fit, or nothing else is held; False if closed meanwhile."""
         with self._changed:
             self._changed.wait_for(lambda: self._closed or self._fits(job.max_bytes))
             self._hold(job, job.max_bytes)
             return not self._closed
 
-    def shrink(self, job: DecodeJob, size: int) -> None:
-        """Put what a job really takes in the place of what was reserved for it."""
+    def resize(self, job: DecodeJob, size: int) -> None:
+        """Replace the bytes reserved for a job by `size`, the bytes that its frames take."""
         with self._changed:
             self._hold(job, size)
 
-    def give_back(self, job: DecodeJob) -> None:
-        """Forget a job; one that holds nothing is no error."""
+    def release(self, job: DecodeJob) -> None:
+        """Free the bytes of a job; does nothing for a job that holds none."""
         with self._changed:
             self._held.pop(job, None)
             self._changed.notify_all()
 
     def close(self) -> None:
-        """Let nobody wait any more."""
+        """Wake every thread that waits in `reserve`, which then returns False."""
         with self._changed:
             self._closed = True
             self._changed.notify_all()
 
     def clear(self) -> None:
-        """Begin anew, with nothing held."""
+        """Release all jobs and accept new ones, also after `close`."""
         with self._changed:
             self._held.clear()
             self._closed = False

@@ -17,7 +17,7 @@ from typing import Self
 from harness.schema import Clip, Failure
 from harness.video.decode import decode
 from harness.video.jobs import DecodeJob
-from harness.video.memory import Room
+from harness.video.memory import MemoryBudget
 from harness.video.worker import Decoder, Worker
 
 Decoded = tuple[DecodeJob, tuple[Clip, ...] | Failure]
@@ -53,7 +53,7 @@ class DecodePool:
         self, *, workers: int, timeout_s: float, max_bytes: int, decoder: Decoder = decode
     ) -> None:
         self._workers = [Worker(decoder, timeout_s=timeout_s) for _ in range(workers)]
-        self._room = Room(max_bytes)
+        self._budget = MemoryBudget(max_bytes)
         self._run: _Run | None = None
 
     @property
@@ -64,7 +64,7 @@ class DecodePool:
             decodes=sum(worker.decodes for worker in self._workers),
             cache_hits=sum(worker.cache_hits for worker in self._workers),
             busy_s=sum(worker.busy_s for worker in self._workers),
-            peak_bytes=self._room.peak,
+            peak_bytes=self._budget.peak,
         )
 
     def decode(self, jobs: Iterable[DecodeJob]) -> Iterator[Decoded]:
@@ -79,14 +79,14 @@ class DecodePool:
             HarnessError: A worker process cannot be started.
         """
         self._halt()
-        self._room.clear()
-        self._run = _Run(jobs, self._workers, self._room)
+        self._budget.clear()
+        self._run = _Run(jobs, self._workers, self._budget)
         self._run.start()
         return self._run.results()
 
     def release(self, job: DecodeJob) -> None:
         """Give back the memory of a job whose clips are needed no more."""
-        self._room.give_back(job)
+        self._budget.release(job)
 
     def close(self) -> None:
         """End the workers; a `decode` that is under way is abandoned."""
@@ -114,10 +114,12 @@ class DecodePool:
 class _Run:
     """One call of `DecodePool.decode`: the jobs and the threads that drive the workers."""
 
-    def __init__(self, jobs: Iterable[DecodeJob], workers: list[Worker], room: Room) -> None:
+    def __init__(
+        self, jobs: Iterable[DecodeJob], workers: list[Worker], budget: MemoryBudget
+    ) -> None:
         self._jobs = iter(jobs)
         self._workers = workers
-        self._room = room
+        self._budget = budget
         self._halted = False
         self._pulling = threading.Lock()
         self._done: queue.SimpleQueue[Decoded | BaseException | None] = queue.SimpleQueue()
@@ -148,7 +150,7 @@ class _Run:
     def halt(self) -> None:
         """Stop the threads; a worker that is busy then is killed."""
         self._halted = True
-        self._room.close()
+        self._budget.close()
         for thread, worker in zip(self._threads, self._workers, strict=True):
             while thread.is_alive():
                 worker.kill()
@@ -160,19 +162,19 @@ class _Run:
             while (job := self._next_job()) is not None:
                 result = _decode(worker, job)
                 if isinstance(result, Failure):
-                    self._room.give_back(job)
+                    self._budget.release(job)
                 else:
-                    self._room.shrink(job, sum(clip.frames.nbytes for clip in result))
+                    self._budget.resize(job, sum(clip.frames.nbytes for clip in result))
                 self._done.put((job, result))
             self._done.put(None)
         except BaseException as error:  # noqa: BLE001  (it is raised in the consumer's thread)
             self._done.put(error)
 
     def _next_job(self) -> DecodeJob | None:
-        """Pull a job and wait until there is room for its frames."""
+        """Pull a job and wait until its frames fit in the memory budget."""
         with self._pulling:  # so that at most one pulled job waits
             job = None if self._halted else next(self._jobs, None)
-            if job is None or not self._room.reserve(job):
+            if job is None or not self._budget.reserve(job):
                 return None
             return job
 
@@ -180,7 +182,7 @@ class _Run:
 def _decode(worker: Worker, job: DecodeJob) -> tuple[Clip, ...] | Failure:
     clips: list[Clip] = []
     for media in job.media:
-        answer = worker.decode(media, job.policy, job.grid)
+        answer = worker.decode(media, job.policy, job.patch_multiple)
         if isinstance(answer, Failure):
             return answer
         clips.append(answer)

@@ -75,19 +75,19 @@ def span(
 
 
 def frame_size(
-    width: int, height: int, *, min_pixels: int, max_pixels: int, grid: int
+    width: int, height: int, *, min_pixels: int, max_pixels: int, patch_multiple: int
 ) -> tuple[int, int]:
-    """Return the size a frame is resized to: sides on the model's patch grid, aspect kept.
+    """Return the size a frame is resized to: sides are multiples of the patch, aspect is kept.
 
-    Each side goes to the nearest multiple of `grid`. Where that leaves the pixel bounds, both
-    sides are scaled to the bound first and then cut down (too large) or filled up (too small).
+    Each side goes to the nearest multiple. Where that leaves the pixel bounds, both sides are
+    scaled to the bound first and then rounded down (too large) or up (too small).
 
     Args:
         width: Source width in pixels.
         height: Source height in pixels.
         min_pixels: Fewest pixels of a frame.
         max_pixels: Most pixels of a frame.
-        grid: What both sides are multiples of: 28 for Qwen2.5-VL, 32 for Qwen3-VL.
+        patch_multiple: What both sides are multiples of: 28 for Qwen2.5-VL, 32 for Qwen3-VL.
 
     Returns:
         (width, height) in pixels.
@@ -97,13 +97,14 @@ def frame_size(
     """
     if max(width, height) > MAX_ASPECT * min(width, height):
         raise MediaError(f"a frame of {width}x{height} is too narrow to be resized")
-    sides = [max(grid, round(side / grid) * grid) for side in (width, height)]
+    patch = patch_multiple
+    sides = [max(patch, round(side / patch) * patch) for side in (width, height)]
     if math.prod(sides) > max_pixels:
         shrink = math.sqrt(width * height / max_pixels)
-        sides = [max(grid, math.floor(side / shrink / grid) * grid) for side in (width, height)]
+        sides = [max(patch, math.floor(side / shrink / patch) * patch) for side in (width, height)]
     elif math.prod(sides) < min_pixels:
         grow = math.sqrt(min_pixels / (width * height))
-        sides = [math.ceil(side * grow / grid) * grid for side in (width, height)]
+        sides = [math.ceil(side * grow / patch) * patch for side in (width, height)]
     return sides[0], sides[1]
 
 

@@ -31,7 +31,7 @@ _NICE = 5
 class Decoder(Protocol):
     """What a worker runs; `harness.video.decode.decode` outside of tests."""
 
-    def __call__(self, media: Media, policy: FramePolicy, *, grid: int) -> Clip:
+    def __call__(self, media: Media, policy: FramePolicy, *, patch_multiple: int) -> Clip:
         """Decode one file; anything raised becomes a `Failure`."""
 
 
@@ -49,7 +49,7 @@ class Worker:
         self._process: SpawnProcess | None = None
         self._pipe: Connection | None = None
 
-    def decode(self, media: Media, policy: FramePolicy, grid: int) -> Clip | Failure:
+    def decode(self, media: Media, policy: FramePolicy, patch_multiple: int) -> Clip | Failure:
         """Have one file decoded; a worker that hangs or dies over it is replaced for the next.
 
         Raises:
@@ -57,7 +57,7 @@ class Worker:
         """
         pipe = self._started()
         began = time.perf_counter()
-        answer = self._ask(pipe, media, policy, grid)
+        answer = self._ask(pipe, media, policy, patch_multiple)
         self.busy_s += time.perf_counter() - began
         cached = isinstance(answer, Clip) and answer.cached
         self.cache_hits += cached
@@ -77,10 +77,10 @@ class Worker:
             self._end()
 
     def _ask(
-        self, pipe: Connection, media: Media, policy: FramePolicy, grid: int
+        self, pipe: Connection, media: Media, policy: FramePolicy, patch_multiple: int
     ) -> Clip | Failure:
         try:
-            pipe.send((media, policy, grid))
+            pipe.send((media, policy, patch_multiple))
             if pipe.poll(self._timeout_s):
                 return _receive(pipe)
         except (EOFError, OSError):
@@ -127,10 +127,10 @@ def _serve(pipe: Connection, decoder: Decoder) -> None:
     pipe.send("ready")
     while True:
         try:
-            media, policy, grid = pipe.recv()
+            media, policy, patch_multiple = pipe.recv()
         except EOFError:
             return
-        _send(pipe, _attempt(decoder, media, policy, grid))
+        _send(pipe, _attempt(decoder, media, policy, patch_multiple))
 
 
 def _follow_parent() -> None:
@@ -141,9 +141,11 @@ def _follow_parent() -> None:
         os._exit(1)
 
 
-def _attempt(decoder: Decoder, media: Media, policy: FramePolicy, grid: int) -> Clip | Failure:
+def _attempt(
+    decoder: Decoder, media: Media, policy: FramePolicy, patch_multiple: int
+) -> Clip | Failure:
     try:
-        return decoder(media, policy, grid=grid)
+        return decoder(media, policy, patch_multiple=patch_multiple)
     except Exception as error:  # noqa: BLE001  (the boundary: one bad file costs only itself)
         return _failure(media, error)
 

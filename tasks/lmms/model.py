@@ -26,9 +26,9 @@ from lmms_eval.api.instance import GenerationResult, TokenCounts
 from lmms_eval.api.model import lmms
 
 from harness.backends.select import (
-    Engine,
     EngineChoice,
-    choose,
+    ResolvedEngine,
+    resolve_engine,
 )
 from harness.cli.flags import default_workers
 from harness.errors import HarnessError
@@ -89,7 +89,7 @@ class VideoR1(lmms):  # type: ignore[misc]
         """
         super().__init__()
         with _told_by_exit_code():
-            self._engine = choose(
+            self._engine = resolve_engine(
                 str(pretrained),
                 EngineChoice(backend=backend, base_url=base_url, max_model_len=max_model_len),
             )
@@ -186,7 +186,7 @@ class _Requests:
         )
 
 
-def _answer(plan: Plan, engine: Engine, folder: Path, workers: int) -> dict[str, Record]:
+def _answer(plan: Plan, engine: ResolvedEngine, folder: Path, workers: int) -> dict[str, Record]:
     """Run what the folder still lacks, and return all of its records."""
     manifest = make_manifest(
         plan,
@@ -197,7 +197,7 @@ def _answer(plan: Plan, engine: Engine, folder: Path, workers: int) -> dict[str,
         argv=sys.argv,
     )
     with RunWriter(folder, manifest) as run:
-        runner = Runner(plan, run, lambda record: None, grid=engine.grid)
+        runner = Runner(plan, run, lambda record: None, patch_multiple=engine.patch_multiple)
         if runner.work:
             backend = engine.build()
             try:

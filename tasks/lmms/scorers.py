@@ -20,8 +20,8 @@ from typing import Any
 from harness.schema import Kind, Outcome, Sample, Score
 from harness.scoring.answers import letters
 from harness.scoring.rules import (
-    graded,
-    judged,
+    binary_score,
+    partial_score,
 )
 from harness.task.api import (
     Aggregation,
@@ -72,10 +72,14 @@ def score_vsibench(sample: Sample, text: str) -> Score:
     scored = module.vsibench_process_results(row, [text])["vsibench_overall"]
     if sample.kind is Kind.REGRESSION:
         number = module.extract_number(text)
-        return judged(None, None) if number is None else graded(float(scored[_MRA]), f"{number:g}")
+        return (
+            binary_score(None, None)
+            if number is None
+            else partial_score(float(scored[_MRA]), f"{number:g}")
+        )
     letter = module.fuzzy_matching(text).upper()
     known = letter in letters(len(sample.options))
-    return judged(scored["accuracy"] == 1 if known else None, letter)
+    return binary_score(scored["accuracy"] == 1 if known else None, letter)
 
 
 def score_mvbench(sample: Sample, text: str) -> Score:
@@ -88,7 +92,7 @@ def score_mvbench(sample: Sample, text: str) -> Score:
     if scored["pred_answer"] == "":
         return Score(value=None, outcome=Outcome.NO_ANSWER)
     read = next((letter for letter in known if module.mcq_acc(letter, text)), None)
-    return judged(None if read is None else bool(scored["score"]), read)
+    return binary_score(None if read is None else bool(scored["score"]), read)
 
 
 def score_videommmu(sample: Sample, text: str) -> Score:
@@ -106,10 +110,10 @@ def score_videommmu(sample: Sample, text: str) -> Score:
         return Score(value=None, outcome=Outcome.NO_ANSWER)
     correct = module.evaluate_videommmu([entry])[1]["acc"] == 1
     if row["question_type"] == MULTIPLE_CHOICE:
-        return judged(None if read == _NOTHING_FOUND else correct, read)
+        return binary_score(None if read == _NOTHING_FOUND else correct, read)
     # Its list comes from a set; sorted, so that two runs show the same.
     credited = [value for value in read if module.eval_open(sample.answer, [value])]
-    return judged(correct, sorted(str(value).strip() for value in credited or read)[-1])
+    return binary_score(correct, sorted(str(value).strip() for value in credited or read)[-1])
 
 
 def score_tempcompass(sample: Sample, text: str) -> Score:
@@ -126,7 +130,7 @@ def score_tempcompass(sample: Sample, text: str) -> Score:
     }
     rate: Callable[..., Mapping[str, Any]] = getattr(scoring_module("tempcompass"), _BY_TASK[task])
     rated = rate(row, [text])["avg_accuracy"]
-    return judged(rated["rating"] == 1 if rated["match_success"] else None, _said(task, text))
+    return binary_score(rated["rating"] == 1 if rated["match_success"] else None, _said(task, text))
 
 
 def _said(task: str, text: str) -> str:

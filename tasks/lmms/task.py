@@ -130,7 +130,7 @@ class LmmsTask:
         """Return the task's own messages."""
         return self._prompts[sample.id]
 
-    def with_judge(self, base_url: str, model: str) -> Scorer | None:
+    def with_llm_judge(self, base_url: str, model: str) -> Scorer | None:
         """Return None: the task's own scoring stands as it is."""
         return None
 

@@ -40,8 +40,8 @@ from harness.scoring.prompts import (
 )
 from harness.scoring.rules import (
     ScoreRule,
-    graded,
-    judged,
+    binary_score,
+    partial_score,
 )
 from harness.task.api import Questions
 from harness.task.protocol import Protocol
@@ -139,11 +139,11 @@ def score_official(sample: Sample, text: str) -> Score:
         case Kind.MULTIPLE_CHOICE:
             letter = word.upper()
             known = letter in letters(len(sample.options))
-            return judged(letter == sample.answer if known else None, letter)
+            return binary_score(letter == sample.answer if known else None, letter)
         case Kind.NUMERICAL:
-            return judged(numerical_match(word, sample.answer), word)
+            return binary_score(numerical_match(word, sample.answer), word)
         case _:
             value = number(word)
             if value is None:
-                return judged(None, word)
-            return graded(mean_relative_accuracy(value, float(sample.answer)), word)
+                return binary_score(None, word)
+            return partial_score(mean_relative_accuracy(value, float(sample.answer)), word)

@@ -13,13 +13,15 @@ Answers = dict[str, Completion | Failure]
 GREEDY = Sampling(temperature=0.0, max_tokens=12)
 
 
-def clip(grid: int, seed: int, *, frames: int = 4, kind: MediaKind = MediaKind.VIDEO) -> Clip:
+def clip(
+    patch_multiple: int, seed: int, *, frames: int = 4, kind: MediaKind = MediaKind.VIDEO
+) -> Clip:
     """Make a clip of random tiles, two rows of three, that fits the grid of a processor."""
     tiles = np.random.default_rng(seed).integers(0, 256, (frames, 2, 3, 3), dtype=np.uint8)
     return Clip(
         key=f"clip-{seed}-{frames}-{kind}",
         kind=kind,
-        frames=tiles.repeat(grid, axis=1).repeat(grid, axis=2),
+        frames=tiles.repeat(patch_multiple, axis=1).repeat(patch_multiple, axis=2),
         indices=tuple(range(0, 5 * frames, 5)),
         timestamps=tuple(0.5 * frame for frame in range(frames)),
         fps=10.0,
@@ -28,8 +30,8 @@ def clip(grid: int, seed: int, *, frames: int = 4, kind: MediaKind = MediaKind.V
     )
 
 
-def image(grid: int, seed: int) -> Clip:
-    return clip(grid, seed, frames=1, kind=MediaKind.IMAGE)
+def image(patch_multiple: int, seed: int) -> Clip:
+    return clip(patch_multiple, seed, frames=1, kind=MediaKind.IMAGE)
 
 
 def request(
@@ -39,10 +41,14 @@ def request(
     return Request(id=name, clips=tuple(clips), **fields)
 
 
-def questions(grid: int) -> list[Request]:
+def questions(patch_multiple: int) -> list[Request]:
     """List 44 requests: nine clips asked four times each, and every other kind of input."""
     many = [
-        request(f"clip-{seed}/{turn}", f"Question {turn}: which direction?", [clip(grid, seed)])
+        request(
+            f"clip-{seed}/{turn}",
+            f"Question {turn}: which direction?",
+            [clip(patch_multiple, seed)],
+        )
         for seed in range(9)
         for turn in range(4)
     ]
@@ -51,13 +57,13 @@ def questions(grid: int) -> list[Request]:
     return [
         *many,
         request("blind"),
-        request("image", clips=[image(grid, 50)]),
-        request("image and video", clips=[image(grid, 50), clip(grid, 1)]),
-        request("two videos", clips=[clip(grid, 1), clip(grid, 2)]),
-        request("one frame", clips=[clip(grid, 51, frames=1)]),
-        request("odd frames", clips=[clip(grid, 52, frames=5)]),
-        request("system", clips=[clip(grid, 1)], prompt=system),
-        request("prefill", clips=[clip(grid, 1)], prompt=prefilled),
+        request("image", clips=[image(patch_multiple, 50)]),
+        request("image and video", clips=[image(patch_multiple, 50), clip(patch_multiple, 1)]),
+        request("two videos", clips=[clip(patch_multiple, 1), clip(patch_multiple, 2)]),
+        request("one frame", clips=[clip(patch_multiple, 51, frames=1)]),
+        request("odd frames", clips=[clip(patch_multiple, 52, frames=5)]),
+        request("system", clips=[clip(patch_multiple, 1)], prompt=system),
+        request("prefill", clips=[clip(patch_multiple, 1)], prompt=prefilled),
     ]
 
 

@@ -52,7 +52,7 @@ def reference(checkpoint_of: CheckpointOf) -> AnswersOf:
         if name not in answers:
             checkpoint = checkpoint_of(name)
             backend = TransformersBackend(checkpoint)
-            answers[name] = ask(backend, questions(checkpoint.frame_grid))
+            answers[name] = ask(backend, questions(checkpoint.patch_multiple))
             backend.close()
         return answers[name]
 

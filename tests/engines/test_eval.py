@@ -99,8 +99,10 @@ def test_any_checkpoint_is_evaluated_on_all_four_benchmarks(
     assert len(records) == 8
     assert all(record.text is not None and record.output_tokens > 0 for record in records)
     assert main(["board", str(tmp_path)]) == 0
-    grid = checkpoint.frame_grid
-    assert all(side % grid == 0 for r in records for size in r.frame_size for side in size)
+    patch_multiple = checkpoint.patch_multiple
+    assert all(
+        side % patch_multiple == 0 for r in records for size in r.frame_size for side in size
+    )
 
 
 def test_a_checkpoint_without_processor_is_refused(demo_data, checkpoint_of, tmp_path, capsys):

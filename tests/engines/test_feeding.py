@@ -20,7 +20,7 @@ from tests.toys import planned, sample
 pytest.importorskip("torch", reason="needs the heavy environment: torch is not installed")
 pytest.importorskip("vllm.platforms", reason="needs the heavy environment: no vllm")
 
-from harness.backends.vllm import EngineOptions, VLLMBackend
+from harness.backends.vllm import VLLMBackend, VLLMConfig
 
 pytestmark = [
     pytest.mark.engine,
@@ -28,7 +28,7 @@ pytestmark = [
     pytest.mark.usefixtures("small_cpu_cache"),
 ]
 VIDEOS, QUESTIONS = 25, 8
-OPTIONS = EngineOptions(max_model_len=2048)
+OPTIONS = VLLMConfig(max_model_len=2048)
 CLIP_BYTES = 8 * 168 * 168 * 3
 
 
@@ -49,7 +49,7 @@ class Speed:
     max_bytes: int = 1 << 30
     cache: bool = False
     backwards: bool = False
-    options: EngineOptions = OPTIONS
+    options: VLLMConfig = OPTIONS
 
 
 @pytest.fixture(scope="module")
@@ -88,7 +88,9 @@ def run_with(plan, checkpoint_of, tmp_path_factory):
                     decoder=cache if speed.cache else decode,
                 ) as pool,
             ):
-                runner = Runner(Plan((task,)), out, lambda r: None, grid=checkpoint.frame_grid)
+                runner = Runner(
+                    Plan((task,)), out, lambda r: None, patch_multiple=checkpoint.patch_multiple
+                )
                 runner.run(backend, pool)
                 texts = {record.id: record.text for record in out.records.values()}
                 return Done(texts, pool.counts, backend.stats())

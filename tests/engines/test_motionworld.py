@@ -64,7 +64,7 @@ def test_the_checkpoint_answers_about_a_clip(tmp_path: Path) -> None:
     item = next(clips(Split(name="sft", pairs=1, stills=0), 0))
     assert item.row["aspect"] in ASPECTS
     write_clip(tmp_path / "clip.mp4", draw(item.scene))
-    clip = decode(Media(path=tmp_path / "clip.mp4"), FRAMES, grid=56)
+    clip = decode(Media(path=tmp_path / "clip.mp4"), FRAMES, patch_multiple=56)
     options = unlettered(item.row["options"])
     prompt = Prompt(text=video_r1(item.row["problem"], Kind.MULTIPLE_CHOICE, options))
     sampling = Sampling(temperature=0.0, max_tokens=24)

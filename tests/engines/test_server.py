@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 from asking import ask, clip, disagreements, questions, request
 
-from harness.backends.openai import OpenAIBackend, ServerOptions
+from harness.backends.openai import OpenAIBackend, ServerConfig
 from harness.cli import main
 from harness.errors import CheckpointError
 from harness.models.server import served
@@ -122,7 +122,7 @@ def test_videos_of_different_times_cannot_share_a_request(backend):
 
 def test_frames_can_be_sent_as_images(server):
     """Plain OpenAI requests work with any server."""
-    backend = OpenAIBackend(served(server), ServerOptions(video_as_images=True))
+    backend = OpenAIBackend(served(server), ServerConfig(video_as_images=True))
     answer = ask(backend, [request("x", clips=[clip(28, 1)])])["x"]
     backend.close()
     assert isinstance(answer, Completion)

@@ -16,7 +16,7 @@ from harness.schema import Completion, Failure, Prompt, Sampling
 pytest.importorskip("torch", reason="needs the heavy environment: torch is not installed")
 pytest.importorskip("transformers", reason="needs the heavy environment: no transformers")
 
-from harness.backends.transformers import TransformersBackend, TransformersOptions
+from harness.backends.transformers import TransformersBackend, TransformersConfig
 
 pytestmark = [
     pytest.mark.engine,
@@ -27,7 +27,7 @@ NATIVE = ["qwen2_vl", "qwen2_5_vl", "qwen3_vl"]
 
 @pytest.fixture(scope="module")
 def backend(checkpoint_of):
-    backend = TransformersBackend(checkpoint_of("qwen2_5_vl"), TransformersOptions(batch_size=3))
+    backend = TransformersBackend(checkpoint_of("qwen2_5_vl"), TransformersConfig(batch_size=3))
     yield backend
     backend.close()
 
@@ -45,7 +45,7 @@ def test_frames_are_not_resized_a_second_time(checkpoint_of, name):
     """A clip of T frames on an r x c grid becomes T/2 * r * c video tokens."""
     checkpoint = checkpoint_of(name)
     backend = TransformersBackend(checkpoint)
-    inputs = backend._inputs([request("x", clips=[clip(checkpoint.frame_grid, 1)])])
+    inputs = backend._inputs([request("x", clips=[clip(checkpoint.patch_multiple, 1)])])
     video_token = backend._processor.video_token_id
     assert (inputs["input_ids"] == video_token).sum() == 4 / 2 * 2 * 3
     assert inputs["video_grid_thw"].tolist() == [[2, 2 * 2, 3 * 2]]
@@ -118,7 +118,7 @@ def test_a_bad_clip_costs_its_own_request_only(backend):
 
 def test_answers_do_not_depend_on_the_batch(reference, checkpoint_of):
     """One at a time, without any padding, the texts are those of batches of eight."""
-    alone = TransformersBackend(checkpoint_of("qwen2_5_vl"), TransformersOptions(batch_size=1))
+    alone = TransformersBackend(checkpoint_of("qwen2_5_vl"), TransformersConfig(batch_size=1))
     some = questions(28)[::4]
     answers = ask(alone, some)
     batched = reference("qwen2_5_vl")
@@ -180,12 +180,16 @@ def test_missing_weights_are_refused(checkpoint_of, tmp_path: Path):
 def test_nothing_is_printed(checkpoint_of, capfd, recwarn, name):
     """Starting and answering is silent: no advice, no progress bars, no warnings."""
     checkpoint = checkpoint_of(name)
-    grid = checkpoint.frame_grid
+    patch_multiple = checkpoint.patch_multiple
     capfd.readouterr()
     recwarn.clear()
     backend = TransformersBackend(checkpoint)
     answers = ask(
-        backend, [request("video", clips=[clip(grid, 1)]), request("image", clips=[image(grid, 2)])]
+        backend,
+        [
+            request("video", clips=[clip(patch_multiple, 1)]),
+            request("image", clips=[image(patch_multiple, 2)]),
+        ],
     )
     assert all(isinstance(answer, Completion) for answer in answers.values())
     assert capfd.readouterr() == ("", "")

@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 from asking import GREEDY, Answers, ask, clip, disagreements, questions, request
 
-from harness.backends.vllm import EngineOptions, VLLMBackend
+from harness.backends.vllm import VLLMBackend, VLLMConfig
 from harness.errors import BackendError
 from harness.schema import Completion, Failure, Request, Sampling
 
@@ -21,7 +21,7 @@ pytestmark = [
     pytest.mark.filterwarnings("default"),  # third-party imports warn
     pytest.mark.usefixtures("small_cpu_cache"),
 ]
-OPTIONS = EngineOptions(max_num_seqs=4, waiting=1, prepared=2, max_model_len=2048)
+OPTIONS = VLLMConfig(max_num_seqs=4, waiting=1, prepared=2, max_model_len=2048)
 HELD = OPTIONS.max_num_seqs + OPTIONS.waiting
 READ_AHEAD = OPTIONS.prepared + 1
 """The feed holds two requests and has a third in hand."""
@@ -37,7 +37,7 @@ def backend(checkpoint_of) -> Iterator[VLLMBackend]:
 
 def answers_of(checkpoint) -> Answers:
     backend = VLLMBackend(checkpoint)
-    answers = ask(backend, questions(checkpoint.frame_grid))
+    answers = ask(backend, questions(checkpoint.patch_multiple))
     backend.close()
     return answers
 

@@ -284,7 +284,7 @@ def test_judged_scorer_asks_only_what_no_rule_reads() -> None:
 
 def test_judged_scorer_carries_the_model_in_its_name() -> None:
     """Scores by different judges never look comparable, nor like the rules alone."""
-    scorer = TempCompass().with_judge("http://127.0.0.1:9/v1", "Qwen/Qwen3-8B")
+    scorer = TempCompass().with_llm_judge("http://127.0.0.1:9/v1", "Qwen/Qwen3-8B")
     assert scorer.tag == "official+judge:Qwen/Qwen3-8B@1"
     assert scorer.aggregation.name == "micro"
     assert scorer.name not in TempCompass().scorers

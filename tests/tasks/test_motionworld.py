@@ -171,7 +171,7 @@ def test_the_single_frame_variant_shows_the_middle(tmp_path: Path) -> None:
     """The harness takes the very frame that the makers keep neutral."""
     told = next(made("direction")).pair[0]
     write_clip(tmp_path / "clip.mp4", draw(told.scene))
-    clip = decode(Media(path=tmp_path / "clip.mp4"), FRAMES, grid=28)
+    clip = decode(Media(path=tmp_path / "clip.mp4"), FRAMES, patch_multiple=28)
     assert arrange(clip, Variant.SINGLE, seed=0).indices == (MIDDLE,)
 
 
@@ -181,7 +181,7 @@ def test_a_file_holds_exactly_what_was_drawn(tmp_path: Path) -> None:
         path = tmp_path / f"{number}.mp4"
         frames = draw(told.scene)
         write_clip(path, frames)
-        clip = decode(Media(path=path), FRAMES, grid=28)
+        clip = decode(Media(path=path), FRAMES, patch_multiple=28)
         assert np.array_equal(clip.frames, frames)
         assert clip.timestamps == tuple(index / 2 for index in range(N_FRAMES))
 

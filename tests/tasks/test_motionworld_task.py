@@ -86,7 +86,7 @@ def test_the_frame_rule_takes_every_frame_at_its_own_size(world: Path) -> None:
     for suite in ("video-r1", "official"):
         assert task.protocol(suite).frames == FRAMES
     [medium] = task.load(world / "test" / "motionworld").samples[0].media
-    clip = decode(medium, FRAMES, grid=28)
+    clip = decode(medium, FRAMES, patch_multiple=28)
     assert clip.frames.shape == (N_FRAMES, SIDE, SIDE, 3)
     assert clip.indices == tuple(range(N_FRAMES))
 

@@ -61,7 +61,9 @@ def train(
         rows = read_training_rows(recipe.data.rows, recipe.data.media_roots)
     require_media(rows)
     loaded = load(recipe.model)
-    with ClipLoader(recipe.frames, recipe.data, grid=loaded.checkpoint.frame_grid) as clips:
+    with ClipLoader(
+        recipe.frames, recipe.data, patch_multiple=loaded.checkpoint.patch_multiple
+    ) as clips:
         inputs = InputBuilder(loaded.processor, clips, cache_mib=recipe.data.cache_mib)
         trainer = VideoSFTTrainer(
             rows=rows,

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING
 
 from harness.backends.select import (
     BACKENDS,
-    Engine,
     EngineChoice,
-    choose,
+    ResolvedEngine,
+    resolve_engine,
 )
 from harness.cli.budget import FailureBudget
 from harness.cli.exits import CommandResult, Exit
@@ -85,10 +85,12 @@ class Annotate:
         """Annotate, and write what is worth keeping."""
         from rich.console import Console
 
-        return annotate_rows(args, Console(stderr=True), choose(args.checkpoint, _choice(args)))
+        return annotate_rows(
+            args, Console(stderr=True), resolve_engine(args.checkpoint, _choice(args))
+        )
 
 
-def annotate_rows(args: Namespace, console: Console, engine: Engine) -> CommandResult:
+def annotate_rows(args: Namespace, console: Console, engine: ResolvedEngine) -> CommandResult:
     """Answer what is still open with `engine`, then write the kept rows and count them."""
     from harness.run.manifest import make_manifest
     from harness.run.store import RunWriter
@@ -98,7 +100,7 @@ def annotate_rows(args: Namespace, console: Console, engine: Engine) -> CommandR
     folder = args.out.with_name(f"{args.out.name}.run")
     if args.out.exists() and not folder.exists():
         raise UsageError(f"{args.out} exists and is not of this command; choose another --out")
-    rows = _rows(args, engine.grid)
+    rows = _rows(args, engine.patch_multiple)
     require({row.sample.kind for row in rows})
     preset = FrameSettings()
     frames = replace(
@@ -128,7 +130,7 @@ def annotate_rows(args: Namespace, console: Console, engine: Engine) -> CommandR
         return _conclude(args, rows, run)
 
 
-def _rows(args: Namespace, grid: int) -> Sequence[TrainingRow]:
+def _rows(args: Namespace, patch_multiple: int) -> Sequence[TrainingRow]:
     from trainer.data.checks import check_rows
 
     data = DataSettings(
@@ -137,18 +139,20 @@ def _rows(args: Namespace, grid: int) -> Sequence[TrainingRow]:
         limit=args.limit,
         check=MediaCheck.EXISTS,  # a damaged file becomes a failed item
     )
-    report = check_rows(data, FrameSettings(), grid=grid, rationale=False)
+    report = check_rows(data, FrameSettings(), patch_multiple=patch_multiple, rationale=False)
     return report.require(OnBadRow.EXCLUDE if args.exclude_bad_rows else OnBadRow.STOP)
 
 
-def _answer(plan: Plan, engine: Engine, run: RunWriter, args: Namespace, console: Console) -> None:
+def _answer(
+    plan: Plan, engine: ResolvedEngine, run: RunWriter, args: Namespace, console: Console
+) -> None:
     """Ask what is open; without any, no engine is started."""
     from harness.cli.progress import RunProgress
     from harness.run.runner import Runner
     from harness.video.pool import DecodePool
 
     progress = RunProgress(console, total=len(plan.samples), done=len(run.finished()))
-    runner = Runner(plan, run, progress, grid=engine.grid)
+    runner = Runner(plan, run, progress, patch_multiple=engine.patch_multiple)
     if not runner.work:
         return
     backend = engine.build()

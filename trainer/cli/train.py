@@ -131,7 +131,7 @@ def _dry_run(job: Job, console: Console) -> CommandResult:
     shape = read_shape(job.recipe.model.checkpoint)
     if has_weights(job.recipe.model.checkpoint):  # a hub id's are not fetched for this
         folder.refuse_other(job.out, _manifest(job))
-    report = _check(job, shape.grid, console)
+    report = _check(job, shape.patch_multiple, console)
     print_report(console, report)
     rows = report.require(job.recipe.data.on_bad_row)
     require_enough_rows(job.recipe, len(rows), job.place.processes)
@@ -154,19 +154,19 @@ def _run(job: Job, console: Console) -> CommandResult:
     checkpoint = full_checkpoint(job.recipe.model.checkpoint)
     require_video(checkpoint.path)
     if job.place.rank > 0:
-        return _go_on(job, console, checkpoint.frame_grid)
+        return _go_on(job, console, checkpoint.patch_multiple)
     folder.claim(job.out, _manifest(job))
     with locked(job.out):
-        return _go_on(job, console, checkpoint.frame_grid)
+        return _go_on(job, console, checkpoint.patch_multiple)
 
 
-def _go_on(job: Job, console: Console, grid: int) -> CommandResult:
+def _go_on(job: Job, console: Console, patch_multiple: int) -> CommandResult:
     """Train from where the run is."""
     from trainer.runs.folder import STOP
 
     stop = job.out / STOP
     if not stop.exists():
-        rows = _rows(job, console, grid)
+        rows = _rows(job, console, patch_multiple)
         console.print(f"training in {job.out}; the same command goes on with it")
         # Only now: the trainers import torch and TRL.
         progress = import_module("trainer.loops.callbacks")
@@ -183,7 +183,7 @@ def _go_on(job: Job, console: Console, grid: int) -> CommandResult:
     return _concluded(job)
 
 
-def _rows(job: Job, console: Console, grid: int) -> Sequence[TrainingRow]:
+def _rows(job: Job, console: Console, patch_multiple: int) -> Sequence[TrainingRow]:
     """Return the sound rows, checked now or earlier in this run."""
     from trainer.config.recipe import (
         GRPORecipe,
@@ -194,7 +194,9 @@ def _rows(job: Job, console: Console, grid: int) -> Sequence[TrainingRow]:
     from trainer.runs.folder import checked_rows
 
     data = job.recipe.data
-    report, earlier = checked_rows(job.out, data, lambda: _check(job, grid, console), job.place)
+    report, earlier = checked_rows(
+        job.out, data, lambda: _check(job, patch_multiple, console), job.place
+    )
     if not earlier:
         print_report(console, report)
     rows = report.require(data.on_bad_row)
@@ -212,7 +214,7 @@ def _manifest(job: Job) -> dict[str, Any]:
     return make_manifest(job.algorithm, job.recipe, checkpoint, job.place.processes)
 
 
-def _check(job: Job, grid: int, console: Console) -> RowReport:
+def _check(job: Job, patch_multiple: int, console: Console) -> RowReport:
     """Check the rows of the recipe, with a progress bar for the decoding."""
     from rich.progress import Progress
 
@@ -224,7 +226,7 @@ def _check(job: Job, grid: int, console: Console) -> RowReport:
         return check_rows(
             job.recipe.data,
             job.recipe.frames,
-            grid=grid,
+            patch_multiple=patch_multiple,
             rationale=isinstance(job.recipe, SFTRecipe),
             on_decoded=lambda done, total: progress.update(bar, completed=done, total=total),
         )

@@ -94,7 +94,7 @@ def estimate(
 def vision_tokens(kind: MediaKind, frames: FrameSettings, shape: ModelShape) -> int:
     """Return the most vision tokens that one medium may take."""
     policy = frames.policy(kind)
-    per_frame = policy.max_pixels // shape.grid**2
+    per_frame = policy.max_pixels // shape.patch_multiple**2
     if kind is MediaKind.IMAGE:
         return per_frame
     return -(-policy.max_frames // shape.frames_per_token) * per_frame

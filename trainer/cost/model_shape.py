@@ -15,7 +15,7 @@ from typing import Any
 
 from harness.errors import CheckpointError
 from harness.models.checkpoint import (
-    DEFAULT_FRAME_GRID,
+    DEFAULT_PATCH_MULTIPLE,
     HUB_ID,
     LENGTH_BYTES,
     full_checkpoint,
@@ -40,7 +40,7 @@ class ModelShape:
     vocabulary: int
     key_value: int
     """Numbers that one token keeps per layer for later tokens: keys and values of all heads."""
-    grid: int
+    patch_multiple: int
     """Frame sides are multiples of it, in pixels; one vision token is a square of that side."""
     frames_per_token: int
     """Consecutive video frames that share a vision token."""
@@ -104,8 +104,8 @@ def _shape(folder: Path, tensors: Mapping[str, tuple[int, ...]]) -> ModelShape:
             intermediate=text["intermediate_size"],
             vocabulary=text["vocab_size"],
             key_value=2 * text.get("num_key_value_heads", heads) * width,
-            grid=processor.get("patch_size", 0) * processor.get("merge_size", 0)
-            or DEFAULT_FRAME_GRID,
+            patch_multiple=processor.get("patch_size", 0) * processor.get("merge_size", 0)
+            or DEFAULT_PATCH_MULTIPLE,
             frames_per_token=processor.get("temporal_patch_size", 1),
         )
     except KeyError as error:

@@ -36,8 +36,8 @@ from harness.scoring import prompts
 from harness.scoring.answers import answer_tag
 from harness.scoring.rules import (
     ScoreRule,
-    graded,
-    judged,
+    binary_score,
+    partial_score,
 )
 from harness.task.api import (
     Questions,
@@ -84,8 +84,8 @@ def reward_score(sample: Sample, text: str) -> Score:
     """Score a text with the accuracy reward; without rationale and answer it has no use here."""
     answer = answer_tag(text)
     if answer is None or rationale_of(text) is None:
-        return judged(None, None)
-    return graded(accuracy(sample, text), answer)
+        return binary_score(None, None)
+    return partial_score(accuracy(sample, text), answer)
 
 
 def rationale_of(text: str) -> str | None:

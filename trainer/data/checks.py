@@ -79,7 +79,7 @@ def check_rows(
     data: DataSettings,
     frames: FrameSettings,
     *,
-    grid: int,
+    patch_multiple: int,
     rationale: bool,
     on_decoded: Callable[[int, int], None] = lambda done, total: None,
 ) -> RowReport:
@@ -88,7 +88,7 @@ def check_rows(
     Args:
         data: Which rows.
         frames: How their media will be decoded.
-        grid: What frame sides are multiples of, as the checkpoint's processor needs.
+        patch_multiple: What frame sides are multiples of, as the checkpoint's processor needs.
         rationale: Whether a row needs a rationale (SFT).
         on_decoded: Told how many media of how many have been tried.
     """
@@ -102,7 +102,7 @@ def check_rows(
     faults |= dict(_missing(rows))
     if data.check is MediaCheck.DECODE:
         sound = [row for row in rows if row.where not in faults]
-        faults |= dict(_unreadable(sound, data, frames, grid, on_decoded))
+        faults |= dict(_unreadable(sound, data, frames, patch_multiple, on_decoded))
     return RowReport(
         rows=tuple(row for row in rows if row.where not in faults),
         bad=(*bad, *faults.values()),
@@ -171,12 +171,15 @@ def _unreadable(
     rows: Sequence[TrainingRow],
     data: DataSettings,
     frames: FrameSettings,
-    grid: int,
+    patch_multiple: int,
     on_decoded: Callable[[int, int], None],
 ) -> Found:
     """Decode every distinct medium once, in worker processes."""
     distinct = dict.fromkeys(media for row in rows for media in row.sample.media)
-    jobs = [DecodeJob(media=(m,), policy=frames.policy(m.kind), grid=grid) for m in distinct]
+    jobs = [
+        DecodeJob(media=(m,), policy=frames.policy(m.kind), patch_multiple=patch_multiple)
+        for m in distinct
+    ]
     failed: dict[Media, str] = {}
     with DecodePool(
         workers=max(1, data.decode_workers),

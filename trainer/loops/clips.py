@@ -32,17 +32,22 @@ class ClipLoader:
     Args:
         frames: Which frames, and how large.
         data: How many worker processes, and how long one file may take.
-        grid: What the sides of a frame are multiples of, in pixels.
+        patch_multiple: What the sides of a frame are multiples of, in pixels.
         decoder: What decodes one file; an importable function, since workers import it.
     """
 
     def __init__(
-        self, frames: FrameSettings, data: DataSettings, *, grid: int, decoder: Decoder = decode
+        self,
+        frames: FrameSettings,
+        data: DataSettings,
+        *,
+        patch_multiple: int,
+        decoder: Decoder = decode,
     ) -> None:
         self.decodes = 0
         """Files that were decoded so far."""
         self._frames = frames
-        self._grid = grid
+        self._patch_multiple = patch_multiple
         self._decoder = decoder
         self._workers = [
             Worker(decoder, timeout_s=data.decode_timeout_s) for _ in range(data.decode_workers)
@@ -64,9 +69,9 @@ class ClipLoader:
     def blank(self, frames: int) -> Clip:
         """Return a black video of one square of the grid, to show where nothing was decoded."""
         return Clip(
-            key=f"blank-{frames}x{self._grid}",
+            key=f"blank-{frames}x{self._patch_multiple}",
             kind=MediaKind.VIDEO,
-            frames=np.zeros((frames, self._grid, self._grid, 3), np.uint8),
+            frames=np.zeros((frames, self._patch_multiple, self._patch_multiple, 3), np.uint8),
             indices=tuple(range(frames)),
             timestamps=tuple(map(float, range(frames))),
             fps=1.0,
@@ -99,7 +104,7 @@ class ClipLoader:
         try:
             clips: list[Clip] = []
             for one in media:
-                answer = worker.decode(one, self._frames.policy(one.kind), self._grid)
+                answer = worker.decode(one, self._frames.policy(one.kind), self._patch_multiple)
                 if isinstance(answer, Failure):
                     return answer
                 clips.append(answer)
@@ -110,7 +115,10 @@ class ClipLoader:
     def _here(self, media: Sequence[Media]) -> Decoded:
         try:
             return tuple(
-                self._decoder(one, self._frames.policy(one.kind), grid=self._grid) for one in media
+                self._decoder(
+                    one, self._frames.policy(one.kind), patch_multiple=self._patch_multiple
+                )
+                for one in media
             )
         except MediaError as error:
             return Failure(stage="media", error=type(error).__name__, message=str(error))

@@ -16,7 +16,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from harness.backends.vllm import VLLMBackend
-from harness.backends.vllm_engine import EngineOptions
+from harness.backends.vllm_engine import VLLMConfig
 from harness.errors import BackendError
 from harness.models.checkpoint import Checkpoint
 from harness.schema import Request, Sampling
@@ -49,7 +49,7 @@ class VLLMRollouts:
         # The weights of an engine in another process would be out of reach.
         os.environ["VLLM_ENABLE_V1_MULTIPROCESSING"] = "0"
         several = Place.of_this_process().processes > 1
-        options = EngineOptions(
+        options = VLLMConfig(
             max_num_seqs=max_num_seqs,
             gpu_memory_utilization=settings.vllm_memory_share,
             executor="external_launcher" if several else None,

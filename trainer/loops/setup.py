@@ -99,7 +99,9 @@ def rollout_run(
     loaded = load(recipe.model)
     config = _grpo_config(recipe, out, loaded)  # it also chooses this process's device
     rollouts = _sampler(recipe, loaded)
-    with ClipLoader(recipe.frames, recipe.data, grid=loaded.checkpoint.frame_grid) as clips:
+    with ClipLoader(
+        recipe.frames, recipe.data, patch_multiple=loaded.checkpoint.patch_multiple
+    ) as clips:
         inputs = InputBuilder(loaded.processor, clips, cache_mib=recipe.data.cache_mib)
         try:
             yield RolloutRun(

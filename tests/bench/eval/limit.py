@@ -31,7 +31,7 @@ def main() -> int:
     probe = install()
     from harness.backends.select import (
         EngineChoice,
-        choose,
+        resolve_engine,
     )
     from harness.cli.flags import default_workers
     from harness.run.plan import (
@@ -44,12 +44,12 @@ def main() -> int:
         Path(data),
         Choices(suite="official", max_frames=FRAMES, max_pixels=PIXELS),
     )
-    engine = choose(checkpoint, EngineChoice(backend="vllm"))
-    clips, wall = _decode(plan, engine.grid, default_workers())
+    engine = resolve_engine(checkpoint, EngineChoice(backend="vllm"))
+    clips, wall = _decode(plan, engine.patch_multiple, default_workers())
     seconds = sum(clip.decode_s for one in clips.values() for clip in one)
     backend = engine.build()
     began, busy = time.perf_counter(), time.process_time()
-    answers = list(backend.generate(_requests(plan, engine.grid, clips)))
+    answers = list(backend.generate(_requests(plan, engine.patch_multiple, clips)))
     engine_wall, engine_cpu = time.perf_counter() - began, time.process_time() - busy
     backend.close()
     failed = [answer for _, answer in answers if isinstance(answer, Failure)]
@@ -62,9 +62,9 @@ def main() -> int:
     return 0
 
 
-def _decode(plan: Plan, grid: int, workers: int) -> tuple[Clips, float]:
+def _decode(plan: Plan, patch_multiple: int, workers: int) -> tuple[Clips, float]:
     """Decode every file once with warm workers; the clips and the time it took."""
-    jobs = list(dict.fromkeys(_jobs(plan, grid).values()))
+    jobs = list(dict.fromkeys(_jobs(plan, patch_multiple).values()))
     clips: Clips = {}
     with DecodePool(workers=workers, timeout_s=600.0, max_bytes=1 << 40) as pool:
         # Two jobs each start every worker and let it import what it needs.
@@ -77,17 +77,17 @@ def _decode(plan: Plan, grid: int, workers: int) -> tuple[Clips, float]:
         return clips, time.perf_counter() - began
 
 
-def _jobs(plan: Plan, grid: int) -> dict[str, DecodeJob]:
+def _jobs(plan: Plan, patch_multiple: int) -> dict[str, DecodeJob]:
     return {
-        sample.id: decode_job(sample.media, planned.frames, grid=grid)
+        sample.id: decode_job(sample.media, planned.frames, patch_multiple=patch_multiple)
         for planned in plan.tasks
         for sample in planned.samples
     }
 
 
-def _requests(plan: Plan, grid: int, clips: Clips) -> Iterator[Request]:
+def _requests(plan: Plan, patch_multiple: int, clips: Clips) -> Iterator[Request]:
     """Ask as the runner does, the questions of a video in a row."""
-    jobs = _jobs(plan, grid)
+    jobs = _jobs(plan, patch_multiple)
     for planned in plan.tasks:
         for sample in planned.samples:
             yield Request(

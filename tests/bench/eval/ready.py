@@ -27,7 +27,7 @@ def main() -> int:
     install()
     from harness.backends.select import (
         EngineChoice,
-        choose,
+        resolve_engine,
     )
     from harness.cli.flags import default_workers
     from harness.run.plan import (
@@ -37,14 +37,14 @@ def main() -> int:
 
     choices = Choices(suite="official", max_frames=FRAMES, max_pixels=PIXELS)
     plan = make_plan(["vsibench"], Path(data), choices)
-    engine = choose(checkpoint, EngineChoice(backend="vllm"))
+    engine = resolve_engine(checkpoint, EngineChoice(backend="vllm"))
     backend = engine.build()
     with (
         tempfile.TemporaryDirectory() as folder,
         RunWriter(Path(folder), {"schema": 0}) as run,
         DecodePool(workers=default_workers(), timeout_s=600.0, max_bytes=1 << 32) as pool,
     ):
-        runner = Runner(plan, run, lambda record: None, grid=engine.grid)
+        runner = Runner(plan, run, lambda record: None, patch_multiple=engine.patch_multiple)
         for done, _ in pool.decode([runner.jobs[-1]] * 2 * default_workers()):
             pool.release(done)
         began = time.perf_counter()

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from harness.backends.openai import OpenAIBackend, ServerOptions
+from harness.backends.openai import OpenAIBackend, ServerConfig
 from harness.errors import BackendError, CheckpointError
 from harness.models.server import served
 from harness.schema import Clip, Completion, Failure, MediaKind, Prompt, Request, Sampling
@@ -89,7 +89,7 @@ def stub() -> Iterator[Stub]:
     stub.close()
 
 
-def ask(stub: Stub, *requests: Request, options: ServerOptions | None = None) -> dict[str, object]:
+def ask(stub: Stub, *requests: Request, options: ServerConfig | None = None) -> dict[str, object]:
     backend = OpenAIBackend(served(stub.url), options)
     try:
         return {request.id: result for request, result in backend.generate(requests)}
@@ -172,7 +172,7 @@ def test_an_image_is_an_image_part(stub):
 
 def test_frames_as_images_use_no_extension(stub):
     """Servers that know no video get standard fields only."""
-    ask(stub, request("x", clip()), options=ServerOptions(video_as_images=True))
+    ask(stub, request("x", clip()), options=ServerConfig(video_as_images=True))
     body = stub.bodies[0]
     kinds = [part["type"] for part in body["messages"][0]["content"]]
     assert kinds == ["image_url"] * 3 + ["text"]
@@ -225,7 +225,7 @@ def test_what_every_request_would_meet_stops_the_run(stub, status):
     stub.reply = lambda text, body: refusal(status)
     with pytest.raises(BackendError, match=r"server at http://.* cannot go on"):
         ask(stub, *(request(str(number)) for number in range(40)))
-    assert len(stub.bodies) <= ServerOptions().concurrency
+    assert len(stub.bodies) <= ServerConfig().concurrency
 
 
 def test_a_server_that_refuses_frame_times_stops_the_run(stub):
@@ -239,7 +239,7 @@ def test_a_server_that_refuses_frame_times_stops_the_run(stub):
 def test_finished_answers_come_before_the_error(stub):
     """A run that ends early keeps what it has."""
     stub.reply = lambda text, body: answer() if text == "good" else refusal(401)
-    backend = OpenAIBackend(served(stub.url), ServerOptions(concurrency=1))
+    backend = OpenAIBackend(served(stub.url), ServerConfig(concurrency=1))
     results = []
     with pytest.raises(BackendError):
         results.extend(backend.generate([request("good"), request("bad"), request("never")]))
@@ -264,7 +264,7 @@ def test_requests_overlap_and_are_read_lazily(stub):
             yield request(str(number))
 
     stub.reply = reply
-    backend = OpenAIBackend(served(stub.url), ServerOptions(concurrency=4))
+    backend = OpenAIBackend(served(stub.url), ServerConfig(concurrency=4))
     lead = [made - done for done, _ in enumerate(backend.generate(requests()), 1)]
     backend.close()
     assert len(lead) == 8
@@ -309,7 +309,7 @@ def test_a_missing_server_is_named():
 def test_a_server_that_vanishes_stops_the_run(stub):
     """A lost connection is not an answer of the model either."""
     model = replace(served(stub.url), base_url=NOWHERE)
-    backend = OpenAIBackend(model, ServerOptions(max_retries=0))
+    backend = OpenAIBackend(model, ServerConfig(max_retries=0))
     with pytest.raises(BackendError, match="cannot go on"):
         list(backend.generate([request("x")]))
     backend.close()

@@ -107,7 +107,7 @@ def test_broken_json_is_named(model):
     """The file and the place are in the message."""
     (model / "processor_config.json").write_text("{")
     with pytest.raises(CheckpointError, match=r"processor_config\.json is not valid JSON"):
-        _ = resolve(str(model)).frame_grid
+        _ = resolve(str(model)).patch_multiple
 
 
 @pytest.mark.parametrize("spec", ["no such folder", "one/two/three", "/absent/model"])
@@ -229,7 +229,7 @@ def test_an_unusable_adapter_is_refused(adapter, change, message):
 
 
 @pytest.mark.parametrize(
-    ("files", "grid"),
+    ("files", "patch_multiple"),
     [
         ({"processor_config.json": {"video_processor": {"patch_size": 16, "merge_size": 2}}}, 32),
         ({"preprocessor_config.json": NATIVE}, 28),
@@ -244,12 +244,12 @@ def test_an_unusable_adapter_is_refused(adapter, change, message):
         ({"processor_config.json": {}, "preprocessor_config.json": {"size": 336}}, 28),
     ],
 )
-def test_frame_grid_is_patch_times_merge(model, files, grid):
+def test_the_patch_multiple_is_patch_times_merge(model, files, patch_multiple):
     """The video processor's settings win; without any, sides are multiples of 28."""
     (model / "processor_config.json").unlink()
     for name, content in files.items():
         write_json(model / name, content)
-    assert resolve(str(model)).frame_grid == grid
+    assert resolve(str(model)).patch_multiple == patch_multiple
 
 
 def test_tensor_names_are_read_without_the_tensors(model):

@@ -15,8 +15,8 @@ from harness.rescore.reasons import (
 from harness.run.store import read_records
 from harness.schema import Kind, Outcome, Sample
 from harness.scoring.rules import (
-    graded,
-    judged,
+    binary_score,
+    partial_score,
 )
 from tasks.vsibench import VSIBench
 
@@ -190,7 +190,7 @@ COUNT = Sample(
     id="t/1", task="t", question="?", answer="10", kind=Kind.REGRESSION, category="", cluster="v"
 )
 CHOICE = replace(COUNT, kind=Kind.MULTIPLE_CHOICE, answer="A", options=("left", "to the right"))
-NOTHING, RIGHT = judged(None, None), judged(True, "A")
+NOTHING, RIGHT = binary_score(None, None), binary_score(True, "A")
 
 
 @pytest.mark.parametrize(
@@ -235,29 +235,34 @@ def test_one_rule_reads_a_letter_and_the_other_none(text, expected):
 )
 def test_one_rule_reads_a_number_and_the_other_none(text, expected):
     """The notation or the text around the number says why."""
-    assert reason(COUNT, text, graded(1.0, "10"), NOTHING) is expected
+    assert reason(COUNT, text, partial_score(1.0, "10"), NOTHING) is expected
 
 
 def test_two_answers_that_were_read_are_compared():
     """Equal numbers are a boundary, unequal ones another reading; letters likewise."""
-    assert reason(COUNT, "9", graded(0.9, "9"), graded(0.8, "9.0")) is Reason.BOUNDARY
-    assert reason(COUNT, "9 8", graded(0.9, "9"), graded(0.8, "8")) is Reason.OTHER_NUMBER
-    assert reason(CHOICE, "A B", RIGHT, judged(False, "B")) is Reason.OTHER_LETTER
+    assert reason(COUNT, "9", partial_score(0.9, "9"), partial_score(0.8, "9.0")) is Reason.BOUNDARY
+    assert (
+        reason(COUNT, "9 8", partial_score(0.9, "9"), partial_score(0.8, "8"))
+        is Reason.OTHER_NUMBER
+    )
+    assert reason(CHOICE, "A B", RIGHT, binary_score(False, "B")) is Reason.OTHER_LETTER
     free = replace(COUNT, kind=Kind.FREE_FORM)
-    assert reason(free, "x", judged(True, "x"), judged(False, "X")) is Reason.COMPARISON
-    assert reason(free, "x y", judged(True, "x"), judged(False, "y")) is Reason.OTHER_TEXT
+    assert reason(free, "x", binary_score(True, "x"), binary_score(False, "X")) is Reason.COMPARISON
+    assert (
+        reason(free, "x y", binary_score(True, "x"), binary_score(False, "y")) is Reason.OTHER_TEXT
+    )
 
 
 def test_credit_without_an_answer_and_dropped_items_have_classes_of_their_own():
     """MVBench's official rule credits a lone bracket; a dropped item has no value at all."""
-    credited = replace(judged(True, "("), answer=None)
+    credited = replace(binary_score(True, "("), answer=None)
     assert reason(CHOICE, "(", credited, NOTHING) is Reason.PART
     assert reason(CHOICE, "x", replace(NOTHING, value=None), NOTHING) is Reason.UNSCORED
 
 
 def test_scores_differ_by_value_only():
     """Wrong and not found are both worth nothing; dropped is not nothing."""
-    assert not differ(judged(False, "B"), NOTHING)
+    assert not differ(binary_score(False, "B"), NOTHING)
     assert differ(replace(NOTHING, value=None), NOTHING)
     assert NOTHING.outcome is Outcome.NO_ANSWER
 

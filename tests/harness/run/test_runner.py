@@ -63,7 +63,7 @@ def _run(folder, samples, answer, pool=None, seen=None):
     pool = pool or FakePool()
     with RunWriter(folder, MANIFEST) as run:
         seen = [] if seen is None else seen
-        runner = Runner(Plan((planned(samples),)), run, seen.append, grid=28)
+        runner = Runner(Plan((planned(samples),)), run, seen.append, patch_multiple=28)
         runner.run(FakeBackend(answer), pool)
         return dict(run.records)
 
@@ -101,7 +101,9 @@ def test_a_policy_of_whole_videos_decodes_each_once_whatever_the_spans(tmp_path)
     plan = dataclasses.replace(plan, protocol=dataclasses.replace(plan.protocol, frames=frames))
     pool = FakePool()
     with RunWriter(tmp_path, MANIFEST) as run:
-        Runner(Plan((plan,)), run, lambda r: None, grid=28).run(FakeBackend(lambda r: "A"), pool)
+        Runner(Plan((plan,)), run, lambda r: None, patch_multiple=28).run(
+            FakeBackend(lambda r: "A"), pool
+        )
         assert len(run.records) == 3
     assert pool.decoded == {"good.mp4": 1}
 
@@ -176,7 +178,9 @@ def test_variants_change_what_the_model_sees(tmp_path, variant, indices):
     plan = dataclasses.replace(plan, protocol=dataclasses.replace(plan.protocol, frames=frames))
     pool = FakePool()
     with RunWriter(tmp_path, MANIFEST) as run:
-        Runner(Plan((plan,)), run, lambda r: None, grid=28).run(FakeBackend(lambda r: "A"), pool)
+        Runner(Plan((plan,)), run, lambda r: None, patch_multiple=28).run(
+            FakeBackend(lambda r: "A"), pool
+        )
         record = run.records["toy/0"]
     assert record.frame_indices == (() if indices is None else (indices,))
     assert record.variant == variant
@@ -195,7 +199,7 @@ def test_a_prompt_that_cannot_be_built_fails_its_item_only(tmp_path):
     samples = _samples(3)
     plan = dataclasses.replace(planned(samples), task=Fussy(samples))
     with RunWriter(tmp_path, MANIFEST) as run:
-        Runner(Plan((plan,)), run, lambda r: None, grid=28).run(
+        Runner(Plan((plan,)), run, lambda r: None, patch_multiple=28).run(
             FakeBackend(lambda r: "A"), FakePool()
         )
         outcomes = {r.id: r.outcome for r in run.records.values()}

@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from harness.schema import Kind, Outcome, Sample, Score
 from harness.scoring.rules import (
     after_answer_tag,
-    graded,
-    judged,
+    binary_score,
+    partial_score,
     score_video_r1,
 )
 
@@ -85,7 +85,7 @@ def test_a_gold_number_may_have_thousands_commas() -> None:
 )
 def test_a_rule_can_be_applied_to_the_tagged_answer_alone(text: str, seen: str) -> None:
     """The rule sees the content of the pair, even an empty one, and else the untouched text."""
-    seen_by_rule = after_answer_tag(lambda _, answer: judged(True, answer))
+    seen_by_rule = after_answer_tag(lambda _, answer: binary_score(True, answer))
     assert seen_by_rule(CHOICE, text).answer == seen
 
 
@@ -95,7 +95,7 @@ def test_a_rule_can_be_applied_to_the_tagged_answer_alone(text: str, seen: str) 
 )
 def test_a_graded_score_has_an_outcome(value: float, outcome: Outcome) -> None:
     """Only the two ends of the scale are right or wrong."""
-    assert graded(value, "x") == Score(value=value, outcome=outcome, answer="x")
+    assert partial_score(value, "x") == Score(value=value, outcome=outcome, answer="x")
 
 
 @given(

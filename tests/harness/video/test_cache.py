@@ -31,7 +31,11 @@ def kept(cache: FrameCache) -> list[Path]:
 def test_a_second_run_decodes_nothing(tmp_path: Path) -> None:
     """Counted by the pool: all decodes the first time, all hits the second."""
     jobs = [
-        DecodeJob(media=(media(tmp_path / f"{number}.mp4", 10 + number),), policy=POLICY, grid=28)
+        DecodeJob(
+            media=(media(tmp_path / f"{number}.mp4", 10 + number),),
+            policy=POLICY,
+            patch_multiple=28,
+        )
         for number in range(3)
     ]
     cache = FrameCache(tmp_path / "cache", PLENTY)
@@ -49,8 +53,8 @@ def test_cached_clips_equal_decoded_ones(tmp_path: Path) -> None:
     clip = media(tmp_path / "a.mp4")
     cache = FrameCache(tmp_path / "cache", PLENTY)
     cache.check()
-    first, second = (cache(clip, POLICY, grid=28) for _ in range(2))
-    plain = decode(clip, POLICY, grid=28)
+    first, second = (cache(clip, POLICY, patch_multiple=28) for _ in range(2))
+    plain = decode(clip, POLICY, patch_multiple=28)
     assert (first.cached, second.cached) == (False, True)
     for one in (first, second):
         assert np.array_equal(one.frames, plain.frames)
@@ -64,12 +68,12 @@ def test_the_content_of_the_file_decides_not_its_name(tmp_path: Path) -> None:
     clip = media(tmp_path / "a.mp4")
     cache = FrameCache(tmp_path / "cache", PLENTY)
     cache.check()
-    cache(clip, POLICY, grid=28)
+    cache(clip, POLICY, patch_multiple=28)
     renamed = Media(path=clip.path.rename(tmp_path / "b.mp4"))
-    assert cache(renamed, POLICY, grid=28).cached
-    assert not cache(renamed, FramePolicy(max_frames=6, min_pixels=1), grid=28).cached
-    assert not cache(renamed, POLICY, grid=14).cached
-    assert not cache(media(tmp_path / "b.mp4", 13), POLICY, grid=28).cached
+    assert cache(renamed, POLICY, patch_multiple=28).cached
+    assert not cache(renamed, FramePolicy(max_frames=6, min_pixels=1), patch_multiple=28).cached
+    assert not cache(renamed, POLICY, patch_multiple=14).cached
+    assert not cache(media(tmp_path / "b.mp4", 13), POLICY, patch_multiple=28).cached
 
 
 @pytest.mark.parametrize("harm", ["cut", "flip", "flip a time", "empty", "garble"])
@@ -78,7 +82,7 @@ def test_a_damaged_entry_is_decoded_anew(tmp_path: Path, harm: str) -> None:
     clip = media(tmp_path / "a.mp4")
     cache = FrameCache(tmp_path / "cache", PLENTY)
     cache.check()
-    cache(clip, POLICY, grid=28)
+    cache(clip, POLICY, patch_multiple=28)
     (entry,) = kept(cache)
     content = bytearray(entry.read_bytes())
     match harm:
@@ -93,10 +97,10 @@ def test_a_damaged_entry_is_decoded_anew(tmp_path: Path, harm: str) -> None:
         case "garble":
             content[:10] = b"[" * 10
     entry.write_bytes(content)
-    again = cache(clip, POLICY, grid=28)
+    again = cache(clip, POLICY, patch_multiple=28)
     assert not again.cached
-    assert np.array_equal(again.frames, decode(clip, POLICY, grid=28).frames)
-    assert cache(clip, POLICY, grid=28).cached
+    assert np.array_equal(again.frames, decode(clip, POLICY, patch_multiple=28).frames)
+    assert cache(clip, POLICY, patch_multiple=28).cached
 
 
 def test_the_least_recently_used_goes_when_the_cap_is_reached(tmp_path: Path) -> None:
@@ -106,15 +110,19 @@ def test_the_least_recently_used_goes_when_the_cap_is_reached(tmp_path: Path) ->
     unbounded.check()
     for age, clip in enumerate(clips[:2]):
         before = set(kept(unbounded))
-        unbounded(clip, POLICY, grid=28)
+        unbounded(clip, POLICY, patch_multiple=28)
         (new,) = set(kept(unbounded)) - before
         os.utime(new, (age, age))
-    assert unbounded(clips[0], POLICY, grid=28).cached  # used now, so the other one is older
+    assert unbounded(
+        clips[0], POLICY, patch_multiple=28
+    ).cached  # used now, so the other one is older
     room_for_two = sum(path.stat().st_size for path in kept(unbounded)) + 100
     cache = FrameCache(unbounded.folder, room_for_two)
-    cache(clips[2], POLICY, grid=28)
+    cache(clips[2], POLICY, patch_multiple=28)
     assert sum(path.stat().st_size for path in kept(cache)) <= room_for_two
-    assert [cache._load(decode(clip, POLICY, grid=28).key) is not None for clip in clips] == [
+    assert [
+        cache._load(decode(clip, POLICY, patch_multiple=28).key) is not None for clip in clips
+    ] == [
         True,
         False,
         True,

@@ -36,7 +36,7 @@ def policy(frames: int, rule: FrameRule = FrameRule.LINSPACE) -> FramePolicy:
 
 
 def video(path: Path, frames: int = 8, **span: float) -> Clip:
-    return decode(Media(path=path, **span), policy(frames), grid=4)
+    return decode(Media(path=path, **span), policy(frames), patch_multiple=4)
 
 
 def numbers(clip: Clip) -> tuple[int, ...]:
@@ -71,7 +71,7 @@ def test_every_frame_is_the_one_asked_for(
 def test_clip_of_a_video(tmp_path: Path) -> None:
     """A clip says where its frames come from: 40 frames at 10 per second, 4 of them taken."""
     path = write_clip(tmp_path / "a.mp4")
-    clip = decode(Media(path=path), policy(4), grid=28)
+    clip = decode(Media(path=path), policy(4), patch_multiple=28)
     assert clip.indices == numbers(clip) == (0, 13, 26, 39)
     assert clip.timestamps == pytest.approx((0.0, 1.3, 2.6, 3.9))
     assert (clip.fps, clip.total_frames, clip.duration_s) == (10.0, 40, 4.0)
@@ -91,7 +91,7 @@ def test_clip_of_a_span(tmp_path: Path) -> None:
 def test_official_segments_may_repeat_a_frame(tmp_path: Path) -> None:
     """Where the rule names an index twice, the frame is there twice."""
     path = write_clip(tmp_path / "a.mp4", 3)
-    clip = decode(Media(path=path), policy(4, FrameRule.SEGMENTS), grid=4)
+    clip = decode(Media(path=path), policy(4, FrameRule.SEGMENTS), patch_multiple=4)
     assert clip.indices == numbers(clip) == (0, 0, 1, 2)
 
 
@@ -100,7 +100,7 @@ def test_official_segments_may_repeat_a_frame(tmp_path: Path) -> None:
 def test_one_frame(tmp_path: Path, name: str, rule: FrameRule) -> None:
     """A video of one frame gives that frame under every rule."""
     path = write_clip(tmp_path / name, 1)
-    assert set(decode(Media(path=path), policy(2, rule), grid=4).indices) == {0}
+    assert set(decode(Media(path=path), policy(2, rule), patch_multiple=4).indices) == {0}
 
 
 def test_variable_frame_rate(tmp_path: Path) -> None:
@@ -142,7 +142,7 @@ def test_pixels_are_those_of_decord(name: str) -> None:
 def test_folder_counts_from_one(tmp_path: Path) -> None:
     """The first file is 00001; MVBench's segments of 12 files have the middles 2, 5, 8, 10."""
     media = Media(path=write_folder(tmp_path / "f"), kind=MediaKind.FRAMES, fps=3.0)
-    clip = decode(media, policy(4, FrameRule.SEGMENTS), grid=4)
+    clip = decode(media, policy(4, FrameRule.SEGMENTS), patch_multiple=4)
     assert numbers(clip) == (2, 5, 8, 10)
     assert clip.indices == (1, 4, 7, 9)
     assert clip.timestamps == pytest.approx((1 / 3, 4 / 3, 7 / 3, 3.0))
@@ -155,7 +155,7 @@ def test_folder_is_sorted_by_number(tmp_path: Path) -> None:
     folder.mkdir()
     for index in range(1, 13):
         Image.fromarray(picture(index)).save(folder / f"frame{index}.png")
-    clip = decode(Media(path=folder, kind=MediaKind.FRAMES, fps=3.0), policy(12), grid=4)
+    clip = decode(Media(path=folder, kind=MediaKind.FRAMES, fps=3.0), policy(12), patch_multiple=4)
     assert numbers(clip) == tuple(range(1, 13))
 
 
@@ -164,7 +164,7 @@ def test_image(tmp_path: Path) -> None:
     path = tmp_path / "i.png"
     Image.fromarray(picture(77)).convert("RGBA").save(path)
     for rule in FrameRule:
-        clip = decode(Media(path=path, kind=MediaKind.IMAGE), policy(1, rule), grid=4)
+        clip = decode(Media(path=path, kind=MediaKind.IMAGE), policy(1, rule), patch_multiple=4)
         assert numbers(clip) == (77,)
         assert (clip.indices, clip.timestamps, clip.total_frames) == ((0,), (0.0,), 1)
 
@@ -175,16 +175,18 @@ def test_key_is_content_and_choices(tmp_path: Path) -> None:
     copy = tmp_path / "b.mp4"
     copy.write_bytes(path.read_bytes())
     media, base = Media(path=path), policy(4)
-    key = decode(media, base, grid=28).key
-    assert decode(Media(path=copy), base, grid=28).key == key
-    assert decode(media, replace(base, order=Variant.SHUFFLED, seed=5), grid=28).key == key
+    key = decode(media, base, patch_multiple=28).key
+    assert decode(Media(path=copy), base, patch_multiple=28).key == key
+    assert (
+        decode(media, replace(base, order=Variant.SHUFFLED, seed=5), patch_multiple=28).key == key
+    )
     other = write_clip(tmp_path / "c.mp4", 41)
     changed = [
-        decode(Media(path=other), base, grid=28),
-        decode(replace(media, start_s=0.1), base, grid=28),
-        decode(media, replace(base, max_pixels=9000), grid=28),
-        decode(media, replace(base, max_frames=5), grid=28),
-        decode(media, base, grid=32),
+        decode(Media(path=other), base, patch_multiple=28),
+        decode(replace(media, start_s=0.1), base, patch_multiple=28),
+        decode(media, replace(base, max_pixels=9000), patch_multiple=28),
+        decode(media, replace(base, max_frames=5), patch_multiple=28),
+        decode(media, base, patch_multiple=32),
     ]
     assert len({key, *(clip.key for clip in changed)}) == 6
 
@@ -213,14 +215,14 @@ def test_unreadable_files_are_named(tmp_path: Path) -> None:
     """Whatever is wrong with a file, the error names the file and the reason."""
     for path, kind, reason in broken_files(tmp_path):
         with pytest.raises(MediaError, match=reason) as caught:
-            decode(Media(path=path, kind=kind, fps=3.0), policy(4), grid=4)
+            decode(Media(path=path, kind=kind, fps=3.0), policy(4), patch_multiple=4)
         assert str(path) in str(caught.value)
 
 
 def test_folder_without_rate(tmp_path: Path) -> None:
     """A folder carries no frame rate, so the media has to."""
     with pytest.raises(MediaError, match="frame rate"):
-        decode(Media(path=tmp_path, kind=MediaKind.FRAMES), policy(4), grid=4)
+        decode(Media(path=tmp_path, kind=MediaKind.FRAMES), policy(4), patch_multiple=4)
 
 
 def test_too_narrow_an_image(tmp_path: Path) -> None:
@@ -228,7 +230,7 @@ def test_too_narrow_an_image(tmp_path: Path) -> None:
     path = tmp_path / "thin.png"
     Image.new("RGB", (500, 1)).save(path)
     with pytest.raises(MediaError, match=r"thin\.png: .* too narrow"):
-        decode(Media(path=path, kind=MediaKind.IMAGE), policy(1), grid=4)
+        decode(Media(path=path, kind=MediaKind.IMAGE), policy(1), patch_multiple=4)
 
 
 @needs_real
@@ -237,7 +239,7 @@ def test_too_narrow_an_image(tmp_path: Path) -> None:
 def test_damaged_real_video(rule: FrameRule, frames: int) -> None:
     """Frames behind the damage are an error, never the last good frame again."""
     with pytest.raises(MediaError, match=r"\d of \d+ requested frames can be decoded"):
-        decode(Media(path=REAL / "corrupted.mp4"), policy(frames, rule), grid=28)
+        decode(Media(path=REAL / "corrupted.mp4"), policy(frames, rule), patch_multiple=28)
 
 
 @needs_real
@@ -253,7 +255,7 @@ def test_zero_bytes_of_a_flat_picture_are_no_damage(tmp_path: Path) -> None:
     write_video(path, draw([moving("red", "circle", "right")]))
     with av.open(str(path)) as container:
         assert any(bytes(8) in bytes(packet) for packet in container.demux(video=0))
-    clip = decode(Media(path=path), FramePolicy(max_frames=8, min_pixels=1), grid=28)
+    clip = decode(Media(path=path), FramePolicy(max_frames=8, min_pixels=1), patch_multiple=28)
     assert len(clip.indices) == 8
 
 
@@ -323,6 +325,8 @@ def test_files_that_decord_reads_otherwise_are_named(tmp_path: Path) -> None:
     other = write_clip(tmp_path / "open.mkv", codec="libx264", options=OPEN_GROUPS)
     same = write_clip(tmp_path / "closed.mp4", codec="libx264", options={"g": "12"})
     every = policy(40)
-    assert numbers(decode_and_compare(Media(path=same), every, grid=4)) == tuple(range(40))
+    assert numbers(decode_and_compare(Media(path=same), every, patch_multiple=4)) == tuple(
+        range(40)
+    )
     with pytest.raises(DecordDiffersError, match=r"open\.mkv: at frame \d+ decord shows another"):
-        decode_and_compare(Media(path=other), policy(5), grid=4)
+        decode_and_compare(Media(path=other), policy(5), patch_multiple=4)

@@ -27,7 +27,7 @@ POLICY = FramePolicy(max_frames=1, min_pixels=1, max_pixels=1024)
 
 def job(*names: str) -> DecodeJob:
     media = tuple(Media(path=Path(f"/clips/{name}.mp4")) for name in names)
-    return DecodeJob(media=media, policy=POLICY, grid=4)
+    return DecodeJob(media=media, policy=POLICY, patch_multiple=4)
 
 
 def fakes(*, workers: int = 1, timeout_s: float = 60.0, max_bytes: int = 100 * BYTES) -> DecodePool:
@@ -83,14 +83,16 @@ def test_clips_are_those_of_decode(tmp_path: Path) -> None:
     """What a worker returns equals what `decode` returns here, and it can be written to."""
     paths = [write_clip(tmp_path / f"{count}.mp4", count) for count in (10, 20)]
     policy = FramePolicy(max_frames=4, min_pixels=1)
-    both = DecodeJob(media=tuple(Media(path=path) for path in paths), policy=policy, grid=28)
+    both = DecodeJob(
+        media=tuple(Media(path=path) for path in paths), policy=policy, patch_multiple=28
+    )
     with DecodePool(workers=1, timeout_s=60, max_bytes=1 << 30) as pool:
         ((done, clips),) = pool.decode([both])
         assert pool.counts.decodes == 2
     assert done is both
     assert not isinstance(clips, Failure)
     for path, clip in zip(paths, clips, strict=True):
-        here = decode(Media(path=path), policy, grid=28)
+        here = decode(Media(path=path), policy, patch_multiple=28)
         assert (clip.key, clip.indices, clip.timestamps) == (
             here.key,
             here.indices,
@@ -151,7 +153,7 @@ def test_file_that_never_ends(tmp_path: Path) -> None:
     """The real decoder, blocked in a native read, is killed in time."""
     pipe = tmp_path / "endless.mp4"
     os.mkfifo(pipe)
-    endless = DecodeJob(media=(Media(path=pipe),), policy=POLICY, grid=4)
+    endless = DecodeJob(media=(Media(path=pipe),), policy=POLICY, patch_multiple=4)
     with DecodePool(workers=1, timeout_s=1.0, max_bytes=1 << 20) as pool:
         ((_, failure),) = pool.decode([endless])
     assert isinstance(failure, Failure)
@@ -234,7 +236,7 @@ def test_the_longest_videos_are_decoded_first(tmp_path: Path) -> None:
     for name, size in [("short", 10), ("long", 1000), ("middle", 100)]:
         path = tmp_path / name
         path.write_bytes(bytes(size))
-        jobs.append(DecodeJob(media=(Media(path=path),), policy=POLICY, grid=4))
+        jobs.append(DecodeJob(media=(Media(path=path),), policy=POLICY, patch_multiple=4))
     missing = job("missing")
     ordered = heaviest_first([missing, *jobs])
     assert [one.media[0].path.stem for one in ordered] == ["long", "middle", "short", "missing"]
@@ -244,7 +246,7 @@ def test_a_job_is_measured_by_its_bound() -> None:
     """Room is kept for every frame the policy allows; an image is one frame."""
     image = Media(path=Path("i.png"), kind=MediaKind.IMAGE)
     policy = FramePolicy(max_frames=16, max_pixels=1000)
-    both = DecodeJob(media=(image, Media(path=Path("v.mp4"))), policy=policy, grid=28)
+    both = DecodeJob(media=(image, Media(path=Path("v.mp4"))), policy=policy, patch_multiple=28)
     assert both.max_bytes == 17 * 3000
 
 

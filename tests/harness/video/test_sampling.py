@@ -131,7 +131,7 @@ def test_no_frames_is_an_error() -> None:
 
 
 @pytest.mark.parametrize(
-    ("size", "bounds", "grid", "expected"),
+    ("size", "bounds", "patch_multiple", "expected"),
     [
         ((280, 280), (100, 10**6), 28, (280, 280)),
         ((294, 290), (100, 10**6), 28, (280, 280)),  # 10.5 and 10.36 round to 10
@@ -142,15 +142,18 @@ def test_no_frames_is_an_error() -> None:
     ],
 )
 def test_frame_size(
-    size: tuple[int, int], bounds: tuple[int, int], grid: int, expected: tuple[int, int]
+    size: tuple[int, int], bounds: tuple[int, int], patch_multiple: int, expected: tuple[int, int]
 ) -> None:
     """Sides are on the grid, the aspect is kept, the pixel bounds hold."""
     low, high = bounds
-    assert frame_size(*size, min_pixels=low, max_pixels=high, grid=grid) == expected
+    assert (
+        frame_size(*size, min_pixels=low, max_pixels=high, patch_multiple=patch_multiple)
+        == expected
+    )
 
 
 def test_too_narrow_a_frame_is_an_error() -> None:
     """An aspect above 200 cannot be kept."""
-    assert frame_size(200, 1, min_pixels=1, max_pixels=10**6, grid=28) == (196, 28)
+    assert frame_size(200, 1, min_pixels=1, max_pixels=10**6, patch_multiple=28) == (196, 28)
     with pytest.raises(MediaError, match="201x1"):
-        frame_size(201, 1, min_pixels=1, max_pixels=10**6, grid=28)
+        frame_size(201, 1, min_pixels=1, max_pixels=10**6, patch_multiple=28)

@@ -32,7 +32,7 @@ def setting(untaught, tmp_path):
     """A loaded model, its input builder, and rows: three videos and an image."""
     recipe = sft_recipe(untaught, tmp_path)
     loaded = load(recipe.model)
-    with ClipLoader(recipe.frames, recipe.data, grid=28) as clips:
+    with ClipLoader(recipe.frames, recipe.data, patch_multiple=28) as clips:
         yield loaded, InputBuilder(loaded.processor, clips, cache_mib=64), rows(tmp_path / "media")
 
 
@@ -57,7 +57,7 @@ def test_the_loss_is_that_of_the_answers_given_the_videos(untaught, tmp_path):
     data = rows(tmp_path / "media")
     recipe = sft_recipe(untaught, tmp_path, steps=1, batch_size=4)
     loaded = load(recipe.model)
-    with ClipLoader(recipe.frames, recipe.data, grid=28) as clips:
+    with ClipLoader(recipe.frames, recipe.data, patch_multiple=28) as clips:
         inputs = InputBuilder(loaded.processor, clips, cache_mib=64)
         seen = inputs.build(inputs.ask(one.sample for one in data))
     scores = []
@@ -113,7 +113,7 @@ def test_what_is_remembered_is_bounded(untaught, tmp_path):
     recipe = sft_recipe(untaught, tmp_path)
     processor = load(recipe.model).processor
     data = rows(tmp_path / "media", videos=1, images=0)
-    with ClipLoader(recipe.frames, recipe.data, grid=28) as clips:
+    with ClipLoader(recipe.frames, recipe.data, patch_multiple=28) as clips:
         inputs = InputBuilder(processor, clips, cache_mib=0)
         (first,), (second,) = (inputs.build(inputs.ask([data[0].sample])) for _ in range(2))
     assert (inputs.decodes, inputs.processor_calls) == (2, 2)
@@ -129,7 +129,7 @@ def test_decoding_in_workers_shows_the_same(untaught, tmp_path):
     seen = []
     for workers in (0, 2):
         data = replace(small_data(tmp_path), decode_workers=workers)
-        with ClipLoader(recipe.frames, data, grid=28) as clips:
+        with ClipLoader(recipe.frames, data, patch_multiple=28) as clips:
             inputs = InputBuilder(processor, clips, cache_mib=64)
             seen.append(inputs.build(inputs.ask(samples)))
     for here, there in zip(*seen, strict=True):

@@ -7,7 +7,7 @@ import pytest
 from rich.console import Console
 
 from harness.backends.fake import FakeBackend
-from harness.backends.select import Engine
+from harness.backends.select import ResolvedEngine
 from harness.cli.exits import Exit
 from harness.errors import RunMismatchError, UsageError
 from harness.schema import Completion, Failure
@@ -59,8 +59,8 @@ def annotate(tmp_path):
         return _model(request)
 
     def go(*flags, out="kept.json", answer=model):
-        engine = Engine(
-            backend="fake", checkpoint="model", identity={"kind": "fake"}, grid=28,
+        engine = ResolvedEngine(
+            backend="fake", checkpoint="model", identity={"kind": "fake"}, patch_multiple=28,
             build=lambda: FakeBackend(answer),
         )  # fmt: skip
         parser = ArgumentParser()
@@ -92,7 +92,7 @@ def test_the_kept_rows_pass_the_check_of_supervised_training(annotate, tmp_path)
     annotate("--max-failures", "1", out="kept.jsonl")
     kept = tmp_path / "kept.jsonl"
     data = DataSettings(rows=(kept,), media_roots=(tmp_path,), decode_workers=1)
-    report = check_rows(data, FrameSettings(), grid=28, rationale=True)
+    report = check_rows(data, FrameSettings(), patch_multiple=28, rationale=True)
     assert (len(report.rows), report.bad) == (3, ())
     assert len(read_training_rows([kept], [tmp_path])) == 3
 

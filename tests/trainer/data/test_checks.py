@@ -31,7 +31,7 @@ def check(tmp_path):
         path = write_rows(tmp_path / "rows.json", rows)
         data = DataSettings(rows=(path,), media_roots=(tmp_path,), decode_workers=1, **changes)
         return check_rows(
-            data, FrameSettings(), grid=28, rationale=rationale, on_decoded=on_decoded
+            data, FrameSettings(), patch_multiple=28, rationale=rationale, on_decoded=on_decoded
         )
 
     return run

@@ -70,7 +70,9 @@ def run_sft(
 ) -> Any:
     """Train as `trainer.algorithms.sft.train` does, and return the trainer to be looked at."""
     loaded = load(recipe.model)
-    with ClipLoader(recipe.frames, recipe.data, grid=loaded.checkpoint.frame_grid) as clips:
+    with ClipLoader(
+        recipe.frames, recipe.data, patch_multiple=loaded.checkpoint.patch_multiple
+    ) as clips:
         trainer = kind(
             rows=rows,
             inputs=InputBuilder(loaded.processor, clips, cache_mib=recipe.data.cache_mib),

@@ -21,7 +21,7 @@ DATA = DataSettings(
 def test_a_file_that_hangs_or_kills_its_decoder_fails_alone():
     """The rows before and behind it get their clips."""
     files = ["good-1", "hang-2", "crash-3", "raise-4", "good-5"]
-    with ClipLoader(FrameSettings(), DATA, grid=28, decoder=fake_decode) as clips:
+    with ClipLoader(FrameSettings(), DATA, patch_multiple=28, decoder=fake_decode) as clips:
         waiting = [clips.start([Media(path=Path(f"{name}.mp4"))]) for name in files]
         answers = [future.result() for future in waiting]
         assert clips.decodes == 5
@@ -32,7 +32,7 @@ def test_a_file_that_hangs_or_kills_its_decoder_fails_alone():
 def test_closing_does_not_wait_for_a_file_that_hangs():
     """What is under way is abandoned."""
     data = replace(DATA, decode_timeout_s=600.0, decode_workers=1)
-    with ClipLoader(FrameSettings(), data, grid=28, decoder=fake_decode) as clips:
+    with ClipLoader(FrameSettings(), data, patch_multiple=28, decoder=fake_decode) as clips:
         clips.start([Media(path=Path("good-1.mp4"))]).result()
         waiting = clips.start([Media(path=Path("hang-2.mp4"))])
     assert waiting.done()
@@ -41,7 +41,7 @@ def test_closing_does_not_wait_for_a_file_that_hangs():
 def test_without_workers_decoding_happens_here(tmp_path):
     """A missing file is a failure there, too."""
     data = replace(DATA, decode_workers=0)
-    with ClipLoader(FrameSettings(), data, grid=28) as clips:
+    with ClipLoader(FrameSettings(), data, patch_multiple=28) as clips:
         answer = clips.start([Media(path=tmp_path / "none.mp4")]).result()
     assert isinstance(answer, Failure)
     assert "none.mp4" in answer.message

@@ -38,7 +38,7 @@ def seen(untaught, tmp_path):
     loaded = load(small_model(untaught))
     recipe = tgrpo_recipe(untaught, tmp_path)
     data = rows(tmp_path / "media", videos=1, images=1)
-    with ClipLoader(recipe.frames, small_data(tmp_path), grid=28) as clips:
+    with ClipLoader(recipe.frames, small_data(tmp_path), patch_multiple=28) as clips:
         inputs = InputBuilder(loaded.processor, clips, cache_mib=64)
         yield loaded, inputs.build(inputs.ask(one.sample for one in data))
 

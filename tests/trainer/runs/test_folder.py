@@ -54,7 +54,7 @@ def world(tmp_path):
 
     def check():
         checks.append(1)
-        return check_rows(data, FrameSettings(), grid=28, rationale=False)
+        return check_rows(data, FrameSettings(), patch_multiple=28, rationale=False)
 
     check.data, check.checks, check.path = data, checks, path
     (tmp_path / "out").mkdir()
