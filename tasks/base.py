@@ -19,13 +19,13 @@ from harness.scoring.rules import (
     after_answer_tag,
     score_video_r1,
 )
+from harness.task import registry
 from harness.task.api import (
     Aggregation,
     Questions,
     Scorer,
 )
 from harness.task.protocol import Protocol
-from tasks.lmms.scorers import lmms_scorer
 
 OFFICIAL = "official"
 SUITES = (prompts.VIDEO_R1, OFFICIAL)
@@ -70,7 +70,7 @@ class Benchmark(ABC):
 
     @property
     def scorers(self) -> Mapping[str, Scorer]:
-        """The official rule, the same after ``<answer>``, Video-R1's, lmms-eval's if it has one."""
+        """Return the scorers by name: the presets', ``official+answer``, and those of bridges."""
         rule, means = self.official_rule(), self.official_aggregation
         table = (
             Scorer(name=OFFICIAL, version=1, score=rule, aggregation=means),
@@ -83,9 +83,9 @@ class Benchmark(ABC):
                 score=score_video_r1,
                 aggregation=self.paper_aggregation,
             ),
-            lmms_scorer(self.name, means),
+            *registry.bridged_scorers(self.name, means),
         )
-        return {scorer.name: scorer for scorer in table if scorer is not None}
+        return {scorer.name: scorer for scorer in table}
 
     def protocol(self, suite: str) -> Protocol:
         """Return the ``video-r1`` or ``official`` preset of this benchmark."""

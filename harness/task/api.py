@@ -129,3 +129,9 @@ class Bridge(TypingProtocol):
 
         Raises `UsageError` where the other harness is not installed.
         """
+
+    def scorer(self, task: str, aggregation: Aggregation) -> Scorer | None:
+        """Return the other harness's scoring of one of our tasks, None where it has none.
+
+        `aggregation` is the official one of the task: the scorer rates items, not the whole.
+        """

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from harness.errors import UsageError
 from harness.plugins import discover
-from harness.task.api import Bridge, Task
+from harness.task.api import Aggregation, Bridge, Scorer, Task
 
 ENTRY_POINT_GROUP = "videor1.tasks"
 
@@ -42,6 +42,12 @@ def bridge_of(name: str) -> Bridge | None:
         return None
     found: Bridge = point.load()()
     return found
+
+
+def bridged_scorers(task: str, aggregation: Aggregation) -> list[Scorer]:
+    """Return the scorers that bridges offer for one of our tasks, by the task's name."""
+    offered = (point.load()().scorer(task, aggregation) for point in bridges().values())
+    return [scorer for scorer in offered if scorer is not None]
 
 
 def name_of(selection: str) -> str:

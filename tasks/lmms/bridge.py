@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.task.api import Aggregation
+from tasks.lmms.own_scoring import AGGREGATION
 
 if TYPE_CHECKING:
+    from harness.task.api import Aggregation, Scorer
     from tasks.lmms.task import LmmsTask
 
 
@@ -15,11 +16,16 @@ class LmmsEval:
     """Satisfies `harness.task.api.Bridge`; lmms-eval is imported when questions are loaded."""
 
     title = "any generate-type task of lmms-eval, with its own prompts and scoring"
-    aggregation = Aggregation(name="lmms-eval", levels=lambda category: ())
-    """Item values are averaged; the task's own number stands above, see `tasks.lmms.task`."""
+    aggregation = AGGREGATION
 
     def task(self, name: str, include_path: Path | None) -> LmmsTask:
         """Return the task of that name, to be loaded when its questions are asked for."""
         from tasks.lmms.task import LmmsTask
 
         return LmmsTask(name, include_path)
+
+    def scorer(self, task: str, aggregation: Aggregation) -> Scorer | None:
+        """Return the scorer ``lmms-eval`` of one of our benchmarks, None of any other task."""
+        from tasks.lmms.scorers import lmms_scorer
+
+        return lmms_scorer(task, aggregation)

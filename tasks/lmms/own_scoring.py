@@ -17,11 +17,15 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import DatasetError
+from harness.task.api import Aggregation
 from tasks.lmms.generation import cut, stops_of
 from tasks.lmms.package import visible
 
 Metrics = Mapping[str, Any]
 """What ``process_results`` returns: by metric a number, or whatever its aggregation takes."""
+
+AGGREGATION = Aggregation(name="lmms-eval", levels=lambda category: ())
+"""Item values are averaged; a task's own number is computed beside it, see `tasks.lmms.task`."""
 
 _SCORE = "score"
 

@@ -44,11 +44,10 @@ from harness.task.api import (
 )
 from harness.task.protocol import Protocol
 from tasks.base import PAPER_FRAMES, SUITES
-from tasks.lmms.bridge import LmmsEval
 from tasks.lmms.documents import Documents, index_of
 from tasks.lmms.generation import sampling_of
 from tasks.lmms.loading import load_task, task_boundary
-from tasks.lmms.own_scoring import OwnScoring, score_of_total
+from tasks.lmms.own_scoring import AGGREGATION, OwnScoring, score_of_total
 from tasks.lmms.package import VERSION, require
 from tasks.lmms.scorers import NAME
 
@@ -82,7 +81,7 @@ class LmmsTask:
             name=NAME,
             version=1,
             score=self._score,
-            aggregation=LmmsEval.aggregation,
+            aggregation=AGGREGATION,
             require=require,
             total=self._total,
         )

@@ -1,6 +1,8 @@
 """The parts of the lmms-eval bridge that need no lmms-eval: messages, arguments, judges, names."""
 
 import functools
+import subprocess
+import sys
 from importlib.metadata import PackageNotFoundError
 
 import pytest
@@ -14,6 +16,7 @@ from tasks.lmms.generation import cut, sampling_of, stops_of
 from tasks.lmms.messages import read_messages, write_images
 from tasks.lmms.network_check import network_client
 from tasks.lmms.own_scoring import score_of_total
+from tests.paths import ROOT
 
 
 def user(*parts: object) -> dict[str, object]:
@@ -198,3 +201,30 @@ def test_another_release_is_refused(capsys, monkeypatch, tmp_path):
     monkeypatch.setattr("tasks.lmms.package.version", lambda name: "0.7.2")
     assert main(["eval", "x", "--tasks", "lmms:videomme", "--backend", "fake"]) == 2
     assert "lmms-eval 0.7.2 is installed and scores differ by release" in capsys.readouterr().err
+
+
+def test_benchmarks_do_not_import_the_bridge():
+    """Importing every benchmark loads nothing of ``tasks.lmms``: the bridge points at them."""
+    code = (
+        "import sys, tasks.videommmu, tasks.vsibench, tasks.mvbench, tasks.tempcompass\n"
+        "print([name for name in sys.modules if name.startswith('tasks.lmms')])"
+    )
+    ran = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT
+    )
+    assert ran.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("name", ["videommmu", "vsibench", "mvbench", "tempcompass"])
+def test_the_bridge_adds_its_scorer_to_benchmarks_by_name(name):
+    """The added scorer keeps the benchmark's own official aggregation."""
+    scorers = registry.get(name).scorers
+    assert scorers["lmms-eval"].tag == "lmms-eval@1"
+    assert scorers["lmms-eval"].aggregation is scorers["official"].aggregation
+
+
+def test_a_benchmark_that_lmms_eval_lacks_gets_no_scorer_from_it():
+    """MotionWorld has its own three scorers only."""
+    assert sorted(registry.get("motionworld").scorers) == [
+        "official", "official+answer", "video-r1",
+    ]  # fmt: skip
