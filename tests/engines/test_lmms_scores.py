@@ -13,14 +13,14 @@ import pytest
 from harness.rescore.reasons import Reason
 from harness.schema import Kind, Outcome, Sample
 from harness.task import registry
-from tasks.lmms.corpus import SIZE, questions, responses
 from tasks.lmms.package import scoring_module, visible
-from tasks.lmms.parity_report import (
+from tasks.videommmu_answers import MULTIPLE_CHOICE, QUESTION_TYPE
+from tests.engines.corpus import SIZE, questions, responses
+from tests.engines.parity_report import (
     BENCHMARKS,
     PAIRS,
     count_disagreements,
 )
-from tasks.videommmu_answers import MULTIPLE_CHOICE, QUESTION_TYPE
 from tests.paths import ROOT
 
 pytest.importorskip("lmms_eval", reason="needs the heavy environment: lmms-eval is not installed")
@@ -298,9 +298,9 @@ def test_every_disagreement_belongs_to_a_documented_class(documented, benchmark)
 
 def test_the_page_is_what_its_command_prints():
     """``docs/lmms_scorer_differences.md`` is up to date, in a process with another hash seed."""
-    command = [sys.executable, "-m", "tasks.lmms.parity_report"]
+    command = [sys.executable, "-m", "tests.engines.parity_report"]
     made = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT)
-    assert made.stdout == PAGE.read_text("utf-8"), "make it anew: see its third line"
+    assert made.stdout == PAGE.read_text("utf-8"), "regenerate it: see line 3"
 
 
 @pytest.mark.parametrize("benchmark", BENCHMARKS)

@@ -1,7 +1,7 @@
-"""Responses that try scorers out: 20,000 per benchmark, drawn with a seed, and their questions.
+"""Synthetic responses for comparing scorers: 20,000 per benchmark, drawn with a fixed seed.
 
-They are made of what models write: letters and numbers in every notation, in every wrapping, with
-sentences and tags around them, cut off, empty, in other scripts, and a hundred kilobytes long.
+They combine what models write: letters and numbers in every notation, with sentences, marks and
+tags around them, cut off, empty, in other scripts, and up to 100,000 characters long.
 """
 
 from __future__ import annotations
@@ -53,12 +53,12 @@ _PLAIN = (
 
 
 def questions(benchmark: str) -> tuple[Sample, ...]:
-    """Return the questions that the responses answer, a few of every kind a benchmark has."""
+    """Return the questions that the responses answer: a few of each kind in the benchmark."""
     return _QUESTIONS[benchmark]
 
 
 def responses(benchmark: str, size: int = SIZE) -> Iterator[tuple[Sample, str]]:
-    """Draw questions with responses, always the same ones."""
+    """Yield questions with a response each; the same ones in every process."""
     draw = random.Random(benchmark)
     asked = questions(benchmark)
     for position in range(size):
