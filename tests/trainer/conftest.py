@@ -27,7 +27,14 @@ def student(untaught: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("student")
     media = write_media(folder / "media")
     lessons = [row(number, media[number // 4 % 4]) for number in range(16)]
-    recipe = sft_recipe(untaught, folder, steps=50, batch_size=8, learning_rate=5e-3, save_steps=50)
+    recipe = sft_recipe(
+        untaught,
+        folder,
+        max_steps=50,
+        per_device_train_batch_size=8,
+        learning_rate=5e-3,
+        save_steps=50,
+    )
     sft.train(recipe, folder / "run", rows=lessons)
     return folder / "run" / "checkpoint-50"
 

@@ -11,7 +11,7 @@ from PIL import Image
 
 from harness.schema import Kind, Media, MediaKind, Sample
 from tests.clips import write_clip
-from trainer.config.choices import Precision
+from trainer.config.choices import Dtype
 from trainer.config.recipe import (
     GRPORecipe,
     SFTRecipe,
@@ -104,8 +104,8 @@ def grpo_recipe(checkpoint: Path, folder: Path, **optim: Any) -> GRPORecipe:
         model=small_model(checkpoint),
         data=small_data(folder),
         frames=SMALL,
-        optim=small_optim(**{"batch_size": 8, **optim}),
-        rollout=RolloutSettings(group_size=4, max_completion_tokens=40),
+        optim=small_optim(**{"per_device_train_batch_size": 8, **optim}),
+        rollout=RolloutSettings(num_generations=4, max_completion_length=40),
         reward=RewardSettings(length_min=4, length_max=39),
     )
 
@@ -115,14 +115,16 @@ def tgrpo_recipe(checkpoint: Path, folder: Path, **optim: Any) -> TGRPORecipe:
         model=small_model(checkpoint),
         data=small_data(folder),
         frames=SMALL,
-        optim=small_optim(**{"batch_size": 8, **optim}),
-        rollout=TwinRolloutSettings(group_size=4, shuffled_group_size=2, max_completion_tokens=40),
+        optim=small_optim(**{"per_device_train_batch_size": 8, **optim}),
+        rollout=TwinRolloutSettings(
+            num_generations=4, shuffled_group_size=2, max_completion_length=40
+        ),
         reward=TemporalRewardSettings(length_min=4, length_max=39),
     )
 
 
 def small_model(checkpoint: Path) -> ModelSettings:
-    return ModelSettings(checkpoint=str(checkpoint), precision=Precision.FLOAT32)
+    return ModelSettings(checkpoint=str(checkpoint), dtype=Dtype.FLOAT32)
 
 
 def small_data(folder: Path) -> DataSettings:
@@ -132,8 +134,8 @@ def small_data(folder: Path) -> DataSettings:
 def small_optim(**changes: Any) -> OptimSettings:
     values = {
         "learning_rate": 1e-3,
-        "steps": 2,
-        "batch_size": 2,
+        "max_steps": 2,
+        "per_device_train_batch_size": 2,
         "gradient_checkpointing": False,
         "save_steps": 1,
     }

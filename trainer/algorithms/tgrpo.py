@@ -66,7 +66,7 @@ class VideoTGRPOTrainer(RolloutTrainer):
         """
         start = self.accelerator.process_index * len(rows)
         picked = twin_places(
-            range(start, start + len(rows)), self._rollout.group_size,
+            range(start, start + len(rows)), self._rollout.num_generations,
             self._rollout.shuffled_group_size,
         )  # fmt: skip
         shuffled: dict[str, PromptInputs | None] = {}

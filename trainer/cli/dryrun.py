@@ -56,7 +56,9 @@ def _update(job: Job, cost: Estimate) -> str:
     if not isinstance(job.recipe, GRPORecipe):
         return f"{cost.sequences} rows"
     shuffled = f", and {cost.shuffled} shuffled where all are videos" if cost.shuffled else ""
-    return f"{cost.rows_per_step} prompts x {job.recipe.rollout.group_size} completions{shuffled}"
+    return (
+        f"{cost.rows_per_step} prompts x {job.recipe.rollout.num_generations} completions{shuffled}"
+    )
 
 
 def _tokens(cost: Estimate) -> str:
@@ -68,7 +70,9 @@ def _tokens(cost: Estimate) -> str:
 
 def _training(job: Job, rows: Sequence[TrainingRow], cost: Estimate) -> str:
     optim = job.recipe.optim
-    steps = optim.steps or max(1, round(optim.epochs * len(rows) / cost.rows_per_step))
+    steps = optim.max_steps or max(
+        1, round(optim.num_train_epochs * len(rows) / cost.rows_per_step)
+    )
     passes = steps * cost.rows_per_step / len(rows)
     return f"{steps:,} updates, {passes:,.{3 if passes < 1 else 0}f} passes over {len(rows):,} rows"
 

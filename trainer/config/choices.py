@@ -21,19 +21,30 @@ class MediaCheck(StrEnum):
     """Every file is decoded once, as training will."""
 
 
-class Precision(StrEnum):
+class Dtype(StrEnum):
     """Number format of the computation; weights that are trained are kept in float32."""
 
     BFLOAT16 = "bfloat16"
     FLOAT32 = "float32"
 
 
-class Schedule(StrEnum):
-    """Learning rate over the steps, after the warm-up."""
+class LrSchedulerType(StrEnum):
+    """Learning rate over the updates: the values of transformers' `SchedulerType`.
+
+    Left out are the two that follow an evaluation inside the training loop, which there is none of.
+    """
 
     CONSTANT = "constant"
+    """Ignores `warmup_steps`."""
+    CONSTANT_WITH_WARMUP = "constant_with_warmup"
     LINEAR = "linear"
     COSINE = "cosine"
+    COSINE_WITH_RESTARTS = "cosine_with_restarts"
+    COSINE_WITH_MIN_LR = "cosine_with_min_lr"
+    COSINE_WARMUP_WITH_MIN_LR = "cosine_warmup_with_min_lr"
+    POLYNOMIAL = "polynomial"
+    INVERSE_SQRT = "inverse_sqrt"
+    WARMUP_STABLE_DECAY = "warmup_stable_decay"
 
 
 class RolloutEngine(StrEnum):

@@ -20,6 +20,7 @@ from harness.config import (
     read_toml,
 )
 from harness.errors import UsageError
+from trainer.config.renamed import RENAMED, refuse_old_names
 from trainer.config.sections import (
     DataSettings,
     FrameSettings,
@@ -92,8 +93,13 @@ def read_recipe(algorithm: Algorithm, config: str, assignments: Sequence[str] = 
     """
     path = find_recipe(algorithm, config)
     kind = RECIPE_OF[algorithm]
-    content = override(kind, read_toml(path), assignments)
-    return build(kind, content, str(path))
+    written = read_toml(path)
+    refuse_old_names(written, str(path))
+    for assignment in assignments:
+        key = assignment.partition("=")[0].strip()
+        if key in RENAMED:
+            raise UsageError(f"--set {assignment}: {key} is now called {RENAMED[key]}")
+    return build(kind, override(kind, written, assignments), str(path))
 
 
 def find_recipe(algorithm: Algorithm, config: str) -> Path:
@@ -122,13 +128,16 @@ def completions_per_update(recipe: GRPORecipe, processes: int) -> int:
     Raises:
         UsageError: They are not whole groups.
     """
-    optim, group = recipe.optim, recipe.rollout.group_size
-    completions = optim.batch_size * optim.accumulation * processes
+    group = recipe.rollout.num_generations
+    per_pass = recipe.optim.per_device_train_batch_size
+    passes = recipe.optim.gradient_accumulation_steps
+    completions = per_pass * passes * processes
     if completions % group:
         raise UsageError(
-            f"rollout.group_size {group} does not divide the {completions} completions of an"
-            f" update (optim.batch_size {optim.batch_size} x optim.accumulation"
-            f" {optim.accumulation} x {processes} processes); change one of them"
+            f"rollout.num_generations {group} does not divide the {completions} completions of an"
+            f" update (optim.per_device_train_batch_size {per_pass} x"
+            f" optim.gradient_accumulation_steps {passes} x {processes} processes); change one of"
+            " them"
         )
     return completions
 
@@ -140,11 +149,11 @@ def require_enough_rows(recipe: Recipe, rows: int, processes: int) -> None:
     """
     if not isinstance(recipe, GRPORecipe):
         return
-    prompts = completions_per_update(recipe, processes) // recipe.rollout.group_size
+    prompts = completions_per_update(recipe, processes) // recipe.rollout.num_generations
     if rows < prompts:
         raise UsageError(
             f"an update takes {prompts} different prompts and there are {rows} rows; give more"
-            " rows, or lower optim.batch_size or optim.accumulation"
+            " rows, or lower optim.per_device_train_batch_size or optim.gradient_accumulation_steps"
         )
 
 

@@ -12,13 +12,13 @@ from pathlib import Path
 from harness.bounds import at_least_zero, ordered, positive, share
 from harness.schema import FramePolicy, FrameRule, Kind, MediaKind, Sampling
 from trainer.config.choices import (
+    Dtype,
     GroupAccuracy,
+    LrSchedulerType,
     MediaCheck,
     OnBadRow,
     Permutation,
-    Precision,
     RolloutEngine,
-    Schedule,
 )
 
 
@@ -26,15 +26,15 @@ from trainer.config.choices import (
 class LoraSettings:
     """A low-rank adapter in place of full training."""
 
-    rank: int = 16
-    alpha: int = 32
-    dropout: float = 0.0
-    targets: tuple[str, ...] = ("q_proj", "k_proj", "v_proj", "o_proj")
+    r: int = 16
+    lora_alpha: int = 32
+    lora_dropout: float = 0.0
+    target_modules: tuple[str, ...] = ("q_proj", "k_proj", "v_proj", "o_proj")
     """Names of the linear layers of the language model; the vision tower is left alone."""
 
     def __post_init__(self) -> None:
-        positive(self, "rank", "alpha")
-        share(self, "dropout")
+        positive(self, "r", "lora_alpha")
+        share(self, "lora_dropout")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,8 +43,8 @@ class ModelSettings:
 
     checkpoint: str
     """Folder or hub id, as for ``videor1 eval``."""
-    precision: Precision = Precision.BFLOAT16
-    attention: str = "sdpa"
+    dtype: Dtype = Dtype.BFLOAT16
+    attn_implementation: str = "sdpa"
     """Attention implementation of transformers (``flash_attention_2`` where installed)."""
     freeze_vision: bool = False
     lora: LoraSettings | None = None
@@ -118,50 +118,56 @@ class OptimSettings:
     """How weights are updated, logged and saved."""
 
     learning_rate: float = 1e-6
-    schedule: Schedule = Schedule.LINEAR
+    lr_scheduler_type: LrSchedulerType = LrSchedulerType.LINEAR
     warmup_steps: int = 0
     weight_decay: float = 0.01
     max_grad_norm: float = 5.0
-    epochs: float = 1.0
-    steps: int | None = None
-    """Updates; None: as many as `epochs` has."""
-    batch_size: int = 1
+    num_train_epochs: float = 1.0
+    max_steps: int | None = None
+    """Updates; None: as many as `num_train_epochs` have."""
+    per_device_train_batch_size: int = 1
     """Rows (SFT) or completions (GRPO, T-GRPO) per process and forward pass."""
-    accumulation: int = 1
+    gradient_accumulation_steps: int = 1
     """Forward passes per update."""
     gradient_checkpointing: bool = True
     seed: int = 0
     save_steps: int = 100
-    keep_checkpoints: int | None = None
+    save_total_limit: int | None = None
     """Newest checkpoints that are kept; None: all."""
     logging_steps: int = 1
 
     def __post_init__(self) -> None:
         positive(
-            self, "learning_rate", "max_grad_norm", "epochs", "steps", "batch_size",
-            "accumulation", "save_steps", "keep_checkpoints", "logging_steps",
+            self, "learning_rate", "max_grad_norm", "num_train_epochs", "max_steps",
+            "per_device_train_batch_size", "gradient_accumulation_steps", "save_steps",
+            "save_total_limit", "logging_steps",
         )  # fmt: skip
         at_least_zero(self, "warmup_steps", "weight_decay", "seed")
+        if self.warmup_steps and self.lr_scheduler_type is LrSchedulerType.CONSTANT:
+            raise ValueError(
+                f"warmup_steps: expected 0 with the scheduler {self.lr_scheduler_type}, got"
+                f" {self.warmup_steps}; use {LrSchedulerType.CONSTANT_WITH_WARMUP}"
+            )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RolloutSettings:
     """How completions are sampled."""
 
-    group_size: int = 8
+    num_generations: int = 8
     """G: completions per prompt."""
-    max_completion_tokens: int = 768
+    max_completion_length: int = 768
     temperature: float = 1.0
     top_p: float = 0.95
     engine: RolloutEngine = RolloutEngine.TRANSFORMERS
-    vllm_memory_share: float = 0.3
+    vllm_gpu_memory_utilization: float = 0.3
     """Share of the GPU's memory that vLLM takes where it is the engine."""
 
     def __post_init__(self) -> None:
-        if self.group_size < 2:
-            raise ValueError(f"group_size: expected at least 2, got {self.group_size}")
-        positive(self, "max_completion_tokens", "temperature")
-        share(self, "top_p", "vllm_memory_share")
+        if self.num_generations < 2:
+            raise ValueError(f"num_generations: expected at least 2, got {self.num_generations}")
+        positive(self, "max_completion_length", "temperature")
+        share(self, "top_p", "vllm_gpu_memory_utilization")
         if self.engine is RolloutEngine.VLLM and self.temperature != 1:
             # vLLM's log-probabilities leave the temperature out, the trainer's do not.
             raise ValueError(
@@ -181,10 +187,10 @@ class TwinRolloutSettings(RolloutSettings):
         # The zero-argument super() does not survive slots: the class is built anew.
         RolloutSettings.__post_init__(self)
         positive(self, "shuffled_group_size")
-        if self.shuffled_group_size > self.group_size:
+        if self.shuffled_group_size > self.num_generations:
             raise ValueError(
-                f"shuffled_group_size: expected at most group_size, {self.group_size}, got"
-                f" {self.shuffled_group_size}"
+                f"shuffled_group_size: expected at most num_generations,"
+                f" {self.num_generations}, got {self.shuffled_group_size}"
             )
 
 

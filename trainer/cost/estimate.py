@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from harness.schema import MediaKind
 from harness.scoring.prompts import video_r1
-from trainer.config.choices import Precision
+from trainer.config.choices import Dtype
 from trainer.config.recipe import (
     GRPORecipe,
     Recipe,
@@ -70,14 +70,14 @@ def estimate(
     recipe: Recipe, rows: Sequence[TrainingRow], shape: ModelShape, *, processes: int
 ) -> Estimate:
     """Estimate the cost of one update of a recipe on its rows."""
-    per_pass = recipe.optim.batch_size
-    sequences = per_pass * recipe.optim.accumulation * processes
-    group = recipe.rollout.group_size if isinstance(recipe, GRPORecipe) else 1
+    per_pass = recipe.optim.per_device_train_batch_size
+    sequences = per_pass * recipe.optim.gradient_accumulation_steps * processes
+    group = recipe.rollout.num_generations if isinstance(recipe, GRPORecipe) else 1
     questions = sequences // group
     twins = recipe.rollout.shuffled_group_size if isinstance(recipe, TGRPORecipe) else 0
     prompt = max(_prompt_tokens(row, recipe.frames, shape) for row in rows)
     if isinstance(recipe, GRPORecipe):
-        completion = recipe.rollout.max_completion_tokens
+        completion = recipe.rollout.max_completion_length
     else:
         completion = max(_text_tokens(thought(r.rationale or "") + r.solution) for r in rows)
     return Estimate(
@@ -120,7 +120,7 @@ def _memory(recipe: Recipe, shape: ModelShape, prompt: int, completion: int) -> 
     """Return bytes by what they hold, for the longest sequences of one forward pass."""
     number = _number_bytes(recipe)
     trained = _trained(recipe, shape)
-    tokens = recipe.optim.batch_size * (prompt + completion)
+    tokens = recipe.optim.per_device_train_batch_size * (prompt + completion)
     layer = tokens * (8 * shape.hidden + 3 * shape.intermediate) * number
     kept = tokens * shape.hidden * number  # what a layer hands on
     checkpointed = recipe.optim.gradient_checkpointing
@@ -130,14 +130,16 @@ def _memory(recipe: Recipe, shape: ModelShape, prompt: int, completion: int) -> 
         "gradients": 4 * trained,
         "optimizer": 8 * trained,
         "activations": shape.layers * kept + layer if checkpointed else shape.layers * layer,
-        "logits": _logits(recipe, shape, recipe.optim.batch_size * completion),
+        "logits": _logits(recipe, shape, recipe.optim.per_device_train_batch_size * completion),
     }
     if isinstance(recipe, GRPORecipe):
         if recipe.reward.beta and recipe.model.lora is None:
             memory["reference model"] = 4 * shape.parameters
-        together = recipe.optim.batch_size * recipe.optim.accumulation
+        together = (
+            recipe.optim.per_device_train_batch_size * recipe.optim.gradient_accumulation_steps
+        )
         if isinstance(recipe, TGRPORecipe):
-            group, twins = recipe.rollout.group_size, recipe.rollout.shuffled_group_size
+            group, twins = recipe.rollout.num_generations, recipe.rollout.shuffled_group_size
             together += together * twins // group
         memory["rollout cache"] = (
             together * (prompt + completion) * shape.layers * shape.key_value * number
@@ -152,7 +154,7 @@ def _logits(recipe: Recipe, shape: ModelShape, tokens: int) -> int:
 
 
 def _number_bytes(recipe: Recipe) -> int:
-    return 2 if recipe.model.precision is Precision.BFLOAT16 else 4
+    return 2 if recipe.model.dtype is Dtype.BFLOAT16 else 4
 
 
 def _loaded(recipe: Recipe, shape: ModelShape) -> int:

@@ -58,11 +58,11 @@ class ModelShape:
     def lora_parameters(self, lora: LoraSettings) -> int:
         """Weights of an adapter: rank x (rows + columns) of each target of the language model."""
         return sum(
-            lora.rank * sum(shape)
+            lora.r * sum(shape)
             for name, shape in self.tensors.items()
             if len(shape) == 2
             and not _is_vision(name)
-            and name.removesuffix(".weight").rpartition(".")[2] in lora.targets
+            and name.removesuffix(".weight").rpartition(".")[2] in lora.target_modules
         )
 
 

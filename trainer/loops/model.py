@@ -14,7 +14,7 @@ from harness.models.checkpoint import (
     Checkpoint,
     resolve,
 )
-from trainer.config.choices import Precision
+from trainer.config.choices import Dtype
 from trainer.config.sections import (
     LoraSettings,
     ModelSettings,
@@ -77,10 +77,10 @@ def lora_config(settings: LoraSettings) -> Any:
     except ImportError as error:
         raise missing_extra("peft", "train") from error
     return peft.LoraConfig(
-        r=settings.rank,
-        lora_alpha=settings.alpha,
-        lora_dropout=settings.dropout,
-        target_modules=list(settings.targets),
+        r=settings.r,
+        lora_alpha=settings.lora_alpha,
+        lora_dropout=settings.lora_dropout,
+        target_modules=list(settings.target_modules),
         exclude_modules=r".*visual.*",
         task_type="CAUSAL_LM",
     )
@@ -92,13 +92,13 @@ def _model(checkpoint: Checkpoint, settings: ModelSettings) -> Any:
         import transformers
     except ImportError as error:
         raise missing_extra("torch", "train") from error
-    half = settings.precision is Precision.BFLOAT16 and settings.lora is not None
+    half = settings.dtype is Dtype.BFLOAT16 and settings.lora is not None
     transformers.logging.disable_progress_bar()
     try:
         model, report = transformers.AutoModelForImageTextToText.from_pretrained(
             str(checkpoint.path),
             dtype=torch.bfloat16 if half else torch.float32,
-            attn_implementation=settings.attention,
+            attn_implementation=settings.attn_implementation,
             output_loading_info=True,
         )
     except (OSError, ValueError, RuntimeError, ImportError) as error:

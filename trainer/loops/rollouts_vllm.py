@@ -51,7 +51,7 @@ class VLLMRollouts:
         several = Place.of_this_process().processes > 1
         options = VLLMConfig(
             max_num_seqs=max_num_seqs,
-            gpu_memory_utilization=settings.vllm_memory_share,
+            gpu_memory_utilization=settings.vllm_gpu_memory_utilization,
             executor="external_launcher" if several else None,
         )
         self._engine = _Engine(checkpoint, options)
@@ -103,7 +103,7 @@ class VLLMRollouts:
         return SamplingParams(
             temperature=self._settings.temperature,
             top_p=self._settings.top_p,
-            max_tokens=self._settings.max_completion_tokens,
+            max_tokens=self._settings.max_completion_length,
             seed=int(torch.randint(2**31, (1,)).item()),
             logprobs=0,
             logit_bias=self._never,

@@ -10,9 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from trainer.config.choices import (
-    Precision,
+    Dtype,
     RolloutEngine,
-    Schedule,
 )
 from trainer.config.recipe import (
     GRPORecipe,
@@ -127,7 +126,8 @@ def _sampler(recipe: GRPORecipe, loaded: Loaded) -> Rollouts:
     return VLLMRollouts(
         loaded.checkpoint,
         recipe.rollout,
-        max_num_seqs=2 * optim.batch_size * optim.accumulation,  # twins at most double them
+        # twins at most double them
+        max_num_seqs=2 * optim.per_device_train_batch_size * optim.gradient_accumulation_steps,
         vision_ids=sorted(loaded.vision_ids.values()),
     )
 
@@ -137,9 +137,9 @@ def _grpo_config(recipe: GRPORecipe, out: Path, loaded: Loaded) -> GRPOConfig:
     processes = Place.of_this_process().processes
     return GRPOConfig(
         **common_arguments(recipe.optim, recipe.model, out),
-        num_generations=rollout.group_size,
+        num_generations=rollout.num_generations,
         generation_batch_size=completions_per_update(recipe, processes),
-        max_completion_length=rollout.max_completion_tokens,
+        max_completion_length=rollout.max_completion_length,
         temperature=rollout.temperature,
         top_p=rollout.top_p,
         # A sampled placeholder would stand for a feature that does not exist.
@@ -152,13 +152,6 @@ def _grpo_config(recipe: GRPORecipe, out: Path, loaded: Loaded) -> GRPOConfig:
     )
 
 
-_SCHEDULES = {
-    Schedule.CONSTANT: "constant_with_warmup",
-    Schedule.LINEAR: "linear",
-    Schedule.COSINE: "cosine",
-}
-
-
 def common_arguments(optim: OptimSettings, model: ModelSettings, out: Path) -> dict[str, Any]:
     """Return the arguments that SFT, GRPO and T-GRPO share."""
     import torch
@@ -167,21 +160,21 @@ def common_arguments(optim: OptimSettings, model: ModelSettings, out: Path) -> d
     return {
         "output_dir": str(out),
         "learning_rate": optim.learning_rate,
-        "lr_scheduler_type": _SCHEDULES[optim.schedule],
+        "lr_scheduler_type": str(optim.lr_scheduler_type),
         "warmup_steps": optim.warmup_steps,
         "weight_decay": optim.weight_decay,
         "max_grad_norm": optim.max_grad_norm,
-        "num_train_epochs": optim.epochs,
-        "max_steps": optim.steps or -1,
-        "per_device_train_batch_size": optim.batch_size,
-        "gradient_accumulation_steps": optim.accumulation,
+        "num_train_epochs": optim.num_train_epochs,
+        "max_steps": optim.max_steps or -1,
+        "per_device_train_batch_size": optim.per_device_train_batch_size,
+        "gradient_accumulation_steps": optim.gradient_accumulation_steps,
         "gradient_checkpointing": optim.gradient_checkpointing,
         "seed": optim.seed,
         "save_strategy": "steps",
         "save_steps": optim.save_steps,
-        "save_total_limit": optim.keep_checkpoints,
+        "save_total_limit": optim.save_total_limit,
         "logging_steps": optim.logging_steps,
-        "bf16": model.precision is Precision.BFLOAT16,
+        "bf16": model.dtype is Dtype.BFLOAT16,
         "use_cpu": on_cpu,
         "dataloader_pin_memory": not on_cpu,
         "remove_unused_columns": False,

@@ -96,7 +96,7 @@ class Experiment:
 
     def _last(self, seed: int, arm: Arm) -> Path:
         recipe = read_recipe(arm.algorithm, self.settings.recipes, self._changes(seed, arm))
-        return self.run(seed, arm) / f"checkpoint-{recipe.optim.steps}"
+        return self.run(seed, arm) / f"checkpoint-{recipe.optim.max_steps}"
 
     def beginnings(self) -> list[Stage]:
         """List what has to be done before it is known what the other arms go on with."""
@@ -138,7 +138,7 @@ class Experiment:
         ]
         steps = self.settings.sft_steps if arm.algorithm is Algorithm.SFT else self.steps
         if steps is not None:
-            changes.append(f"optim.steps={steps}")
+            changes.append(f"optim.max_steps={steps}")
         # Asked for last: the name of a checkpoint depends on the steps of the arm it belongs to.
         return [f"model.checkpoint={self.checkpoint(seed, arm.start)}", *changes]
 

@@ -24,6 +24,7 @@ from trainer.config.recipe import (
     Recipe,
     as_json,
 )
+from trainer.config.renamed import with_new_names
 from trainer.config.sections import DataSettings
 from trainer.data.checks import RowReport
 from trainer.data.rows import (
@@ -182,7 +183,7 @@ def _check_key(data: DataSettings) -> str:
 
 def _compared(manifest: Mapping[str, Any]) -> dict[str, Any]:
     """Return the part of a manifest in which a resumed run has to agree."""
-    recipe = manifest["recipe"]
+    recipe = with_new_names(manifest["recipe"])
     data = {key: value for key, value in recipe["data"].items() if key not in _OF_THE_MACHINE}
     return {**manifest, "recipe": {**recipe, "data": data}}
 

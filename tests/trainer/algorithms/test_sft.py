@@ -55,7 +55,7 @@ def test_only_the_answer_is_learnt(setting):
 def test_the_loss_is_that_of_the_answers_given_the_videos(untaught, tmp_path):
     """Mean over all answer tokens of the batch of -log p, each row scored on its own directly."""
     data = rows(tmp_path / "media")
-    recipe = sft_recipe(untaught, tmp_path, steps=1, batch_size=4)
+    recipe = sft_recipe(untaught, tmp_path, max_steps=1, per_device_train_batch_size=4)
     loaded = load(recipe.model)
     with ClipLoader(recipe.frames, recipe.data, patch_multiple=28) as clips:
         inputs = InputBuilder(loaded.processor, clips, cache_mib=64)
@@ -140,7 +140,9 @@ def test_decoding_in_workers_shows_the_same(untaught, tmp_path):
 
 def test_the_loss_falls(untaught, tmp_path):
     """Thirty updates on four rows."""
-    recipe = sft_recipe(untaught, tmp_path, steps=30, batch_size=4, save_steps=30)
+    recipe = sft_recipe(
+        untaught, tmp_path, max_steps=30, per_device_train_batch_size=4, save_steps=30
+    )
     sft.train(recipe, tmp_path / "run", rows=rows(tmp_path / "media"))
     losses = [line["loss"] for line in metrics(tmp_path / "run") if "loss" in line]
     assert losses[-1] < 0.5 * losses[0]
@@ -152,13 +154,13 @@ def test_a_row_that_cannot_be_decoded_is_left_out_and_named(untaught, tmp_path, 
     media = write_media(tmp_path / "media", videos=2, images=0)
     sound, broken = row(0, media[0]), row(4, media[1])  # targets of equal length
     media[1].path.write_bytes(b"no video")
-    recipe = sft_recipe(untaught, tmp_path, steps=1, batch_size=2)
+    recipe = sft_recipe(untaught, tmp_path, max_steps=1, per_device_train_batch_size=2)
     with caplog.at_level("WARNING", logger="trainer"):
         sft.train(recipe, tmp_path / "both", rows=[sound, broken])
     assert "row-4 is left out" in caplog.text
     both = metrics(tmp_path / "both")[0]
     assert both["failed_rows"] == 1
-    alone = sft_recipe(untaught, tmp_path, steps=1, batch_size=1)
+    alone = sft_recipe(untaught, tmp_path, max_steps=1, per_device_train_batch_size=1)
     sft.train(alone, tmp_path / "alone", rows=[sound])
     assert both["loss"] == pytest.approx(metrics(tmp_path / "alone")[0]["loss"] / 2, rel=1e-5)
 
@@ -180,7 +182,11 @@ def test_a_batch_of_failures_changes_nothing(untaught, tmp_path):
     media = write_media(tmp_path / "media", videos=1, images=0)
     data = [row(0, media[0])]
     media[0].path.write_bytes(b"no video")
-    sft.train(sft_recipe(untaught, tmp_path, steps=1, batch_size=1), tmp_path / "run", rows=data)
+    sft.train(
+        sft_recipe(untaught, tmp_path, max_steps=1, per_device_train_batch_size=1),
+        tmp_path / "run",
+        rows=data,
+    )
     line = metrics(tmp_path / "run")[0]
     assert line["loss"] == 0
     assert math.isfinite(line["grad_norm"])

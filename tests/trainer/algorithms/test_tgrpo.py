@@ -51,10 +51,12 @@ def says(right, shuffled_right):
 
 def group_of_eight(student, tmp_path, **reward):
     """A recipe with G = 8 and G~ = 4, length bonus out of reach, one video row."""
-    recipe = tgrpo_recipe(student, tmp_path, steps=1, batch_size=8, weight_decay=0.0)
+    recipe = tgrpo_recipe(
+        student, tmp_path, max_steps=1, per_device_train_batch_size=8, weight_decay=0.0
+    )
     return replace(
         recipe,
-        rollout=replace(recipe.rollout, group_size=8, shuffled_group_size=4),
+        rollout=replace(recipe.rollout, num_generations=8, shuffled_group_size=4),
         reward=replace(recipe.reward, **{"length_min": 300, "length_max": 400, **reward}),
     )
 
@@ -161,7 +163,7 @@ def test_the_end_token_counts_for_the_length(student, tmp_path, beyond, earned):
 
 def test_a_group_of_grpo_is_rewarded_without_twins(student, tmp_path):
     """Three columns, no comparison, one prompt per question."""
-    recipe = grpo_recipe(student, tmp_path, steps=1, batch_size=4)
+    recipe = grpo_recipe(student, tmp_path, max_steps=1, per_device_train_batch_size=4)
     data = rows(tmp_path / "media", videos=1, images=0)
     run_grpo(recipe, tmp_path / "run", data, says=says(2, 4))
     (line,) = lines(tmp_path / "run" / "completions.jsonl")
@@ -192,7 +194,9 @@ def test_kl_is_the_k3_estimate_against_the_starting_checkpoint(student, tmp_path
             seen.append((ratio.exp() - ratio - 1).mean().item())
             return super()._compute_loss(model, inputs)
 
-    recipe = tgrpo_recipe(student, tmp_path, steps=3, batch_size=8, learning_rate=3e-3)
+    recipe = tgrpo_recipe(
+        student, tmp_path, max_steps=3, per_device_train_batch_size=8, learning_rate=3e-3
+    )
     run_tgrpo(recipe, tmp_path / "run", rows(tmp_path / "media"), kind=Noting)
     logged = [line["kl"] for line in lines(tmp_path / "run" / "metrics.jsonl")[:3]]
     assert logged == pytest.approx(seen, abs=1e-6)
@@ -213,7 +217,7 @@ def test_one_decode_and_one_processor_call_per_distinct_prompt(student, tmp_path
                 )
             return super().train(*args, **options)
 
-    recipe = tgrpo_recipe(student, tmp_path, steps=1, batch_size=16)
+    recipe = tgrpo_recipe(student, tmp_path, max_steps=1, per_device_train_batch_size=16)
     data = rows(tmp_path / "media")
     _, inputs = run_tgrpo(recipe, tmp_path / "run", data, kind=Counting)
     assert (inputs.decodes, inputs.processor_calls) == (4, 4 + 3)
@@ -243,7 +247,7 @@ def test_ordered_and_shuffled_prompts_are_sampled_in_one_call(student, tmp_path)
             batches.append([one.clips[0].indices for one in listed])
             return self.inner.sample(trainer, listed)
 
-    recipe = tgrpo_recipe(student, tmp_path, steps=1, batch_size=8)
+    recipe = tgrpo_recipe(student, tmp_path, max_steps=1, per_device_train_batch_size=8)
     data = rows(tmp_path / "media", videos=2, images=0)
     run_tgrpo(recipe, tmp_path / "run", data, kind=Noting)
     (asked,) = batches
@@ -259,7 +263,9 @@ def test_a_failed_rollout_drops_its_whole_group(student, tmp_path, caplog):
     media = write_media(tmp_path / "media", videos=2, images=0)
     data = [row(0, media[0]), row(1, media[1])]
     media[1].path.write_bytes(b"no video")
-    recipe = tgrpo_recipe(student, tmp_path, steps=2, batch_size=8, weight_decay=0.0)
+    recipe = tgrpo_recipe(
+        student, tmp_path, max_steps=2, per_device_train_batch_size=8, weight_decay=0.0
+    )
     with caplog.at_level("WARNING", logger="trainer"):
         run_tgrpo(recipe, tmp_path / "run", data, says=says(2, 1))
     metrics = lines(tmp_path / "run" / "metrics.jsonl")[0]
@@ -281,7 +287,7 @@ def test_a_failed_group_shifts_no_other(student, tmp_path):
         media = write_media(folder / "media", videos=3, images=0)
         media[broken].path.write_bytes(b"no video")
         data = [row(4 * number, media[number]) for number in range(3)]  # all are answered by A
-        recipe = tgrpo_recipe(student, folder, steps=1, batch_size=12)
+        recipe = tgrpo_recipe(student, folder, max_steps=1, per_device_train_batch_size=12)
         run_tgrpo(recipe, folder / "run", data, says=says(2, 1))
         for line in lines(folder / "run" / "completions.jsonl"):
             failed = line["id"] == data[broken].sample.id
@@ -302,7 +308,9 @@ def test_only_failed_groups_leave_the_weights_alone(student, tmp_path):
     """Two updates on a file that is no video, KL and all, change nothing."""
     media = write_media(tmp_path / "media", videos=1, images=0)
     media[0].path.write_bytes(b"no video")
-    recipe = tgrpo_recipe(student, tmp_path, steps=2, batch_size=4, weight_decay=0.0)
+    recipe = tgrpo_recipe(
+        student, tmp_path, max_steps=2, per_device_train_batch_size=4, weight_decay=0.0
+    )
     run_tgrpo(recipe, tmp_path / "run", [row(0, media[0])])
     before = load_file(student / "model.safetensors")
     after = load_file(tmp_path / "run" / "checkpoint-2" / "model.safetensors")
@@ -312,7 +320,7 @@ def test_only_failed_groups_leave_the_weights_alone(student, tmp_path):
 @pytest.mark.parametrize("unit", Permutation)
 def test_both_units_of_permutation_train(student, tmp_path, unit):
     """Rollouts of the policy itself, with twins that differ from their prompt in order only."""
-    recipe = tgrpo_recipe(student, tmp_path, steps=1)
+    recipe = tgrpo_recipe(student, tmp_path, max_steps=1)
     recipe = replace(recipe, rollout=replace(recipe.rollout, permutation=unit))
     run_tgrpo(recipe, tmp_path / "run", rows(tmp_path / "media", videos=2, images=0))
     found = lines(tmp_path / "run" / "completions.jsonl")
@@ -322,8 +330,10 @@ def test_both_units_of_permutation_train(student, tmp_path, unit):
 
 def test_a_group_that_does_not_fill_the_batch_is_refused(student, tmp_path):
     """6 completions per update cannot hold groups of 4."""
-    recipe = tgrpo_recipe(student, tmp_path, batch_size=3, accumulation=2)
-    with pytest.raises(UsageError, match=r"group_size 4 does not divide the 6 completions"):
+    recipe = tgrpo_recipe(
+        student, tmp_path, per_device_train_batch_size=3, gradient_accumulation_steps=2
+    )
+    with pytest.raises(UsageError, match=r"num_generations 4 does not divide the 6 completions"):
         run_tgrpo(recipe, tmp_path / "run", rows(tmp_path / "media"))
 
 

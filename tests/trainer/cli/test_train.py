@@ -6,6 +6,7 @@ import re
 import pytest
 
 from harness.cli.exits import Exit
+from harness.models.checkpoint import resolve
 from tests.trainer.commands import CONFIG, run, write_checkpoint, write_weights
 from tests.trainer.published import QWEN_3B, QWEN_7B, write_without_weights
 from tests.trainer.rows import IMAGE, make_row, write_media, write_rows
@@ -13,8 +14,11 @@ from trainer.cli.train import Train
 from trainer.config.recipe import (
     Algorithm,
     presets_of,
+    read_recipe,
 )
+from trainer.config.renamed import RENAMED
 from trainer.cost.model_shape import read_shape
+from trainer.runs.folder import claim, make_manifest
 
 
 @pytest.fixture
@@ -121,7 +125,7 @@ def test_other_models_are_not_measured_without_their_weights(train, world):
 
 def test_memory_is_estimated_per_process_and_sharded(train, capsys):
     """Float32 weights, gradients and two moments: 16 bytes a weight, and 4 for the reference."""
-    train("grpo", "--processes", "4", "--set", "optim.batch_size=8")
+    train("grpo", "--processes", "4", "--set", "optim.per_device_train_batch_size=8")
     printed = capsys.readouterr().out
     assert re.search(r"reference model +0.00 GiB", printed)
     assert "FSDP or ZeRO-3 over 4 processes" in printed
@@ -131,8 +135,14 @@ def test_memory_is_estimated_per_process_and_sharded(train, capsys):
     ("flags", "message"),
     [
         (["--set", "optim.lerning_rate=1"], "unknown key 'optim.lerning_rate'; valid keys:"),
-        (["--set", "optim.batch_size=6"], "group_size 8 does not divide the 6 completions"),
-        (["--processes", "3", "--set", "optim.batch_size=4"], "the 12 completions"),
+        (
+            ["--set", "optim.per_device_train_batch_size=6"],
+            "num_generations 8 does not divide the 6 completions",
+        ),
+        (
+            ["--processes", "3", "--set", "optim.per_device_train_batch_size=4"],
+            "the 12 completions",
+        ),
         (["--set", "data.rows=nowhere.json"], "nowhere.json: No such file"),
         (["--set", "model.checkpoint=nowhere"], "nowhere is neither a folder nor a hub id"),
     ],
@@ -180,13 +190,6 @@ def test_a_checkpoint_without_video_is_refused(train, world):
 
 def test_an_output_folder_with_another_run_is_refused(train, world):
     """The differing fields are named; what is there stays untouched."""
-    from harness.models.checkpoint import resolve
-    from trainer.config.recipe import read_recipe
-    from trainer.runs.folder import (
-        claim,
-        make_manifest,
-    )
-
     sets = [
         "model.checkpoint=checkpoint", "data.rows=rows.json", "data.media_roots=media",
         "data.decode_workers=1",
@@ -202,6 +205,25 @@ def test_an_output_folder_with_another_run_is_refused(train, world):
     write_weights(world / "checkpoint/model.safetensors", fill=1)
     assert "checkpoint.weights" in train().reason
     assert json.loads((world / "out/train.json").read_text()) == manifest
+
+
+def test_a_run_of_the_old_field_names_resumes_under_the_new(train, world):
+    """Its ``train.json`` is translated; a value that differs is still refused, by the new name."""
+    sets = ["model.checkpoint=checkpoint", "data.rows=rows.json", "data.media_roots=media"]
+    recipe = read_recipe(Algorithm.TGRPO, "paper", sets)
+    manifest = make_manifest(Algorithm.TGRPO, recipe, resolve("checkpoint"), 1)
+    for old, new in RENAMED.items():
+        section, field = old.split(".")[0], old.rpartition(".")[2]
+        if "lora" not in old:
+            table = manifest["recipe"][section]
+            table[field] = table.pop(new.rpartition(".")[2])
+    manifest["recipe"]["optim"]["schedule"] = "constant"
+    (world / "out").mkdir()
+    (world / "out/train.json").write_text(json.dumps(manifest), encoding="utf-8")
+    assert train().code is Exit.OK
+    verdict = train("tgrpo", "--set", "optim.max_steps=7")
+    assert verdict.code is Exit.USAGE
+    assert "recipe.optim.max_steps: 1000 != 7" in verdict.reason
 
 
 def test_an_output_folder_with_something_else_is_refused(train, world):

@@ -64,11 +64,11 @@ def train(world, untaught):
 
     def words(action, *flags, **changes):
         values = {
-            "model.checkpoint": untaught, "model.precision": "float32", "data.rows": "rows.json",
+            "model.checkpoint": untaught, "model.dtype": "float32", "data.rows": "rows.json",
             "data.media_roots": "media", "data.decode_workers": 0, "frames.max_frames": 4,
             "frames.min_pixels": 3136, "frames.max_pixels": 3136, "frames.image_max_pixels": 3136,
-            "optim.steps": 2, "optim.save_steps": 1, "optim.gradient_checkpointing": "false",
-            "optim.batch_size": 4,
+            "optim.max_steps": 2, "optim.save_steps": 1, "optim.gradient_checkpointing": "false",
+            "optim.per_device_train_batch_size": 4,
         } | {name.replace("__", "."): value for name, value in changes.items()}  # fmt: skip
         sets = [word for name, value in values.items() for word in ("--set", f"{name}={value}")]
         return [str(word) for word in (action, "--config", "paper", "--out", "out", *sets, *flags)]
@@ -119,7 +119,7 @@ def test_tgrpo_writes_completions_that_show_prints(train, world, capsys, monkeyp
 def test_ctrl_c_keeps_the_checkpoints_and_the_same_command_goes_on(train, world, action):
     """Exit 130 from the real command, no checkpoint touched, and the rest as in one go: the
     weights are those of a run that nobody interrupted."""
-    changes = {"optim.steps": 6, "optim.save_steps": 2}
+    changes = {"optim.max_steps": 6, "optim.save_steps": 2}
     changes |= {} if action == "sft" else {n.replace("__", "."): v for n, v in ROLLOUT.items()}
     # Every part runs in a process of its own: other tests of this one change torch's threads, and
     # with them the last bits.
@@ -154,7 +154,7 @@ class _Regression(TrainerCallback):
 
 def test_a_stop_file_ends_training_with_a_last_checkpoint(untaught, tmp_path):
     """Fifty steps were asked for, and a checkpoint every forty."""
-    recipe = sft_recipe(untaught, tmp_path, steps=50, save_steps=40)
+    recipe = sft_recipe(untaught, tmp_path, max_steps=50, save_steps=40)
     stop = tmp_path / "stop.json"
     callbacks = [_Regression(stop), StopFile(stop)]
     sft.train(recipe, tmp_path / "out", rows=rows(tmp_path / "media"), callbacks=callbacks)
@@ -179,7 +179,7 @@ def test_a_regression_that_watch_sees_ends_the_training(untaught, tmp_path):
     scores = {"start": good, "checkpoint-1": good, "checkpoint-2": bad}
     gate = GateSettings(start="start", looks=5, stop_on_regression=True)
     watcher = Watcher(run_folder, out, WatchSettings(gate=gate), Evaluator(scores))
-    recipe = sft_recipe(untaught, tmp_path, steps=50, save_steps=1)
+    recipe = sft_recipe(untaught, tmp_path, max_steps=50, save_steps=1)
     callbacks = [_Watching(watcher), StopFile(run_folder / STOP)]
     sft.train(recipe, run_folder, rows=rows(tmp_path / "media"), callbacks=callbacks)
     assert [saved.step for saved in saved_checkpoints(run_folder)] == [1, 2, 3]

@@ -1,5 +1,6 @@
 """Recipes: presets, types, unknown keys, and what ``--set`` may change."""
 
+from functools import reduce
 from pathlib import Path
 
 import pytest
@@ -8,8 +9,8 @@ from harness.errors import UsageError
 from harness.schema import Kind, MediaKind
 from trainer.config.choices import (
     GroupAccuracy,
+    LrSchedulerType,
     Permutation,
-    Schedule,
 )
 from trainer.config.recipe import (
     Algorithm,
@@ -17,6 +18,7 @@ from trainer.config.recipe import (
     presets_of,
     read_recipe,
 )
+from trainer.config.renamed import RENAMED
 from trainer.config.sections import LoraSettings
 
 MINIMAL = """
@@ -57,16 +59,16 @@ def test_each_algorithm_has_the_papers_recipe_and_a_tiny_one():
 def test_the_paper_preset_holds_the_papers_values():
     """G 8, G~ 4, 768 tokens, alpha 0.3, omega 0.2 in 320-512 tokens, mu 1, beta 0.04, lr 1e-6."""
     paper = read_recipe(Algorithm.TGRPO, "paper")
-    assert (paper.rollout.group_size, paper.rollout.shuffled_group_size) == (8, 4)
+    assert (paper.rollout.num_generations, paper.rollout.shuffled_group_size) == (8, 4)
     assert (paper.rollout.temperature, paper.rollout.top_p) == (1.0, 0.95)
-    assert paper.rollout.max_completion_tokens == 768
+    assert paper.rollout.max_completion_length == 768
     assert paper.rollout.permutation is Permutation.FRAME
     assert (paper.reward.temporal_weight, paper.reward.length_weight) == (0.3, 0.2)
     assert (paper.reward.length_min, paper.reward.length_max) == (320, 512)
     assert (paper.reward.mu, paper.reward.tau, paper.reward.length_min_correct) == (1.0, 0.5, 1)
     assert paper.reward.group_accuracy is GroupAccuracy.PROPORTION
     assert (paper.reward.beta, paper.optim.learning_rate) == (0.04, 1e-6)
-    assert (paper.optim.steps, paper.optim.max_grad_norm) == (1000, 5.0)
+    assert (paper.optim.max_steps, paper.optim.max_grad_norm) == (1000, 5.0)
     video = paper.frames.policy(MediaKind.VIDEO)
     assert (video.max_frames, video.max_pixels) == (16, 128 * 28 * 28)
     assert paper.frames.policy(MediaKind.IMAGE).max_pixels == 512 * 28 * 28
@@ -83,7 +85,7 @@ def test_the_code_preset_differs_from_the_papers_in_the_documented_values_only()
     }
     assert changed == {
         "frames.max_pixels": 105369,
-        "optim.steps": 1200,
+        "optim.max_steps": 1200,
         "reward.group_accuracy": "mean",
         "reward.length_min_correct": 2,
         "reward.mu": 0.8,
@@ -101,11 +103,11 @@ def test_defaults_are_the_papers(recipe):
 
 def test_a_recipe_may_extend_another_and_change_single_values(tmp_path, recipe):
     """Tables are merged, values replaced; the path is relative to the file."""
-    recipe("[optim]\nsteps = 3\nseed = 7\n")
+    recipe("[optim]\nmax_steps = 3\nseed = 7\n")
     child = tmp_path / "child.toml"
-    child.write_text('extends = "recipe.toml"\n[optim]\nsteps = 9\n', encoding="utf-8")
+    child.write_text('extends = "recipe.toml"\n[optim]\nmax_steps = 9\n', encoding="utf-8")
     optim = read_recipe(Algorithm.GRPO, str(child)).optim
-    assert (optim.steps, optim.seed) == (9, 7)
+    assert (optim.max_steps, optim.seed) == (9, 7)
 
 
 def test_recipes_that_extend_each_other_in_a_circle_are_refused(tmp_path):
@@ -122,18 +124,21 @@ def test_recipes_that_extend_each_other_in_a_circle_are_refused(tmp_path):
         ("[optim]\nlerning_rate = 1.0", r"unknown key 'optim.lerning_rate'; valid keys: learning_"),
         ("[reward]\nalpha = 0.3", r"unknown key 'reward.alpha'; valid keys: .*temporal_weight"),
         ("[optimizer]\nsteps = 1", r"unknown key 'optimizer'; valid keys: .*optim"),
-        ("[optim]\nsteps = 1.5", r"optim.steps: expected a whole number, got 1.5"),
-        ("[optim]\nsteps = true", r"optim.steps: expected a whole number, got True"),
-        ("[optim]\nsteps = 0", r"optim: steps: expected more than 0, got 0"),
+        ("[optim]\nmax_steps = 1.5", r"optim.max_steps: expected a whole number, got 1.5"),
+        ("[optim]\nmax_steps = true", r"optim.max_steps: expected a whole number, got True"),
+        ("[optim]\nmax_steps = 0", r"optim: max_steps: expected more than 0, got 0"),
         ("[optim]\nlearning_rate = nan", r"learning_rate: expected more than 0, got nan"),
-        ('[optim]\nschedule = "square"', r"optim.schedule: expected one of 'constant', 'linear'"),
-        ("[rollout]\ngroup_size = 1", r"group_size: expected at least 2"),
+        (
+            '[optim]\nlr_scheduler_type = "square"',
+            r"optim.lr_scheduler_type: expected one of 'constant', 'constant_with",
+        ),
+        ("[rollout]\nnum_generations = 1", r"num_generations: expected at least 2"),
         ('[rollout]\nengine = "vllm"\ntemperature = 0.9', r"temperature: expected 1 with the vllm"),
         ("[rollout]\nshuffled_group_size = 0", r"shuffled_group_size: expected more than 0"),
         ("[reward]\ntau = 1.0", r"tau: expected at least 0 and below 1"),
         ("[reward]\nlength_min = 600", r"length_min is 600, more than length_max, 512"),
         ("[frames]\nmax_frames = 2", r"min_frames is 4, more than max_frames, 2"),
-        ("[optim.steps]\na = 1", r"optim.steps: expected a whole number, got {'a': 1}"),
+        ("[optim.max_steps]\na = 1", r"optim.max_steps: expected a whole number, got {'a': 1}"),
     ],
 )
 def test_what_a_recipe_may_not_hold_is_refused_with_what_it_may(recipe, text, message):
@@ -147,7 +152,7 @@ def test_temporal_knobs_belong_to_tgrpo_alone(recipe):
     with pytest.raises(UsageError, match=r"unknown key 'reward.mu'"):
         recipe("[reward]\nmu = 1.0", Algorithm.GRPO)
     with pytest.raises(UsageError, match=r"unknown key 'rollout'"):
-        recipe("[rollout]\ngroup_size = 4", Algorithm.SFT)
+        recipe("[rollout]\nnum_generations = 4", Algorithm.SFT)
 
 
 def test_a_missing_section_or_key_is_named(tmp_path):
@@ -169,32 +174,56 @@ def test_set_changes_single_values_with_their_types(recipe):
     changed = recipe(
         sets=[
             "optim.learning_rate=1",
-            "optim.schedule=cosine",
+            "optim.lr_scheduler_type=cosine",
             "optim.gradient_checkpointing=false",
             "model.checkpoint=2024",
             "data.rows=a.json",
             'data.media_roots=["m", "n"]',
             'data.kinds=["OCR"]',
-            "model.lora.rank=8",
-            "optim.steps=5",
+            "model.lora.r=8",
+            "optim.max_steps=5",
         ]
     )
     assert changed.optim.learning_rate == 1.0
-    assert changed.optim.schedule is Schedule.COSINE
+    assert changed.optim.lr_scheduler_type is LrSchedulerType.COSINE
     assert changed.optim.gradient_checkpointing is False
     assert changed.model.checkpoint == "2024"
     assert changed.data.rows == (Path("a.json"),)
     assert changed.data.media_roots == (Path("m"), Path("n"))
     assert changed.data.kinds == (Kind.OCR,)
-    assert changed.model.lora == LoraSettings(rank=8)
-    assert changed.optim.steps == 5
+    assert changed.model.lora == LoraSettings(r=8)
+    assert changed.optim.max_steps == 5
 
 
 def test_set_unsets_with_none_what_may_be_unset(recipe):
     """A preset's step limit can be taken away; a required value cannot."""
-    assert recipe("[optim]\nsteps = 5", sets=["optim.steps=none"]).optim.steps is None
+    assert recipe("[optim]\nmax_steps = 5", sets=["optim.max_steps=none"]).optim.max_steps is None
     with pytest.raises(UsageError, match=r"optim.seed: expected a whole number, got 'none'"):
         recipe(sets=["optim.seed=none"])
+
+
+@pytest.mark.parametrize(("old", "new"), RENAMED.items())
+def test_an_old_key_is_refused_with_its_new_name(recipe, old, new):
+    """In a file and on the command line; the rollout's keys are GRPO's and T-GRPO's."""
+    section, _, field = old.rpartition(".")
+    with pytest.raises(UsageError, match=f"{old} is now called {new}"):
+        recipe(f"[{section}]\n{field} = 1" if section != "model" else "", sets=[f"{old}=1"])
+    with pytest.raises(UsageError, match=f"--set {old}=1: {old} is now called {new}"):
+        recipe(sets=[f"{old}=1"])
+
+
+def test_every_new_name_is_a_field():
+    """A typo in the table would send people to a key that does not exist either."""
+    plain = as_json(read_recipe(Algorithm.TGRPO, "paper", ["model.lora.r=8"]))
+    for new in RENAMED.values():
+        *sections, field = new.split(".")
+        assert field in reduce(lambda table, name: table[name], sections, plain)
+
+
+def test_a_constant_learning_rate_refuses_a_warmup(recipe):
+    """transformers would ignore the warm-up in silence."""
+    with pytest.raises(UsageError, match="expected 0 with the scheduler constant, got 5"):
+        recipe('[optim]\nlr_scheduler_type = "constant"\nwarmup_steps = 5')
 
 
 @pytest.mark.parametrize(
@@ -202,9 +231,9 @@ def test_set_unsets_with_none_what_may_be_unset(recipe):
     [
         ("optim.lr=1", r"unknown key 'optim.lr'; valid keys: learning_rate"),
         ("optim=1", r"optim is a section; its fields: learning_rate"),
-        ("optim.steps.more=1", r"optim.steps is a value, not a section"),
-        ("optim.steps", r"expected section.field=value"),
-        ("optim.steps=many", r"optim.steps: expected a whole number, got 'many'"),
+        ("optim.max_steps.more=1", r"optim.max_steps is a value, not a section"),
+        ("optim.max_steps", r"expected section.field=value"),
+        ("optim.max_steps=many", r"optim.max_steps: expected a whole number, got 'many'"),
     ],
 )
 def test_a_set_that_fits_no_field_is_refused(recipe, assignment, message):

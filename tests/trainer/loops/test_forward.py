@@ -72,7 +72,7 @@ def test_training_as_trl_does_it_raises(student, tmp_path):
                 *args, **options
             )
 
-    recipe = tgrpo_recipe(student, tmp_path, steps=1)
+    recipe = tgrpo_recipe(student, tmp_path, max_steps=1)
     with pytest.raises(BlindForwardError):
         run_tgrpo(recipe, tmp_path / "run", rows(tmp_path / "media"), kind=Blind)
 
@@ -94,7 +94,7 @@ def test_placeholders_are_never_sampled(student, tmp_path):
             self.checked = True
             return sampled
 
-    recipe = tgrpo_recipe(student, tmp_path, steps=1)
+    recipe = tgrpo_recipe(student, tmp_path, max_steps=1)
     trainer, _ = run_tgrpo(recipe, tmp_path / "run", rows(tmp_path / "media"), kind=Eager)
     assert trainer.checked
 
@@ -142,7 +142,7 @@ def test_sampling_sees_the_video(student, tmp_path):
     class Greedy(VideoTGRPOTrainer):
         pass
 
-    recipe = tgrpo_recipe(student, tmp_path, steps=1, learning_rate=1e-12)
+    recipe = tgrpo_recipe(student, tmp_path, max_steps=1, learning_rate=1e-12)
     data = rows(tmp_path / "media")
     trainer, inputs = run_tgrpo(recipe, tmp_path / "run", data, kind=Greedy)
     trainer.generation_config.do_sample = False

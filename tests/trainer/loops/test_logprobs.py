@@ -26,17 +26,29 @@ pytestmark = [
 @pytest.mark.parametrize(
     "optim",
     [
-        pytest.param({"batch_size": 16}, id="one pass"),
-        pytest.param({"batch_size": 4, "accumulation": 4}, id="accumulation"),
-        pytest.param({"batch_size": 1, "accumulation": 16}, id="one row per pass"),
-        pytest.param({"batch_size": 8, "accumulation": 2, "gradient_checkpointing": True},
-                     id="gradient checkpointing"),
+        pytest.param({"per_device_train_batch_size": 16}, id="one pass"),
+        pytest.param(
+            {"per_device_train_batch_size": 4, "gradient_accumulation_steps": 4},
+            id="accumulation",
+        ),
+        pytest.param(
+            {"per_device_train_batch_size": 1, "gradient_accumulation_steps": 16},
+            id="one row per pass",
+        ),
+        pytest.param(
+            {
+                "per_device_train_batch_size": 8,
+                "gradient_accumulation_steps": 2,
+                "gradient_checkpointing": True,
+            },
+            id="gradient checkpointing",
+        ),
     ],
 )  # fmt: skip
 def test_log_probabilities_are_those_of_a_forward_pass_with_the_video(student, tmp_path, optim):
     """Policy and reference, before and after updates, for batches of three videos and an image
     with groups of 4: to 1e-5."""
-    recipe = tgrpo_recipe(student, tmp_path, steps=2, **optim)
+    recipe = tgrpo_recipe(student, tmp_path, max_steps=2, **optim)
     trainer, _ = run_tgrpo(recipe, tmp_path / "run", rows(tmp_path / "media"), kind=CheckingTGRPO)
     assert trainer.compared > 2 * 2 * 16
     assert trainer.largest < 1e-5
@@ -50,7 +62,7 @@ def test_the_other_qwen_models_see_as_much(name, tmp_path):
     from tests.engines import tiny
 
     checkpoint = tiny.ARCHITECTURES[name](tmp_path / "model")
-    recipe = tgrpo_recipe(checkpoint, tmp_path, steps=2, batch_size=16)
+    recipe = tgrpo_recipe(checkpoint, tmp_path, max_steps=2, per_device_train_batch_size=16)
     trainer, _ = run_tgrpo(recipe, tmp_path / "run", rows(tmp_path / "media"), kind=CheckingTGRPO)
     assert trainer.compared > 2 * 16
     assert trainer.largest < 1e-5
@@ -58,10 +70,10 @@ def test_the_other_qwen_models_see_as_much(name, tmp_path):
 
 def test_the_same_holds_for_an_adapter_and_for_whole_grids(student, tmp_path):
     """LoRA takes its reference from the model without the adapter."""
-    recipe = tgrpo_recipe(student, tmp_path, steps=2, batch_size=16)
+    recipe = tgrpo_recipe(student, tmp_path, max_steps=2, per_device_train_batch_size=16)
     recipe = replace(
         recipe,
-        model=replace(recipe.model, lora=LoraSettings(rank=2, alpha=4)),
+        model=replace(recipe.model, lora=LoraSettings(r=2, lora_alpha=4)),
         rollout=replace(recipe.rollout, permutation=Permutation.GRID),
     )
     trainer, _ = run_tgrpo(recipe, tmp_path / "run", rows(tmp_path / "media"), kind=CheckingTGRPO)

@@ -77,7 +77,7 @@ def test_two_processes_fine_tune_as_one(student, tmp_path):
     """Batches of one row each, twice, are batches of two rows once."""
     data = rows(tmp_path / "media")
     launch("fine_tune", student, tmp_path)
-    recipe = sft_recipe(student, tmp_path, steps=3, batch_size=2, save_steps=3)
+    recipe = sft_recipe(student, tmp_path, max_steps=3, per_device_train_batch_size=2, save_steps=3)
     sft.train(recipe, tmp_path / "one", rows=data)
     one, two = (
         load_file(tmp_path / run / "checkpoint-3" / "model.safetensors") for run in ("one", "two")
@@ -98,7 +98,7 @@ def test_a_process_that_can_show_nothing_fine_tunes_along(student, tmp_path, cut
     """Its row is in no loss and is counted, and what is learnt is what one process learns."""
     data = half_broken(tmp_path / "media")
     launch(f"{cut} fine_tune_half_blind", student, tmp_path)
-    recipe = sft_recipe(student, tmp_path, steps=3, batch_size=2, save_steps=3)
+    recipe = sft_recipe(student, tmp_path, max_steps=3, per_device_train_batch_size=2, save_steps=3)
     sft.train(recipe, tmp_path / "one", rows=data)
     two = load_file(tmp_path / "weights-0.safetensors")
     one = dict(load(small_model(tmp_path / "one" / "checkpoint-3")).model.named_parameters())

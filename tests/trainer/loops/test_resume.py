@@ -69,7 +69,7 @@ def assert_equal(ours, theirs):
     assert [name for name in ours if not torch.equal(ours[name], theirs[name])] == []
 
 
-@pytest.mark.parametrize("lora", [None, LoraSettings(rank=2, alpha=4)], ids=["full", "lora"])
+@pytest.mark.parametrize("lora", [None, LoraSettings(r=2, lora_alpha=4)], ids=["full", "lora"])
 @pytest.mark.parametrize("algorithm", ["sft", "tgrpo"])
 def test_a_killed_run_goes_on_as_if_nothing_had_happened(student, tmp_path, algorithm, lora):
     """Weights, optimizer, data order, metrics and every rollout equal those of a run of 5 updates
@@ -78,7 +78,14 @@ def test_a_killed_run_goes_on_as_if_nothing_had_happened(student, tmp_path, algo
     data = [row(number, media[number % 4]) for number in range(6)]  # 1.5 epochs and more
     train = {"sft": sft.train, "tgrpo": tgrpo.train}[algorithm]
     make = {"sft": sft_recipe, "tgrpo": tgrpo_recipe}[algorithm]
-    recipe = make(student, tmp_path, steps=5, save_steps=2, batch_size=4, accumulation=2)
+    recipe = make(
+        student,
+        tmp_path,
+        max_steps=5,
+        save_steps=2,
+        per_device_train_batch_size=4,
+        gradient_accumulation_steps=2,
+    )
     recipe = replace(recipe, model=replace(recipe.model, lora=lora))
     whole, cut = tmp_path / "whole", tmp_path / "cut"
     train(recipe, whole, rows=data)
@@ -101,7 +108,9 @@ def test_training_moved_the_weights(student, tmp_path):
     data = [row(number, media[number % 4]) for number in range(6)]
     states = []
     for seed in (0, 1):
-        recipe = tgrpo_recipe(student, tmp_path, steps=2, save_steps=2, batch_size=8, seed=seed)
+        recipe = tgrpo_recipe(
+            student, tmp_path, max_steps=2, save_steps=2, per_device_train_batch_size=8, seed=seed
+        )
         tgrpo.train(recipe, tmp_path / str(seed), rows=data)
         states.append(state_of(tmp_path / str(seed) / "checkpoint-2"))
     name = next(name for name in states[0] if name.endswith("down_proj.weight"))

@@ -21,7 +21,7 @@ pytestmark = [
 ]
 
 
-@pytest.mark.parametrize("lora", [None, LoraSettings(rank=2, alpha=4)], ids=["full", "lora"])
+@pytest.mark.parametrize("lora", [None, LoraSettings(r=2, lora_alpha=4)], ids=["full", "lora"])
 def test_vllm_samples_from_the_policy_of_the_step_with_the_video_in_view(
     student, tmp_path, monkeypatch, lora
 ):
@@ -29,7 +29,9 @@ def test_vllm_samples_from_the_policy_of_the_step_with_the_video_in_view(
     to 1e-3, where a blind or a stale sampler is off by far more.
     """
     monkeypatch.setenv("VLLM_CPU_KVCACHE_SPACE", "1")
-    recipe = tgrpo_recipe(student, tmp_path, steps=3, batch_size=8, learning_rate=1e-2)
+    recipe = tgrpo_recipe(
+        student, tmp_path, max_steps=3, per_device_train_batch_size=8, learning_rate=1e-2
+    )
     recipe = replace(
         recipe,
         model=replace(recipe.model, lora=lora),

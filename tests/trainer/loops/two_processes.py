@@ -15,7 +15,9 @@ def fine_tune(checkpoint: Path, folder: Path) -> None:
     from tests.trainer.loops import rows, sft_recipe
     from trainer.algorithms import sft
 
-    recipe = sft_recipe(checkpoint, folder, steps=3, batch_size=1, save_steps=3)
+    recipe = sft_recipe(
+        checkpoint, folder, max_steps=3, per_device_train_batch_size=1, save_steps=3
+    )
     sft.train(recipe, folder / "two", rows=rows(folder / "media"))
 
 
@@ -24,8 +26,15 @@ def cut_groups(checkpoint: Path, folder: Path) -> None:
     from tests.trainer.loops import rows, tgrpo_recipe
     from tests.trainer.seeing import CheckingTGRPO, run_tgrpo
 
-    recipe = tgrpo_recipe(checkpoint, folder, steps=2, batch_size=4, accumulation=2, save_steps=2)
-    rollout = replace(recipe.rollout, group_size=16, shuffled_group_size=8)
+    recipe = tgrpo_recipe(
+        checkpoint,
+        folder,
+        max_steps=2,
+        per_device_train_batch_size=4,
+        gradient_accumulation_steps=2,
+        save_steps=2,
+    )
+    rollout = replace(recipe.rollout, num_generations=16, shuffled_group_size=8)
     recipe = replace(recipe, rollout=rollout)
     data = rows(folder / "media")
     trainer, inputs = run_tgrpo(recipe, folder / "two", data, kind=CheckingTGRPO)
@@ -44,7 +53,9 @@ def fine_tune_half_blind(checkpoint: Path, folder: Path, *, sharded: bool = Fals
     from tests.trainer.loops.sharded import ShardedSFT, run_sft
     from trainer.algorithms.sft import VideoSFTTrainer
 
-    recipe = sft_recipe(checkpoint, folder, steps=3, batch_size=1, gradient_checkpointing=True)
+    recipe = sft_recipe(
+        checkpoint, folder, max_steps=3, per_device_train_batch_size=1, gradient_checkpointing=True
+    )
     kind = ShardedSFT if sharded else VideoSFTTrainer
     trainer = run_sft(recipe, folder / "two", half_broken(folder / "media"), kind)
     keep_weights(folder, trainer.model)
@@ -57,7 +68,9 @@ def half_blind_groups(checkpoint: Path, folder: Path, *, sharded: bool = False) 
     from tests.trainer.seeing import run_tgrpo
     from trainer.algorithms.tgrpo import VideoTGRPOTrainer
 
-    recipe = tgrpo_recipe(checkpoint, folder, steps=3, batch_size=4, gradient_checkpointing=True)
+    recipe = tgrpo_recipe(
+        checkpoint, folder, max_steps=3, per_device_train_batch_size=4, gradient_checkpointing=True
+    )
     kind = ShardedTGRPO if sharded else VideoTGRPOTrainer
     trainer, _ = run_tgrpo(recipe, folder / "two", half_broken(folder / "media"), kind=kind)
     keep_weights(folder, trainer.model)

@@ -50,7 +50,7 @@ def test_every_arm_goes_on_with_the_end_of_its_start(tmp_path):
     """T-GRPO begins with the last SFT checkpoint, zero with the untaught model."""
     plan = experiment(tmp_path, arms=ARMS)
     words = {stage.name: stage.words for stage in plan.stages()}
-    steps = read_recipe(Algorithm.SFT, "tiny", [f"data.media_roots={tmp_path}"]).optim.steps
+    steps = read_recipe(Algorithm.SFT, "tiny", [f"data.media_roots={tmp_path}"]).optim.max_steps
     taught = tmp_path / f"seed-1/sft/checkpoint-{steps}"
     assert f"model.checkpoint={taught}" in words["seed-1/tgrpo"]
     assert f"model.checkpoint={tmp_path / 'seed-1/untaught'}" in words["seed-1/zero"]
@@ -106,8 +106,8 @@ def test_steps_are_those_of_reinforcement_learning(tmp_path):
     """SFT keeps its own; what is evaluated is the checkpoint of the last step."""
     plan = experiment(tmp_path, steps=7, arms=(SFT, FULL))
     words = {stage.name: stage.words for stage in plan.stages()}
-    assert "optim.steps=7" in words["seed-0/tgrpo"]
-    assert "optim.steps=7" not in words["seed-0/sft"]
+    assert "optim.max_steps=7" in words["seed-0/tgrpo"]
+    assert "optim.max_steps=7" not in words["seed-0/sft"]
     assert words["seed-0/tgrpo/ordered"][1] == str(tmp_path / "seed-0/tgrpo/checkpoint-7")
 
 

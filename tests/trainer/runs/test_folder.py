@@ -163,16 +163,22 @@ def test_looking_at_a_lock_keeps_nobody_out(tmp_path):
 
 def test_groups_have_to_be_whole():
     """4 completions x 2 passes x 3 processes are three groups of eight."""
-    recipe = read_recipe(Algorithm.GRPO, "paper", ["optim.batch_size=4", "optim.accumulation=2"])
+    recipe = read_recipe(
+        Algorithm.GRPO,
+        "paper",
+        ["optim.per_device_train_batch_size=4", "optim.gradient_accumulation_steps=2"],
+    )
     assert completions_per_update(recipe, 3) == 24
     with pytest.raises(UsageError, match="the 12 completions"):
-        completions_per_update(replace(recipe, optim=replace(recipe.optim, accumulation=1)), 3)
+        completions_per_update(
+            replace(recipe, optim=replace(recipe.optim, gradient_accumulation_steps=1)), 3
+        )
 
 
 def test_rows_have_to_fill_an_update():
     """32 completions are 4 prompts; of 3 rows no update would ever be made, and TRL would end
     without a word."""
-    recipe = read_recipe(Algorithm.TGRPO, "paper", ["optim.batch_size=16"])
+    recipe = read_recipe(Algorithm.TGRPO, "paper", ["optim.per_device_train_batch_size=16"])
     require_enough_rows(recipe, 4, processes=2)
     with pytest.raises(UsageError, match="takes 4 different prompts and there are 3 rows"):
         require_enough_rows(recipe, 3, processes=2)
@@ -192,7 +198,7 @@ def test_memory_by_hand(tmp_path):
     write_media(tmp_path)
     rows = read_training_rows([write_rows(tmp_path / "r.json", [make_row()])], [tmp_path])
     sets = [
-        "model.precision=float32", "rollout.max_completion_tokens=100",
+        "model.dtype=float32", "rollout.max_completion_length=100",
         "optim.gradient_checkpointing=false",
     ]  # fmt: skip
     cost = estimate(read_recipe(Algorithm.TGRPO, "paper", sets), rows, shape, processes=2)
@@ -216,10 +222,10 @@ def test_memory_by_hand(tmp_path):
 def test_an_adapter_trains_its_own_weights_only(tmp_path):
     """Rank 2 on the query of both layers: 2 x (8 + 8) each; no reference model is needed."""
     shape = read_shape(str(write_checkpoint(tmp_path / "c")))
-    assert shape.lora_parameters(LoraSettings(rank=2, targets=("q_proj",))) == 2 * 2 * 16
+    assert shape.lora_parameters(LoraSettings(r=2, target_modules=("q_proj",))) == 2 * 2 * 16
     write_media(tmp_path)
     rows = read_training_rows([write_rows(tmp_path / "r.json", [make_row()])], [tmp_path])
-    sets = ["model.lora.rank=2", 'model.lora.targets=["q_proj"]']
+    sets = ["model.lora.r=2", 'model.lora.target_modules=["q_proj"]']
     cost = estimate(read_recipe(Algorithm.GRPO, "paper", sets), rows, shape, processes=1)
     assert cost.trained == 64
     assert cost.memory["weights"] == 4 * 64 + 2 * 1344  # the frozen ones in bfloat16
