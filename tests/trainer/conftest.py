@@ -21,7 +21,7 @@ def untaught(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def student(untaught: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The same after some SFT: it mostly writes the tags, and guesses the letter between them."""
-    from tests.trainer.loops import row, sft_recipe, write_media
+    from tests.trainer.small_runs import row, sft_recipe, write_media
     from trainer.algorithms import sft
 
     folder = tmp_path_factory.mktemp("student")

@@ -13,8 +13,8 @@ pytest.importorskip("trl", reason="needs the heavy environment: trl is not insta
 import torch
 
 from harness.errors import DatasetError
-from tests.trainer.loops import row, rows, sft_recipe, small_data, write_media
 from tests.trainer.seeing import direct_logps
+from tests.trainer.small_runs import row, rows, sft_recipe, small_data, write_media
 from trainer.algorithms import sft
 from trainer.loops import collate
 from trainer.loops.clips import ClipLoader

@@ -14,8 +14,8 @@ from safetensors.torch import load_file
 from transformers import AutoTokenizer
 
 from harness.errors import UsageError
-from tests.trainer.loops import grpo_recipe, row, rows, tgrpo_recipe, write_media
 from tests.trainer.seeing import run_grpo, run_tgrpo
+from tests.trainer.small_runs import grpo_recipe, row, rows, tgrpo_recipe, write_media
 from trainer.algorithms.tgrpo import (
     VideoTGRPOTrainer,
     permutation_seed,

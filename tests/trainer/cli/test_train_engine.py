@@ -21,9 +21,9 @@ from transformers import TrainerCallback
 from harness.cli.exits import Exit
 from tests.paths import ROOT
 from tests.trainer.commands import run
-from tests.trainer.loops import rows, sft_recipe
 from tests.trainer.rows import IMAGE, make_row, write_media, write_rows
 from tests.trainer.saving import Evaluator
+from tests.trainer.small_runs import rows, sft_recipe
 from trainer.algorithms import sft
 from trainer.cli.train import Train
 from trainer.cost.model_shape import read_shape

@@ -9,8 +9,8 @@ pytest.importorskip("trl", reason="needs the heavy environment: trl is not insta
 import torch
 
 from harness.errors import DatasetError
-from tests.trainer.loops import rows, sft_recipe, small_data, small_model, tgrpo_recipe
 from tests.trainer.seeing import run_tgrpo
+from tests.trainer.small_runs import rows, sft_recipe, small_data, small_model, tgrpo_recipe
 from trainer.algorithms import (
     sft,
     tgrpo,

@@ -12,8 +12,8 @@ import pytest
 
 pytest.importorskip("trl", reason="needs the heavy environment: trl is not installed")
 
-from tests.trainer.loops import rows, tgrpo_recipe
 from tests.trainer.seeing import CheckingTGRPO, run_tgrpo
+from tests.trainer.small_runs import rows, tgrpo_recipe
 from trainer.config.choices import Permutation
 from trainer.config.sections import LoraSettings
 

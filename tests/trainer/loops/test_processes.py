@@ -18,7 +18,7 @@ import torch
 from safetensors.torch import load_file
 
 from tests.paths import ROOT
-from tests.trainer.loops import half_broken, rows, sft_recipe, small_model
+from tests.trainer.small_runs import half_broken, rows, sft_recipe, small_model
 from trainer.algorithms import sft
 from trainer.loops.model import load
 

@@ -15,7 +15,7 @@ from safetensors.torch import load_file
 from transformers import TrainerCallback
 
 from harness.errors import CheckpointError
-from tests.trainer.loops import row, sft_recipe, small_model, tgrpo_recipe, write_media
+from tests.trainer.small_runs import row, sft_recipe, small_model, tgrpo_recipe, write_media
 from trainer.algorithms import (
     sft,
     tgrpo,

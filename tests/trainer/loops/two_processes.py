@@ -12,7 +12,7 @@ from typing import Any
 
 def fine_tune(checkpoint: Path, folder: Path) -> None:
     """Batches of one row each."""
-    from tests.trainer.loops import rows, sft_recipe
+    from tests.trainer.small_runs import rows, sft_recipe
     from trainer.algorithms import sft
 
     recipe = sft_recipe(
@@ -23,8 +23,8 @@ def fine_tune(checkpoint: Path, folder: Path) -> None:
 
 def cut_groups(checkpoint: Path, folder: Path) -> None:
     """Sixteen completions per update, eight per process: every group is cut in two."""
-    from tests.trainer.loops import rows, tgrpo_recipe
     from tests.trainer.seeing import CheckingTGRPO, run_tgrpo
+    from tests.trainer.small_runs import rows, tgrpo_recipe
 
     recipe = tgrpo_recipe(
         checkpoint,
@@ -49,8 +49,8 @@ def cut_groups(checkpoint: Path, folder: Path) -> None:
 
 def fine_tune_half_blind(checkpoint: Path, folder: Path, *, sharded: bool = False) -> None:
     """In every update the one row of one of the processes cannot be decoded."""
-    from tests.trainer.loops import half_broken, sft_recipe
     from tests.trainer.loops.sharded import ShardedSFT, run_sft
+    from tests.trainer.small_runs import half_broken, sft_recipe
     from trainer.algorithms.sft import VideoSFTTrainer
 
     recipe = sft_recipe(
@@ -63,9 +63,9 @@ def fine_tune_half_blind(checkpoint: Path, folder: Path, *, sharded: bool = Fals
 
 def half_blind_groups(checkpoint: Path, folder: Path, *, sharded: bool = False) -> None:
     """In every update the one group of one of the processes cannot be decoded."""
-    from tests.trainer.loops import half_broken, tgrpo_recipe
     from tests.trainer.loops.sharded import ShardedTGRPO
     from tests.trainer.seeing import run_tgrpo
+    from tests.trainer.small_runs import half_broken, tgrpo_recipe
     from trainer.algorithms.tgrpo import VideoTGRPOTrainer
 
     recipe = tgrpo_recipe(
