@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import EntryPoint, entry_points, version
 
 from harness.errors import UsageError
 
@@ -18,3 +18,8 @@ def discover(group: str) -> dict[str, EntryPoint]:
                 " uninstall one of them"
             )
     return found
+
+
+def installed_version() -> str:
+    """Return the version of this package as it is installed, for example ``0.2.0``."""
+    return version("videor1")

@@ -1,4 +1,4 @@
-"""The ``videor1`` command line: finds the command, runs it, says how it ended."""
+"""The ``videor1`` command line: find the command, run it, say how it ended."""
 
 from __future__ import annotations
 
@@ -6,17 +6,18 @@ import atexit
 import os
 import sys
 import threading
-from argparse import ArgumentParser
 from collections.abc import Sequence
 from typing import NoReturn
 
-from harness.cli import commands
 from harness.cli.exits import CommandResult, Exit
-from harness.errors import BackendError, UsageError
+from harness.plugins import installed_version
 
 
 def program() -> NoReturn:
     """Run the process's own command line and end the process."""
+    from harness.cli.output import tolerate_closed_pipes
+
+    tolerate_closed_pipes()
     code = main()
     if "torch" in sys.modules:
         _leave_at_once(code)
@@ -25,9 +26,56 @@ def program() -> NoReturn:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code; the last line printed says which and why."""
-    verdict = _run(argv)
-    print(verdict, file=sys.stderr)  # noqa: T201 - the promised last line
-    return int(verdict.code)
+    result = _check_output(_run(sys.argv[1:] if argv is None else argv))
+    print(result, file=sys.stderr)  # noqa: T201 - the promised last line
+    return int(result.code)
+
+
+def _run(words: Sequence[str]) -> CommandResult:
+    """Run one command; whatever it raises becomes a result."""
+    try:
+        return _dispatch(words)
+    except BaseException as error:  # noqa: BLE001 - Python would end with 1, which means regression
+        from harness.cli.faults import result_of
+
+        return result_of(error)
+
+
+def _dispatch(words: Sequence[str]) -> CommandResult:
+    """Print the help or the version, or load the command that is named and run it."""
+    from harness.cli import commands
+
+    points = commands.entry_points()
+    if not words or words[0] in ("-h", "--help"):
+        _print(commands.overview(points))
+        return CommandResult(Exit.OK, "printed the list of commands")
+    name, *rest = words
+    if name == "--version":
+        _print(f"videor1 {installed_version()}\n")
+        return CommandResult(Exit.OK, "printed the version")
+    if name not in points:
+        raise commands.unknown_command(name, points)
+    try:
+        return commands.run(points[name].load()(), rest, prog=f"videor1 {name}")
+    except commands.HelpPrinted:
+        return CommandResult(Exit.OK, "printed the help")
+
+
+def _print(text: str) -> None:
+    sys.stdout.write(text)
+
+
+def _check_output(result: CommandResult) -> CommandResult:
+    """Flush what was printed; output that cannot be written makes the command incomplete."""
+    try:
+        sys.stdout.flush()
+    except OSError as error:
+        from harness.cli.output import discard
+
+        discard(sys.stdout)  # the interpreter flushes once more when it ends
+        reason = f"the output cannot be written: {error.strerror or error}"
+        return CommandResult(Exit.INCOMPLETE, reason)
+    return result
 
 
 def _leave_at_once(code: int) -> NoReturn:
@@ -43,30 +91,3 @@ def _leave_at_once(code: int) -> NoReturn:
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(code)
-
-
-def _run(argv: Sequence[str] | None) -> CommandResult:
-    try:
-        args = _parser().parse_args(argv)
-        verdict: CommandResult = args.command.run(args)
-    except UsageError as error:
-        return CommandResult(Exit.USAGE, str(error))
-    except BackendError as error:
-        return CommandResult(Exit.INCOMPLETE, str(error))
-    except KeyboardInterrupt:
-        return CommandResult(Exit.INTERRUPTED, "interrupted; run the same command again to go on")
-    return verdict
-
-
-def _parser() -> ArgumentParser:
-    parser = ArgumentParser(
-        prog="videor1", description="Evaluate and train video-reasoning models.", allow_abbrev=False
-    )
-    names = parser.add_subparsers(metavar="COMMAND", required=True)
-    for name, command in commands.installed().items():
-        sub = names.add_parser(
-            name, help=command.help, description=command.help, allow_abbrev=False
-        )
-        command.configure(sub)
-        sub.set_defaults(command=command)
-    return parser

@@ -1,17 +1,24 @@
 """What a command is, and how commands are found.
 
 A command is an object with the attributes of `Command`, named in the entry-point group
-``videor1.commands``; ours and those of other packages are found the same way. A command module
-imports nothing heavy at its top, so that ``videor1 --help`` answers at once.
+``videor1.commands``; ours and those of other packages are found the same way. Only the command
+that is called is imported.
 """
 
 from __future__ import annotations
 
+import ast
+import sys
 from argparse import ArgumentParser, Namespace
-from collections.abc import Sequence
-from typing import Protocol
+from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
+from importlib.metadata import EntryPoint
+from importlib.util import find_spec
+from pathlib import Path
+from typing import NoReturn, Protocol
 
 from harness.cli.exits import CommandResult
+from harness.errors import UsageError
 from harness.plugins import discover
 
 ENTRY_POINT_GROUP = "videor1.commands"
@@ -21,22 +28,105 @@ class Command(Protocol):
     """One subcommand of ``videor1``."""
 
     help: str
-    """One line for ``videor1 --help``."""
+    """One line for ``videor1 --help``; a plain string in the class is read without an import."""
 
     def configure(self, parser: ArgumentParser) -> None:
         """Declare flags; defaults come from the frozen config types alone."""
 
     def run(self, args: Namespace) -> CommandResult:
-        """Do the work, print results to stdout, and say how it ended."""
+        """Do the work, print results to stdout, and return how it ended."""
 
 
-def installed() -> dict[str, Command]:
-    """Map command names to commands, in alphabetical order."""
-    return {name: point.load()() for name, point in sorted(discover(ENTRY_POINT_GROUP).items())}
+class Parser(ArgumentParser):
+    """An argument parser that raises a `UsageError` where the standard one ends the process."""
+
+    def error(self, message: str) -> NoReturn:
+        """Print how the command is used and raise.
+
+        Raises:
+            UsageError: Always.
+        """
+        self.print_usage(sys.stderr)
+        raise UsageError(f"{message} (see: {self.prog} --help)")
+
+    def exit(self, status: int = 0, message: str | None = None) -> NoReturn:
+        """Raise `HelpPrinted`; argparse calls this after it has printed the help."""
+        raise HelpPrinted(status)
 
 
-def run(command: Command, words: Sequence[str]) -> CommandResult:
-    """Run a command on words as a shell would pass them, from another command."""
-    parser = ArgumentParser(allow_abbrev=False)
+class HelpPrinted(SystemExit):
+    """The command printed its help and has nothing else to do."""
+
+
+def entry_points() -> dict[str, EntryPoint]:
+    """Map the names of installed commands to their entry points, in alphabetical order."""
+    return dict(sorted(discover(ENTRY_POINT_GROUP).items()))
+
+
+def run(command: Command, words: Sequence[str], prog: str = "videor1") -> CommandResult:
+    """Run a command on the words that a shell would pass it.
+
+    Raises:
+        UsageError: The words are not what the command takes.
+        HelpPrinted: They ask for the command's help, which has been printed.
+    """
+    parser = Parser(prog=prog, description=command.help, allow_abbrev=False)
     command.configure(parser)
     return command.run(parser.parse_args(words))
+
+
+def overview(points: Mapping[str, EntryPoint]) -> str:
+    """Return the text of ``videor1 --help``: every command with its one line."""
+    parser = Parser(prog="videor1", description="Evaluate and train video-reasoning models.")
+    parser.add_argument("--version", action="store_true", help="print the version")
+    names = parser.add_subparsers(metavar="COMMAND")
+    for name, point in points.items():
+        names.add_parser(name, help=read_help(point).replace("%", "%%"), add_help=False)
+    return parser.format_help()
+
+
+def unknown_command(name: str, points: Mapping[str, EntryPoint]) -> UsageError:
+    """Build the error for a command that is not installed, with the name that is nearest."""
+    near = get_close_matches(name, points, n=1)
+    if name.startswith("-"):
+        return UsageError(f"{name} is not an option of videor1 itself; see: videor1 --help")
+    if near:
+        return UsageError(f"there is no command {name!r}; did you mean: videor1 {near[0]}")
+    return UsageError(f"there is no command {name!r}; there are {', '.join(points)}")
+
+
+def read_help(point: EntryPoint) -> str:
+    """Return a command's one-line help, from its source where that says it in a plain string.
+
+    Importing every command for a list of them would cost more than all else that is done for it.
+    """
+    text = _read_static_help(point)
+    if text is not None:
+        return text
+    try:
+        return str(point.load().help)
+    except Exception as error:  # noqa: BLE001 - another package's broken command is listed as such
+        return f"cannot be loaded: {type(error).__name__}: {error}"
+
+
+def _read_static_help(point: EntryPoint) -> str | None:
+    """Return the string that the command's class assigns to ``help``, None where it does not."""
+    try:
+        spec = find_spec(point.module)
+        origin = spec.origin if spec else None
+        source = Path(origin).read_text(encoding="utf-8") if origin else ""
+        tree = ast.parse(source)
+    except (ImportError, OSError, SyntaxError, ValueError):
+        return None
+    for node in tree.body:
+        if isinstance(node, ast.ClassDef) and node.name == point.attr:
+            return next(filter(None, map(_string_of_help, node.body)), None)
+    return None
+
+
+def _string_of_help(node: ast.stmt) -> str | None:
+    """Return the string of ``help = "..."``, None for another statement."""
+    if not (isinstance(node, ast.Assign) and isinstance(node.value, ast.Constant)):
+        return None
+    named = any(isinstance(target, ast.Name) and target.id == "help" for target in node.targets)
+    return str(node.value.value) if named else None

@@ -1,4 +1,4 @@
-"""Exit codes that tell the truth, and the sentence printed with them."""
+"""Exit codes, and the sentence that a command ends with."""
 
 from __future__ import annotations
 
@@ -10,11 +10,19 @@ class Exit(IntEnum):
     """Process exit codes; scripts and CI rely on them."""
 
     OK = 0
+    """Done; a gate passed."""
     REGRESSION = 1
+    """A run is worse than its baseline; nothing else ends with 1."""
     USAGE = 2
+    """A command, flag or file that the user gave is wrong."""
     INCONCLUSIVE = 3
+    """A gate has too few items to tell."""
     INCOMPLETE = 4
+    """Items are missing or failed, an engine did not start, a disk is full."""
+    FAULT = 70
+    """An unexpected exception; the last line names the file that holds its traceback."""
     INTERRUPTED = 130
+    """Stopped by Ctrl-C."""
 
     @property
     def label(self) -> str:
@@ -24,7 +32,7 @@ class Exit(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class CommandResult:
-    """What a command came to: its exit code and why."""
+    """How a command ended: its exit code and the reason."""
 
     code: Exit
     reason: str

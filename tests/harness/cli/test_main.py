@@ -1,0 +1,221 @@
+"""The one place that turns how a command ends into an exit code and a last line."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from harness.cli import main
+from tests.harness.cli.plugins import install
+from tests.paths import ROOT
+
+COMMAND = """
+class Raising:
+    help = "raise what is named"
+
+    def configure(self, parser):
+        parser.add_argument("what")
+
+    def run(self, args):
+        import errno
+        from harness.errors import BackendError, HarnessError, MediaError, UsageError
+
+        class OutOfMemoryError(RuntimeError):
+            pass
+
+        def wrapped():
+            try:
+                raise OSError(errno.ENOSPC, "No space left on device", "/data/x")
+            except OSError as error:
+                raise RuntimeError("could not save") from error
+
+        class Panic(BaseException):
+            pass
+
+        import sys, types
+        sys.modules["torch"] = types.SimpleNamespace(OutOfMemoryError=OutOfMemoryError)
+        errors = {
+            "usage": UsageError("wrong"), "harness": HarnessError("records cannot be written"),
+            "backend": BackendError("no engine"), "media": MediaError("bad clip"),
+            "interrupt": KeyboardInterrupt(), "value": ValueError("nobody expected this"),
+            "memory": MemoryError(), "exit-1": SystemExit(1), "exit-0": SystemExit(0),
+            "panic": Panic("rust"), "group": BaseExceptionGroup("two", [KeyError(1), KeyError(2)]),
+            "full": OSError(errno.ENOSPC, "No space left on device", "/data/records.jsonl"),
+            "denied": PermissionError(errno.EACCES, "Permission denied", "/data/out"),
+            "gone": FileNotFoundError(errno.ENOENT, "No such file or directory", "/data/a.mp4"),
+            "no-errno": OSError("cannot identify image file"),
+            "rust-disk": RuntimeError("I/O error: No space left on device (os error 28)"),
+            "gpu": OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB\\nmore"),
+        }
+        try:
+            if args.what == "wrapped":
+                wrapped()
+            raise errors[args.what]
+        finally:
+            del sys.modules["torch"]
+"""
+
+
+@pytest.fixture(autouse=True)
+def _raising(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Install another package's command ``raise``, and keep tracebacks in the test's folder."""
+    install(monkeypatch, tmp_path / "site", "raising", {"raise": "Raising"}, COMMAND)
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+
+
+def _last_line(capsys: pytest.CaptureFixture[str]) -> str:
+    return capsys.readouterr().err.splitlines()[-1]
+
+
+@pytest.mark.parametrize(
+    ("what", "code", "facts"),
+    [
+        ("usage", 2, "wrong"),
+        ("harness", 4, "records cannot be written"),
+        ("backend", 4, "no engine"),
+        ("media", 4, "bad clip"),
+        ("interrupt", 130, "run the same command again"),
+        ("full", 4, "/data/records.jsonl: No space left on device"),
+        ("denied", 4, "/data/out: Permission denied"),
+        ("gone", 4, "/data/a.mp4: No such file"),
+        ("wrapped", 4, "/data/x: No space left on device"),
+        ("rust-disk", 4, "No space left on device"),
+        ("gpu", 4, "out of memory: CUDA out of memory. Tried to allocate 2 GiB;"),
+    ],
+)
+def test_known_errors_have_their_code_and_say_what_to_do(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, what: str, code: int, facts: str
+) -> None:
+    """What the user can solve is 2 or 4 with path and reason, and leaves no traceback file."""
+    assert main(["raise", what]) == code
+    line = _last_line(capsys)
+    assert line.startswith(f"exit {code} (")
+    assert facts in line
+    assert not list(tmp_path.glob("*traceback*"))
+
+
+@pytest.mark.parametrize(
+    "what", ["value", "memory", "exit-1", "exit-0", "panic", "group", "no-errno"]
+)
+def test_a_fault_of_the_program_is_70_with_a_traceback_file(
+    capsys: pytest.CaptureFixture[str], what: str
+) -> None:
+    """The last line names a file with the traceback; the terminal shows none."""
+    assert main(["raise", what]) == 70
+    printed = capsys.readouterr().err
+    assert "Traceback" not in printed
+    found = re.search(r"exit 70 \(fault\): .* in (\S+)$", printed)
+    assert found
+    assert "raising.py" in Path(found[1]).read_text()
+
+
+def test_the_debug_variable_prints_the_traceback(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With VIDEOR1_DEBUG the terminal shows the traceback, and the last line stays last."""
+    monkeypatch.setenv("VIDEOR1_DEBUG", "1")
+    assert main(["raise", "value"]) == 70
+    *before, last = capsys.readouterr().err.splitlines()
+    assert "Traceback (most recent call last):" in before
+    assert last.startswith("exit 70 (fault): unexpected ValueError: nobody expected this")
+
+
+def test_a_fault_without_a_place_for_the_traceback_is_still_70(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """The last line then says how to see the traceback."""
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "gone"))
+    assert main(["raise", "value"]) == 70
+    assert "VIDEOR1_DEBUG=1" in _last_line(capsys)
+
+
+def test_a_command_that_cannot_be_imported_breaks_no_other(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """It is listed as broken, ends with 70 when called, and other commands work."""
+    install(monkeypatch, tmp_path / "b", "broken", {"shatter": "Broken"}, "import no_such_module\n")
+    assert main(["shatter"]) == 70
+    assert main(["--help"]) == 0
+    listed = " ".join(capsys.readouterr().out.split())
+    assert "No module named 'no_such_module'" in listed
+    assert main(["tasks"]) == 0
+
+
+@pytest.mark.parametrize("words", [[], ["--help"], ["-h"]])
+def test_the_help_lists_every_command_with_its_line(
+    capsys: pytest.CaptureFixture[str], words: list[str]
+) -> None:
+    """``videor1`` alone prints the help, with the commands of other packages, and exits 0."""
+    assert main(words) == 0
+    printed = capsys.readouterr()
+    assert re.search(r"^ +eval +evaluate a checkpoint", printed.out, re.MULTILINE)
+    assert re.search(r"^ +raise +raise what is named", printed.out, re.MULTILINE)
+    assert printed.err.startswith("exit 0 (ok): ")
+
+
+def test_the_version_is_the_installed_one(capsys: pytest.CaptureFixture[str]) -> None:
+    """``videor1 --version`` prints name and version on standard output."""
+    assert main(["--version"]) == 0
+    assert re.fullmatch(r"videor1 \d+\.\d+\.\d+\S*\n", capsys.readouterr().out)
+
+
+@pytest.mark.parametrize(
+    ("words", "facts"),
+    [
+        (["evla"], "did you mean: videor1 eval"),
+        (["xyzzy"], "there are annotate, "),
+        (["--nonsense"], "videor1 --help"),
+        (["eval"], "required: checkpoint"),
+        (["eval", "x", "--nonsense"], "unrecognized arguments: --nonsense"),
+        (["train", "sfft"], "invalid choice: 'sfft'"),
+        (["eval", "x", "--limit", "-1"], "--limit"),
+    ],
+)
+def test_wrong_words_are_a_usage_error(
+    capsys: pytest.CaptureFixture[str], words: list[str], facts: str
+) -> None:
+    """Exit 2, and the last line says what is wrong with them."""
+    assert main(words) == 2
+    line = _last_line(capsys)
+    assert line.startswith("exit 2 (usage): ")
+    assert facts in line
+
+
+def test_the_help_of_a_command_is_no_error(capsys: pytest.CaptureFixture[str]) -> None:
+    """``videor1 train sft --help`` exits 0."""
+    assert main(["train", "sft", "--help"]) == 0
+    assert "--config" in capsys.readouterr().out
+
+
+def _run(command: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run a shell line in which ``videor1`` is this checkout's command."""
+    script = f'videor1() {{ "{sys.executable}" -m harness "$@"; }}\nset -o pipefail\n{command}'
+    return subprocess.run(
+        ["bash", "-c", script],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, **environment},
+    )
+
+
+def test_a_closed_pipe_changes_no_exit_code() -> None:
+    """``videor1 tasks | head`` ends with the command's own code and line, without a traceback."""
+    done = _run("videor1 tasks | true")
+    assert done.returncode == 0
+    assert done.stderr.startswith("exit 0 (ok): ")
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_an_output_that_cannot_be_written_is_incomplete() -> None:
+    """A table that does not fit on the disk is exit 4, not success."""
+    done = _run("videor1 tasks > /dev/full")
+    assert done.returncode == 4
+    assert "No space left on device" in done.stderr.splitlines()[-1]
+    assert len(done.stderr.splitlines()) == 1
