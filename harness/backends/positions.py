@@ -14,7 +14,7 @@ from typing import Any
 _AFFECTED = ("qwen2_vl", "qwen2_5_vl")
 
 
-def correct(model: Any) -> None:
+def fix_rope_positions(model: Any) -> None:
     """Make a loaded model count positions as it was trained to; other models are left alone."""
     if model.config.model_type not in _AFFECTED:
         return

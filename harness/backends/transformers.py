@@ -48,7 +48,7 @@ class TransformersBackend:
         self._processor = chat.load_processor(checkpoint)
         self._media_options = chat.media_options(self._processor)
         model = _load_model(checkpoint, self._options)
-        positions.correct(model)
+        positions.fix_rope_positions(model)
         self._stop_ids, self._pad_id = _take_special_ids(model, self._processor.tokenizer)
         if checkpoint.adapter is not None:
             model = _with_adapter(model, checkpoint.adapter)

@@ -1,4 +1,4 @@
-"""A tiny model that has been taught to answer in the right form, made once per session."""
+"""Make a tiny random model, and one that SFT has trained to answer in the right form."""
 
 from __future__ import annotations
 
@@ -10,32 +10,32 @@ import pytest
 
 
 @pytest.fixture(scope="session")
-def untaught(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def untrained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A tiny Qwen2.5-VL with random weights."""
     pytest.importorskip("trl", reason="needs the heavy environment: trl is not installed")
     from tests.engines import tiny
 
-    return tiny.qwen2_5_vl(tmp_path_factory.mktemp("untaught") / "model")
+    return tiny.qwen2_5_vl(tmp_path_factory.mktemp("untrained") / "model")
 
 
 @pytest.fixture(scope="session")
-def student(untaught: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def student(untrained: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The same after some SFT: it mostly writes the tags, and guesses the letter between them."""
     from tests.trainer.small_runs import row, sft_recipe, write_media
     from trainer.algorithms import sft
 
     folder = tmp_path_factory.mktemp("student")
     media = write_media(folder / "media")
-    lessons = [row(number, media[number // 4 % 4]) for number in range(16)]
+    training_rows = [row(number, media[number // 4 % 4]) for number in range(16)]
     recipe = sft_recipe(
-        untaught,
+        untrained,
         folder,
         max_steps=50,
         per_device_train_batch_size=8,
         learning_rate=5e-3,
         save_steps=50,
     )
-    sft.train(recipe, folder / "run", rows=lessons)
+    sft.train(recipe, folder / "run", rows=training_rows)
     return folder / "run" / "checkpoint-50"
 
 

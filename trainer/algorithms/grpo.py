@@ -1,4 +1,4 @@
-"""GRPO with the paper's rewards: accuracy, format, and a bonus for answers of a wanted length."""
+"""GRPO with the paper's rewards: accuracy, format, and a bonus for a length in a window."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 from trainer.config.recipe import GRPORecipe
 from trainer.config.sections import RewardSettings
 from trainer.data.rows import TrainingRow
-from trainer.loops.groups import Group, accuracies
+from trainer.loops.groups import CompletionGroup, GroupReward, accuracies, completion_rewards
 from trainer.loops.rollout_trainer import RolloutTrainer
 from trainer.loops.setup import rollout_run
 from trainer.rewards.rewards import length_bonus
@@ -24,22 +24,21 @@ def train(
 ) -> None:
     """Train into `out`, from its last checkpoint where there is one; see `rollout_run`."""
     with rollout_run(recipe, out, rows=rows, callbacks=callbacks) as run:
-        run.train(
-            VideoGRPOTrainer(
-                reward=recipe.reward,
-                **run.arguments(weights=[recipe.reward.length_weight]),
-            )
-        )
+        run.train(VideoGRPOTrainer(**run.arguments(grpo_rewards(recipe.reward))))
+
+
+def grpo_rewards(settings: RewardSettings) -> list[GroupReward]:
+    """Return accuracy, format and the length bonus."""
+
+    def bonus(group: CompletionGroup) -> list[float]:
+        lengths = [completion.tokens for completion in group.ordered]
+        return length_bonus(accuracies(group.ordered), lengths, settings)
+
+    return [
+        *completion_rewards(settings.format_weight),
+        GroupReward(name=length_bonus.__name__, weight=settings.length_weight, function=bonus),
+    ]
 
 
 class VideoGRPOTrainer(RolloutTrainer):
     """Group-relative policy optimisation on images and videos."""
-
-    def __init__(self, *, reward: RewardSettings, **common: Any) -> None:
-        super().__init__(bonuses=[length_bonus], **common)
-        self._reward = reward
-
-    def group_bonuses(self, group: Group) -> list[list[float]]:
-        """Return the length bonus."""
-        lengths = [answer.tokens for answer in group.ordered]
-        return [length_bonus(accuracies(group.ordered), lengths, self._reward)]

@@ -17,25 +17,23 @@ from transformers.trainer_callback import PrinterCallback
 
 from harness.errors import DatasetError
 from trainer.config.recipe import SFTRecipe
+from trainer.data.checks import require_media_files
 from trainer.data.rows import (
     TrainingRow,
     read_training_rows,
 )
 from trainer.loops import collate
-from trainer.loops.callbacks import (
-    MetricsFile,
-    warn_of_failures,
-)
+from trainer.loops.callbacks import MetricsFile
 from trainer.loops.clips import ClipLoader
-from trainer.loops.forward import KEPT, require_media
-from trainer.loops.inputs import InputBuilder
+from trainer.loops.forward import KEPT
+from trainer.loops.inputs import InputBuilder, warn_of_failures
 from trainer.loops.model import (
     ExactResume,
     load,
     lora_config,
     train_on,
 )
-from trainer.loops.setup import common_arguments
+from trainer.loops.setup import training_arguments
 from trainer.loops.trl_names import SFTConfig, SFTTrainer
 
 
@@ -59,7 +57,7 @@ def train(
     """
     if rows is None:
         rows = read_training_rows(recipe.data.rows, recipe.data.media_roots)
-    require_media(rows)
+    require_media_files(rows)
     loaded = load(recipe.model)
     with ClipLoader(
         recipe.frames, recipe.data, patch_multiple=loaded.checkpoint.patch_multiple
@@ -72,7 +70,7 @@ def train(
             model=loaded.model,
             processing_class=loaded.processor,
             args=SFTConfig(
-                **common_arguments(recipe.optim, recipe.model, out),
+                **training_arguments(recipe.optim, recipe.model, out),
                 dataset_kwargs={"skip_prepare_dataset": True},
                 max_length=None,
             ),
@@ -123,7 +121,7 @@ class VideoSFTTrainer(ExactResume, SFTTrainer):  # type: ignore[misc]
         self, model: Any, inputs: dict[str, Any], *positional: Any, **options: Any
     ) -> Any:
         """Build the batch, now that its media are decoded, and compute TRL's loss on it."""
-        rows = self._inputs.build(inputs["asked"])
+        rows = self._inputs.build(inputs["pending"])
         warn_of_failures(rows)
         if not self._total_train_tokens and self.state.log_history:  # TRL restarts the count
             self._total_train_tokens = int(self.state.log_history[-1].get("num_tokens", 0))
@@ -132,7 +130,7 @@ class VideoSFTTrainer(ExactResume, SFTTrainer):  # type: ignore[misc]
         self._metrics["train"]["failed_rows"].append(float(everywhere.sum()))
         labels = inputs["labels"].clone()
         labels[failed] = collate.IGNORED
-        batch = collate.assembled(
+        batch = collate.make_batch(
             rows, inputs["completions"], self._vision_ids, self._tokenizer.pad_token_id
         )
         batch = {**self._prepare_inputs(batch), "labels": labels, KEPT: labels.shape[1]}
@@ -158,7 +156,7 @@ class Collator:
         completions = [self._answer(number) for number in numbers]
         labels = collate.padded([[collate.IGNORED, *ids] for ids in completions], collate.IGNORED)
         return {
-            "asked": self._inputs.ask(self._rows[number].sample for number in numbers),
+            "pending": self._inputs.start(self._rows[number].sample for number in numbers),
             "completions": completions,
             "labels": labels,
         }

@@ -169,12 +169,13 @@ def _go_on(job: Job, console: Console, patch_multiple: int) -> CommandResult:
         rows = _rows(job, console, patch_multiple)
         console.print(f"training in {job.out}; the same command goes on with it")
         # Only now: the trainers import torch and TRL.
-        progress = import_module("trainer.loops.callbacks")
+        callbacks = import_module("trainer.loops.callbacks")
         algorithm = import_module(f"trainer.algorithms.{job.algorithm}")
         try:
-            with progress.Progress(console) as shown:
-                callbacks = [shown, progress.StopFile(stop)]
-                algorithm.train(job.recipe, job.out, rows=rows, callbacks=callbacks)
+            with callbacks.ProgressBar(console) as bar:
+                algorithm.train(
+                    job.recipe, job.out, rows=rows, callbacks=[bar, callbacks.StopFile(stop)]
+                )
         except KeyboardInterrupt:
             return CommandResult(
                 Exit.INTERRUPTED,

@@ -129,6 +129,26 @@ def print_report(console: Console, report: RowReport) -> None:
         console.print(f"  {line}", soft_wrap=True, markup=False, highlight=False)
 
 
+def require_media_files(rows: Sequence[TrainingRow]) -> None:
+    """Raise where the media of some rows do not exist; nothing is decoded.
+
+    Raises:
+        DatasetError: Counts the rows and names the first.
+    """
+    missing = [
+        (row.sample.id, media.path)
+        for row in rows
+        for media in row.sample.media
+        if not media.path.exists()
+    ]
+    if missing:
+        name, path = missing[0]
+        raise DatasetError(
+            f"{len(missing)} of {len(rows)} rows lack their media, first {name}: {path} does not"
+            " exist; fetch the files, or leave the rows out with data.on_bad_row"
+        )
+
+
 def media_kind(row: TrainingRow) -> MediaKind | None:
     """Return what a row shows, None where it shows nothing."""
     return row.sample.media[0].kind if row.sample.media else None

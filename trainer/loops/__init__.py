@@ -1,1 +1,1 @@
-"""What SFT, GRPO and T-GRPO are built from; importing a module of it may load torch and TRL."""
+"""Building blocks of SFT, GRPO and T-GRPO; importing its modules may load torch and TRL."""

@@ -1,9 +1,8 @@
-"""What a training run does beside training: a progress line, and an end when it is told to stop."""
+"""Callbacks of a training run: progress, metrics file, and a stop request from another process."""
 
 from __future__ import annotations
 
 import json
-import logging
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import TracebackType
@@ -11,7 +10,6 @@ from typing import TYPE_CHECKING, Any, Self
 
 from transformers import TrainerCallback
 
-from trainer.loops.inputs import PromptInputs
 from trainer.runs.folder import METRICS
 
 if TYPE_CHECKING:
@@ -19,14 +17,14 @@ if TYPE_CHECKING:
 
 _SHOWN = ("loss", "reward", "rewards/accuracy/mean", "temporal/gap", "kl", "learning_rate")
 _ON_THE_BAR = ("reward", "accuracy", "gap")
-"""Of these, what a terminal of 80 columns has room for; the loss where there is no reward."""
+"""Of these, what fits on a terminal of 80 columns; the loss where there is no reward."""
 
 
-class Progress(TrainerCallback):  # type: ignore[misc]
-    """A live bar on a terminal, a line per log elsewhere, in the first process only.
+class ProgressBar(TrainerCallback):  # type: ignore[misc]
+    """Shows a live bar on a terminal, and prints a line per log elsewhere.
 
-    A context manager: an interrupted training ends no callback, and the terminal has to be given
-    back all the same.
+    For the first process only. A context manager, because an interrupted training does not call
+    the callback for its end, and the terminal has to be restored all the same.
     """
 
     def __init__(self, console: Console) -> None:
@@ -65,7 +63,7 @@ class Progress(TrainerCallback):  # type: ignore[misc]
         self._bar.stop()
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        """Show where training begins or goes on."""
+        """Start the bar at the step that training starts or resumes from."""
         self._bar.update(self._task, total=state.max_steps, completed=state.global_step)
         self._bar.start()
 
@@ -74,66 +72,49 @@ class Progress(TrainerCallback):  # type: ignore[misc]
         self._bar.update(self._task, completed=state.global_step)
 
     def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **_: Any) -> None:
-        """Show the newest figures."""
-        figures = {
+        """Show the newest metrics."""
+        values = {
             name.removesuffix("/mean").rpartition("/")[2]: f"{logs[name]:.4g}"
             for name in _SHOWN
             if logs and isinstance(logs.get(name), int | float)
         }
-        if not figures:
+        if not values:
             return
-        few = _ON_THE_BAR if "reward" in figures else ("loss",)
-        self._bar.update(self._task, description=_listed(figures, few))
+        few = _ON_THE_BAR if "reward" in values else ("loss",)
+        self._bar.update(self._task, description=_format_metrics(values, few))
         if not self._console.is_terminal:
             self._console.print(
-                f"step {state.global_step} of {state.max_steps}: {_listed(figures, figures)}",
+                f"step {state.global_step} of {state.max_steps}: {_format_metrics(values, values)}",
                 highlight=False,
                 soft_wrap=True,
             )
 
 
-def _listed(figures: Mapping[str, str], names: Iterable[str]) -> str:
-    return ", ".join(f"{name} {figures[name]}" for name in names if name in figures)
-
-
 class StopFile(TrainerCallback):  # type: ignore[misc]
-    """Ends training, with a last checkpoint, once a file is there (`videor1 watch` writes it)."""
+    """Ends training, with a last checkpoint, once a file exists (`videor1 watch` writes it)."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
 
     def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> Any:
-        """Ask the first process, so that all processes stop at the same step."""
-        if _agreed(self._path.exists(), args.device):
+        """Check for the file in the first process, so that all processes stop at the same step."""
+        if _first_process_says(self._path.exists(), args.device):
             control.should_training_stop = control.should_save = True
         return control
 
 
-def _agreed(stop: bool, device: Any) -> bool:
-    import torch
-
-    if not (torch.distributed.is_available() and torch.distributed.is_initialized()):
-        return stop
-    flag = torch.tensor(int(stop), device=device)
-    torch.distributed.broadcast(flag, src=0)
-    return bool(flag.item())
-
-
-_log = logging.getLogger(__name__)
-
-
 class StepLines:
-    """A JSON Lines file whose every line belongs to a step."""
+    """A JSON Lines file in which every line has a ``step``."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
 
     def keep_until(self, step: int) -> None:
-        """Drop the lines of steps that a resumed run is going to repeat, and a torn last line."""
+        """Remove the lines of later steps, which a resumed run repeats, and an incomplete line."""
         self._path.parent.mkdir(parents=True, exist_ok=True)
         lines = self._path.read_bytes().splitlines(keepends=True) if self._path.exists() else []
-        whole = [line for line in lines if line.endswith(b"\n")]
-        kept = [line for line in whole if json.loads(line)["step"] <= step]
+        complete = [line for line in lines if line.endswith(b"\n")]
+        kept = [line for line in complete if json.loads(line)["step"] <= step]
         self._path.write_bytes(b"".join(kept))
 
     def append(self, lines: Iterable[Mapping[str, Any]]) -> None:
@@ -144,24 +125,32 @@ class StepLines:
 
 
 class MetricsFile(TrainerCallback):  # type: ignore[misc]
-    """Appends one line per log to ``metrics.jsonl``: the step and every number logged with it."""
+    """Appends one line per log to ``metrics.jsonl``: the step and every logged metric."""
 
     def __init__(self, out: Path) -> None:
         self._lines = StepLines(out / METRICS)
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        """Keep the lines up to the step that training continues from."""
+        """Keep the lines up to the step that training resumes from."""
         if state.is_world_process_zero:
             self._lines.keep_until(state.global_step)
 
     def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **_: Any) -> None:
-        """Append what was logged."""
+        """Append the logged metrics."""
         if state.is_world_process_zero and logs:
             self._lines.append([{"step": state.global_step, **logs}])
 
 
-def warn_of_failures(rows: Iterable[PromptInputs]) -> None:
-    """Name the rows that could not be shown, each once."""
-    for name, failure in {row.id: row.failure for row in rows}.items():
-        if failure is not None:
-            _log.warning("row %s is left out of this step: %s", name, failure.message)
+def _format_metrics(values: Mapping[str, str], names: Iterable[str]) -> str:
+    return ", ".join(f"{name} {values[name]}" for name in names if name in values)
+
+
+def _first_process_says(stop: bool, device: Any) -> bool:
+    """Return the value of the first process in all processes."""
+    import torch
+
+    if not (torch.distributed.is_available() and torch.distributed.is_initialized()):
+        return stop
+    flag = torch.tensor(int(stop), device=device)
+    torch.distributed.broadcast(flag, src=0)
+    return bool(flag.item())

@@ -1,6 +1,6 @@
-"""From prompts and completions to one batch: prompts padded left, completions right.
+"""Collate prompts and completions into one batch: prompts padded left, completions right.
 
-So every completion begins in the same column, and the columns before it never reach the head.
+Every completion then begins in the same column, and the columns before it need no LM head.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     import torch
 
 IGNORED = -100
+"""Label of tokens that are not in the loss."""
 _PIXELS = ("pixel_values", "pixel_values_videos")
 _GRIDS = {"image": "image_grid_thw", "video": "video_grid_thw"}
 
@@ -21,7 +22,7 @@ _GRIDS = {"image": "image_grid_thw", "video": "video_grid_thw"}
 def padded(
     rows: Sequence[Sequence[int]], value: int, *, left: bool = False, device: Any = None
 ) -> torch.Tensor:
-    """Pad rows of ids to one width; shape (rows, width)."""
+    """Pad rows of ids to the longest one; shape (rows, width)."""
     import torch
 
     width = max(len(row) for row in rows)
@@ -40,13 +41,13 @@ def mask_of(
 
 
 def media_tensors(rows: Sequence[PromptInputs], *, device: Any = None) -> dict[str, Any]:
-    """Join the media of a batch, with the pixels of a row that is listed twice given once.
+    """Concatenate the media of a batch; pixels of a row that is listed twice occur once.
 
     Returns:
-        Tensors by the name the model takes them under: pixels of the distinct rows, in order of
-        first appearance, and all else (grids, seconds per grid) once per row. ``shown`` maps a
-        modality to the place of each medium in the batch among the distinct ones; see
-        `trainer.loops.forward`.
+        Tensors by the model's argument name: pixels of the distinct rows, in order of first
+        appearance, and all else (grids, seconds per grid) once per row. ``shown`` maps a modality
+        to the index of each medium of the batch among the distinct ones; see
+        `trainer.loops.forward.SHOWN`.
     """
     import torch
 
@@ -56,18 +57,20 @@ def media_tensors(rows: Sequence[PromptInputs], *, device: Any = None) -> dict[s
         given = distinct if name in _PIXELS else rows
         joined[name] = torch.cat([row.tensors[name] for row in given if name in row.tensors])
         joined[name] = joined[name].to(device)
-    shown = {modality: _shown(rows, distinct, grid) for modality, grid in _GRIDS.items()}
+    shown = {modality: _media_indices(rows, distinct, grid) for modality, grid in _GRIDS.items()}
     return {**joined, "shown": shown} if any(shown.values()) else joined
 
 
-def _shown(rows: Sequence[PromptInputs], distinct: Sequence[PromptInputs], grid: str) -> list[int]:
-    places: dict[int, list[int]] = {}
+def _media_indices(
+    rows: Sequence[PromptInputs], distinct: Sequence[PromptInputs], grid: str
+) -> list[int]:
+    indices: dict[int, list[int]] = {}
     count = 0
     for row in distinct:
         media = len(row.tensors[grid]) if grid in row.tensors else 0
-        places[id(row)] = list(range(count, count + media))
+        indices[id(row)] = list(range(count, count + media))
         count += media
-    return [place for row in rows for place in places[id(row)]]
+    return [index for row in rows for index in indices[id(row)]]
 
 
 def token_types(ids: torch.Tensor, vision_ids: dict[str, int]) -> torch.Tensor:
@@ -80,13 +83,13 @@ def token_types(ids: torch.Tensor, vision_ids: dict[str, int]) -> torch.Tensor:
     return types
 
 
-def assembled(
+def make_batch(
     rows: Sequence[PromptInputs],
     completions: Sequence[Sequence[int]],
     vision_ids: dict[str, int],
     pad_id: int,
 ) -> dict[str, Any]:
-    """Build the arguments of a forward pass over prompts and their completions."""
+    """Return the model arguments of a forward pass over prompts and their completions."""
     import torch
 
     prompts = [row.ids for row in rows]

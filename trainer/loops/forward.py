@@ -1,12 +1,12 @@
-"""What the trainers add to a model's forward pass.
+"""Add vision inputs to a model's forward pass and to TRL's computation of log-probabilities.
 
-- A medium that several rows of a batch show is encoded once; its features go to every row.
-- Only the last columns, where the completions are, reach the language model head.
-- Vision tokens without features raise, see `trainer.loops.forward`.
-- FSDP is told of weights that are used outside of the forward pass of their module.
+- A video or image that several rows of a batch show is encoded once; every row gets its features.
+- Only the hidden states of the last columns, where the completions are, reach the LM head.
+- Vision tokens without features raise an error.
+- FSDP gathers the weights that are used outside of their module's own forward pass.
 
-All of it is hooked to the model below the head (``base_model``), inside whatever wraps it for
-several processes, so gradients are reduced as always.
+All of this is done by hooks on the model below the LM head (``base_model``), inside any wrapper for
+several processes, so that gradients are reduced as usual.
 """
 
 from __future__ import annotations
@@ -15,150 +15,72 @@ import copy
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from harness.errors import DatasetError, HarnessError, UsageError
-from trainer.data.rows import TrainingRow
-from trainer.loops import (
-    collate,
-    forward,
-)
+from harness.errors import HarnessError, UsageError
+from trainer.loops import collate
 from trainer.loops.inputs import PromptInputs
 
 if TYPE_CHECKING:
     import torch
 
-_INPUTS = {
-    "image": ("pixel_values", "image_grid_thw"),
-    "video": ("pixel_values_videos", "video_grid_thw"),
-}
-SHOWN, KEPT = "shown", "kept"
-_FEATURES = "get_video_features"
+_PIXELS = {"image": "pixel_values", "video": "pixel_values_videos"}
+_GRIDS = {"image": "image_grid_thw", "video": "video_grid_thw"}
+_GET_FEATURES = "get_video_features"
+
+SHOWN = "shown"
+"""Extra argument: maps a modality to the index of each medium of the batch among the distinct
+ones, whose pixels are given."""
+KEPT = "kept"
+"""Extra argument: number of last columns whose hidden states are wanted."""
+
+
+class MissingVisionFeaturesError(HarnessError):
+    """A forward pass got vision tokens without the features they stand for."""
 
 
 def vision_ids(model: Any) -> dict[str, int]:
-    """Return the ids of the tokens that features stand in for, by modality.
+    """Return the ids of the placeholder tokens, by modality (``image``, ``video``).
 
     Raises:
-        UsageError: The model does not take videos the way Qwen-VL models do.
+        UsageError: The model's config names no such tokens, as Qwen-VL configs do.
     """
     config = model.config
     try:
         return {"image": int(config.image_token_id), "video": int(config.video_token_id)}
     except AttributeError:
         raise UsageError(
-            f"{config.model_type} models cannot be trained here: their config names no"
+            f"{config.model_type} models cannot be trained here: their config has no"
             " image_token_id and video_token_id; use a Qwen2-VL, Qwen2.5-VL or Qwen3-VL checkpoint"
         ) from None
 
 
 def extend(model: Any) -> None:
-    """Teach a model, before anything wraps it, to take the two extra arguments.
-
-    ``shown`` maps a modality to the place of each medium of the batch among the distinct ones,
-    whose pixels are given; ``kept`` is the number of last columns whose hidden states are wanted.
-    """
+    """Make a model accept the extra arguments `SHOWN` and `KEPT`; call it before any wrapping."""
     backbone = model.base_model
-    trim = _Trim()
+    last_columns = _LastColumns()
     backbone.register_forward_pre_hook(_encode_once, with_kwargs=True)
-    backbone.register_forward_pre_hook(trim.take, with_kwargs=True)
-    backbone.register_forward_hook(trim.cut)
+    backbone.register_forward_pre_hook(last_columns.take_argument, with_kwargs=True)
+    backbone.register_forward_hook(last_columns.select)
     backbone.register_forward_hook(lambda *_: _gather_head(model))
-    refuse_blindness(backbone, vision_ids(model))
+    require_vision_features(backbone, vision_ids(model))
 
 
 def encode(model: Any, inputs: dict[str, Any]) -> dict[str, Any]:
-    """Replace the pixels in `inputs` by the features that every row shows, for `generate`."""
+    """Return `inputs` for ``generate``, with pixels replaced by the features of every row."""
     from torch.distributed.fsdp import register_fsdp_forward_method
 
-    if _FEATURES not in vars(model):
-        # FSDP gathers the weights of patches and merger for what it knows to be a forward pass.
-        register_fsdp_forward_method(model, _FEATURES)
+    if _GET_FEATURES not in vars(model):
+        # FSDP gathers the weights of the vision tower only for what it knows as a forward pass.
+        register_fsdp_forward_method(model, _GET_FEATURES)
     _, changed = _encode_once(model, (), inputs) or ((), inputs)
     return changed
 
 
-def _encode_once(
-    backbone: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
-) -> tuple[tuple[Any, ...], dict[str, Any]] | None:
-    """Encode images and videos in one call, so that sharded processes make equally many."""
-    import torch
-
-    if SHOWN not in kwargs:
-        return None
-    kwargs = dict(kwargs)
-    shown: Mapping[str, Sequence[int]] = kwargs.pop(SHOWN)
-    pixels: list[Any] = []
-    grids: list[Any] = []
-    places: dict[str, list[int]] = {}
-    for modality, (pixels_name, grids_name) in _INPUTS.items():
-        if kwargs.get(pixels_name) is not None:
-            listed, before = list(shown[modality]), sum(len(part) for part in grids)
-            first = [listed.index(place) for place in range(max(listed) + 1)]
-            pixels.append(kwargs.pop(pixels_name))
-            grids.append(kwargs[grids_name][first])
-            places[modality] = [before + place for place in listed]
-    features = backbone.get_video_features(torch.cat(pixels), torch.cat(grids), return_dict=True)
-    outputs = {modality: _listed(features, listed) for modality, listed in places.items()}
-    return args, {**kwargs, "mm_encoder_outputs": outputs}
-
-
-def _gather_head(model: Any) -> None:
-    """Have FSDP gather the head's weights and, in the backward pass, add up their gradients.
-
-    TRL reads the weights of the head and never calls it. FSDP knows nothing of that, and each
-    process would get the gradient of its own rows for its part of the head.
-    """
-    from torch.distributed.fsdp import FSDPModule
-
-    head = model.get_output_embeddings()
-    if isinstance(head, FSDPModule):
-        head.unshard()
-
-
-def _listed(features: Any, places: list[int]) -> Any:
-    """Pick the features of the media of a batch; Qwen3-VL has some for deeper layers, too."""
-    picked = copy.copy(features)
-    picked.pooler_output = tuple(features.pooler_output[place] for place in places)
-    deeper = getattr(features, "deepstack_features", None)
-    if deeper is not None:
-        picked.deepstack_features = [tuple(layer[place] for place in places) for layer in deeper]
-    return picked
-
-
-class _Trim:
-    """Cuts the hidden states of one forward down to the columns that were asked for."""
-
-    def __init__(self) -> None:
-        self._kept: int | None = None
-
-    def take(
-        self, backbone: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
-    ) -> tuple[tuple[Any, ...], dict[str, Any]]:
-        """Remember and remove the argument, which the model itself does not know."""
-        kwargs = dict(kwargs)
-        self._kept = kwargs.pop(KEPT, None)
-        return args, kwargs
-
-    def cut(self, backbone: Any, args: tuple[Any, ...], output: Any) -> Any:
-        """Cut, once."""
-        if self._kept is not None:
-            output.last_hidden_state = output.last_hidden_state[:, -self._kept :]
-            self._kept = None
-        return output
-
-
-_GIVEN = {"image": "pixel_values", "video": "pixel_values_videos"}
-
-
-class BlindForwardError(HarnessError):
-    """Vision tokens were about to be read without the features they stand for."""
-
-
-def refuse_blindness(backbone: Any, ids: Mapping[str, int]) -> None:
+def require_vision_features(backbone: Any, ids: Mapping[str, int]) -> None:
     """Make every forward pass of `backbone` raise where vision tokens come without features.
 
     Args:
-        backbone: The model below the language model head.
-        ids: The vision token of each modality.
+        backbone: The model below the LM head.
+        ids: The placeholder token of each modality.
     """
 
     def check(module: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
@@ -167,41 +89,29 @@ def refuse_blindness(backbone: Any, ids: Mapping[str, int]) -> None:
             return  # one step of a generation; vision tokens are never sampled
         features = kwargs.get("mm_encoder_outputs") or {}
         for modality, token in ids.items():
-            given = kwargs.get(_GIVEN[modality]) is not None or features.get(modality) is not None
+            pixels = _PIXELS[modality]
+            given = kwargs.get(pixels) is not None or features.get(modality) is not None
             if not given and bool((tokens == token).any()):
                 count = int((tokens == token).sum())
-                raise BlindForwardError(
-                    f"the batch has {count} {modality} tokens but no {modality} features: the model"
-                    f" would read it blind; pass {_GIVEN[modality]}, as trainer.loops.collate does"
+                raise MissingVisionFeaturesError(
+                    f"the batch has {count} {modality} tokens but no {modality} features, so the"
+                    f" model would not see the {modality}; pass {pixels}, as trainer.loops.collate"
+                    " does"
                 )
 
     backbone.register_forward_pre_hook(check, with_kwargs=True)
 
 
-def require_media(rows: Sequence[TrainingRow]) -> None:
-    """Find files that are missing before anything is loaded, let alone trained.
+class VisionForward:
+    """Wraps the model where TRL computes log-probabilities and adds the vision inputs of the rows.
 
-    Raises:
-        DatasetError: Some are; it counts the rows and names the first.
-    """
-    missing = [
-        (row.sample.id, media.path)
-        for row in rows
-        for media in row.sample.media
-        if not media.path.exists()
-    ]
-    if missing:
-        name, path = missing[0]
-        raise DatasetError(
-            f"{len(missing)} of {len(rows)} rows lack their media, first {name}: {path} does not"
-            " exist; fetch the files, or leave the rows out with data.on_bad_row"
-        )
+    TRL calls the model on consecutive chunks of a batch; each call takes the next rows.
 
-
-class Seeing:
-    """Stands in for the model where TRL computes log-probabilities, and adds what rows show.
-
-    TRL goes through a batch in chunks from the front, and so do the rows.
+    Args:
+        model: The policy or the reference model.
+        rows: The rows of the batch, in order.
+        vision_ids: The placeholder token of each modality.
+        kept: Number of last columns whose hidden states are wanted.
     """
 
     def __init__(
@@ -213,7 +123,7 @@ class Seeing:
         self._kept = kept
 
     def __call__(self, *, input_ids: torch.Tensor, labels: torch.Tensor, **inputs: Any) -> Any:
-        """Take the next rows and call the model with what they show."""
+        """Call the model with the vision inputs of the next ``len(input_ids)`` rows."""
         rows, self._rows = self._rows[: len(input_ids)], self._rows[len(input_ids) :]
         return self._model(
             **inputs,
@@ -221,5 +131,80 @@ class Seeing:
             mm_token_type_ids=collate.token_types(input_ids, self._vision_ids),
             **collate.media_tensors(rows, device=input_ids.device),
             labels=labels[:, -self._kept :],
-            **{forward.KEPT: self._kept},
+            **{KEPT: self._kept},
         )
+
+
+def _encode_once(
+    backbone: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> tuple[tuple[Any, ...], dict[str, Any]] | None:
+    """Encode the distinct images and videos of a batch in one call of the vision tower.
+
+    One call for both, so that sharded processes make the same number of calls.
+    """
+    import torch
+
+    if SHOWN not in kwargs:
+        return None
+    kwargs = dict(kwargs)
+    shown: Mapping[str, Sequence[int]] = kwargs.pop(SHOWN)
+    pixels: list[Any] = []
+    grids: list[Any] = []
+    indices: dict[str, list[int]] = {}
+    for modality, pixels_name in _PIXELS.items():
+        if kwargs.get(pixels_name) is not None:
+            listed, before = list(shown[modality]), sum(len(part) for part in grids)
+            first = [listed.index(index) for index in range(max(listed) + 1)]
+            pixels.append(kwargs.pop(pixels_name))
+            grids.append(kwargs[_GRIDS[modality]][first])
+            indices[modality] = [before + index for index in listed]
+    features = backbone.get_video_features(torch.cat(pixels), torch.cat(grids), return_dict=True)
+    outputs = {
+        modality: _select_features(features, selected) for modality, selected in indices.items()
+    }
+    return args, {**kwargs, "mm_encoder_outputs": outputs}
+
+
+def _select_features(features: Any, indices: list[int]) -> Any:
+    """Return the features of some media; Qwen3-VL also has features for deeper layers."""
+    selected = copy.copy(features)
+    selected.pooler_output = tuple(features.pooler_output[index] for index in indices)
+    deeper = getattr(features, "deepstack_features", None)
+    if deeper is not None:
+        selected.deepstack_features = [tuple(layer[index] for index in indices) for layer in deeper]
+    return selected
+
+
+def _gather_head(model: Any) -> None:
+    """Have FSDP gather the LM head's weights and, in the backward pass, sum their gradients.
+
+    TRL reads the weights of the head and never calls it. FSDP does not notice that, and each
+    process would get the gradient of its own rows for its part of the head.
+    """
+    from torch.distributed.fsdp import FSDPModule
+
+    head = model.get_output_embeddings()
+    if isinstance(head, FSDPModule):
+        head.unshard()
+
+
+class _LastColumns:
+    """Hooks that reduce the hidden states of one forward pass to the columns that are wanted."""
+
+    def __init__(self) -> None:
+        self._kept: int | None = None
+
+    def take_argument(
+        self, backbone: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """Remove the argument `KEPT`, which the model does not know, and remember it."""
+        kwargs = dict(kwargs)
+        self._kept = kwargs.pop(KEPT, None)
+        return args, kwargs
+
+    def select(self, backbone: Any, args: tuple[Any, ...], output: Any) -> Any:
+        """Keep the last columns of ``last_hidden_state``; the next forward pass is whole again."""
+        if self._kept is not None:
+            output.last_hidden_state = output.last_hidden_state[:, -self._kept :]
+            self._kept = None
+        return output

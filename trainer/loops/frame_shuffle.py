@@ -1,7 +1,7 @@
-"""The shuffled twin of a clip: the same frames at the same times, in an order that never was.
+"""Permute the frames of a clip; the timestamps stay as they are.
 
-Video-R1 permutes single frames. A Qwen-VL model merges every two neighbouring frames into one
-temporal grid, so that also changes what a grid shows; permuting whole grids changes order alone.
+Video-R1 permutes single frames. A Qwen-VL model merges every two neighbouring frames, so that this
+also changes the content of the merged pairs; permuting whole pairs changes their order alone.
 """
 
 from __future__ import annotations
@@ -16,30 +16,37 @@ from harness.video.variants import arrange
 from trainer.config.choices import Permutation
 
 
-def shuffled_clip(clip: Clip, unit: Permutation, frames_per_grid: int, seed: int) -> Clip:
-    """Return `clip` in another order; `clip` itself where there is none, as for an image."""
+def shuffled_clip(clip: Clip, unit: Permutation, merged_frames: int, seed: int) -> Clip:
+    """Return a clip with its frames in another order.
+
+    Args:
+        clip: The clip; returned itself where there is no other order, as for an image.
+        unit: What is permuted: single frames or groups of merged frames.
+        merged_frames: Neighbouring frames that the model merges (its temporal patch size).
+        seed: Seed of the permutation, which also depends on the clip's key.
+    """
     if clip.kind is MediaKind.IMAGE or len(set(clip.indices)) == 1:
         return clip
     if unit is Permutation.FRAME:
         return arrange(clip, Variant.SHUFFLED, seed)
-    return _shuffled_grids(clip, frames_per_grid, seed)
+    return _shuffle_merged(clip, merged_frames, seed)
 
 
-def _shuffled_grids(clip: Clip, size: int, seed: int) -> Clip:
-    """Permute runs of `size` frames; a run that is too short is filled with the last frame.
+def _shuffle_merged(clip: Clip, size: int, seed: int) -> Clip:
+    """Permute groups of `size` frames; the last group is filled up with the last frame.
 
-    So does the processor, which therefore sees the same grids in both orders.
+    The processor fills it up in the same way, so that it merges the same frames in both orders.
     """
     missing = -len(clip.indices) % size
     positions = [*range(len(clip.indices)), *[len(clip.indices) - 1] * missing]
-    grids = [positions[start : start + size] for start in range(0, len(positions), size)]
-    if len(grids) == 1:
+    groups = [positions[start : start + size] for start in range(0, len(positions), size)]
+    if len(groups) == 1:
         return clip
     rng = random.Random(f"{seed}:{clip.key}")
-    shuffled = list(grids)
-    while shuffled == grids:
+    shuffled = list(groups)
+    while shuffled == groups:
         rng.shuffle(shuffled)
-    order = [position for grid in shuffled for position in grid]
+    order = [position for group in shuffled for position in group]
     return replace(
         clip,
         key=f"{clip.key}-grids-{seed}",

@@ -1,45 +1,54 @@
-"""The completions of one prompt, put together from all processes, and what is logged about them."""
+"""Collect the completions of a prompt from all processes, reward them as a group, describe them.
+
+A group is all completions of one prompt in an update. T-GRPO adds completions of the same prompt
+with shuffled frames; they are compared with the ordered ones and never trained on.
+"""
 
 from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 from typing import Any
 
 from harness.schema import Sample
+from trainer.rewards.rewards import accuracy, format_reward
+
+NOT_APPLICABLE = float("nan")
+"""The value of a reward that does not apply to a completion: it counts neither as a reward nor in
+a mean."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
-    """One completion and what it is worth by itself."""
+class ScoredCompletion:
+    """One completion and the rewards that depend on its text alone."""
 
     text: str
     tokens: int
-    """Length, the end token included."""
+    """Length, including the end token."""
     truncated: bool
-    """Cut at the token limit."""
+    """Whether it was cut at the token limit."""
     accuracy: float
     format: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rollout:
-    """One place of a batch: the answer to the ordered prompt, and maybe one to its twin."""
+    """One row of a batch: its completion, and for some rows one with shuffled frames."""
 
     row: int
-    """Place of the row in the training data."""
-    answer: Answer | None
-    """None where the prompt could not be shown."""
-    twin: Answer | None = None
-    """To the shuffled frames; rewarded, never learnt from."""
+    """Index of the row in the training data."""
+    ordered: ScoredCompletion | None
+    """None where the media of the prompt could not be decoded."""
+    shuffled: ScoredCompletion | None = None
+    """Completion of the prompt with shuffled frames; rewarded, never trained on."""
     failure: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Group:
+class CompletionGroup:
     """All completions of one prompt."""
 
     sample: Sample
@@ -47,57 +56,95 @@ class Group:
 
     @property
     def failure(self) -> str | None:
-        """Why some process could not show the prompt: the whole group is then left out."""
+        """Why some process could not decode the media: the whole group is then left out."""
         return next((one.failure for one in self.rollouts if one.failure is not None), None)
 
     @property
-    def ordered(self) -> list[Answer]:
-        """The answers that are learnt from; none in a failed group."""
+    def ordered(self) -> list[ScoredCompletion]:
+        """The completions that are trained on; empty in a failed group."""
         if self.failure is not None:
             return []
-        return [one.answer for one in self.rollouts if one.answer is not None]
+        return [one.ordered for one in self.rollouts if one.ordered is not None]
 
     @property
-    def shuffled(self) -> list[Answer]:
-        """The answers to the shuffled twin; none without a twin or in a failed group."""
+    def shuffled(self) -> list[ScoredCompletion]:
+        """The completions of the prompt with shuffled frames; empty in a failed group."""
         if self.failure is not None:
             return []
-        return [one.twin for one in self.rollouts if one.twin is not None]
+        return [one.shuffled for one in self.rollouts if one.shuffled is not None]
 
 
-def groups_of(rollouts: Sequence[Rollout], samples: Sequence[Sample], size: int) -> list[Group]:
-    """Cut the rollouts of all processes into groups of `size`, which lie side by side."""
-    cut = [tuple(rollouts[start : start + size]) for start in range(0, len(rollouts), size)]
-    for group in cut:
-        assert len({one.row for one in group}) == 1, [one.row for one in group]
-    return [Group(sample=samples[group[0].row], rollouts=group) for group in cut]
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GroupReward:
+    """One reward: a column in metrics and completions, and a term of the weighted sum."""
+
+    name: str
+    weight: float
+    function: Callable[[CompletionGroup], Sequence[float]]
+    """Returns one value per ordered completion of a group that has not failed, or
+    `NOT_APPLICABLE`."""
 
 
-def accuracies(answers: Iterable[Answer]) -> list[float]:
-    """List the accuracy rewards of answers."""
-    return [answer.accuracy for answer in answers]
+def completion_rewards(format_weight: float) -> list[GroupReward]:
+    """Return the rewards that depend on each completion alone: accuracy and format."""
+    return [
+        GroupReward(
+            name=accuracy.__name__, weight=1.0, function=lambda group: accuracies(group.ordered)
+        ),
+        GroupReward(
+            name=format_reward.__name__,
+            weight=format_weight,
+            function=lambda group: [completion.format for completion in group.ordered],
+        ),
+    ]
 
 
-def group_metrics(groups: Sequence[Group]) -> dict[str, float]:
-    """Return the accuracy per problem type, the share cut at the token limit, and failures."""
+def reward_table(rewards: Sequence[GroupReward], group: CompletionGroup) -> list[list[float]]:
+    """Return the rewards of a group, shape (completions, rewards).
+
+    All values of a failed group are `NOT_APPLICABLE`.
+    """
+    if group.failure is not None:
+        return [[NOT_APPLICABLE] * len(rewards) for _ in group.rollouts]
+    columns = [reward.function(group) for reward in rewards]
+    return [list(row) for row in zip(*columns, strict=True)]
+
+
+def make_groups(
+    rollouts: Sequence[Rollout], samples: Sequence[Sample], size: int
+) -> list[CompletionGroup]:
+    """Split the rollouts of all processes into groups of `size` neighbours."""
+    parts = [tuple(rollouts[start : start + size]) for start in range(0, len(rollouts), size)]
+    for part in parts:
+        assert len({one.row for one in part}) == 1, [one.row for one in part]
+    return [CompletionGroup(sample=samples[part[0].row], rollouts=part) for part in parts]
+
+
+def accuracies(completions: Iterable[ScoredCompletion]) -> list[float]:
+    """Return the accuracy reward of each completion."""
+    return [completion.accuracy for completion in completions]
+
+
+def group_metrics(groups: Sequence[CompletionGroup]) -> dict[str, float]:
+    """Return the accuracy per problem type, the share of truncated completions, and failures."""
     found: defaultdict[str, list[float]] = defaultdict(list)
     for group in groups:
         found[f"accuracy/{group.sample.kind}"] += accuracies(group.ordered)
-        found["truncated"] += [float(answer.truncated) for answer in group.ordered]
+        found["truncated"] += [float(completion.truncated) for completion in group.ordered]
     failed = sum(group.failure is not None for group in groups)
     return {**_means(found), "failed_groups": float(failed)}
 
 
-def temporal_metrics(groups: Sequence[Group], earned: Sequence[bool]) -> dict[str, float]:
-    """Compare the groups that have a shuffled twin with it.
+def temporal_metrics(groups: Sequence[CompletionGroup], earned: Sequence[bool]) -> dict[str, float]:
+    """Compare ordered with shuffled completions in the groups that have both.
 
     Args:
         groups: All groups of a step.
         earned: Whether each of them earned the temporal bonus.
 
     Returns:
-        Mean accuracy ordered and shuffled and their difference, over all and per problem type, the
-        share of compared groups that earned the bonus, and the share of groups compared.
+        Mean accuracy ordered and shuffled and their difference, over all groups and per problem
+        type, the share of compared groups that earned the bonus, and the share of groups compared.
     """
     compared = [(group, won) for group, won in zip(groups, earned, strict=True) if group.shuffled]
     found: defaultdict[str, list[float]] = defaultdict(list)
@@ -111,12 +158,8 @@ def temporal_metrics(groups: Sequence[Group], earned: Sequence[bool]) -> dict[st
     return {**_means(found), "temporal/compared": len(compared) / len(groups)}
 
 
-def _means(found: Mapping[str, Sequence[float]]) -> dict[str, float]:
-    return {name: fmean(values) for name, values in found.items() if values}
-
-
-def group_line(
-    group: Group,
+def describe_group(
+    group: CompletionGroup,
     *,
     step: int,
     question: str,
@@ -124,16 +167,25 @@ def group_line(
     totals: Sequence[float],
     advantages: Sequence[float],
 ) -> dict[str, Any]:
-    """Describe one group; the sequences have one entry per ordered completion."""
+    """Return the group's line in ``completions.jsonl``.
+
+    The sequences have one entry per ordered completion.
+    """
     sample = group.sample
     ordered = [
-        {**_answer(answer), "rewards": _known(columns), "reward": total, "advantage": advantage}
-        for answer, columns, total, advantage in zip(
+        {
+            **_describe_completion(completion),
+            "rewards": _nan_to_none(columns),
+            "reward": total,
+            "advantage": advantage,
+        }
+        for completion, columns, total, advantage in zip(
             group.ordered, rewards, totals, advantages, strict=False
         )
     ]
     shuffled = [
-        {**_answer(answer), "rewards": {"accuracy": answer.accuracy}} for answer in group.shuffled
+        {**_describe_completion(completion), "rewards": {"accuracy": completion.accuracy}}
+        for completion in group.shuffled
     ]
     return {
         "step": step,
@@ -148,10 +200,17 @@ def group_line(
     }
 
 
-def _answer(answer: Answer) -> dict[str, Any]:
-    return {"text": answer.text, "tokens": answer.tokens, "truncated": answer.truncated}
+def _means(found: Mapping[str, Sequence[float]]) -> dict[str, float]:
+    return {name: fmean(values) for name, values in found.items() if values}
 
 
-def _known(rewards: Mapping[str, float]) -> dict[str, float | None]:
-    """Write a reward that does not apply as null."""
+def _describe_completion(completion: ScoredCompletion) -> dict[str, Any]:
+    return {
+        "text": completion.text,
+        "tokens": completion.tokens,
+        "truncated": completion.truncated,
+    }
+
+
+def _nan_to_none(rewards: Mapping[str, float]) -> dict[str, float | None]:
     return {name: None if math.isnan(value) else value for name, value in rewards.items()}

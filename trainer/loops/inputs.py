@@ -1,12 +1,13 @@
-"""From training rows to what a model reads: token ids, and tensors for what the vision tokens show.
+"""Build model inputs from training rows: token ids, and pixel tensors for the vision tokens.
 
 Prompt, frames and frame times are the harness's (`harness.scoring.prompts`,
-`harness.backends.chat`): a checkpoint is trained on exactly what it is evaluated with. One row is
-decoded once and processed once, however many completions are sampled for it.
+`harness.backends.chat`), so that a checkpoint is trained with the same inputs as it is evaluated
+with. One row is decoded once and processed once, however many completions are sampled for it.
 """
 
 from __future__ import annotations
 
+import logging
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Future
@@ -23,34 +24,38 @@ from trainer.loops.frame_shuffle import shuffled_clip
 if TYPE_CHECKING:
     import torch
 
+_log = logging.getLogger(__name__)
+
 _PER_TOKEN = ("input_ids", "attention_mask", "mm_token_type_ids")
+"""Outputs of the processor with one value per token; the others describe media."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class PromptInputs:
-    """One question as a model reads it, up to where the answer begins."""
+    """The model inputs of one prompt, without a completion."""
 
     id: str
     prompt: Prompt
     ids: tuple[int, ...]
-    """Token ids, with one vision token per feature."""
+    """Token ids, with one vision token per vision feature."""
     clips: tuple[Clip, ...] = ()
     tensors: Mapping[str, torch.Tensor] = field(default_factory=dict)
-    """What the processor made of the clips, by the name the model takes it under. The first axis
-    counts patches (``pixel_values*``) or media (all others)."""
+    """Outputs of the processor for the clips, by the model's argument name. The first axis counts
+    patches (``pixel_values*``) or media (all others)."""
     failure: Failure | None = None
-    """Why a blank video is shown in place of the row's media. Such a row is in no loss."""
+    """Why the media could not be decoded; the inputs then show a black video. Such a row is
+    excluded from the loss."""
 
     @property
     def nbytes(self) -> int:
-        """Memory of pixels and tensors."""
+        """Bytes of frames and tensors."""
         tensors = sum(int(tensor.nbytes) for tensor in self.tensors.values())
         return tensors + sum(clip.frames.nbytes for clip in self.clips)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Asked:
-    """A row whose media are being decoded, or whose inputs are at hand."""
+class PendingInput:
+    """A row whose media are being decoded, or whose inputs are in the cache."""
 
     sample: Sample
     decoded: Future[Decoded] | None = None
@@ -58,25 +63,25 @@ class Asked:
 
 
 class InputBuilder:
-    """Builds `PromptInputs`, ahead of time where it can, and remembers them within a bound.
+    """Builds `PromptInputs`, decodes ahead, and keeps recent inputs in a cache.
 
     Args:
-        processor: Of the checkpoint; tokenizer, image and video processor.
-        clips: What decodes.
-        cache_mib: Memory for inputs that may be asked for again.
+        processor: The checkpoint's processor: tokenizer, image and video processor.
+        clips: Decodes media.
+        cache_mib: Size of the cache in MiB.
     """
 
     def __init__(self, processor: Any, clips: ClipLoader, *, cache_mib: int) -> None:
         self.processor_calls = 0
-        """Questions and shuffled twins that were processed so far."""
+        """Prompts, ordered and shuffled, that were processed so far."""
         self.failures: dict[str, Failure] = {}
         """Rows whose media could not be decoded, by id."""
         self._processor = processor
         self._clips = clips
         self._media_options = chat.media_options(processor)
-        self._waiting: dict[str, Asked] = {}
+        self._waiting: dict[str, PendingInput] = {}
         self._cache: OrderedDict[str, PromptInputs] = OrderedDict()
-        self._room = cache_mib * 2**20
+        self._free_bytes = cache_mib * 2**20
         video_processor = getattr(processor, "video_processor", None)
         self._frames_per_grid = int(getattr(video_processor, "temporal_patch_size", 1))
 
@@ -86,69 +91,69 @@ class InputBuilder:
         return self._clips.decodes
 
     def question(self, sample: Sample) -> Prompt:
-        """Return the text a row is asked with, as the benchmarks are."""
+        """Return the prompt of a row; it has the template of the ``video-r1`` protocol."""
         return Prompt(text=prompts.video_r1(sample.question, sample.kind, sample.options))
 
-    def ask(self, samples: Iterable[Sample]) -> list[Asked]:
-        """Begin to decode what is neither remembered nor being decoded already."""
-        return [self._ask(sample) for sample in samples]
+    def start(self, samples: Iterable[Sample]) -> list[PendingInput]:
+        """Start decoding the media that are neither in the cache nor being decoded."""
+        return [self._start(sample) for sample in samples]
 
-    def build(self, asked: Sequence[Asked]) -> list[PromptInputs]:
-        """Wait for the clips and process each distinct row once."""
+    def build(self, pending: Sequence[PendingInput]) -> list[PromptInputs]:
+        """Wait for the clips and process each distinct row once; one result per pending row."""
         built: dict[str, PromptInputs] = {}
-        for row in asked:
+        for row in pending:
             name = row.sample.id
             if name not in built:
-                built[name] = row.inputs or self._cache.get(name) or self._built(row)
-        return [built[row.sample.id] for row in asked]
+                built[name] = row.inputs or self._cache.get(name) or self._build(row)
+        return [built[row.sample.id] for row in pending]
 
     def shuffled(self, inputs: PromptInputs, unit: Permutation, seed: int) -> PromptInputs | None:
-        """Return the question about its clips in another order, None where there is no other.
+        """Return the same prompt with shuffled frames, None where there is no other order.
 
         Args:
-            inputs: The question in order.
-            unit: What changes places.
-            seed: Of the permutation, which depends on the clip too and on nothing else: processes
-                that share a group agree, and a resumed run repeats it.
+            inputs: The prompt with its frames in order.
+            unit: What is permuted: single frames or merged frame groups.
+            seed: Seed of the permutation, which depends on seed and clip alone: processes that
+                share a group get the same one, and so does a resumed run.
         """
         size = self._frames_per_grid
         clips = tuple(shuffled_clip(clip, unit, size, seed) for clip in inputs.clips)
         if all(ours is theirs for ours, theirs in zip(clips, inputs.clips, strict=True)):
             return None
-        return self._processed(inputs.id, inputs.prompt, clips)
+        return self._process(inputs.id, inputs.prompt, clips)
 
-    def _ask(self, sample: Sample) -> Asked:
+    def _start(self, sample: Sample) -> PendingInput:
         if sample.id in self._cache:
             self._cache.move_to_end(sample.id)
-            return Asked(sample=sample, inputs=self._cache[sample.id])
+            return PendingInput(sample=sample, inputs=self._cache[sample.id])
         if sample.id not in self._waiting:
             decoded = self._clips.start(sample.media)
-            self._waiting[sample.id] = Asked(sample=sample, decoded=decoded)
+            self._waiting[sample.id] = PendingInput(sample=sample, decoded=decoded)
         return self._waiting[sample.id]
 
-    def _built(self, row: Asked) -> PromptInputs:
+    def _build(self, row: PendingInput) -> PromptInputs:
         assert row.decoded is not None
         self._waiting.pop(row.sample.id, None)
         sample, decoded = row.sample, row.decoded.result()
         prompt = self.question(sample)
         if isinstance(decoded, Failure):
-            return self._failed(sample.id, prompt, decoded)
-        inputs = self._processed(sample.id, prompt, decoded)
+            return self._build_blank(sample.id, prompt, decoded)
+        inputs = self._process(sample.id, prompt, decoded)
         self._remember(inputs)
         return inputs
 
-    def _failed(self, sample_id: str, prompt: Prompt, failure: Failure) -> PromptInputs:
-        """Ask about a blank video.
+    def _build_blank(self, sample_id: str, prompt: Prompt, failure: Failure) -> PromptInputs:
+        """Build the inputs of the prompt with a black video.
 
         A process whose rows all failed has to call the vision tower, too: sharded layers (FSDP,
-        DeepSpeed) gather their weights from all processes when they are called, so that all have to
-        call the same ones.
+        DeepSpeed) gather their weights from all processes when they are called, so that all
+        processes have to call the same layers.
         """
         self.failures[sample_id] = failure
-        blank = self._processed(sample_id, prompt, (self._clips.blank(self._frames_per_grid),))
+        blank = self._process(sample_id, prompt, (self._clips.blank(self._frames_per_grid),))
         return replace(blank, failure=failure)
 
-    def _processed(self, sample_id: str, prompt: Prompt, clips: tuple[Clip, ...]) -> PromptInputs:
+    def _process(self, sample_id: str, prompt: Prompt, clips: tuple[Clip, ...]) -> PromptInputs:
         self.processor_calls += 1
         videos = [clip for clip in clips if not chat.is_image(clip)]
         images = chat.images(clips)
@@ -159,10 +164,10 @@ class InputBuilder:
             images_kwargs=self._media_options["images_kwargs"],
             videos_kwargs={
                 **self._media_options["videos_kwargs"],
-                # Without their times the frames of a long video collapse onto a few positions.
+                # Without frame times the frames of a long video get too few time positions.
                 "video_metadata": [chat.video_metadata(clip) for clip in videos],
             },
-            # The template has written every special token that the model expects.
+            # The chat template already adds every special token that the model expects.
             text_kwargs={"add_special_tokens": False},
             return_tensors="pt",
         )
@@ -176,7 +181,14 @@ class InputBuilder:
 
     def _remember(self, inputs: PromptInputs) -> None:
         self._cache[inputs.id] = inputs
-        self._room -= inputs.nbytes
-        while self._room < 0:
+        self._free_bytes -= inputs.nbytes
+        while self._free_bytes < 0:
             _, oldest = self._cache.popitem(last=False)
-            self._room += oldest.nbytes
+            self._free_bytes += oldest.nbytes
+
+
+def warn_of_failures(rows: Iterable[PromptInputs]) -> None:
+    """Log the rows whose media could not be decoded, each once."""
+    for name, failure in {row.id: row.failure for row in rows}.items():
+        if failure is not None:
+            _log.warning("row %s is left out of this step: %s", name, failure.message)

@@ -1,4 +1,4 @@
-"""Loading what is trained: model, processor and, if asked for, a low-rank adapter."""
+"""Load the model and processor for training, and restore them from a checkpoint of the run."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from trainer.runs.checkpoints import newest_checkpoint
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Loaded:
-    """A checkpoint in memory."""
+    """A checkpoint whose model and processor are in memory."""
 
     checkpoint: Checkpoint
     model: Any
@@ -33,7 +33,7 @@ class Loaded:
 
     @property
     def vision_ids(self) -> dict[str, int]:
-        """The token that stands for one feature, by modality."""
+        """The placeholder token of each modality."""
         return forward.vision_ids(self.model)
 
 
@@ -41,10 +41,10 @@ def load(settings: ModelSettings) -> Loaded:
     """Load a checkpoint for training.
 
     Trained weights are float32, whatever the precision of the computation: an update of 1e-6 is
-    lost in bfloat16. Weights that a LoRA adapter leaves alone take the precision themselves.
+    lost in bfloat16. Weights that stay frozen under a LoRA adapter have the configured precision.
 
     Raises:
-        UsageError: The checkpoint cannot be found, is an adapter, or cannot be shown videos.
+        UsageError: The checkpoint cannot be found, is an adapter, or does not take videos.
     """
     checkpoint = resolve(settings.checkpoint)
     if checkpoint.adapter is not None:
@@ -54,7 +54,7 @@ def load(settings: ModelSettings) -> Loaded:
     processor = chat.load_processor(checkpoint)
     if getattr(processor, "video_processor", None) is None:
         raise CheckpointError(f"{checkpoint.path} has no video processor; copy the base model's")
-    model = _model(checkpoint, settings)
+    model = _load_model(checkpoint, settings)
     prepare(model)
     if settings.freeze_vision:
         _freeze_vision(model)
@@ -62,16 +62,16 @@ def load(settings: ModelSettings) -> Loaded:
 
 
 def prepare(model: Any) -> None:
-    """Make a model, policy or reference, read prompts as the evaluation does, and a batch of them.
+    """Give a policy or reference model the positions and vision inputs that training needs.
 
-    It has to happen before anything wraps the model.
+    Call it before anything wraps the model.
     """
-    positions.correct(model)
+    positions.fix_rope_positions(model)
     forward.extend(model)
 
 
 def lora_config(settings: LoraSettings) -> Any:
-    """Return peft's form of the settings; the vision tower is left alone."""
+    """Return the settings as peft's `LoraConfig`; the vision tower gets no adapter."""
     try:
         import peft
     except ImportError as error:
@@ -86,12 +86,59 @@ def lora_config(settings: LoraSettings) -> Any:
     )
 
 
-def _model(checkpoint: Checkpoint, settings: ModelSettings) -> Any:
+class ExactResume:
+    """Mixin for a `transformers.Trainer` class: resumes with exactly the saved weights."""
+
+    model: Any
+
+    def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
+        """Load a checkpoint's weights with `from_pretrained`, which maps their names.
+
+        The Trainer's own loading does not map the names that ``save_pretrained`` writes. Adapters
+        and the sharded formats of FSDP and DeepSpeed keep the names of the model in memory, so
+        that the Trainer's own loading is right for them.
+        """
+        trainer: Any = super()
+        sharded = getattr(self, "is_fsdp_enabled", False) or getattr(
+            self, "is_deepspeed_enabled", False
+        )
+        if sharded or hasattr(self.model, "peft_config"):
+            trainer._load_from_checkpoint(resume_from_checkpoint, model)
+        else:
+            restore_weights(self.model, Path(resume_from_checkpoint))
+
+
+def train_on(trainer: Any, out: Path) -> None:
+    """Train from the newest complete checkpoint in `out`, or from the start."""
+    newest = newest_checkpoint(out)
+    trainer.train(resume_from_checkpoint=None if newest is None else str(newest))
+
+
+def restore_weights(model: Any, folder: Path) -> None:
+    """Load the weights in `folder` into `model`.
+
+    Raises:
+        CheckpointError: Weights are missing, unexpected or of another shape.
+    """
+    saved, report = type(model).from_pretrained(
+        str(folder), dtype=model.dtype, output_loading_info=True
+    )
+    for kind in ("missing_keys", "unexpected_keys", "mismatched_keys"):
+        if report[kind]:
+            names = sorted(str(name) for name in report[kind])
+            raise CheckpointError(
+                f"{folder} cannot be resumed from: {len(names)} {kind.replace('_', ' ')}, first"
+                f" {names[0]}; resume from another checkpoint"
+            )
+    with torch.no_grad():
+        model.load_state_dict(saved.state_dict(), strict=True)
+
+
+def _load_model(checkpoint: Checkpoint, settings: ModelSettings) -> Any:
     try:
-        import torch
         import transformers
     except ImportError as error:
-        raise missing_extra("torch", "train") from error
+        raise missing_extra("transformers", "train") from error
     half = settings.dtype is Dtype.BFLOAT16 and settings.lora is not None
     transformers.logging.disable_progress_bar()
     try:
@@ -115,52 +162,7 @@ def _model(checkpoint: Checkpoint, settings: ModelSettings) -> Any:
 def _freeze_vision(model: Any) -> None:
     tower = getattr(model.base_model, "visual", None)
     if tower is None:
-        raise UsageError(f"freeze_vision: {type(model).__name__} has no part named 'visual'")
-    tower.requires_grad_(False)
-
-
-class ExactResume:
-    """Mixin before a `transformers.Trainer` class."""
-
-    model: Any
-
-    def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
-        """Load what the Trainer would load, by the right names.
-
-        Adapters and the sharded formats of FSDP and DeepSpeed keep the names of the model in
-        memory; their own loading is right.
-        """
-        trainer: Any = super()
-        sharded = getattr(self, "is_fsdp_enabled", False) or getattr(
-            self, "is_deepspeed_enabled", False
+        raise UsageError(
+            f"freeze_vision: {type(model).__name__} has no vision tower named 'visual'"
         )
-        if sharded or hasattr(self.model, "peft_config"):
-            trainer._load_from_checkpoint(resume_from_checkpoint, model)
-        else:
-            restore_weights(self.model, Path(resume_from_checkpoint))
-
-
-def train_on(trainer: Any, out: Path) -> None:
-    """Train from the newest whole checkpoint in `out`, from the start where there is none."""
-    newest = newest_checkpoint(out)
-    trainer.train(resume_from_checkpoint=None if newest is None else str(newest))
-
-
-def restore_weights(model: Any, folder: Path) -> None:
-    """Give `model` exactly the weights that were saved in `folder`.
-
-    Raises:
-        CheckpointError: The folder lacks weights, or holds others.
-    """
-    saved, report = type(model).from_pretrained(
-        str(folder), dtype=model.dtype, output_loading_info=True
-    )
-    for kind in ("missing_keys", "unexpected_keys", "mismatched_keys"):
-        if report[kind]:
-            names = sorted(str(name) for name in report[kind])
-            raise CheckpointError(
-                f"{folder} cannot be resumed from: {len(names)} {kind.replace('_', ' ')}, first"
-                f" {names[0]}; resume from another checkpoint"
-            )
-    with torch.no_grad():
-        model.load_state_dict(saved.state_dict(), strict=True)
+    tower.requires_grad_(False)

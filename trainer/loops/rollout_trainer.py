@@ -1,13 +1,11 @@
-"""What GRPO and T-GRPO share: TRL's trainer with videos in its prompts.
+"""Train with TRL's GRPO trainer on prompts with images and videos.
 
-TRL 1.16 samples, scores and trains on text and images; a video in a prompt reaches its sampler and
-not its loss (research/trainer.md, section 2). Six of its methods are overridden here: they add the
-media of the rows, and the rewards that belong to a group.
+TRL 1.16 passes a video in a prompt to its sampler and not to its loss. Six of its methods are
+overridden here: they add the media of the rows, and the rewards of whole groups.
 """
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -20,13 +18,19 @@ from transformers.trainer_callback import PrinterCallback
 from harness.backends import chat
 from harness.schema import Sample
 from trainer.data.rows import TrainingRow
-from trainer.loops.callbacks import (
-    StepLines,
-    warn_of_failures,
+from trainer.loops.callbacks import StepLines
+from trainer.loops.forward import VisionForward
+from trainer.loops.groups import (
+    CompletionGroup,
+    GroupReward,
+    Rollout,
+    ScoredCompletion,
+    describe_group,
+    group_metrics,
+    make_groups,
+    reward_table,
 )
-from trainer.loops.forward import Seeing
-from trainer.loops.groups import Answer, Group, Rollout, group_line, group_metrics, groups_of
-from trainer.loops.inputs import InputBuilder, PromptInputs
+from trainer.loops.inputs import InputBuilder, PromptInputs, warn_of_failures
 from trainer.loops.model import ExactResume, prepare
 from trainer.loops.rollouts import Rollouts
 from trainer.loops.trl_names import GRPOTrainer
@@ -36,19 +40,17 @@ from trainer.rewards.rewards import (
 )
 from trainer.runs.folder import COMPLETIONS
 
-NAN = float("nan")
 
-
-class RolloutTrainer(ExactResume, GRPOTrainer, ABC):  # type: ignore[misc]
+class RolloutTrainer(ExactResume, GRPOTrainer):  # type: ignore[misc]
     """`GRPOTrainer` on rows with images and videos.
 
     Args:
-        rows: The questions.
-        inputs: Builds what the model reads.
-        vision_ids: The token that stands for one feature, by modality.
-        rollouts: What samples completions.
-        bonuses: Reward functions of a group, whose names and order are those of the columns that
-            `group_bonuses` returns; they follow accuracy and format.
+        rows: The prompts and their reference answers.
+        inputs: Builds the model inputs of a row.
+        vision_ids: The placeholder token of each modality.
+        rollouts: Samples completions.
+        rewards: All rewards of a group, in the order of the columns; ``args.reward_weights`` has
+            their weights.
         trl: Arguments of `GRPOTrainer`; the model has been through `trainer.loops.model.prepare`.
     """
 
@@ -59,141 +61,155 @@ class RolloutTrainer(ExactResume, GRPOTrainer, ABC):  # type: ignore[misc]
         inputs: InputBuilder,
         vision_ids: dict[str, int],
         rollouts: Rollouts,
-        bonuses: Sequence[Callable[..., Any]],
+        rewards: Sequence[GroupReward],
         **trl: Any,
     ) -> None:
         super().__init__(
-            # Rows stay outside: Arrow would fill in keys, and TRL copies and gathers prompts.
+            # Row numbers alone: Arrow would add missing keys, and TRL copies and gathers prompts.
             train_dataset=Dataset.from_dict(
                 {"prompt": [row.sample.id for row in rows], "row": range(len(rows))}
             ),
-            reward_funcs=[accuracy, format_reward, *bonuses],
+            reward_funcs=[_name_for_trl(reward.name) for reward in rewards],
             **trl,
         )
         self.remove_callback(PrinterCallback)
-        self.data_collator = self._ask
+        self.data_collator = self._start_decoding
         self.vision_ids = vision_ids
         self._samples: list[Sample] = [row.sample for row in rows]
         self._inputs = inputs
         self._rollouts = rollouts
+        self._rewards = list(rewards)
         self._lines = StepLines(Path(self.args.output_dir) / COMPLETIONS)
-        self._shown: list[PromptInputs] = []
-        """The rows of the batch that TRL is working on."""
-        self._twins: dict[int, list[int]] = {}
-        """Completions of shuffled twins, by the place of their row in the batch."""
-        self._groups: list[Group] = []
+        self._batch: list[PromptInputs] = []
+        """Inputs of the batch that TRL is working on."""
+        self._shuffled: dict[int, list[int]] = {}
+        """Completions of shuffled prompts, by the index of their row in the batch."""
+        self._groups: list[CompletionGroup] = []
         """The groups of the last rollout batch, of all processes."""
         self._group_rewards = torch.empty(0)
-        # TRL then corrects for what sampler and policy disagree on; its own engine was never made.
+        # TRL then corrects for the difference between sampler and policy. TRL's own vLLM engine is
+        # created only in its constructor, so this creates none.
         self.use_vllm = rollouts.reports_logps
         if self.ref_model is not None:
             prepare(self.accelerator.unwrap_model(self.ref_model))
 
     def train(self, *args: Any, resume_from_checkpoint: str | None = None, **kwargs: Any) -> Any:
-        """Train, and keep of ``completions.jsonl`` what a resumed run will not write again."""
+        """Train; removes the lines of ``completions.jsonl`` that a resumed run writes again."""
         if self.accelerator.is_main_process:
             step = Path(resume_from_checkpoint).name if resume_from_checkpoint else "checkpoint-0"
             self._lines.keep_until(int(step.rpartition("-")[2]))
         return super().train(*args, resume_from_checkpoint=resume_from_checkpoint, **kwargs)
 
-    # What an algorithm adds.
+    # What an algorithm may add.
 
-    @abstractmethod
-    def group_bonuses(self, group: Group) -> list[list[float]]:
-        """Return the group's columns behind accuracy and format, one value per completion.
-
-        NaN where a column does not apply: it then counts neither as a reward nor in a mean.
-        """
-
-    def twins_of(self, rows: Sequence[PromptInputs]) -> Mapping[int, PromptInputs]:
-        """Return prompts to be sampled besides `rows`, by the place of the row they belong to."""
+    def shuffled_prompts(self, rows: Sequence[PromptInputs]) -> Mapping[int, PromptInputs]:
+        """Return prompts with shuffled frames to sample as well, by the index of their row."""
         return {}
 
-    def metrics_of(self, groups: Sequence[Group], rewards: torch.Tensor) -> dict[str, float]:
-        """Return what is logged about the groups of a step and their rewards, in that order."""
+    def step_metrics(
+        self, groups: Sequence[CompletionGroup], rewards: torch.Tensor
+    ) -> dict[str, float]:
+        """Return the metrics of a step.
+
+        Args:
+            groups: The groups of all processes.
+            rewards: Their rewards in the same order, shape (completions, rewards).
+        """
         return group_metrics(groups)
 
-    # What TRL calls, in this order.
+    # Methods that TRL calls, in this order.
 
     def _send_telemetry(self) -> None:
-        """Report nothing to anyone."""
+        """Send no telemetry."""
 
-    def _ask(self, examples: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-        """Start to decode a batch when it is collated, one step before it is needed."""
-        asked = self._inputs.ask(self._samples[example["row"]] for example in examples)
-        return [{**example, "asked": one} for example, one in zip(examples, asked, strict=True)]
+    def _start_decoding(self, examples: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+        """Collate a batch and start decoding its media, one step before they are needed."""
+        pending = self._inputs.start(self._samples[example["row"]] for example in examples)
+        return [{**example, "pending": one} for example, one in zip(examples, pending, strict=True)]
 
     def _generate_and_score_completions(self, inputs: list[dict[str, Any]]) -> dict[str, Any]:
-        self._shown = rows = self._inputs.build([example["asked"] for example in inputs])
+        self._batch = rows = self._inputs.build([example["pending"] for example in inputs])
         warn_of_failures(rows)
         output: dict[str, Any] = super()._generate_and_score_completions(inputs)
-        # A failed group has no rewards, hence no advantage; its KL term has to go, too.
-        dropped = torch.isnan(self._local(self._group_rewards)[:, 0])
+        # A failed group has no rewards, hence no advantage; its KL term has to be left out, too.
+        dropped = torch.isnan(self._of_this_process(self._group_rewards)[:, 0])
         output["completion_mask"][dropped.to(output["completion_mask"].device)] = 0
         self._write_completions(output["advantages"].tolist())
         return {**output, "rows": rows}
 
     def _tokenize_prompts(self, prompts: Any) -> tuple[list[list[int]], None, dict[str, Any]]:
-        return [list(row.ids) for row in self._shown], None, {}
+        return [list(row.ids) for row in self._batch], None, {}
 
     def _generate_single_turn(
         self, prompt_ids: Any, *_: Any
     ) -> tuple[list[list[int]], list[list[float]] | None]:
-        """Sample for the batch and its twins in one call; a failed row only ends."""
-        twins = self.twins_of(self._shown)
-        seen = [at for at, row in enumerate(self._shown) if row.failure is None]
-        asked = [*(self._shown[at] for at in seen), *twins.values()]
-        # Sampling takes all processes where weights are sharded: one whose rows all failed samples
-        # for one of them, and what it gets belongs to nothing.
-        sampled, logps = self._rollouts.sample(self, asked or self._shown[:1])
-        self._twins = dict(zip(twins, sampled[len(seen) :], strict=False))
-        ids = self._spread(seen, sampled, [int(self._tokenizer.eos_token_id)])
-        return ids, None if logps is None else self._spread(seen, logps, [0.0])
+        """Sample ordered and shuffled prompts in one call; a failed row gets an end token only."""
+        shuffled = self.shuffled_prompts(self._batch)
+        sound = [at for at, row in enumerate(self._batch) if row.failure is None]
+        prompts = [*(self._batch[at] for at in sound), *shuffled.values()]
+        # Sampling is a collective operation where weights are sharded: a process whose rows all
+        # failed samples for one of them, and the completion is not used.
+        sampled, logps = self._rollouts.sample(self, prompts or self._batch[:1])
+        self._shuffled = dict(zip(shuffled, sampled[len(sound) :], strict=False))
+        ids = self._fill_batch(sound, sampled, [int(self._tokenizer.eos_token_id)])
+        return ids, None if logps is None else self._fill_batch(sound, logps, [0.0])
 
     def _calculate_rewards(
         self, inputs: list[dict[str, Any]], prompts: Any, completions: Any, ids: list[list[int]]
     ) -> torch.Tensor:
-        """Score texts by themselves, then whole groups; shape (completions of all, columns)."""
-        here = [
-            Rollout(
-                row=example["row"],
-                answer=None if shown.failure else self._answer(example["row"], tokens),
-                twin=self._answer(example["row"], self._twins[at]) if at in self._twins else None,
-                failure=shown.failure.message if shown.failure else None,
-            )
-            for at, (example, shown, tokens) in enumerate(
-                zip(inputs, self._shown, ids, strict=True)
-            )
+        """Score completions, then groups; shape (completions of all processes, rewards)."""
+        rollouts = [
+            self._make_rollout(at, example["row"], tokens)
+            for at, (example, tokens) in enumerate(zip(inputs, ids, strict=True))
         ]
-        self._groups = groups_of(gather_object(here), self._samples, self.num_generations)
-        self._group_rewards = torch.cat([self._rewards_of(group) for group in self._groups])
-        for name, value in self.metrics_of(self._groups, self._group_rewards).items():
+        self._groups = make_groups(gather_object(rollouts), self._samples, self.num_generations)
+        self._group_rewards = torch.tensor(
+            [row for group in self._groups for row in reward_table(self._rewards, group)]
+        )
+        for name, value in self.step_metrics(self._groups, self._group_rewards).items():
             self._metrics["train" if self.model.training else "eval"][name].append(value)
         return self._group_rewards.to(self.accelerator.device)
 
     def _compute_loss(self, model: Any, inputs: dict[str, Any]) -> torch.Tensor:
-        self._shown = inputs["rows"]
+        self._batch = inputs["rows"]
         loss: torch.Tensor = super()._compute_loss(model, inputs)
         return loss
 
     def _get_per_token_logps_and_entropies(
         self, model: Any, input_ids: Any, attention_mask: Any, logits_to_keep: int, **options: Any
     ) -> Any:
-        seeing = Seeing(model, self._shown, self.vision_ids, kept=logits_to_keep + 1)
+        forward = VisionForward(model, self._batch, self.vision_ids, kept=logits_to_keep + 1)
         return super()._get_per_token_logps_and_entropies(
-            seeing, input_ids, attention_mask, logits_to_keep, **options
+            forward, input_ids, attention_mask, logits_to_keep, **options
         )
 
-    # Their parts.
+    # Helpers of the methods above.
 
-    def _spread(self, places: Sequence[int], values: Sequence[Any], other: Any) -> list[Any]:
-        """Give each row of the batch its value, or `other` where it has none."""
-        known = dict(zip(places, values, strict=False))
-        return [known.get(at, other) for at in range(len(self._shown))]
+    def _fill_batch(self, indices: Sequence[int], values: Sequence[Any], other: Any) -> list[Any]:
+        """Return one value per row of the batch: its own, or `other` where it has none."""
+        known = dict(zip(indices, values, strict=False))
+        return [known.get(at, other) for at in range(len(self._batch))]
 
-    def _answer(self, row: int, tokens: list[int]) -> Answer:
+    def _make_rollout(self, at: int, row: int, tokens: list[int]) -> Rollout:
+        """Score the completions of one row of the batch.
+
+        Args:
+            at: Index of the row in the batch.
+            row: Index of the row in the training data.
+            tokens: The ordered completion.
+        """
+        failure = self._batch[at].failure
+        shuffled = self._shuffled.get(at)
+        return Rollout(
+            row=row,
+            ordered=None if failure else self._score_completion(row, tokens),
+            shuffled=None if shuffled is None else self._score_completion(row, shuffled),
+            failure=failure.message if failure else None,
+        )
+
+    def _score_completion(self, row: int, tokens: list[int]) -> ScoredCompletion:
         text = chat.decode(self.processing_class, tokens)
-        return Answer(
+        return ScoredCompletion(
             text=text,
             tokens=len(tokens),
             truncated=tokens[-1] not in self.eos_token_ids,
@@ -201,23 +217,13 @@ class RolloutTrainer(ExactResume, GRPOTrainer, ABC):  # type: ignore[misc]
             format=format_reward(text),
         )
 
-    def _rewards_of(self, group: Group) -> torch.Tensor:
-        if group.failure is not None:
-            return torch.full((len(group.rollouts), len(self.reward_funcs)), NAN)
-        columns = [
-            [answer.accuracy for answer in group.ordered],
-            [answer.format for answer in group.ordered],
-            *self.group_bonuses(group),
-        ]
-        return torch.tensor(columns).T
-
-    def _local(self, per_completion: torch.Tensor) -> torch.Tensor:
-        start = self.accelerator.process_index * len(self._shown)
-        return per_completion[start : start + len(self._shown)]
+    def _of_this_process(self, per_completion: torch.Tensor) -> torch.Tensor:
+        start = self.accelerator.process_index * len(self._batch)
+        return per_completion[start : start + len(self._batch)]
 
     def _write_completions(self, advantages: list[float]) -> None:
-        """Write the groups of all processes, from the first one."""
-        everywhere = gather_object(advantages)
+        """Write the groups of all processes, in the first process."""
+        all_advantages = gather_object(advantages)
         if not self.accelerator.is_main_process:
             return
         size = self.num_generations
@@ -227,13 +233,23 @@ class RolloutTrainer(ExactResume, GRPOTrainer, ABC):  # type: ignore[misc]
             for values in self._group_rewards.tolist()
         ]
         self._lines.append(
-            group_line(
+            describe_group(
                 group,
                 step=self.state.global_step + 1,
                 question=self._inputs.question(group.sample).text,
                 rewards=columns[at : at + size],
                 totals=totals[at : at + size],
-                advantages=everywhere[at : at + size],
+                advantages=all_advantages[at : at + size],
             )
-            for at, group in zip(range(0, len(everywhere), size), self._groups, strict=True)
+            for at, group in zip(range(0, len(all_advantages), size), self._groups, strict=True)
         )
+
+
+def _name_for_trl(name: str) -> Callable[..., Any]:
+    """Return a function of that name: TRL names columns after functions that are never called."""
+
+    def reward(**_: Any) -> Any:
+        raise AssertionError(f"{name} is computed by RolloutTrainer._calculate_rewards")
+
+    reward.__name__ = name
+    return reward

@@ -1,6 +1,6 @@
-"""Sampling completions with the policy itself, through transformers.
+"""Sample completions with the policy itself, through transformers.
 
-Ordered and shuffled prompts go into one call, and each distinct one is encoded once.
+Ordered and shuffled prompts are sampled in one call, and each distinct one is encoded once.
 """
 
 from __future__ import annotations
@@ -10,38 +10,35 @@ from typing import Any, Protocol
 
 import torch
 
-from trainer.loops import (
-    collate,
-    forward,
-)
+from trainer.loops import collate, forward
 from trainer.loops.inputs import PromptInputs
 from trainer.loops.trl_names import unwrap_model_for_generation
 
 Sampled = tuple[list[list[int]], list[list[float]] | None]
-"""Completion ids, each through the token that ended it, and the log-probability of each token
-where the sampler is not the model that is trained."""
+"""Token ids of each completion, including its end token, and the log-probability of each token
+where the sampler is another engine than the trained model."""
 
 
 class Rollouts(Protocol):
-    """What samples completions for a trainer."""
+    """The sampler interface: returns completions of prompts."""
 
     reports_logps: bool
-    """Whether `sample` returns log-probabilities, since the sampler is another engine."""
+    """Whether `sample` returns log-probabilities."""
 
     def sample(self, trainer: Any, rows: Sequence[PromptInputs]) -> Sampled:
-        """Sample one completion per row; a row may be listed many times."""
+        """Sample one completion per row; a row may occur several times."""
 
     def close(self) -> None:
-        """Free what the sampler holds."""
+        """Free the memory of the sampler."""
 
 
 class PolicyRollouts:
-    """Samples with the model that is trained, as TRL does."""
+    """Samples with the trained model, as TRL does."""
 
     reports_logps = False
 
     def sample(self, trainer: Any, rows: Sequence[PromptInputs]) -> Sampled:
-        """Sample one completion per row, all rows at once."""
+        """Sample one completion per row, all rows in one batch."""
         prompts = [row.ids for row in rows]
         device = trainer.accelerator.device
         ids = collate.padded(prompts, trainer._tokenizer.pad_token_id, left=True, device=device)
@@ -69,14 +66,14 @@ class PolicyRollouts:
                 generation_config=trainer.generation_config,
             )
         return [
-            through_end(row, trainer.eos_token_ids) for row in output[:, ids.shape[1] :].tolist()
+            cut_after_end(row, trainer.eos_token_ids) for row in output[:, ids.shape[1] :].tolist()
         ], None
 
     def close(self) -> None:
-        """Hold nothing."""
+        """Do nothing: the model belongs to the trainer."""
 
 
-def through_end(ids: list[int], ends: Sequence[int]) -> list[int]:
-    """Cut a completion behind the token that ended it."""
+def cut_after_end(ids: list[int], ends: Sequence[int]) -> list[int]:
+    """Return a completion up to and including its first end token."""
     stop = next((at for at, token in enumerate(ids, 1) if token in ends), None)
     return ids[:stop]

@@ -1,11 +1,11 @@
-"""Sampling completions with vLLM beside the model that is trained.
+"""Sample completions with vLLM in the training process.
 
 vLLM gets the frames and times of a clip and a stable name for it, so that a group shares one
-encoding and one prefix; ordered and shuffled prompts run in one batch. The weights are handed over
-whenever they have changed.
+encoding and one prefix; ordered and shuffled prompts run in one batch. Changed weights are copied
+to vLLM before sampling.
 
-TRL has a vLLM mode of its own, which knows images and no videos: a prompt with a video would be
-sampled blind. Only the way it walks through (sharded, adapted) weights is taken from it.
+TRL's own vLLM mode takes images and no videos: the sampler would not see the video of a prompt.
+Only TRL's iteration over (sharded, adapted) weights is used here.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ from trainer.runs.folder import Place
 
 
 class VLLMRollouts:
-    """Samples with an engine in this process, whose weights follow the trained model.
+    """Samples with a vLLM engine in this process, whose weights follow the trained model.
 
     Args:
-        checkpoint: What training starts from.
-        settings: Sampling, and how much memory the engine may take.
+        checkpoint: The checkpoint that training starts from.
+        settings: Sampling parameters, and vLLM's share of the GPU memory.
         max_num_seqs: Completions that are sampled at the same time.
-        vision_ids: Tokens that are never sampled.
+        vision_ids: Vision tokens, which are never sampled.
     """
 
     reports_logps = True
@@ -46,7 +46,7 @@ class VLLMRollouts:
         max_num_seqs: int,
         vision_ids: Sequence[int],
     ) -> None:
-        # The weights of an engine in another process would be out of reach.
+        # The weights of an engine in another process could not be replaced.
         os.environ["VLLM_ENABLE_V1_MULTIPROCESSING"] = "0"
         several = Place.of_this_process().processes > 1
         options = VLLMConfig(
@@ -64,38 +64,42 @@ class VLLMRollouts:
         """Sample one completion per row, with the log-probability of each of its tokens.
 
         Raises:
-            BackendError: vLLM's processor makes other tokens of a prompt than the trainer's did.
+            BackendError: vLLM tokenizes a prompt differently than the trainer.
         """
-        self._follow(trainer)
-        outputs = self._engine.run(rows, [self._params(trainer, at) for at in range(len(rows))])
+        self._update_weights(trainer)
+        outputs = self._engine.run(rows, [self._sampling_params() for _ in rows])
         for row, output in zip(rows, outputs, strict=True):
             if tuple(output.prompt_token_ids) != row.ids:
                 raise BackendError(
-                    f"row {row.id}: vLLM reads {len(output.prompt_token_ids)} prompt tokens, the"
-                    f" trainer {len(row.ids)} or others; sample with rollout.engine ="
+                    f"row {row.id}: vLLM's prompt of {len(output.prompt_token_ids)} tokens differs"
+                    f" from the trainer's of {len(row.ids)}; use rollout.engine ="
                     ' "transformers"'
                 )
-        answers = [output.outputs[0] for output in outputs]
+        completions = [output.outputs[0] for output in outputs]
         logps = [
-            [at[token].logprob for at, token in zip(answer.logprobs, answer.token_ids, strict=True)]
-            for answer in answers
+            [
+                candidates[token].logprob
+                for candidates, token in zip(one.logprobs, one.token_ids, strict=True)
+            ]
+            for one in completions
         ]
-        return [list(answer.token_ids) for answer in answers], logps
+        return [list(one.token_ids) for one in completions], logps
 
     def close(self) -> None:
         """Stop the engine and free its memory."""
         self._engine.close()
 
-    def _follow(self, trainer: Any) -> None:
-        """Give the engine the weights of this step."""
+    def _update_weights(self, trainer: Any) -> None:
+        """Copy the weights of this step to the engine, unless it has them."""
         if self._weights is None:
-            self._weights = _walk_through(trainer)
+            self._weights = _make_weight_iterator(trainer)
         if self._loaded_step != trainer.state.global_step:
             self._engine.load(self._weights._iter_named_params())
             self._loaded_step = trainer.state.global_step
 
-    def _params(self, trainer: Any, at: int) -> Any:
-        # Torch's generator is saved with a checkpoint, so a resumed run draws the same seeds.
+    def _sampling_params(self) -> Any:
+        # A checkpoint contains the state of torch's generator, so a resumed run draws the same
+        # seeds.
         import torch
         from vllm import SamplingParams
         from vllm.sampling_params import RequestOutputKind
@@ -113,12 +117,12 @@ class VLLMRollouts:
 
 
 class _Engine(VLLMBackend):
-    """The harness's engine, given sampling parameters of vLLM's own and asked for all at once."""
+    """The harness's vLLM engine with replaceable weights and vLLM's own sampling parameters."""
 
     def load(self, weights: Iterator[tuple[str, Any]]) -> None:
-        """Replace the weights, and forget what was computed with the old ones."""
+        """Replace the weights and clear the caches, which belong to the old weights."""
         runner = self._engine.model_executor.driver_worker.model_runner
-        # vLLM may have packed the weights it was started with; this packs the new ones, too.
+        # vLLM may pack weights when it loads them; this call packs the new ones as well.
         runner.reload_weights(weights_iterator=weights)
         self._engine.reset_encoder_cache()
         self._engine.reset_prefix_cache()
@@ -137,14 +141,14 @@ class _Engine(VLLMBackend):
         return [done[name] for name in names]
 
 
-def _walk_through(trainer: Any) -> Any:
-    """Return TRL's walk through the trained weights: gathered and merged where need be."""
+def _make_weight_iterator(trainer: Any) -> Any:
+    """Return TRL's iteration over the trained weights, gathered and merged where necessary."""
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # TRL complains of vLLM versions it does not know
+        warnings.simplefilter("ignore")  # TRL warns of vLLM versions that it does not know
         from trl.generation.vllm_generation import VLLMGeneration
 
     class Weights(VLLMGeneration):  # type: ignore[misc]
         def _init_vllm(self) -> None:
-            """Start no engine: there is one."""
+            """Start no engine: `VLLMRollouts` has one."""
 
     return Weights(trainer.model, trainer.accelerator, trainer.processing_class)

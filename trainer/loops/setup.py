@@ -1,4 +1,4 @@
-"""Setting up a GRPO or T-GRPO run: from a recipe to the arguments of its trainer."""
+"""Turn a recipe into the arguments of a trainer, and load what a GRPO or T-GRPO run needs."""
 
 from __future__ import annotations
 
@@ -22,13 +22,14 @@ from trainer.config.sections import (
     ModelSettings,
     OptimSettings,
 )
+from trainer.data.checks import require_media_files
 from trainer.data.rows import (
     TrainingRow,
     read_training_rows,
 )
 from trainer.loops.callbacks import MetricsFile
 from trainer.loops.clips import ClipLoader
-from trainer.loops.forward import require_media
+from trainer.loops.groups import GroupReward
 from trainer.loops.inputs import InputBuilder
 from trainer.loops.model import Loaded, load, lora_config, train_on
 from trainer.loops.rollout_trainer import RolloutTrainer
@@ -39,7 +40,7 @@ from trainer.runs.folder import Place
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RolloutRun:
-    """All that the trainer of a run is built from."""
+    """Everything that the trainer of a run is built from."""
 
     recipe: GRPORecipe
     out: Path
@@ -50,11 +51,12 @@ class RolloutRun:
     inputs: InputBuilder
     rollouts: Rollouts
 
-    def arguments(self, *, weights: Sequence[float]) -> dict[str, Any]:
-        """Return the arguments of a `RolloutTrainer`; `weights` are those of its group rewards."""
+    def arguments(self, rewards: Sequence[GroupReward]) -> dict[str, Any]:
+        """Return the arguments of a `RolloutTrainer` with these rewards."""
         lora = self.recipe.model.lora
-        self.config.reward_weights = [1.0, self.recipe.reward.format_weight, *weights]
+        self.config.reward_weights = [reward.weight for reward in rewards]
         return {
+            "rewards": rewards,
             "rows": self.rows,
             "inputs": self.inputs,
             "vision_ids": self.loaded.vision_ids,
@@ -79,25 +81,25 @@ def rollout_run(
     rows: Sequence[TrainingRow] | None,
     callbacks: Sequence[Any],
 ) -> Iterator[RolloutRun]:
-    """Load what a run needs, and free decoders and samplers behind it.
+    """Load what a run needs; stop decoders and samplers at the end.
 
     Args:
         recipe: What to train, on what, and how.
         out: Folder of the run: ``checkpoint-N`` folders, ``metrics.jsonl``, ``completions.jsonl``.
         rows: The rows to train on; None reads all of the recipe's.
-        callbacks: Of transformers' Trainer, for progress or evaluation.
+        callbacks: Callbacks of transformers' Trainer, for progress or evaluation.
 
     Raises:
-        UsageError: The checkpoint or the rows cannot be trained on, or they do not make
-            an update of whole groups.
+        UsageError: The checkpoint or the rows cannot be used for training, or the rows do not
+            fill one update with whole groups.
     """
     if rows is None:
         rows = read_training_rows(recipe.data.rows, recipe.data.media_roots)
     require_enough_rows(recipe, len(rows), Place.of_this_process().processes)
-    require_media(rows)
+    require_media_files(rows)
     loaded = load(recipe.model)
-    config = _grpo_config(recipe, out, loaded)  # it also chooses this process's device
-    rollouts = _sampler(recipe, loaded)
+    config = _grpo_config(recipe, out, loaded)  # also chooses the device of this process
+    rollouts = _make_rollouts(recipe, loaded)
     with ClipLoader(
         recipe.frames, recipe.data, patch_multiple=loaded.checkpoint.patch_multiple
     ) as clips:
@@ -117,43 +119,8 @@ def rollout_run(
             rollouts.close()
 
 
-def _sampler(recipe: GRPORecipe, loaded: Loaded) -> Rollouts:
-    if recipe.rollout.engine is RolloutEngine.TRANSFORMERS:
-        return PolicyRollouts()
-    from trainer.loops.rollouts_vllm import VLLMRollouts  # it loads vLLM
-
-    optim = recipe.optim
-    return VLLMRollouts(
-        loaded.checkpoint,
-        recipe.rollout,
-        # twins at most double them
-        max_num_seqs=2 * optim.per_device_train_batch_size * optim.gradient_accumulation_steps,
-        vision_ids=sorted(loaded.vision_ids.values()),
-    )
-
-
-def _grpo_config(recipe: GRPORecipe, out: Path, loaded: Loaded) -> GRPOConfig:
-    rollout, reward = recipe.rollout, recipe.reward
-    processes = Place.of_this_process().processes
-    return GRPOConfig(
-        **common_arguments(recipe.optim, recipe.model, out),
-        num_generations=rollout.num_generations,
-        generation_batch_size=completions_per_update(recipe, processes),
-        max_completion_length=rollout.max_completion_length,
-        temperature=rollout.temperature,
-        top_p=rollout.top_p,
-        # A sampled placeholder would stand for a feature that does not exist.
-        generation_kwargs={"suppress_tokens": sorted(loaded.vision_ids.values())},
-        beta=reward.beta,
-        epsilon=reward.epsilon,
-        loss_type="grpo",
-        scale_rewards="group",
-        use_bias_correction_kl=False,  # the paper's estimate of KL has no such factor
-    )
-
-
-def common_arguments(optim: OptimSettings, model: ModelSettings, out: Path) -> dict[str, Any]:
-    """Return the arguments that SFT, GRPO and T-GRPO share."""
+def training_arguments(optim: OptimSettings, model: ModelSettings, out: Path) -> dict[str, Any]:
+    """Return the arguments of transformers' Trainer that SFT, GRPO and T-GRPO share."""
     import torch
 
     on_cpu = not torch.cuda.is_available()
@@ -178,6 +145,41 @@ def common_arguments(optim: OptimSettings, model: ModelSettings, out: Path) -> d
         "use_cpu": on_cpu,
         "dataloader_pin_memory": not on_cpu,
         "remove_unused_columns": False,
-        "disable_tqdm": True,  # progress is the command's, and a log may go to a file
+        "disable_tqdm": True,  # the command shows progress itself
         "report_to": "tensorboard" if importlib.util.find_spec("tensorboard") else "none",
     }
+
+
+def _make_rollouts(recipe: GRPORecipe, loaded: Loaded) -> Rollouts:
+    if recipe.rollout.engine is RolloutEngine.TRANSFORMERS:
+        return PolicyRollouts()
+    from trainer.loops.rollouts_vllm import VLLMRollouts  # imports vLLM
+
+    optim = recipe.optim
+    return VLLMRollouts(
+        loaded.checkpoint,
+        recipe.rollout,
+        # Shuffled prompts at most double the batch.
+        max_num_seqs=2 * optim.per_device_train_batch_size * optim.gradient_accumulation_steps,
+        vision_ids=sorted(loaded.vision_ids.values()),
+    )
+
+
+def _grpo_config(recipe: GRPORecipe, out: Path, loaded: Loaded) -> GRPOConfig:
+    rollout, reward = recipe.rollout, recipe.reward
+    processes = Place.of_this_process().processes
+    return GRPOConfig(
+        **training_arguments(recipe.optim, recipe.model, out),
+        num_generations=rollout.num_generations,
+        generation_batch_size=completions_per_update(recipe, processes),
+        max_completion_length=rollout.max_completion_length,
+        temperature=rollout.temperature,
+        top_p=rollout.top_p,
+        # A sampled vision token would have no feature.
+        generation_kwargs={"suppress_tokens": sorted(loaded.vision_ids.values())},
+        beta=reward.beta,
+        epsilon=reward.epsilon,
+        loss_type="grpo",
+        scale_rewards="group",
+        use_bias_correction_kl=False,  # the paper's KL estimate has no such factor
+    )

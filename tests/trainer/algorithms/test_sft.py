@@ -13,7 +13,7 @@ pytest.importorskip("trl", reason="needs the heavy environment: trl is not insta
 import torch
 
 from harness.errors import DatasetError
-from tests.trainer.seeing import direct_logps
+from tests.trainer.checked_trainers import direct_logps
 from tests.trainer.small_runs import row, rows, sft_recipe, small_data, write_media
 from trainer.algorithms import sft
 from trainer.loops import collate
@@ -28,9 +28,9 @@ pytestmark = [
 
 
 @pytest.fixture
-def setting(untaught, tmp_path):
+def setting(untrained, tmp_path):
     """A loaded model, its input builder, and rows: three videos and an image."""
-    recipe = sft_recipe(untaught, tmp_path)
+    recipe = sft_recipe(untrained, tmp_path)
     loaded = load(recipe.model)
     with ClipLoader(recipe.frames, recipe.data, patch_multiple=28) as clips:
         yield loaded, InputBuilder(loaded.processor, clips, cache_mib=64), rows(tmp_path / "media")
@@ -52,14 +52,14 @@ def test_only_the_answer_is_learnt(setting):
         assert not set(learnt) & set(loaded.vision_ids.values())
 
 
-def test_the_loss_is_that_of_the_answers_given_the_videos(untaught, tmp_path):
+def test_the_loss_is_that_of_the_answers_given_the_videos(untrained, tmp_path):
     """Mean over all answer tokens of the batch of -log p, each row scored on its own directly."""
     data = rows(tmp_path / "media")
-    recipe = sft_recipe(untaught, tmp_path, max_steps=1, per_device_train_batch_size=4)
+    recipe = sft_recipe(untrained, tmp_path, max_steps=1, per_device_train_batch_size=4)
     loaded = load(recipe.model)
     with ClipLoader(recipe.frames, recipe.data, patch_multiple=28) as clips:
         inputs = InputBuilder(loaded.processor, clips, cache_mib=64)
-        seen = inputs.build(inputs.ask(one.sample for one in data))
+        seen = inputs.build(inputs.start(one.sample for one in data))
     scores = []
     for one, shown in zip(data, seen, strict=True):
         ids = loaded.processor.tokenizer(sft.target(one))["input_ids"]
@@ -74,7 +74,7 @@ def test_the_loss_is_that_of_the_answers_given_the_videos(untaught, tmp_path):
 def test_frames_keep_their_times(setting):
     """Four frames of clips of 2.4, 3.2 and 4 s: two grids, each half a clip or so apart."""
     _, inputs, data = setting
-    seen = inputs.build(inputs.ask(one.sample for one in data))
+    seen = inputs.build(inputs.start(one.sample for one in data))
     for shown in seen[:3]:
         clip = shown.clips[0]
         step = (clip.indices[-1] - clip.indices[0]) / (len(clip.indices) - 1) / clip.fps
@@ -90,7 +90,7 @@ def test_the_prompt_is_the_harness_s(setting):
     from harness.scoring import prompts
 
     loaded, inputs, data = setting
-    (shown,) = inputs.build(inputs.ask([data[0].sample]))
+    (shown,) = inputs.build(inputs.start([data[0].sample]))
     sample = data[0].sample
     prompt = Prompt(text=prompts.video_r1(sample.question, sample.kind, sample.options))
     text = chat.render(loaded.processor, prompt, shown.clips)
@@ -102,28 +102,28 @@ def test_the_prompt_is_the_harness_s(setting):
 def test_a_row_is_decoded_and_processed_once(setting):
     """Twice in one batch and again in the next: one decode, one processor call."""
     _, inputs, data = setting
-    first = inputs.build(inputs.ask([data[0].sample, data[0].sample]))
-    again = inputs.build(inputs.ask([data[0].sample]))
+    first = inputs.build(inputs.start([data[0].sample, data[0].sample]))
+    again = inputs.build(inputs.start([data[0].sample]))
     assert first[0] is first[1] is again[0]
     assert (inputs.decodes, inputs.processor_calls) == (1, 1)
 
 
-def test_what_is_remembered_is_bounded(untaught, tmp_path):
+def test_what_is_remembered_is_bounded(untrained, tmp_path):
     """Without memory every batch decodes anew, and gives the same inputs."""
-    recipe = sft_recipe(untaught, tmp_path)
+    recipe = sft_recipe(untrained, tmp_path)
     processor = load(recipe.model).processor
     data = rows(tmp_path / "media", videos=1, images=0)
     with ClipLoader(recipe.frames, recipe.data, patch_multiple=28) as clips:
         inputs = InputBuilder(processor, clips, cache_mib=0)
-        (first,), (second,) = (inputs.build(inputs.ask([data[0].sample])) for _ in range(2))
+        (first,), (second,) = (inputs.build(inputs.start([data[0].sample])) for _ in range(2))
     assert (inputs.decodes, inputs.processor_calls) == (2, 2)
     assert first.ids == second.ids
     assert torch.equal(first.tensors["pixel_values_videos"], second.tensors["pixel_values_videos"])
 
 
-def test_decoding_in_workers_shows_the_same(untaught, tmp_path):
+def test_decoding_in_workers_shows_the_same(untrained, tmp_path):
     """Worker processes deliver what the training process would decode itself."""
-    recipe = sft_recipe(untaught, tmp_path)
+    recipe = sft_recipe(untrained, tmp_path)
     processor = load(recipe.model).processor
     samples = [one.sample for one in rows(tmp_path / "media")]
     seen = []
@@ -131,36 +131,36 @@ def test_decoding_in_workers_shows_the_same(untaught, tmp_path):
         data = replace(small_data(tmp_path), decode_workers=workers)
         with ClipLoader(recipe.frames, data, patch_multiple=28) as clips:
             inputs = InputBuilder(processor, clips, cache_mib=64)
-            seen.append(inputs.build(inputs.ask(samples)))
+            seen.append(inputs.build(inputs.start(samples)))
     for here, there in zip(*seen, strict=True):
         assert here.ids == there.ids
         assert here.tensors.keys() == there.tensors.keys()
         assert all(torch.equal(here.tensors[name], there.tensors[name]) for name in here.tensors)
 
 
-def test_the_loss_falls(untaught, tmp_path):
+def test_the_loss_falls(untrained, tmp_path):
     """Thirty updates on four rows."""
     recipe = sft_recipe(
-        untaught, tmp_path, max_steps=30, per_device_train_batch_size=4, save_steps=30
+        untrained, tmp_path, max_steps=30, per_device_train_batch_size=4, save_steps=30
     )
     sft.train(recipe, tmp_path / "run", rows=rows(tmp_path / "media"))
     losses = [line["loss"] for line in metrics(tmp_path / "run") if "loss" in line]
     assert losses[-1] < 0.5 * losses[0]
 
 
-def test_a_row_that_cannot_be_decoded_is_left_out_and_named(untaught, tmp_path, caplog):
+def test_a_row_that_cannot_be_decoded_is_left_out_and_named(untrained, tmp_path, caplog):
     """The update is that of the sound row alone, scaled by its share of the batch's tokens; the
     count is in the metrics and the name in the log. No other row takes its place."""
     media = write_media(tmp_path / "media", videos=2, images=0)
     sound, broken = row(0, media[0]), row(4, media[1])  # targets of equal length
     media[1].path.write_bytes(b"no video")
-    recipe = sft_recipe(untaught, tmp_path, max_steps=1, per_device_train_batch_size=2)
+    recipe = sft_recipe(untrained, tmp_path, max_steps=1, per_device_train_batch_size=2)
     with caplog.at_level("WARNING", logger="trainer"):
         sft.train(recipe, tmp_path / "both", rows=[sound, broken])
     assert "row-4 is left out" in caplog.text
     both = metrics(tmp_path / "both")[0]
     assert both["failed_rows"] == 1
-    alone = sft_recipe(untaught, tmp_path, max_steps=1, per_device_train_batch_size=1)
+    alone = sft_recipe(untrained, tmp_path, max_steps=1, per_device_train_batch_size=1)
     sft.train(alone, tmp_path / "alone", rows=[sound])
     assert both["loss"] == pytest.approx(metrics(tmp_path / "alone")[0]["loss"] / 2, rel=1e-5)
 
@@ -169,7 +169,7 @@ def test_a_row_that_cannot_be_decoded_shows_a_blank_video(setting):
     """Two black frames of one square of the grid: a forward pass calls the vision tower as ever."""
     loaded, inputs, data = setting
     data[0].sample.media[0].path.write_bytes(b"no video")
-    (shown,) = inputs.build(inputs.ask([data[0].sample]))
+    (shown,) = inputs.build(inputs.start([data[0].sample]))
     assert "0.mp4" in shown.failure.message
     assert shown.clips[0].frames.shape == (2, 28, 28, 3)
     assert not shown.clips[0].frames.any()
@@ -177,13 +177,13 @@ def test_a_row_that_cannot_be_decoded_shows_a_blank_video(setting):
     assert shown.tensors["pixel_values_videos"].shape == (4, 3 * 2 * 14 * 14)
 
 
-def test_a_batch_of_failures_changes_nothing(untaught, tmp_path):
+def test_a_batch_of_failures_changes_nothing(untrained, tmp_path):
     """The loss is 0, not a number divided by nothing."""
     media = write_media(tmp_path / "media", videos=1, images=0)
     data = [row(0, media[0])]
     media[0].path.write_bytes(b"no video")
     sft.train(
-        sft_recipe(untaught, tmp_path, max_steps=1, per_device_train_batch_size=1),
+        sft_recipe(untrained, tmp_path, max_steps=1, per_device_train_batch_size=1),
         tmp_path / "run",
         rows=data,
     )
@@ -192,8 +192,8 @@ def test_a_batch_of_failures_changes_nothing(untaught, tmp_path):
     assert math.isfinite(line["grad_norm"])
 
 
-def test_a_row_without_rationale_is_refused(untaught, tmp_path):
+def test_a_row_without_rationale_is_refused(untrained, tmp_path):
     """SFT needs something to imitate; the message names the row."""
     data = [replace(rows(tmp_path / "media", 1, 0)[0], rationale=None)]
     with pytest.raises(DatasetError, match="row-0 has no rationale"):
-        sft.train(sft_recipe(untaught, tmp_path), tmp_path / "run", rows=data)
+        sft.train(sft_recipe(untrained, tmp_path), tmp_path / "run", rows=data)

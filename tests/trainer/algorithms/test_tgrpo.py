@@ -14,12 +14,12 @@ from safetensors.torch import load_file
 from transformers import AutoTokenizer
 
 from harness.errors import UsageError
-from tests.trainer.seeing import run_grpo, run_tgrpo
+from tests.trainer.checked_trainers import run_grpo, run_tgrpo
 from tests.trainer.small_runs import grpo_recipe, row, rows, tgrpo_recipe, write_media
 from trainer.algorithms.tgrpo import (
     VideoTGRPOTrainer,
     permutation_seed,
-    twin_places,
+    shuffled_places,
 )
 from trainer.config.choices import (
     GroupAccuracy,
@@ -185,7 +185,7 @@ def test_kl_is_the_k3_estimate_against_the_starting_checkpoint(student, tmp_path
             mask = inputs["completion_mask"].bool()
             ids = torch.cat([inputs["prompt_ids"], inputs["completion_ids"]], dim=1)
             attention = torch.cat([inputs["prompt_mask"], inputs["completion_mask"]], dim=1)
-            self._shown = inputs["rows"]
+            self._batch = inputs["rows"]
             with torch.no_grad():
                 policy, *_ = self._get_per_token_logps_and_entropies(
                     model, ids, attention, inputs["completion_ids"].shape[1]
@@ -221,7 +221,7 @@ def test_one_decode_and_one_processor_call_per_distinct_prompt(student, tmp_path
     data = rows(tmp_path / "media")
     _, inputs = run_tgrpo(recipe, tmp_path / "run", data, kind=Counting)
     assert (inputs.decodes, inputs.processor_calls) == (4, 4 + 3)
-    seen = inputs.build(inputs.ask(one.sample for one in data))
+    seen = inputs.build(inputs.start(one.sample for one in data))
     patches = [
         sum(len(one.tensors[name]) for name in one.tensors if name.startswith("pixel"))
         for one in seen
@@ -344,9 +344,9 @@ def test_every_group_gets_its_twins_wherever_processes_cut_it(size, twins, cut):
     places = [
         place
         for start in range(0, 40, cut)
-        for place in twin_places(range(start, min(40, start + cut)), size, twins)
+        for place in shuffled_places(range(start, min(40, start + cut)), size, twins)
     ]
-    assert places == twin_places(range(40), size, twins)
+    assert places == shuffled_places(range(40), size, twins)
     counts = [sum(place // size == group for place in places) for group in range(40 // size)]
     assert set(counts) == {twins}
 

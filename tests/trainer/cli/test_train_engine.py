@@ -21,8 +21,8 @@ from transformers import TrainerCallback
 from harness.cli.exits import Exit
 from tests.paths import ROOT
 from tests.trainer.commands import run
+from tests.trainer.fake_runs import Evaluator
 from tests.trainer.rows import IMAGE, make_row, write_media, write_rows
-from tests.trainer.saving import Evaluator
 from tests.trainer.small_runs import rows, sft_recipe
 from trainer.algorithms import sft
 from trainer.cli.train import Train
@@ -59,12 +59,12 @@ def world(tmp_path, monkeypatch):
 
 
 @pytest.fixture
-def train(world, untaught):
+def train(world, untrained):
     """Train a tiny model for two steps by the paper's recipe, cut to size."""
 
     def words(action, *flags, **changes):
         values = {
-            "model.checkpoint": untaught, "model.dtype": "float32", "data.rows": "rows.json",
+            "model.checkpoint": untrained, "model.dtype": "float32", "data.rows": "rows.json",
             "data.media_roots": "media", "data.decode_workers": 0, "frames.max_frames": 4,
             "frames.min_pixels": 3136, "frames.max_pixels": 3136, "frames.image_max_pixels": 3136,
             "optim.max_steps": 2, "optim.save_steps": 1, "optim.gradient_checkpointing": "false",
@@ -152,9 +152,9 @@ class _Regression(TrainerCallback):
         self._path.write_text('{"step": 1, "reason": "look 1 of 5: worse"}', encoding="utf-8")
 
 
-def test_a_stop_file_ends_training_with_a_last_checkpoint(untaught, tmp_path):
+def test_a_stop_file_ends_training_with_a_last_checkpoint(untrained, tmp_path):
     """Fifty steps were asked for, and a checkpoint every forty."""
-    recipe = sft_recipe(untaught, tmp_path, max_steps=50, save_steps=40)
+    recipe = sft_recipe(untrained, tmp_path, max_steps=50, save_steps=40)
     stop = tmp_path / "stop.json"
     callbacks = [_Regression(stop), StopFile(stop)]
     sft.train(recipe, tmp_path / "out", rows=rows(tmp_path / "media"), callbacks=callbacks)
@@ -171,7 +171,7 @@ class _Watching(TrainerCallback):
         assert self._watcher.catch_up()
 
 
-def test_a_regression_that_watch_sees_ends_the_training(untaught, tmp_path):
+def test_a_regression_that_watch_sees_ends_the_training(untrained, tmp_path):
     """The second checkpoint is worse than the start: training ends one step later, of fifty."""
     run_folder, out = tmp_path / "run", tmp_path / "watch"
     out.mkdir()
@@ -179,7 +179,7 @@ def test_a_regression_that_watch_sees_ends_the_training(untaught, tmp_path):
     scores = {"start": good, "checkpoint-1": good, "checkpoint-2": bad}
     gate = GateSettings(start="start", looks=5, stop_on_regression=True)
     watcher = Watcher(run_folder, out, WatchSettings(gate=gate), Evaluator(scores))
-    recipe = sft_recipe(untaught, tmp_path, max_steps=50, save_steps=1)
+    recipe = sft_recipe(untrained, tmp_path, max_steps=50, save_steps=1)
     callbacks = [_Watching(watcher), StopFile(run_folder / STOP)]
     sft.train(recipe, run_folder, rows=rows(tmp_path / "media"), callbacks=callbacks)
     assert [saved.step for saved in saved_checkpoints(run_folder)] == [1, 2, 3]
@@ -207,11 +207,11 @@ def test_a_damaged_file_is_found_before_the_first_step(train, world):
     assert train("grpo", **ROLLOUT).code is Exit.OK
 
 
-def test_a_configuration_speaks_of_the_weights_that_are_saved(untaught, tmp_path):
+def test_a_configuration_speaks_of_the_weights_that_are_saved(untrained, tmp_path):
     """Name for name and number for number, so a dry run needs the weights of no Qwen2.5-VL."""
-    for path in untaught.glob("*.json"):
+    for path in untrained.glob("*.json"):
         shutil.copy(path, tmp_path)
-    assert read_shape(str(tmp_path)) == read_shape(str(untaught))
+    assert read_shape(str(tmp_path)) == read_shape(str(untrained))
 
 
 def test_another_recipe_in_the_same_folder_is_refused(train):

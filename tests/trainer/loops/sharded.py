@@ -23,7 +23,7 @@ from trainer.loops.callbacks import MetricsFile
 from trainer.loops.clips import ClipLoader
 from trainer.loops.inputs import InputBuilder
 from trainer.loops.model import load
-from trainer.loops.setup import common_arguments
+from trainer.loops.setup import training_arguments
 from trainer.loops.trl_names import SFTConfig
 
 LAUNCH = ROOT / "trainer" / "launch" / "fsdp.yaml"
@@ -80,7 +80,7 @@ def run_sft(
             model=loaded.model,
             processing_class=loaded.processor,
             args=SFTConfig(
-                **common_arguments(recipe.optim, recipe.model, out),
+                **training_arguments(recipe.optim, recipe.model, out),
                 dataset_kwargs={"skip_prepare_dataset": True},
                 max_length=None,
             ),

@@ -1,4 +1,4 @@
-"""What must never happen in silence."""
+"""The forward pass sees every medium, once, and says so where it cannot."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ pytest.importorskip("trl", reason="needs the heavy environment: trl is not insta
 import torch
 
 from harness.errors import DatasetError
-from tests.trainer.seeing import run_tgrpo
+from tests.trainer.checked_trainers import run_tgrpo
 from tests.trainer.small_runs import rows, sft_recipe, small_data, small_model, tgrpo_recipe
 from trainer.algorithms import (
     sft,
@@ -21,7 +21,7 @@ from trainer.loops import (
     forward,
 )
 from trainer.loops.clips import ClipLoader
-from trainer.loops.forward import BlindForwardError
+from trainer.loops.forward import MissingVisionFeaturesError
 from trainer.loops.inputs import InputBuilder
 from trainer.loops.model import load
 from trainer.loops.rollouts import PolicyRollouts
@@ -33,14 +33,14 @@ pytestmark = [
 
 
 @pytest.fixture
-def seen(untaught, tmp_path):
+def seen(untrained, tmp_path):
     """A loaded model and the inputs of a video row and an image row."""
-    loaded = load(small_model(untaught))
-    recipe = tgrpo_recipe(untaught, tmp_path)
+    loaded = load(small_model(untrained))
+    recipe = tgrpo_recipe(untrained, tmp_path)
     data = rows(tmp_path / "media", videos=1, images=1)
     with ClipLoader(recipe.frames, small_data(tmp_path), patch_multiple=28) as clips:
         inputs = InputBuilder(loaded.processor, clips, cache_mib=64)
-        yield loaded, inputs.build(inputs.ask(one.sample for one in data))
+        yield loaded, inputs.build(inputs.start(one.sample for one in data))
 
 
 @pytest.mark.parametrize(("place", "kind"), [(0, "video"), (1, "image")])
@@ -48,18 +48,20 @@ def test_a_forward_pass_without_the_features_raises(seen, place, kind):
     """The model itself would read its placeholder tokens as words."""
     loaded, shown = seen
     ids = torch.tensor([shown[place].ids])
-    with pytest.raises(BlindForwardError, match=rf"\d+ {kind} tokens but no {kind} features"):
+    with pytest.raises(
+        MissingVisionFeaturesError, match=rf"\d+ {kind} tokens but no {kind} features"
+    ):
         loaded.model(input_ids=ids, attention_mask=torch.ones_like(ids))
-    with pytest.raises(BlindForwardError):
+    with pytest.raises(MissingVisionFeaturesError):
         loaded.model.generate(input_ids=ids, attention_mask=torch.ones_like(ids), max_new_tokens=2)
 
 
 def test_the_features_of_one_kind_do_not_excuse_the_other(seen):
     """A batch of a video and an image needs both."""
     loaded, shown = seen
-    batch = collate.assembled(shown, [[5], [5]], loaded.vision_ids, 0)
+    batch = collate.make_batch(shown, [[5], [5]], loaded.vision_ids, 0)
     del batch["pixel_values"]
-    with pytest.raises(BlindForwardError, match="image"):
+    with pytest.raises(MissingVisionFeaturesError, match="image"):
         loaded.model(**{**batch, "shown": {"image": [], "video": [0]}})
 
 
@@ -73,7 +75,7 @@ def test_training_as_trl_does_it_raises(student, tmp_path):
             )
 
     recipe = tgrpo_recipe(student, tmp_path, max_steps=1)
-    with pytest.raises(BlindForwardError):
+    with pytest.raises(MissingVisionFeaturesError):
         run_tgrpo(recipe, tmp_path / "run", rows(tmp_path / "media"), kind=Blind)
 
 
@@ -109,7 +111,7 @@ def test_each_distinct_medium_is_encoded_once(seen):
     loaded.model.base_model.visual.register_forward_pre_hook(
         lambda module, args, kwargs: patches.append(len(args[0])), with_kwargs=True
     )
-    batch = collate.assembled(listed, completions, loaded.vision_ids, 0)
+    batch = collate.make_batch(listed, completions, loaded.vision_ids, 0)
     with torch.no_grad():
         together = loaded.model(**batch).logits
     pixels = (video.tensors["pixel_values_videos"], image.tensors["pixel_values"])
@@ -117,7 +119,7 @@ def test_each_distinct_medium_is_encoded_once(seen):
     assert patches == [one_each]
     for at, (row, completion) in enumerate(zip(listed, completions, strict=True)):
         with torch.no_grad():
-            alone = loaded.model(**collate.assembled([row], [completion], loaded.vision_ids, 0))
+            alone = loaded.model(**collate.make_batch([row], [completion], loaded.vision_ids, 0))
         width = len(completion)
         start = max(len(row.ids) for row in listed)
         ours = together[at, start - 1 : start - 1 + width]
@@ -127,7 +129,7 @@ def test_each_distinct_medium_is_encoded_once(seen):
 def test_only_the_kept_columns_reach_the_head(seen):
     """The last columns, and the next forward pass is whole again."""
     loaded, (video, _) = seen
-    batch = collate.assembled([video], [[5, 6, 7]], loaded.vision_ids, 0)
+    batch = collate.make_batch([video], [[5, 6, 7]], loaded.vision_ids, 0)
     with torch.no_grad():
         whole = loaded.model(**batch).logits
         kept = loaded.model(**batch, **{forward.KEPT: 4}).logits
@@ -146,7 +148,7 @@ def test_sampling_sees_the_video(student, tmp_path):
     data = rows(tmp_path / "media")
     trainer, inputs = run_tgrpo(recipe, tmp_path / "run", data, kind=Greedy)
     trainer.generation_config.do_sample = False
-    shown = inputs.build(inputs.ask(one.sample for one in data))
+    shown = inputs.build(inputs.start(one.sample for one in data))
     sampled, _ = PolicyRollouts().sample(trainer, [row for row in shown for _ in range(2)])
     for at, row in enumerate(shown):
         ids = torch.tensor([row.ids])

@@ -12,7 +12,7 @@ import pytest
 
 pytest.importorskip("trl", reason="needs the heavy environment: trl is not installed")
 
-from tests.trainer.seeing import CheckingTGRPO, run_tgrpo
+from tests.trainer.checked_trainers import CheckingTGRPO, run_tgrpo
 from tests.trainer.small_runs import rows, tgrpo_recipe
 from trainer.config.choices import Permutation
 from trainer.config.sections import LoraSettings

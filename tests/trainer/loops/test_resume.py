@@ -117,17 +117,17 @@ def test_training_moved_the_weights(student, tmp_path):
     assert not torch.equal(states[0][name], states[1][name])
 
 
-def test_weights_are_restored_from_a_checkpoint_with_older_names(student, untaught):
+def test_weights_are_restored_from_a_checkpoint_with_older_names(student, untrained):
     """Qwen2.5-VL saves ``visual.*`` where the model has ``model.visual.*``; loading by name and
     without strictness, as transformers' Trainer does, would change nothing."""
-    taught, fresh = load(small_model(student)).model, load(small_model(untaught)).model
+    taught, fresh = load(small_model(student)).model, load(small_model(untrained)).model
     saved = load_file(student / "model.safetensors")
     assert not set(saved) & {name for name in fresh.state_dict() if "lm_head" not in name}
     restore_weights(fresh, student)
     assert_equal(dict(fresh.state_dict()), dict(taught.state_dict()))
 
 
-def test_a_checkpoint_that_lacks_weights_is_refused(student, untaught, tmp_path):
+def test_a_checkpoint_that_lacks_weights_is_refused(student, untrained, tmp_path):
     """Random numbers would fill the gap."""
     from safetensors.torch import save_file
 
@@ -137,4 +137,4 @@ def test_a_checkpoint_that_lacks_weights_is_refused(student, untaught, tmp_path)
     weights.pop("lm_head.weight")
     save_file(weights, tmp_path / "model.safetensors", metadata={"format": "pt"})
     with pytest.raises(CheckpointError, match=r"1 missing keys, first lm_head\.weight"):
-        restore_weights(load(small_model(untaught)).model, tmp_path)
+        restore_weights(load(small_model(untrained)).model, tmp_path)

@@ -23,7 +23,7 @@ def fine_tune(checkpoint: Path, folder: Path) -> None:
 
 def cut_groups(checkpoint: Path, folder: Path) -> None:
     """Sixteen completions per update, eight per process: every group is cut in two."""
-    from tests.trainer.seeing import CheckingTGRPO, run_tgrpo
+    from tests.trainer.checked_trainers import CheckingTGRPO, run_tgrpo
     from tests.trainer.small_runs import rows, tgrpo_recipe
 
     recipe = tgrpo_recipe(
@@ -63,8 +63,8 @@ def fine_tune_half_blind(checkpoint: Path, folder: Path, *, sharded: bool = Fals
 
 def half_blind_groups(checkpoint: Path, folder: Path, *, sharded: bool = False) -> None:
     """In every update the one group of one of the processes cannot be decoded."""
+    from tests.trainer.checked_trainers import run_tgrpo
     from tests.trainer.loops.sharded import ShardedTGRPO
-    from tests.trainer.seeing import run_tgrpo
     from tests.trainer.small_runs import half_broken, tgrpo_recipe
     from trainer.algorithms.tgrpo import VideoTGRPOTrainer
 

@@ -15,8 +15,8 @@ from harness.files import (
 )
 from harness.schema import MediaKind
 from tests.trainer.commands import HIDDEN, INTERMEDIATE, LAYERS, VOCABULARY, write_checkpoint
+from tests.trainer.fake_runs import save
 from tests.trainer.rows import make_row, write_media, write_rows
-from tests.trainer.saving import save
 from trainer.config.choices import OnBadRow
 from trainer.config.recipe import (
     Algorithm,

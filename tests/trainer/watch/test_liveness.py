@@ -5,7 +5,7 @@ import os
 import pytest
 
 from harness.files import locked
-from tests.trainer.saving import begin_run, save
+from tests.trainer.fake_runs import begin_run, save
 from trainer.watch.liveness import Pulse
 
 PATIENCE_S = 100.0

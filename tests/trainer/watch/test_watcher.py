@@ -19,7 +19,7 @@ from harness.files import locked
 from tasks.demo.layouts import write_mvbench
 from tests.paths import ROOT
 from tests.trainer.commands import run, write_weights
-from tests.trainer.saving import Evaluator, begin_run, fits, save, write_state
+from tests.trainer.fake_runs import Evaluator, begin_run, fits, save, write_state
 from trainer.cli.train import Train
 from trainer.cli.watch import Watch
 from trainer.runs.checkpoints import (

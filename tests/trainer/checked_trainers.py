@@ -1,4 +1,4 @@
-"""Trainers that check what they compute, and samplers that say what they are told."""
+"""Trainers that check their log-probabilities, and samplers that return given texts."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import Any
 
 import torch
 
-from trainer.algorithms.grpo import VideoGRPOTrainer
-from trainer.algorithms.tgrpo import VideoTGRPOTrainer
+from trainer.algorithms.grpo import VideoGRPOTrainer, grpo_rewards
+from trainer.algorithms.tgrpo import VideoTGRPOTrainer, tgrpo_rewards
 from trainer.data.rows import TrainingRow
 from trainer.loops.inputs import PromptInputs
 from trainer.loops.setup import rollout_run
@@ -48,8 +48,8 @@ class Checking:
             model, input_ids, attention_mask, logits_to_keep, **options
         )
         plain = self.accelerator.unwrap_model(model)
-        self.kinds.add(tuple(sorted({str(c.kind) for row in self._shown for c in row.clips})))
-        for at, row in enumerate(self._shown):
+        self.kinds.add(tuple(sorted({str(c.kind) for row in self._batch for c in row.clips})))
+        for at, row in enumerate(self._batch):
             mask = attention_mask[at, -logits_to_keep:].bool()
             completion = input_ids[at, -logits_to_keep:][mask].tolist()
             wanted = direct_logps(plain, row, completion)
@@ -63,8 +63,8 @@ class CheckingTGRPO(Checking, VideoTGRPOTrainer):
     """T-GRPO that checks its log-probabilities."""
 
 
-class Told:
-    """A sampler that says what it is told: `says(row id, shuffled, how often asked before)`."""
+class ScriptedRollouts:
+    """A sampler that returns `says(row id, shuffled, completions of this prompt so far)`."""
 
     reports_logps = False
 
@@ -97,12 +97,11 @@ def run_tgrpo(
     callbacks: Sequence[Any] = (),
 ) -> tuple[Any, Any]:
     """Train as `tgrpo.train` does, and return trainer and inputs to be looked at."""
-    reward = recipe.reward
     with rollout_run(recipe, out, rows=rows, callbacks=callbacks) as run:
-        arguments = run.arguments(weights=[reward.length_weight, reward.temporal_weight])
+        arguments = run.arguments(tgrpo_rewards(recipe.reward))
         if says is not None:
-            arguments["rollouts"] = Told(run.loaded.processor, says)
-        trainer = kind(reward=reward, rollout=recipe.rollout, **arguments)
+            arguments["rollouts"] = ScriptedRollouts(run.loaded.processor, says)
+        trainer = kind(rollout=recipe.rollout, **arguments)
         run.train(trainer)
     return trainer, run.inputs
 
@@ -110,9 +109,9 @@ def run_tgrpo(
 def run_grpo(recipe: Any, out: Path, rows: Sequence[TrainingRow], **says: Any) -> Any:
     """The same for GRPO."""
     with rollout_run(recipe, out, rows=rows, callbacks=()) as run:
-        arguments = run.arguments(weights=[recipe.reward.length_weight])
+        arguments = run.arguments(grpo_rewards(recipe.reward))
         if says:
-            arguments["rollouts"] = Told(run.loaded.processor, says["says"])
-        trainer = VideoGRPOTrainer(reward=recipe.reward, **arguments)
+            arguments["rollouts"] = ScriptedRollouts(run.loaded.processor, says["says"])
+        trainer = VideoGRPOTrainer(**arguments)
         run.train(trainer)
     return trainer
