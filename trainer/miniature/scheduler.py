@@ -10,12 +10,12 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from harness.cli.child import PREFIX
 from trainer.miniature.experiment import Stage
 
 DONE = "stages.jsonl"
@@ -52,7 +52,7 @@ class Schedule:
         *,
         jobs: int,
         threads: int | None = None,
-        program: Sequence[str] = (sys.executable, "-m", "harness"),
+        program: Sequence[str] = PREFIX,
     ) -> None:
         self.failed: dict[str, str] = {}
         """Stages that ended badly, with the reason."""

@@ -9,12 +9,12 @@ was, and an evaluation that outlived it is waited for.
 from __future__ import annotations
 
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from harness.cli.child import child_command
 from harness.errors import UsageError
 from harness.files import is_locked, write_json
 from harness.gate.verdict import Judgement
@@ -233,8 +233,8 @@ def eval_command(spec: str, folder: Path, asked: SliceSettings, cache: Path) -> 
         "--frame-cache": cache if asked.frame_cache else None,
         "--out": folder,
     }
-    given = [str(part) for flag in flags.items() if flag[1] is not None for part in flag]
-    return [sys.executable, "-m", "harness", "eval", spec, *given]
+    given = [part for flag in flags.items() if flag[1] is not None for part in flag]
+    return child_command(["eval", spec, *given])
 
 
 def in_its_own_process(asked: SliceSettings, out: Path) -> Evaluate:

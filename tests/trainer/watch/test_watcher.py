@@ -326,7 +326,8 @@ def test_every_checkpoint_is_asked_the_same_slice(tmp_path):
     asked = SliceSettings(tasks=("mvbench",), data=Path("d"), items_per_task=7, max_frames=4)
     command = eval_command("c", tmp_path / "r", asked, tmp_path / "frames")
     assert command[1:] == [
-        "-m", "harness", "eval", "c", "--tasks", "mvbench", "--data", "d", "--protocol", "video-r1",
+        "-P", "-m", "harness", "eval", "c",
+        "--tasks", "mvbench", "--data", "d", "--protocol", "video-r1",
         "--backend", "auto", "--limit", "7", "--max-frames", "4", "--max-failures", "0",
         "--frame-cache", str(tmp_path / "frames"), "--out", str(tmp_path / "r"),
     ]  # fmt: skip
