@@ -97,8 +97,8 @@ def _do(command: Command, name: str, words: Sequence[str]) -> CommandResult:
 def _draw(folder: Path) -> None:
     """Write the four layouts, and the test split of the world that the checkpoint knows."""
     from tasks.demo.layouts import write_all
-    from tasks.motionworld.folder import write_test
+    from tasks.motionworld.folder import write_test_split
 
     made = card()
     write_all(folder)
-    write_test(folder, made["world_seed"], made["aspects"])
+    write_test_split(folder, made["world_seed"], made["aspects"])

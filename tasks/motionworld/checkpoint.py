@@ -1,18 +1,17 @@
-"""The model that learns the world: a Qwen2.5-VL of 1.7 million weights that has never seen a thing.
+"""Build the initial model of MotionWorld: a Qwen2.5-VL with 1.7 million random weights.
 
-It has been taught the form of answers, by text, and guesses them (`tasks.motionworld.form`).
+It is trained on text to answer in the right format (`tasks.motionworld.answer_format`) and has seen
+no images. These choices make it trainable on two CPU cores; docs/miniature.md has the measurements:
 
-What was needed so that two CPU cores can teach it (docs/miniature.md has the measurements):
-
-- What follows a question in the Video-R1 prompt, options and instruction, is the same for a whole
-  aspect and one token. The prompt stays the paper's to the letter and takes about 20 tokens with
-  its clip, instead of 445.
-- Every word of the world is one token.
-- A picture is one token: the 4 x 4 patches of a frame are merged, as Qwen2.5-VL merges 2 x 2. Where
-  something is then stands in the token itself. Rotary positions tell an untaught model no place: in
-  100 updates it learnt which way a figure moves from one token per picture, and not at all from
-  four.
-- Rotary positions turn fast: the four moments of a clip have to be told apart.
+- In the Video-R1 prompt, the options and the instruction that follow a question are the same for a
+  whole aspect, and the tokenizer has one token for them. The prompt remains Video-R1's, character
+  by character, and takes about 20 tokens with its clip instead of 445.
+- Every word in questions and answers is one token.
+- A picture is one token: 4 x 4 patches are merged, where Qwen2.5-VL merges 2 x 2, so that the
+  token's features contain the positions of figures. With four tokens per picture, position is only
+  in the rotary embedding: in 100 updates such a model did not learn directions of motion, and a
+  model with one token per picture did.
+- The rotary base is small (10), so that the four time steps of a clip have distinct embeddings.
 """
 
 from __future__ import annotations
@@ -27,7 +26,7 @@ from typing import TYPE_CHECKING, Any
 from harness.errors import missing_extra
 from harness.schema import Kind
 from harness.scoring import prompts
-from tasks.motionworld.form import Turns, guesses, teach_form
+from tasks.motionworld.answer_format import Turns, shuffle_answers, train_answer_format
 from tasks.motionworld.splits import Item, Split, clips, stills
 from tasks.motionworld.tokenizer import CHAT_TEMPLATE, VISION_TOKENS, train_tokenizer
 
@@ -40,27 +39,27 @@ _PATCHES = {"patch_size": 14, "merge_size": 4, "temporal_patch_size": 2}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelSize:
-    """How large the model is; the defaults are what two CPU cores can teach."""
+    """The model's size; the defaults can be trained on two CPU cores."""
 
     width: int = 128
-    """Of the language model; its feed-forward layers have three times as many."""
+    """Hidden size of the language model; its feed-forward layers are three times as wide."""
     layers: int = 4
     heads: int = 4
     key_value_heads: int = 2
     vision_width: int = 48
-    """Of the vision tower; its feed-forward layers have twice as many."""
+    """Hidden size of the vision tower; its feed-forward layers are twice as wide."""
     vision_layers: int = 2
     vision_heads: int = 3
 
     def __post_init__(self) -> None:
-        # Rotary positions split a head of the language model into sixteenths, one of the tower
-        # into quarters.
+        # Rotary embeddings split a head's width by 16 in the language model, by 4 in the tower.
         for width, heads, parts in (
             (self.width, self.heads, 16), (self.vision_width, self.vision_heads, 4),
         ):  # fmt: skip
             if heads < 1 or width % heads or (width // heads) % parts:
                 raise ValueError(
-                    f"{heads} heads of width {width}: expected each to be a multiple of {parts}"
+                    f"{heads} heads of width {width}: expected the width of one head to be a"
+                    f" multiple of {parts}"
                 )
         if self.key_value_heads < 1 or self.heads % self.key_value_heads:
             raise ValueError(f"key_value_heads: expected a divisor of {self.heads} heads")
@@ -69,7 +68,7 @@ class ModelSize:
 
 
 def build(folder: Path, seed: int = 0, size: ModelSize | None = None) -> Path:
-    """Write a checkpoint that answers in form and sees nothing into `folder`, and return it.
+    """Write the initial checkpoint, which answers in the right format, to `folder` and return that.
 
     Raises:
         UsageError: PyTorch or transformers is not installed.
@@ -84,7 +83,7 @@ def build(folder: Path, seed: int = 0, size: ModelSize | None = None) -> Path:
     tokenizer = make_tokenizer()
     torch.manual_seed(seed)
     model = transformers.Qwen2_5_VLForConditionalGeneration(config(tokenizer, size or ModelSize()))
-    teach_form(model, tokenizer, list(_lessons(seed)), seed)
+    train_answer_format(model, tokenizer, list(_format_examples(seed)), seed)
     processor = transformers.Qwen2_5_VLProcessor(
         transformers.Qwen2VLImageProcessor(**_PATCHES),
         tokenizer,
@@ -97,17 +96,17 @@ def build(folder: Path, seed: int = 0, size: ModelSize | None = None) -> Path:
 
 
 def make_tokenizer() -> PreTrainedTokenizerBase:
-    """Train a tokenizer that has a token for every word, tag and fixed wording of the world."""
+    """Train a tokenizer with one token per word, tag and fixed text of the dataset."""
     from tokenizers import AddedToken
 
-    tokenizer = train_tokenizer(list(_texts()), vocabulary=2048)
-    whole = [*_TAGS, *sorted(_fixed_wordings())]
+    tokenizer = train_tokenizer(list(_training_texts()), vocabulary=2048)
+    whole = [*_TAGS, *sorted(_fixed_texts())]
     tokenizer.add_tokens([AddedToken(text, normalized=False) for text in whole])
     return tokenizer
 
 
 def config(tokenizer: PreTrainedTokenizerBase, size: ModelSize) -> Any:
-    """Return the configuration of a model of some size."""
+    """Return the configuration of a model of the given size."""
     import transformers
 
     head = size.width // size.heads
@@ -156,32 +155,32 @@ def config(tokenizer: PreTrainedTokenizerBase, size: ModelSize) -> Any:
     )
 
 
-def _lessons(seed: int) -> Iterator[Turns]:
-    """Yield questions of every aspect, each with the answer to another one."""
+def _format_examples(seed: int) -> Iterator[Turns]:
+    """Yield questions of every aspect, each with the answer to another question of that aspect."""
     by_aspect: dict[str, list[Turns]] = {}
-    for item in _some(200):
-        by_aspect.setdefault(item.row["aspect"], []).append(_turns(item))
+    for item in _draw_items(200):
+        by_aspect.setdefault(item.row["aspect"], []).append(_make_turns(item))
     rng = random.Random(seed)
     for turns in by_aspect.values():
-        yield from guesses(turns, rng)
+        yield from shuffle_answers(turns, rng)
 
 
-def _turns(item: Item) -> Turns:
+def _make_turns(item: Item) -> Turns:
     row = item.row
     options = prompts.unlettered(row["options"])
-    asked = prompts.video_r1(row["problem"], Kind(row["problem_type"]), options)
-    return asked, f"{row['process']}\n{row['solution']}"
+    question = prompts.video_r1(row["problem"], Kind(row["problem_type"]), options)
+    return question, f"{row['process']}\n{row['solution']}"
 
 
-def _some(number: int) -> Iterator[Item]:
-    """Yield questions that belong to no split."""
+def _draw_items(number: int) -> Iterator[Item]:
+    """Yield questions of every aspect, drawn apart from the splits."""
     split = Split(name="tokenizer", pairs=number, stills=number)
     return chain(clips(split, 0), stills(split, 0))
 
 
-def _fixed_wordings() -> set[str]:
-    """Return what follows the question for each aspect, and the bare instruction of each kind."""
-    rows = [item.row for item in _some(1)]
+def _fixed_texts() -> set[str]:
+    """Return the text after the question for each aspect, and the instruction of each kind."""
+    rows = [item.row for item in _draw_items(1)]
     endings = {
         prompts.video_r1("", Kind(row["problem_type"]), prompts.unlettered(row["options"]))
         for row in rows
@@ -189,10 +188,10 @@ def _fixed_wordings() -> set[str]:
     return endings | {prompts.video_r1("", kind).rpartition("\n")[2] for kind in Kind}
 
 
-def _texts() -> Iterator[str]:
-    """Yield every wording of the world, without the instructions."""
+def _training_texts() -> Iterator[str]:
+    """Yield every word of questions and answers, without the instructions."""
     yield "user\nassistant\nsystem\n" + " ".join(map(str, range(100)))
-    for item in _some(60):
+    for item in _draw_items(60):
         row = item.row
         yield "\n".join([row["problem"] + "Options:", *row["options"], ""])
         yield f"{row['process']}\n{row['solution']}"

@@ -1,4 +1,4 @@
-"""``videor1 world``: draw the world of small clips, and make the model that can learn it."""
+"""The command ``videor1 world``: generate the MotionWorld dataset and its initial model."""
 
 from __future__ import annotations
 
@@ -16,27 +16,27 @@ if TYPE_CHECKING:
 
 DEFAULT_OUT = Path("results/world")
 CHECKPOINT = "checkpoint"
-"""Folder of the model that has seen nothing yet, beside the splits."""
-FIRST_WORLD = 1
-"""Seed of the world that docs/miniature.md is about and the tiny recipes were tuned in."""
-FIRST_LESSON = ("direction", "order", "colour", "place")
-"""What a model learns in minutes on two cores: two aspects of time, two kinds of still picture."""
+"""Folder of the initial model, beside the splits."""
+DEFAULT_SEED = 1
+"""Seed of the dataset in docs/miniature.md, which the tiny recipes were tuned on."""
+DEFAULT_ASPECTS = ("direction", "order", "colour", "place")
+"""Two aspects of clips and two of stills: a model learns them in minutes on two CPU cores."""
 
 
-class World:
+class WorldCommand:
     """The ``world`` command.
 
     Args:
-        splits: What is drawn; None: all of the world.
+        splits: The splits to write; None: all of them.
     """
 
-    help = "draw small clips with exact answers: training rows, a benchmark, an untaught model"
+    help = "draw small clips with exact answers: training rows, a benchmark, an initial model"
 
     def __init__(self, splits: Sequence[Split] | None = None) -> None:
         self._splits = splits
 
     def configure(self, parser: ArgumentParser) -> None:
-        """Declare the flags."""
+        """Declare the flags of ``videor1 world``."""
         parser.add_argument(
             "--out",
             type=Path,
@@ -47,20 +47,20 @@ class World:
         parser.add_argument(
             "--seed",
             type=int,
-            default=FIRST_WORLD,
-            help="another seed is another world (default: %(default)s)",
+            default=DEFAULT_SEED,
+            help="seed of the dataset (default: %(default)s)",
         )
         parser.add_argument(
             "--model-seed",
             type=int,
             default=0,
-            help="another seed is another model that has seen nothing (default: %(default)s)",
+            help="seed of the initial model (default: %(default)s)",
         )
         parser.add_argument(
             "--aspects",
-            default=",".join(FIRST_LESSON),
+            default=",".join(DEFAULT_ASPECTS),
             metavar="A,B",
-            help="what is asked about, or all (default: %(default)s, what the tiny recipes teach)",
+            help="aspects to ask about, or all (default: %(default)s, for the tiny recipes)",
         )
         parser.add_argument(
             "--no-checkpoint",
@@ -69,11 +69,11 @@ class World:
         )
 
     def run(self, args: Namespace) -> CommandResult:
-        """Write the world beside its place and move it there whole."""
-        from tasks.motionworld.folder import write_world
+        """Write the dataset to a temporary folder, then rename that to ``--out``."""
+        from tasks.motionworld.folder import write_dataset
         from tasks.motionworld.splits import SPLITS
 
-        aspects = _chosen(args.aspects)
+        aspects = _parse_aspects(args.aspects)
         if args.out.exists():
             raise UsageError(f"{args.out} exists; remove it or choose another --out")
 
@@ -82,21 +82,22 @@ class World:
                 from tasks.motionworld.checkpoint import build
 
                 build(folder / CHECKPOINT, args.model_seed)
-            write_world(folder, args.seed, aspects, self._splits or SPLITS)
+            write_dataset(folder, args.seed, aspects, self._splits or SPLITS)
 
         write_folder(args.out, write)
-        return CommandResult(Exit.OK, f"the world is in {args.out}")
+        return CommandResult(Exit.OK, f"dataset written to {args.out}")
 
 
-def _chosen(text: str) -> tuple[str, ...]:
-    from tasks.motionworld.splits import EVERYTHING
+def _parse_aspects(text: str) -> tuple[str, ...]:
+    from tasks.motionworld.splits import ALL_ASPECTS
 
     if text == "all":
-        return EVERYTHING
+        return ALL_ASPECTS
     chosen = tuple(name.strip() for name in text.split(","))
-    unknown = [name for name in chosen if name not in EVERYTHING]
+    unknown = [name for name in chosen if name not in ALL_ASPECTS]
     if unknown:
         raise UsageError(
-            f"--aspects {text}: no aspect {unknown[0]!r}; there are {', '.join(EVERYTHING)}, or all"
+            f"--aspects {text}: unknown aspect {unknown[0]!r}; expected all or some of"
+            f" {', '.join(ALL_ASPECTS)}"
         )
     return chosen

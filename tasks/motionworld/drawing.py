@@ -1,7 +1,7 @@
-"""Pictures of plain figures, and the small files that hold them without loss.
+"""Draw scenes of plain figures and write them to lossless files.
 
-A scene is a picture per frame, a picture is a set of figures. So a scene played backwards is
-``scene[::-1]``, and one in another order is the same pictures picked in that order.
+A scene is a sequence of pictures, one per frame; a picture is a sequence of figures. So
+``scene[::-1]`` is the scene played backwards.
 """
 
 from __future__ import annotations
@@ -11,14 +11,16 @@ from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from types import MappingProxyType
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 Pixels = NDArray[np.uint8]
+"""Frames: shape (frames, SIDE, SIDE, 3), RGB."""
 
 SIDE = 56
-"""Width and height of every picture in pixels: two by two tokens of a Qwen2.5-VL."""
+"""Width and height of every picture in pixels: 2 x 2 tokens of Qwen2.5-VL."""
 FPS = 2
 N_FRAMES = 8
 
@@ -28,44 +30,49 @@ COLOURS = {
     "blue": (30, 50, 250),
     "yellow": (250, 230, 20),
 }
-FORMS = ("circle", "square", "triangle", "cross")
+SHAPES = ("circle", "square", "triangle", "cross")
 
 _BACKGROUND = (122.0, 117.0, 104.0)
-"""The grey that CLIP-style normalisation maps to zero, so that a tiny model sees figures only."""
+"""The grey that CLIP's normalisation maps to zero: the background carries no signal."""
+
+
+class Appearance(NamedTuple):
+    """What a figure looks like."""
+
+    colour: str
+    shape: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Figure:
-    """One figure at one moment."""
+    """One figure in one frame."""
 
     colour: str
-    form: str
+    shape: str
     x: float
     """Centre in pixels from the left."""
     y: float
     """Centre in pixels from the top."""
     width: float
-    """Pixels."""
+    """In pixels."""
 
     @property
     def name(self) -> str:
-        """``red circle``."""
-        return f"{self.colour} {self.form}"
+        """Name the figure as questions do: ``red circle``."""
+        return f"{self.colour} {self.shape}"
 
 
-Look = tuple[str, str]
-"""Colour and form of a figure."""
 Picture = tuple[Figure, ...]
 Scene = tuple[Picture, ...]
 
 
 def draw(scene: Scene) -> Pixels:
-    """Draw a scene; shape (len(scene), SIDE, SIDE, 3), RGB, later figures on top."""
+    """Draw a scene: one frame per picture, later figures on top of earlier ones."""
     return np.stack([_draw_picture(picture) for picture in scene])
 
 
 def write_clip(path: Path, frames: Pixels) -> None:
-    """Encode frames at `FPS` per second as lossless H.264 in RGB: the file holds what was drawn."""
+    """Write frames as lossless H.264 in RGB at `FPS` frames per second."""
     import av
 
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -79,7 +86,7 @@ def write_clip(path: Path, frames: Pixels) -> None:
 
 
 def write_still(path: Path, frames: Pixels) -> None:
-    """Write a scene of one picture as PNG."""
+    """Write the first frame as a PNG file."""
     from PIL import Image
 
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -94,21 +101,21 @@ def _draw_picture(picture: Sequence[Figure]) -> Pixels:
     canvas = np.tile(np.array(_BACKGROUND), (SIDE, SIDE, 1))
     for figure in picture:
         dx, dy = _COLUMNS - figure.x, _ROWS - figure.y
-        # Half a pixel on both sides of the edge is mixed, so that slow motion is not lost.
-        cover = np.clip(_DEPTHS[figure.form](dx, dy, figure.width / 2) + 0.5, 0, 1)[..., None]
+        # Edges are blended over one pixel, so that motion by less than a pixel is visible.
+        cover = np.clip(_DEPTHS[figure.shape](dx, dy, figure.width / 2) + 0.5, 0, 1)[..., None]
         canvas += cover * (np.array(COLOURS[figure.colour]) - canvas)
     return canvas.round().astype(np.uint8)
 
 
-_Grid = NDArray[np.float64]
+_Field = NDArray[np.float64]
 
 
-def _cross(dx: _Grid, dy: _Grid, radius: float) -> _Grid:
+def _cross(dx: _Field, dy: _Field, radius: float) -> _Field:
     wide, thin = radius - np.maximum(abs(dx), abs(dy)), radius / 2.5 - np.minimum(abs(dx), abs(dy))
     return np.minimum(wide, thin)
 
 
-_DEPTHS: Mapping[str, Callable[[_Grid, _Grid, float], _Grid]] = MappingProxyType(
+_DEPTHS: Mapping[str, Callable[[_Field, _Field, float], _Field]] = MappingProxyType(
     {
         "circle": lambda dx, dy, radius: radius - np.hypot(dx, dy),
         "square": lambda dx, dy, radius: radius - np.maximum(abs(dx), abs(dy)),
@@ -116,4 +123,4 @@ _DEPTHS: Mapping[str, Callable[[_Grid, _Grid, float], _Grid]] = MappingProxyType
         "cross": _cross,
     }
 )
-"""How far inside a figure's edge a pixel lies, by form."""
+"""By shape: how far inside the figure's edge a pixel lies, in pixels; negative outside."""

@@ -1,13 +1,13 @@
-"""Writing the world to a folder: clips, pictures, training rows, benchmark folders.
+"""Write the MotionWorld dataset: clips, pictures, training rows, benchmark folders.
 
-DIR/world.json                          version, seed, what each split holds
-DIR/sft.json  DIR/rl.json               rows in the paper's training format; media root is DIR
+DIR/world.json                          version, seed, sizes of the splits
+DIR/sft.json  DIR/rl.json               rows in Video-R1's training format; media root is DIR
 DIR/sft/...   DIR/rl/...                their clips and pictures
-DIR/dev/...   DIR/test/...              data folders for ``videor1 eval --data``, which hold
+DIR/dev/...   DIR/test/...              data folders for ``videor1 eval --data``, with
     motionworld/questions.json          clips, ordered by aspect
     motionworld-stills/questions.json   pictures
 
-A benchmark about which nothing is asked has no folder.
+A benchmark without questions has no folder.
 """
 
 from __future__ import annotations
@@ -21,26 +21,26 @@ from typing import Any
 
 from harness.schema import MediaKind
 from tasks.motionworld.drawing import draw, write_clip, write_still
-from tasks.motionworld.splits import EVERYTHING, SPLITS, TEST, VERSION, Item, Split, clips, stills
+from tasks.motionworld.splits import ALL_ASPECTS, SPLITS, TEST, VERSION, Item, Split, clips, stills
 from tasks.motionworld.task import QUESTIONS, MotionWorld, MotionWorldStills
 
 MANIFEST = "world.json"
 
 
-def write_world(
+def write_dataset(
     folder: Path,
     seed: int = 0,
-    aspects: Sequence[str] = EVERYTHING,
+    aspects: Sequence[str] = ALL_ASPECTS,
     splits: Sequence[Split] = SPLITS,
 ) -> None:
-    """Write every split under `folder`, an empty or new one, with questions about `aspects`."""
+    """Write every split, with questions about `aspects`, to `folder`, which is new or empty."""
     for split in splits:
-        films, pictures = clips(split, seed, aspects), stills(split, seed, aspects)
+        videos, images = clips(split, seed, aspects), stills(split, seed, aspects)
         if split.held_out:
-            _write_questions(folder / split.name / MotionWorld.name, films)
-            _write_questions(folder / split.name / MotionWorldStills.name, pictures)
+            _write_questions(folder / split.name / MotionWorld.name, videos)
+            _write_questions(folder / split.name / MotionWorldStills.name, images)
         else:
-            rows = _rows(chain(films, pictures), folder, split.name)
+            rows = _write_media(chain(videos, images), folder, split.name)
             _write_json(folder / f"{split.name}.json", rows)
     manifest = {
         "version": VERSION,
@@ -51,21 +51,21 @@ def write_world(
     _write_json(folder / MANIFEST, manifest)
 
 
-def write_test(data: Path, seed: int = 0, aspects: Sequence[str] = EVERYTHING) -> None:
-    """Write the test split alone, as two benchmark folders of the data folder `data`."""
+def write_test_split(data: Path, seed: int = 0, aspects: Sequence[str] = ALL_ASPECTS) -> None:
+    """Write the test split alone: two benchmark folders under the data folder `data`."""
     [split] = [one for one in SPLITS if one.name == TEST]
     _write_questions(data / MotionWorld.name, clips(split, seed, aspects))
     _write_questions(data / MotionWorldStills.name, stills(split, seed, aspects))
 
 
 def _write_questions(folder: Path, items: Iterable[Item]) -> None:
-    rows = _rows(items, folder, ".")
+    rows = _write_media(items, folder, ".")
     if rows:
         _write_json(folder / QUESTIONS, rows)
 
 
-def _rows(items: Iterable[Item], root: Path, below: str) -> list[dict[str, Any]]:
-    """Write the media of each item under ``root/below``; return the rows, paths from `root`."""
+def _write_media(items: Iterable[Item], root: Path, below: str) -> list[dict[str, Any]]:
+    """Write each item's media under ``root/below``; return the rows, with paths from `root`."""
     rows = []
     for number, item in enumerate(items):
         frames = draw(item.scene)

@@ -1,19 +1,19 @@
-"""The world's splits: which questions are drawn, and what a row about each one says.
+"""The splits of MotionWorld: which questions each has, and the training row of each question.
 
-Splits are disjoint because every pair of twins is drawn from a generator of its own, seeded by
-world, split, aspect and number. Growing a split leaves the pairs it has as they are. Some looks
-(colour and form) are held out: they occur in the ``new`` half of the development and test splits
-and nowhere else.
+Splits are disjoint because every contrast pair comes from a random generator of its own, seeded
+with the dataset's seed, split, aspect and number; a larger split keeps the pairs of a smaller one.
+Some appearances (colour and shape) are held out: they occur in one half of the development and
+test splits and nowhere else.
 
-Options are not shuffled: all questions of an aspect have the same ones in the same order, so that
-a letter is another name of one word. A model of 1.7 million weights does not learn from nothing,
-in minutes, to look a letter up in a list. What keeps guessing at chance is that twins have
-conflicting answers and that the answers are balanced.
+Options are not shuffled: all questions of an aspect have the same options in the same order, so
+that a letter always stands for the same word. From scratch, a model of 1.7 million weights does not
+learn in minutes to look a letter up in a list of options. A guess still stays at chance, because
+the two clips of a pair have different answers and the answers are balanced.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 from random import Random
@@ -23,31 +23,31 @@ from harness.schema import Kind
 from harness.scoring.answers import letter_of
 from harness.scoring.prompts import lettered
 from tasks.motionworld.aspects import ASPECTS
-from tasks.motionworld.drawing import COLOURS, FORMS, Look, Scene
+from tasks.motionworld.drawing import COLOURS, SHAPES, Appearance, Scene
 from tasks.motionworld.stills import STILLS
 
 VERSION = 2
-"""Moves with every change of what is drawn or asked."""
+"""Raised with every change of the clips or the questions."""
 
-EVERYTHING = (*ASPECTS, *STILLS)
-"""Every aspect that can be asked about, in clips and in still pictures."""
+ALL_ASPECTS = (*ASPECTS, *STILLS)
+"""The aspects of clips, then those of still pictures."""
 
-HELD_OUT: tuple[Look, ...] = tuple(zip(COLOURS, FORMS, strict=True))
-LOOKS: tuple[Look, ...] = tuple(product(COLOURS, FORMS))
-SEEN = tuple(look for look in LOOKS if look not in HELD_OUT)
+APPEARANCES = tuple(Appearance(*each) for each in product(COLOURS, SHAPES))
+HELD_OUT = tuple(Appearance(*each) for each in zip(COLOURS, SHAPES, strict=True))
+TRAINED_ON = tuple(each for each in APPEARANCES if each not in HELD_OUT)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Split:
-    """How much of everything a split holds."""
+    """How many questions a split has."""
 
     name: str
     pairs: int
-    """Pairs of twin clips per aspect."""
+    """Contrast pairs of clips per aspect."""
     stills: int
-    """Pictures per kind of still question."""
+    """Still pictures per aspect of stills."""
     held_out: bool = False
-    """A benchmark: every other question is about a look that is held out of training."""
+    """A benchmark: every other question is about an appearance that is held out of training."""
 
 
 TEST = "test"
@@ -61,72 +61,82 @@ SPLITS = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Item:
-    """One question with the scene that answers it."""
+    """One question with its scene."""
 
     name: str
-    """``direction/0012b``: aspect, number of the pair, which twin."""
+    """``direction/0012b``: aspect, number of the pair, ``a`` or ``b`` for its two clips."""
     row: dict[str, Any]
-    """The paper's training row but for its media, with ``aspect``, ``pair`` and ``look``."""
+    """Video-R1's training row without its media fields, with ``aspect``, ``pair`` and ``look``."""
     scene: Scene
-    """A still is a scene of one picture."""
+    """One picture per frame; a single one for a still."""
 
 
-def clips(split: Split, seed: int, aspects: Collection[str] = EVERYTHING) -> Iterator[Item]:
-    """Yield the video questions of a split about some aspects, twins side by side."""
+def clips(split: Split, seed: int, aspects: Collection[str] = ALL_ASPECTS) -> Iterator[Item]:
+    """Yield a split's video questions about `aspects`; the two of a pair follow each other."""
     for aspect in (name for name in ASPECTS if name in aspects):
         for number in range(split.pairs):
-            cast = _cast(split, seed, aspect, number)
-            twins = ASPECTS[aspect](cast.rng, cast.look, cast.others)
-            for told, mark in zip(twins.pair, "ab", strict=True):
-                row = _row(twins.question, twins.options, told.answer, told.seen, twins.kind)
-                row |= {"aspect": aspect, "pair": f"{aspect}/{number:04d}", "look": cast.novelty}
-                yield Item(name=f"{row['pair']}{mark}", row=row, scene=told.scene)
+            spec = _make_spec(split, seed, aspect, number)
+            pair = ASPECTS[aspect](spec.rng, spec.appearance, spec.others)
+            for scene, mark in zip(pair.scenes, "ab", strict=True):
+                row = _make_row(
+                    pair.question, pair.options, scene.answer, scene.rationale, pair.kind
+                )
+                row |= spec.labels
+                yield Item(name=f"{row['pair']}{mark}", row=row, scene=scene.scene)
 
 
-def stills(split: Split, seed: int, aspects: Collection[str] = EVERYTHING) -> Iterator[Item]:
-    """Yield the image questions of a split about some aspects."""
+def stills(split: Split, seed: int, aspects: Collection[str] = ALL_ASPECTS) -> Iterator[Item]:
+    """Yield a split's image questions about `aspects`."""
     for aspect in (name for name in STILLS if name in aspects):
         for number in range(split.stills):
-            cast = _cast(split, seed, aspect, number)
-            still = STILLS[aspect](cast.rng, cast.look)
-            row = _row(
-                still.question, still.options, still.answer, still.seen, Kind.MULTIPLE_CHOICE
+            spec = _make_spec(split, seed, aspect, number)
+            still = STILLS[aspect](spec.rng, spec.appearance)
+            row = _make_row(
+                still.question, still.options, still.answer, still.rationale, Kind.MULTIPLE_CHOICE
             )
-            row |= {"aspect": aspect, "pair": f"{aspect}/{number:04d}", "look": cast.novelty}
+            row |= spec.labels
             yield Item(name=row["pair"], row=row, scene=(still.picture,))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Cast:
-    """Who plays in one pair, and its generator."""
+class _PairSpec:
+    """What one contrast pair, or one still, is made from."""
 
     rng: Random
-    look: Look
+    appearance: Appearance
     """Of the figure that is asked about."""
-    others: Sequence[Look]
-    """Looks that further figures may have."""
-    novelty: str
-    """``seen`` or ``new``."""
+    others: Sequence[Appearance]
+    """Appearances that further figures may have."""
+    labels: Mapping[str, str]
+    """The row's ``aspect``, ``pair`` and ``look``, which is ``new`` (held out) or ``seen``."""
 
 
-def _cast(split: Split, seed: int, aspect: str, number: int) -> _Cast:
+def _make_spec(split: Split, seed: int, aspect: str, number: int) -> _PairSpec:
     # A text seed is hashed the same way in every process and Python version.
     rng = Random(f"motionworld@{VERSION}/{seed}/{split.name}/{aspect}/{number}")
-    if split.held_out and number % 2:
-        return _Cast(rng=rng, look=rng.choice(HELD_OUT), others=LOOKS, novelty="new")
-    return _Cast(rng=rng, look=rng.choice(SEEN), others=SEEN, novelty="seen")
+    new = split.held_out and number % 2 == 1
+    return _PairSpec(
+        rng=rng,
+        appearance=rng.choice(HELD_OUT if new else TRAINED_ON),
+        others=APPEARANCES if new else TRAINED_ON,
+        labels={
+            "aspect": aspect,
+            "pair": f"{aspect}/{number:04d}",
+            "look": "new" if new else "seen",
+        },
+    )
 
 
-def _row(
-    question: str, options: Sequence[str], answer: str, seen: str, kind: Kind
+def _make_row(
+    question: str, options: Sequence[str], answer: str, rationale: str, kind: Kind
 ) -> dict[str, Any]:
-    """Build the fields of the paper's training rows that say what is asked and answered."""
+    """Build the question and answer fields of a row in Video-R1's training format."""
     given = letter_of(options.index(answer)) if options else answer
     return {
         "problem": question,
         "options": lettered(options),
         "problem_type": kind.value,
-        "process": f"<think>{seen}: {given}.</think>",
+        "process": f"<think>{rationale}: {given}.</think>",
         "solution": f"<answer>{given}</answer>",
         "data_source": f"motionworld@{VERSION}",
     }

@@ -1,4 +1,4 @@
-"""Questions about a still picture: colour, shape and place, for the image side of the mix."""
+"""Image questions about one still picture: colour, shape and place."""
 
 from __future__ import annotations
 
@@ -7,60 +7,60 @@ from dataclasses import dataclass
 from random import Random
 from types import MappingProxyType
 
-from tasks.motionworld.drawing import COLOURS, FORMS, Figure, Look, Picture
+from tasks.motionworld.drawing import COLOURS, SHAPES, Appearance, Figure, Picture
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Still:
+class StillQuestion:
     """One multiple-choice question about a picture of one figure."""
 
     question: str
     options: tuple[str, ...]
-    """In a fixed order."""
+    """The same ones in the same order for every question of an aspect."""
     picture: Picture
     answer: str
     """One of the options."""
-    seen: str
-    """A sentence without its end; the answer's letter follows after a colon."""
+    rationale: str
+    """What the picture shows, without the full stop: a colon and the answer's letter follow."""
 
 
-def colour(rng: Random, look: Look) -> Still:
-    """Ask for the colour of a form."""
-    figure, _ = _somewhere(rng, look)
-    return Still(
-        question=f"What colour is the {figure.form}?",
+def colour(rng: Random, appearance: Appearance) -> StillQuestion:
+    """Ask which colour a shape has."""
+    figure, _ = _place_at_edge(rng, appearance)
+    return StillQuestion(
+        question=f"What colour is the {figure.shape}?",
         options=tuple(COLOURS),
         picture=(figure,),
         answer=figure.colour,
-        seen=f"The {figure.form} is {figure.colour}",
+        rationale=f"The {figure.shape} is {figure.colour}",
     )
 
 
-def shape(rng: Random, look: Look) -> Still:
-    """Ask for the form of a colour."""
-    figure, _ = _somewhere(rng, look)
-    return Still(
+def shape(rng: Random, appearance: Appearance) -> StillQuestion:
+    """Ask which shape has a colour."""
+    figure, _ = _place_at_edge(rng, appearance)
+    return StillQuestion(
         question=f"Which shape is {figure.colour}?",
-        options=FORMS,
+        options=SHAPES,
         picture=(figure,),
-        answer=figure.form,
-        seen=f"The {figure.colour} shape is a {figure.form}",
+        answer=figure.shape,
+        rationale=f"The {figure.colour} shape is a {figure.shape}",
     )
 
 
-def place(rng: Random, look: Look) -> Still:
-    """Ask at which edge a figure is."""
-    figure, edge = _somewhere(rng, look)
-    return Still(
+def place(rng: Random, appearance: Appearance) -> StillQuestion:
+    """Ask at which edge of the picture a figure is."""
+    figure, edge = _place_at_edge(rng, appearance)
+    return StillQuestion(
         question=f"Where is the {figure.name}?",
         options=tuple(_EDGES),
         picture=(figure,),
         answer=edge,
-        seen=f"The {figure.name} is at the {edge}",
+        rationale=f"The {figure.name} is at the {edge}",
     )
 
 
-STILLS: Mapping[str, Callable[[Random, Look], Still]] = MappingProxyType(
+STILLS: Mapping[str, Callable[[Random, Appearance], StillQuestion]] = MappingProxyType(
     {"colour": colour, "shape": shape, "place": place}
 )
 
@@ -68,8 +68,10 @@ _EDGES = {"left": (10, 28), "right": (46, 28), "top": (28, 10), "bottom": (28, 4
 """Centre of a figure at each edge, in pixels."""
 
 
-def _somewhere(rng: Random, look: Look) -> tuple[Figure, str]:
-    """Return a figure at some edge, and the edge."""
+def _place_at_edge(rng: Random, appearance: Appearance) -> tuple[Figure, str]:
+    """Return a figure near a random edge of the picture, and the name of that edge."""
     edge = rng.choice(tuple(_EDGES))
     x, y = (middle + rng.uniform(-4, 4) for middle in _EDGES[edge])
-    return Figure(colour=look[0], form=look[1], x=x, y=y, width=rng.uniform(11, 15)), edge
+    return Figure(
+        colour=appearance.colour, shape=appearance.shape, x=x, y=y, width=rng.uniform(11, 15)
+    ), edge

@@ -1,12 +1,14 @@
-"""MotionWorld: does a model see what happens, and in which order?
+"""MotionWorld: small drawn clips in contrast pairs that differ in time only.
 
-Clips drawn by `tasks.motionworld.folder`, in pairs that differ in time only. A model that looks at
-one frame, or at none, gives both twins the same answer and so is wrong about one of them.
-Options are not shuffled, see `tasks.motionworld.splits`: this asks what is seen, not whether a list
-of options is read.
+Publisher: this project; `tasks.motionworld.folder` writes the data. Layout: ``questions.json``, a
+list of rows in Video-R1's training format with ``aspect``, ``pair`` and ``look`` added, beside the
+media that they name. The ``official`` prompt and scorer are this module's.
 
-One row per question, in the format of the paper's training data with ``aspect``, ``pair`` and
-``look`` beside it. Twins are one cluster: what makes one of them hard makes the other hard.
+- A model that uses one frame, or none, gives both clips of a pair the same answer, so one of its
+  two answers is wrong.
+- The two clips of a pair are one cluster: what makes one difficult makes the other difficult.
+- Options are not shuffled (`tasks.motionworld.splits` says why): the benchmark measures perception,
+  not whether a model can read a list of options.
 """
 
 from __future__ import annotations
@@ -57,16 +59,16 @@ FRAMES = FramePolicy(
     min_pixels=SIDE * SIDE,
     max_pixels=SIDE * SIDE,
 )
-"""Every frame at its own size."""
+"""All frames of a clip, in their original size."""
 
 QUESTIONS = "questions.json"
 
 _MAX_TOKENS = 96
-"""Several times the longest answer: a model that does not stop by then has lost its way."""
+"""Several times the length of the longest answer."""
 
 
 class MotionWorld(Benchmark):
-    """Seven aspects of time, asked about pairs of conflicting clips."""
+    """Video questions about seven aspects of time."""
 
     name = "motionworld"
     version = 2
@@ -83,14 +85,14 @@ class MotionWorld(Benchmark):
         return Questions(samples=samples, files=(file,))
 
     def protocol(self, suite: str) -> Protocol:
-        """Return the preset with room for short answers only."""
+        """Return the preset with `_MAX_TOKENS` new tokens at most."""
         preset = super().protocol(suite)
         assert preset.sampling is not None
         fewer = min(preset.sampling.max_tokens, _MAX_TOKENS)
         return replace(preset, sampling=replace(preset.sampling, max_tokens=fewer))
 
     def official_prompt(self, sample: Sample) -> Prompt:
-        """Ask for the letter or the number and nothing else."""
+        """Ask for the letter or the number alone."""
         wanted = "letter" if sample.options else "number"
         return Prompt(
             text="\n".join(
@@ -99,7 +101,7 @@ class MotionWorld(Benchmark):
         )
 
     def official_rule(self) -> ScoreRule:
-        """Return the rule of VSI-Bench's kind: first word, exact or within relative bounds."""
+        """Return `score_official`, which reads the first word of a reply."""
         return score_official
 
     def _sample(self, row: Row, data: Path) -> Sample:
@@ -123,16 +125,17 @@ class MotionWorld(Benchmark):
 
 
 class MotionWorldStills(MotionWorld):
-    """The image side of the world: colour, shape and place in still pictures."""
+    """Image questions: colour, shape and place in still pictures."""
 
     name = "motionworld-stills"
     title = "MotionWorld stills"
 
 
 def score_official(sample: Sample, text: str) -> Score:
-    """Score the first word of a reply, without brackets and final dot.
+    """Score the first word of a reply, without brackets and final full stop.
 
-    Letters and counts are right or wrong, widths get VSI-Bench's mean relative accuracy.
+    Letters and counts are right or wrong; widths are scored by mean relative accuracy, as in
+    VSI-Bench.
     """
     word = next(iter(text.split()), "").strip("().:")
     match sample.kind:

@@ -1,4 +1,4 @@
-"""The tokenizer of a Qwen-VL model, trained on a few texts, and its chat template."""
+"""Train a tokenizer with the special tokens of Qwen-VL models; their chat template."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _VOCABULARY = 1024
 
 
 def train_tokenizer(texts: Sequence[str], vocabulary: int = _VOCABULARY) -> PreTrainedTokenizerBase:
-    """Train a byte-level BPE tokenizer with the special tokens Qwen-VL models use."""
+    """Train a byte-level BPE tokenizer on `texts`, with the special tokens of Qwen-VL models."""
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
     from transformers import PreTrainedTokenizerFast
 

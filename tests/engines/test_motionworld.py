@@ -1,4 +1,4 @@
-"""The model that has yet to see the world: small, in form, and its prompt short enough to train."""
+"""The initial model of MotionWorld: small, with the right answer format and a short prompt."""
 
 from pathlib import Path
 
@@ -14,14 +14,14 @@ from harness.scoring.prompts import (
 from harness.video.decode import decode
 from tasks.motionworld.aspects import ASPECTS
 from tasks.motionworld.checkpoint import build, make_tokenizer
-from tasks.motionworld.drawing import COLOURS, FORMS, draw, write_clip
+from tasks.motionworld.drawing import COLOURS, SHAPES, draw, write_clip
 from tasks.motionworld.splits import Split, clips
 from tasks.motionworld.task import FRAMES
 
 pytestmark = pytest.mark.engine
 
 OPTIONS = {
-    *COLOURS, *FORMS, "left", "right", "up", "down", "top", "bottom", "both", "larger", "smaller",
+    *COLOURS, *SHAPES, "left", "right", "up", "down", "top", "bottom", "both", "larger", "smaller",
     "faster", "slower", "steady", "closer", "away", "clockwise", "counterclockwise",
 }  # fmt: skip
 
@@ -51,7 +51,7 @@ def test_what_follows_the_question_is_one_token() -> None:
 
 
 def test_any_other_text_can_still_be_asked() -> None:
-    """Words that are not of this world are spelt, none is unknown."""
+    """Words outside the dataset are spelt in several tokens, none is unknown."""
     tokenizer = make_tokenizer()
     text = "Which chair stands nearest to the Überraschung?\n"
     assert tokenizer.decode(tokenizer(text).input_ids, clean_up_tokenization_spaces=False) == text
@@ -74,7 +74,7 @@ def test_the_checkpoint_answers_about_a_clip(tmp_path: Path) -> None:
     ]
     answers = [answer for _, answer in backend.generate(asked)]
     assert all(isinstance(answer, Completion) for answer in answers)
-    assert all("</think>\n<answer>" in answer.text for answer in answers), "it answers in form"
+    assert all("</think>\n<answer>" in answer.text for answer in answers)
     seeing, blind = (answer.prompt_tokens for answer in answers)
     assert seeing - blind == 4 + 2
 

@@ -1,4 +1,4 @@
-"""MotionWorld: what is drawn is what is answered, twins conflict, splits are disjoint."""
+"""MotionWorld: answers are what is drawn, pairs conflict, splits are disjoint."""
 
 import math
 from collections import Counter
@@ -14,9 +14,28 @@ from harness.schema import Kind, Media, Variant
 from harness.scoring.answers import answer_tag
 from harness.video.decode import decode
 from harness.video.variants import arrange
-from tasks.motionworld.aspects import ASPECTS, MIDDLE, Told, Twins
-from tasks.motionworld.drawing import COLOURS, N_FRAMES, SIDE, Figure, Scene, draw, write_clip
-from tasks.motionworld.splits import HELD_OUT, LOOKS, SEEN, SPLITS, Item, Split, clips, stills
+from tasks.motionworld.aspects import ASPECTS, MIDDLE, ContrastPair, LabelledScene
+from tasks.motionworld.drawing import (
+    COLOURS,
+    N_FRAMES,
+    SHAPES,
+    SIDE,
+    Appearance,
+    Figure,
+    Scene,
+    draw,
+    write_clip,
+)
+from tasks.motionworld.splits import (
+    APPEARANCES,
+    HELD_OUT,
+    SPLITS,
+    TRAINED_ON,
+    Item,
+    Split,
+    clips,
+    stills,
+)
 from tasks.motionworld.stills import STILLS
 from tasks.motionworld.task import FRAMES
 
@@ -25,10 +44,10 @@ TRAINING = [split for split in SPLITS if not split.held_out]
 BENCHMARKS = [split for split in SPLITS if split.held_out]
 
 
-def made(aspect: str) -> Iterator[Twins]:
+def made(aspect: str) -> Iterator[ContrastPair]:
     for number in range(DRAWS):
         rng = Random(number)
-        yield ASPECTS[aspect](rng, rng.choice(LOOKS), LOOKS)
+        yield ASPECTS[aspect](rng, rng.choice(APPEARANCES), APPEARANCES)
 
 
 def cover(frame: np.ndarray, colour: str) -> np.ndarray:
@@ -105,41 +124,41 @@ MEASURED = {
 
 @pytest.mark.parametrize("aspect", sorted(MEASURED))
 def test_the_answer_is_what_the_pixels_show(aspect: str) -> None:
-    """Measured on the drawn pixels alone, every twin shows its own answer."""
-    for twins in made(aspect):
-        for told in twins.pair:
-            assert MEASURED[aspect](twins.question, draw(told.scene)) == told.answer
+    """Measured on the drawn pixels alone, each clip of a pair shows its own answer."""
+    for pair in made(aspect):
+        for clip in pair.scenes:
+            assert MEASURED[aspect](pair.question, draw(clip.scene)) == clip.answer
 
 
 def test_the_width_at_the_end_is_the_one_drawn() -> None:
     """The last frame spans as many pixels as the answer says, but for the mixed edge."""
-    for twins in made("size"):
-        for told in twins.pair:
-            frame = draw(told.scene)[-1]
-            [figure] = told.scene[-1]
+    for pair in made("size"):
+        for clip in pair.scenes:
+            frame = draw(clip.scene)[-1]
+            [figure] = clip.scene[-1]
             columns = np.nonzero(cover(frame, figure.colour).any(axis=0))[0]
-            assert abs(np.ptp(columns) + 1 - float(told.answer)) <= 2
+            assert abs(np.ptp(columns) + 1 - float(clip.answer)) <= 2
 
 
 @pytest.mark.parametrize("aspect", sorted(ASPECTS))
-def test_twins_share_their_question_and_contradict_each_other(aspect: str) -> None:
+def test_the_clips_of_a_pair_share_their_question_and_have_different_answers(aspect: str) -> None:
     """One question, one set of options, two answers, two clips of as many frames."""
-    for twins in made(aspect):
-        one, other = twins.pair
+    for pair in made(aspect):
+        one, other = pair.scenes
         assert one.answer != other.answer
         assert len(one.scene) == len(other.scene) == N_FRAMES
         assert not np.array_equal(draw(one.scene), draw(other.scene))
-        assert (twins.kind is Kind.MULTIPLE_CHOICE) == bool(twins.options)
-        if twins.options:
-            assert len(set(twins.options)) == len(twins.options)
-            assert {one.answer, other.answer} <= set(twins.options)
+        assert (pair.kind is Kind.MULTIPLE_CHOICE) == bool(pair.options)
+        if pair.options:
+            assert len(set(pair.options)) == len(pair.options)
+            assert {one.answer, other.answer} <= set(pair.options)
 
 
 @pytest.mark.parametrize("aspect", sorted(set(ASPECTS) - {"change"}))
-def test_the_middle_frame_is_the_same_in_both_twins(aspect: str) -> None:
-    """The frame that the single-frame variant shows cannot tell the twins apart."""
-    for twins in made(aspect):
-        one, other = (draw(told.scene)[MIDDLE] for told in twins.pair)
+def test_the_middle_frame_is_the_same_in_both_clips_of_a_pair(aspect: str) -> None:
+    """The frame that the single-frame variant shows does not tell the two clips apart."""
+    for pair in made(aspect):
+        one, other = (draw(clip.scene)[MIDDLE] for clip in pair.scenes)
         assert np.array_equal(one, other)
 
 
@@ -148,9 +167,9 @@ def test_the_middle_frame_does_not_tell_what_a_figure_becomes() -> None:
     same = []
     for number in range(600):
         rng = Random(number)
-        told = rng.choice(ASPECTS["change"](rng, rng.choice(LOOKS), LOOKS).pair)
-        if told.answer in COLOURS:
-            same.append(told.scene[MIDDLE][0].colour == told.answer)
+        clip = rng.choice(ASPECTS["change"](rng, rng.choice(APPEARANCES), APPEARANCES).scenes)
+        if clip.answer in COLOURS:
+            same.append(clip.scene[MIDDLE][0].colour == clip.answer)
     # Four standard errors around one half.
     assert abs(np.mean(same) - 0.5) < 4 * 0.5 / math.sqrt(len(same))
 
@@ -160,26 +179,26 @@ def test_the_middle_frame_looks_the_same_whatever_is_moving() -> None:
     distances: dict[bool, list[float]] = {True: [], False: []}
     for number in range(600):
         rng = Random(number)
-        told = ASPECTS["action"](rng, rng.choice(LOOKS), LOOKS).pair[0]
-        hub, actor = told.scene[MIDDLE]
-        turning = "clockwise" in told.answer
+        clip = ASPECTS["action"](rng, rng.choice(APPEARANCES), APPEARANCES).scenes[0]
+        hub, actor = clip.scene[MIDDLE]
+        turning = "clockwise" in clip.answer
         distances[turning].append(math.hypot(actor.x - hub.x, actor.y - hub.y))
     assert abs(np.mean(distances[True]) - np.mean(distances[False])) < 0.3
 
 
 def test_the_single_frame_variant_shows_the_middle(tmp_path: Path) -> None:
-    """The harness takes the very frame that the makers keep neutral."""
-    told = next(made("direction")).pair[0]
-    write_clip(tmp_path / "clip.mp4", draw(told.scene))
+    """The harness takes the frame that the generators keep neutral."""
+    shown = next(made("direction")).scenes[0]
+    write_clip(tmp_path / "clip.mp4", draw(shown.scene))
     clip = decode(Media(path=tmp_path / "clip.mp4"), FRAMES, patch_multiple=28)
     assert arrange(clip, Variant.SINGLE, seed=0).indices == (MIDDLE,)
 
 
 def test_a_file_holds_exactly_what_was_drawn(tmp_path: Path) -> None:
     """Every frame of a written clip decodes to the drawn pixels, at its own time."""
-    for number, told in enumerate(chain.from_iterable(next(made(a)).pair for a in ASPECTS)):
+    for number, shown in enumerate(chain.from_iterable(next(made(a)).scenes for a in ASPECTS)):
         path = tmp_path / f"{number}.mp4"
-        frames = draw(told.scene)
+        frames = draw(shown.scene)
         write_clip(path, frames)
         clip = decode(Media(path=path), FRAMES, patch_multiple=28)
         assert np.array_equal(clip.frames, frames)
@@ -191,16 +210,16 @@ def test_a_still_answers_its_question(kind: str) -> None:
     """The picture shows one figure, the one that is asked about, and its answer."""
     for number in range(DRAWS):
         rng = Random(number)
-        look = rng.choice(LOOKS)
-        still = STILLS[kind](rng, look)
+        appearance = rng.choice(APPEARANCES)
+        still = STILLS[kind](rng, appearance)
         [figure] = still.picture
         assert still.answer in still.options
-        assert (figure.colour, figure.form) == look
+        assert (figure.colour, figure.shape) == appearance
         if kind == "place":
             off = {"left": -figure.x, "right": figure.x, "top": -figure.y, "bottom": figure.y}
             assert off[still.answer] + SIDE / 2 * (1 if off[still.answer] < 0 else -1) > 10
         else:
-            assert still.answer == {"colour": figure.colour, "shape": figure.form}[kind]
+            assert still.answer == {"colour": figure.colour, "shape": figure.shape}[kind]
 
 
 def items(split: Split, seed: int = 0) -> Iterator[Item]:
@@ -208,7 +227,7 @@ def items(split: Split, seed: int = 0) -> Iterator[Item]:
 
 
 def figures(item: Item) -> set[tuple[str, str]]:
-    return {(figure.colour, figure.form) for picture in item.scene for figure in picture}
+    return {(figure.colour, figure.shape) for picture in item.scene for figure in picture}
 
 
 def asked(item: Item) -> str:
@@ -216,7 +235,7 @@ def asked(item: Item) -> str:
 
 
 def test_no_clip_is_in_two_splits() -> None:
-    """Over the whole world no two questions of different splits are about the same scene."""
+    """No two questions of different splits are about the same scene."""
     owners: dict[Scene, str] = {}
     for split in SPLITS:
         for item in items(split):
@@ -224,30 +243,30 @@ def test_no_clip_is_in_two_splits() -> None:
 
 
 @pytest.mark.parametrize("split", TRAINING, ids=lambda split: split.name)
-def test_held_out_looks_are_never_trained_on(split: Split) -> None:
-    """No training clip shows a held-out look, not even as the figure beside it."""
+def test_held_out_appearances_are_never_trained_on(split: Split) -> None:
+    """No training clip shows a held-out appearance, not even as the figure beside it."""
     for item in items(split):
         assert not figures(item) & set(HELD_OUT), item.name
 
 
 @pytest.mark.parametrize("split", BENCHMARKS, ids=lambda split: split.name)
-def test_half_of_a_benchmark_is_about_held_out_looks(split: Split) -> None:
-    """Questions marked new show a held-out look, those marked seen show none."""
-    novelties = Counter()
+def test_half_of_a_benchmark_is_about_held_out_appearances(split: Split) -> None:
+    """Questions marked new show a held-out appearance, those marked seen show none."""
+    groups = Counter()
     for item in items(split):
-        novelties[item.row["look"]] += 1
+        groups[item.row["look"]] += 1
         assert bool(figures(item) & set(HELD_OUT)) == (item.row["look"] == "new"), item.name
-    assert novelties["new"] == novelties["seen"]
+    assert groups["new"] == groups["seen"]
 
 
-def test_every_colour_and_form_is_trained_on() -> None:
+def test_every_colour_and_shape_is_trained_on() -> None:
     """What is held out is the combination, not its parts."""
     assert len(HELD_OUT) == 4
-    assert {colour for colour, _ in SEEN} == set(COLOURS)
-    assert {form for _, form in SEEN} == {form for _, form in LOOKS}
+    assert {colour for colour, _ in TRAINED_ON} == set(COLOURS)
+    assert {shape for _, shape in TRAINED_ON} == set(SHAPES)
 
 
-def test_the_same_seed_draws_the_same_world_and_another_seed_another() -> None:
+def test_the_same_seed_draws_the_same_dataset_and_another_seed_another() -> None:
     """Rows and scenes depend on seed, split and number alone."""
     split = Split(name="sft", pairs=2, stills=2)
     assert list(items(split)) == list(items(split))
@@ -276,7 +295,7 @@ def test_the_rationale_ends_in_the_answer_it_argues_for() -> None:
 @pytest.mark.parametrize("aspect", sorted(ASPECTS))
 def test_options_are_the_same_for_every_question_of_an_aspect(aspect: str) -> None:
     """A letter means one word throughout."""
-    assert len({twins.options for twins in made(aspect)}) == 1
+    assert len({pair.options for pair in made(aspect)}) == 1
 
 
 GUESS = {"speed": 1 / 3, "order": 1 / 3} | dict.fromkeys(
@@ -298,32 +317,32 @@ def test_no_constant_answer_does_well(aspect: str) -> None:
 
 @pytest.mark.parametrize("aspect", sorted(ASPECTS))
 def test_the_wording_gives_nothing_away(aspect: str) -> None:
-    """Over many pairs about one look each answer is as frequent as the others."""
+    """Over many pairs about one appearance each answer is as frequent as the others."""
     roles: Counter[str] = Counter()
     for number in range(800):
-        twins = ASPECTS[aspect](Random(number), ("red", "circle"), SEEN)
-        roles.update(_role(twins, told) for told in twins.pair)
+        pair = ASPECTS[aspect](Random(number), Appearance("red", "circle"), TRAINED_ON)
+        roles.update(_role(pair, clip) for clip in pair.scenes)
     assert max(roles.values()) / roles.total() < GUESS[aspect] + 0.04
 
 
-def _role(twins: Twins, told: Told) -> str:
+def _role(pair: ContrastPair, clip: LabelledScene) -> str:
     """Name an answer by its place in the question where it is named there."""
-    words = twins.question.replace(",", "").split()
-    return f"word {words.index(told.answer)}" if told.answer in words else told.answer
+    words = pair.question.replace(",", "").split()
+    return f"word {words.index(clip.answer)}" if clip.answer in words else clip.answer
 
 
 def test_the_colour_of_one_frame_does_not_tell_what_a_figure_becomes() -> None:
     """Whoever names the colour in the middle is right as often as the best guess."""
-    told = [
-        twin
+    scenes = [
+        each
         for number in range(800)
         for rng in (Random(number),)
-        for twin in ASPECTS["change"](rng, rng.choice(LOOKS), LOOKS).pair
+        for each in ASPECTS["change"](rng, rng.choice(APPEARANCES), APPEARANCES).scenes
     ]
-    right = sum(twin.scene[MIDDLE][0].colour == twin.answer for twin in told)
-    assert right / len(told) < GUESS["change"] + 0.04
+    right = sum(each.scene[MIDDLE][0].colour == each.answer for each in scenes)
+    assert right / len(scenes) < GUESS["change"] + 0.04
 
 
 def test_figures_know_their_names() -> None:
-    """Questions and rationales call a figure by colour and form."""
-    assert Figure(colour="red", form="cross", x=0, y=0, width=1).name == "red cross"
+    """Questions and rationales name a figure by colour and shape."""
+    assert Figure(colour="red", shape="cross", x=0, y=0, width=1).name == "red cross"

@@ -12,9 +12,9 @@ from harness.schema import Kind, MediaKind, Outcome, Sample, Sampling
 from harness.task import registry
 from harness.video.decode import decode
 from tasks.motionworld.aspects import ASPECTS
-from tasks.motionworld.command import FIRST_LESSON, World
+from tasks.motionworld.command import DEFAULT_ASPECTS, WorldCommand
 from tasks.motionworld.drawing import N_FRAMES, SIDE
-from tasks.motionworld.folder import MANIFEST, write_world
+from tasks.motionworld.folder import MANIFEST, write_dataset
 from tasks.motionworld.splits import VERSION, Split
 from tasks.motionworld.stills import STILLS
 from tasks.motionworld.task import FRAMES, MotionWorld, MotionWorldStills
@@ -29,7 +29,7 @@ SMALL = (
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("small") / "world"
-    write_world(folder, splits=SMALL)
+    write_dataset(folder, splits=SMALL)
     return folder
 
 
@@ -58,7 +58,7 @@ def test_both_benchmarks_are_installed() -> None:
 
 
 def test_every_question_of_a_split_loads(world: Path) -> None:
-    """Ids, categories and clusters tell aspect, novelty and pair; every medium is there."""
+    """Ids, categories and clusters contain aspect, look and pair; every medium is there."""
     samples = MotionWorld().load(world / "test" / "motionworld").samples
     assert len(samples) == len(ASPECTS) * 2 * 2
     assert samples[0].id == "motionworld/action/0000a"
@@ -104,9 +104,9 @@ def test_training_rows_are_in_the_papers_format(world: Path) -> None:
     }
 
 
-def test_a_world_may_be_about_some_aspects_only(world: Path, tmp_path: Path) -> None:
-    """The rows that are left are those of the whole world, and nothing is asked about pictures."""
-    write_world(tmp_path, aspects=("order",), splits=SMALL)
+def test_a_dataset_may_have_some_aspects_only(world: Path, tmp_path: Path) -> None:
+    """The rows that are left are those of the whole dataset, and there are no image questions."""
+    write_dataset(tmp_path, aspects=("order",), splits=SMALL)
     some, whole = (json.loads((folder / "sft.json").read_text()) for folder in (tmp_path, world))
     assert [row["problem"] for row in some] == [
         row["problem"] for row in whole if row["aspect"] == "order"
@@ -114,7 +114,7 @@ def test_a_world_may_be_about_some_aspects_only(world: Path, tmp_path: Path) -> 
     assert [path.name for path in (tmp_path / "test").iterdir()] == ["motionworld"]
 
 
-def test_the_folder_says_which_world_it_is(world: Path) -> None:
+def test_the_folder_says_which_dataset_it_is(world: Path) -> None:
     """Version, seed, aspects and the size of every split are written beside the rows."""
     manifest = json.loads((world / MANIFEST).read_text())
     assert (manifest["version"], manifest["seed"]) == (VERSION, 0)
@@ -123,8 +123,8 @@ def test_the_folder_says_which_world_it_is(world: Path) -> None:
 
 
 def test_the_same_seed_writes_the_same_bytes(world: Path, tmp_path: Path) -> None:
-    """Rows and media of a second world are those of the first, byte for byte."""
-    write_world(tmp_path, splits=SMALL)
+    """Rows and media of a second dataset are those of the first, byte for byte."""
+    write_dataset(tmp_path, splits=SMALL)
     written = {path.relative_to(world): path for path in world.rglob("*") if path.is_file()}
     assert len(written) > 60
     for relative, path in written.items():
@@ -134,15 +134,15 @@ def test_the_same_seed_writes_the_same_bytes(world: Path, tmp_path: Path) -> Non
 def test_an_existing_folder_is_not_written_over(tmp_path: Path) -> None:
     """The command refuses a folder that is there."""
     parser = ArgumentParser()
-    World().configure(parser)
+    WorldCommand().configure(parser)
     with pytest.raises(UsageError, match="exists; remove it or choose another --out"):
-        World().run(parser.parse_args(["--out", str(tmp_path)]))
+        WorldCommand().run(parser.parse_args(["--out", str(tmp_path)]))
 
 
-def test_the_command_moves_a_finished_world_to_its_place(tmp_path: Path) -> None:
+def test_the_command_moves_a_finished_dataset_to_its_place(tmp_path: Path) -> None:
     """The folder appears whole or not at all, and nothing is left beside it."""
     parser = ArgumentParser()
-    command = World(SMALL)
+    command = WorldCommand(SMALL)
     command.configure(parser)
     verdict = command.run(
         parser.parse_args(["--out", str(tmp_path / "world"), "--seed", "3", "--no-checkpoint"])
@@ -150,16 +150,16 @@ def test_the_command_moves_a_finished_world_to_its_place(tmp_path: Path) -> None
     assert verdict.code is Exit.OK
     assert [path.name for path in tmp_path.iterdir()] == ["world"]
     manifest = json.loads((tmp_path / "world" / MANIFEST).read_text())
-    assert (manifest["seed"], tuple(manifest["aspects"])) == (3, FIRST_LESSON)
+    assert (manifest["seed"], tuple(manifest["aspects"])) == (3, DEFAULT_ASPECTS)
 
 
 def test_an_unknown_aspect_is_refused(tmp_path: Path) -> None:
     """The message lists what there is, and nothing is written."""
     parser = ArgumentParser()
-    World().configure(parser)
+    WorldCommand().configure(parser)
     args = parser.parse_args(["--out", str(tmp_path / "world"), "--aspects", "order,colours"])
-    with pytest.raises(UsageError, match="no aspect 'colours'; there are action, direction"):
-        World().run(args)
+    with pytest.raises(UsageError, match="unknown aspect 'colours'; expected all or some of"):
+        WorldCommand().run(args)
     assert not list(tmp_path.iterdir())
 
 

@@ -218,10 +218,10 @@ def prepare(experiment: Experiment, say: Callable[[str], None]) -> None:
 
 
 def _draw(folder: Path, experiment: Experiment) -> None:
-    from tasks.motionworld.folder import write_world
+    from tasks.motionworld.folder import write_dataset
 
     world = experiment.settings.world
-    write_world(folder, world.seed, world.aspects, world.splits)
+    write_dataset(folder, world.seed, world.aspects, world.splits)
 
 
 def _build(folder: Path, experiment: Experiment, seed: int) -> None:

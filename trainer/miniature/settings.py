@@ -15,7 +15,7 @@ from harness.config import (
 )
 from harness.errors import UsageError
 from tasks.motionworld.checkpoint import ModelSize
-from tasks.motionworld.splits import EVERYTHING, Split
+from tasks.motionworld.splits import ALL_ASPECTS, Split
 from tasks.motionworld.stills import STILLS
 from trainer.config.recipe import (
     RECIPES,
@@ -42,9 +42,9 @@ class WorldSettings:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        unknown = [name for name in self.aspects if name not in EVERYTHING]
+        unknown = [name for name in self.aspects if name not in ALL_ASPECTS]
         if unknown or not self.aspects:
-            raise ValueError(f"aspects: no {unknown[:1]}; there are {', '.join(EVERYTHING)}")
+            raise ValueError(f"aspects: no {unknown[:1]}; there are {', '.join(ALL_ASPECTS)}")
         positive(self, "sft", "rl", "dev", "test")
 
     @property

@@ -1,4 +1,4 @@
-"""The checkpoint that comes along: what `videor1 miniature` trained; README.md is its card."""
+"""The checkpoint that comes with the package, trained by `videor1 miniature`; see README.md."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 CHECKPOINT = Path(__file__).parent
-"""A folder as ``videor1 eval`` takes it."""
+"""Checkpoint folder for ``videor1 eval``."""
 
 
 def card() -> dict[str, Any]:
-    """Return how the checkpoint was made, and its scores in points by task and variant."""
+    """Return ``card.json``: how the checkpoint was trained, and its scores by task and variant."""
     content: dict[str, Any] = json.loads((CHECKPOINT / "card.json").read_text(encoding="utf-8"))
     return content
