@@ -29,6 +29,13 @@ def share(settings: object, *names: str) -> None:
             raise ValueError(f"{name}: expected a share from 0 to 1, got {getattr(settings, name)}")
 
 
+def between(settings: object, name: str, low: float, high: float) -> None:
+    """Raise where a field is not within two bounds, themselves allowed; None passes."""
+    value = getattr(settings, name)
+    if value is not None and not low <= value <= high:
+        raise ValueError(f"{name}: expected a number from {low:g} to {high:g}, got {value:g}")
+
+
 def ordered(settings: object, low: str, high: str) -> None:
     """Raise where the first of two fields is above the second."""
     if getattr(settings, low) > getattr(settings, high):

@@ -1,19 +1,20 @@
-"""From TOML to frozen dataclasses: types are checked, unknown keys refused with the valid ones.
+"""Reads TOML files into frozen dataclasses and changes single values by ``--set``.
 
-A file may begin with ``extends = "other.toml"``, a file beside it whose values it changes. Paths
-in values are relative to the working directory, as on the command line.
+Types are checked by pydantic against the dataclasses' own annotations; bounds belong into their
+``__post_init__``. A file may begin with ``extends = "other.toml"``, a file beside it whose values
+it changes. Paths among the values are relative to the working directory, as on the command line.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import json
 import tomllib
-from collections.abc import Mapping, Sequence
-from enum import Enum
-from functools import partial
+from collections.abc import Hashable, Mapping, Sequence
+from functools import cache
 from pathlib import Path
-from types import UnionType
-from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
+from types import GenericAlias, UnionType
+from typing import Any, TypeVar, Union, cast, get_args, get_origin, get_type_hints, overload
 
 from harness.errors import UsageError
 
@@ -22,8 +23,45 @@ Settings = TypeVar("Settings")
 EXTENDS = "extends"
 
 
+@overload
+def read_settings(
+    schema: type[Settings], path: Path, assignments: Sequence[str] = ()
+) -> Settings: ...
+
+
+@overload
+def read_settings(
+    schema: Mapping[str, type], path: Path, assignments: Sequence[str] = ()
+) -> dict[str, Any]: ...
+
+
+def read_settings(
+    schema: type[Settings] | Mapping[str, type], path: Path, assignments: Sequence[str] = ()
+) -> Settings | dict[str, Any]:
+    """Read a TOML file into one frozen dataclass, or into one per named section.
+
+    One dataclass: ``read_settings(Policy, path)``; its fields are the file's keys, and a field that
+    is a dataclass itself is a table. Several: ``read_settings({"eval": EvalConfig, "engine":
+    EngineConfig}, path)`` reads the tables ``[eval]`` and ``[engine]`` and returns an object per
+    name; a table that the file leaves out has its defaults.
+
+    Args:
+        schema: What the file holds.
+        path: The file, merged over the one that it extends.
+        assignments: ``section.field=value`` strings that replace values of the file (``--set``).
+
+    Raises:
+        UsageError: The file cannot be read, has an unknown key or lacks one, or a value has
+            another type or is out of bounds; the message names file, key, expected and got.
+    """
+    if isinstance(schema, type):
+        return build(schema, override(schema, read_toml(path), assignments), str(path))
+    joined: Any = read_settings(_joined(schema), path, assignments)
+    return {name: getattr(joined, name) for name in schema}
+
+
 def read_toml(path: Path, above: tuple[Path, ...] = ()) -> dict[str, Any]:
-    """Read a TOML file, merged over the one it extends."""
+    """Read a TOML file, merged over the one it extends; `above` are the files that extend it."""
     try:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
@@ -47,12 +85,26 @@ def merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]
 
 
 def build(kind: type[Settings], content: Mapping[str, Any], where: str) -> Settings:
-    """Build a frozen dataclass from a mapping, nested ones from nested tables.
+    """Build a frozen dataclass from TOML or JSON types, nested dataclasses from nested tables.
+
+    Args:
+        kind: The dataclass.
+        content: Its values by field name.
+        where: Where they come from, for the message.
 
     Raises:
-        UsageError: An unknown or missing key, or a value of another type; names `where` and key.
+        UsageError: An unknown or missing key, or a value of another type or out of bounds.
     """
-    return _table(kind, content, where, "")  # type: ignore[no-any-return]
+    from pydantic import ValidationError
+
+    adapter = _adapter(cast(Hashable, kind))
+    text = json.dumps([_expand_home(kind, content)], default=str)
+    try:
+        # As JSON, the strict mode takes names for enums and lists for tuples, and no "5" for 5.
+        built: Settings = adapter.validate_json(text, strict=True)[0]
+    except ValidationError as error:
+        raise UsageError(f"{where}: {_describe(kind, error)}") from None
+    return built
 
 
 def override(kind: type, content: Mapping[str, Any], assignments: Sequence[str]) -> dict[str, Any]:
@@ -67,37 +119,127 @@ def override(kind: type, content: Mapping[str, Any], assignments: Sequence[str])
         names = key.strip().split(".")
         if not equals:
             raise UsageError(f"--set {assignment}: expected section.field=value")
-        hint = _hint_of(kind, names, assignment)
-        nested: Any = _typed(text.strip(), hint)
+        nested: Any = _typed(text.strip(), _hint_of(kind, names, assignment))
         for name in reversed(names):
             nested = {name: nested}
         changed = merged(changed, nested)
     return changed
 
 
-def _hint_of(kind: Any, names: Sequence[str], assignment: str) -> Any:
-    """Follow the dotted names down to the type of a field."""
+def _joined(sections: Mapping[str, type]) -> type:
+    """Return a dataclass with one field per section; those without required fields may be absent.
+
+    A section with required fields that the file leaves out is reported as a missing key.
+    """
+    fields = [
+        (name, kind) if _required(kind) else (name, kind, dataclasses.field(default_factory=kind))
+        for name, kind in sections.items()
+    ]
+    return dataclasses.make_dataclass("Sections", fields, frozen=True, kw_only=True)
+
+
+def _required(kind: Any) -> list[str]:
+    missing = dataclasses.MISSING
+    return [
+        field.name
+        for field in dataclasses.fields(kind)
+        if field.default is missing and field.default_factory is missing
+    ]
+
+
+@cache
+def _adapter(kind: Hashable) -> Any:
+    """Return pydantic's reader of ``[kind]``; only a list passes `extra` on to dataclasses."""
+    from pydantic import ConfigDict, TypeAdapter
+
+    listed: Any = GenericAlias(tuple, (kind,))
+    return TypeAdapter(listed, config=ConfigDict(extra="forbid"))
+
+
+_EXPECTED = {
+    "string_type": "a text",
+    "path_type": "a path",
+    "bool_type": "true or false",
+    "int_type": "a whole number",
+    "int_from_float": "a whole number",
+    "float_type": "a number",
+    "tuple_type": "a list",
+    "list_type": "a list",
+    "dataclass_type": "a table",
+    "dict_type": "a table",
+    "mapping_type": "a table",
+}
+
+
+def _describe(kind: type, error: Any) -> str:
+    """Say of the first error which key it is about, what was expected and what was got."""
+    errors = error.errors(include_url=False)
+    # A misspelt key is often why another one is missing.
+    first = min(errors, key=lambda one: one["type"] != "unexpected_keyword_argument")
+    names = [name for name in first["loc"][1:] if isinstance(name, str)]
+    key, context = ".".join(names), first.get("ctx", {})
+    match first["type"]:
+        case "unexpected_keyword_argument":
+            valid = get_type_hints(_hint_at(kind, names[:-1]))
+            return f"unknown key {key!r}; valid keys: {', '.join(valid)}"
+        case "missing":
+            return f"key {key!r} is missing"
+        case "value_error":  # of a __post_init__
+            return f"{key}: {context['error']}" if key else str(context["error"])
+        case "enum" | "literal_error":
+            expected = f"one of {context['expected']}"
+        case other:
+            expected = _EXPECTED.get(other, first["msg"])
+    return f"{key}: expected {expected}, got {first['input']!r}"
+
+
+def _hint_at(hint: Any, names: Sequence[str]) -> Any:
+    """Return the type that dotted names lead to; None where they leave the dataclass."""
+    for name in names:
+        hint = _inner(hint)
+        if dataclasses.is_dataclass(hint):
+            hint = get_type_hints(hint).get(name)
+        else:
+            hint = get_args(hint)[1] if _is_mapping(hint) else None
+    return _inner(hint)
+
+
+def _hint_of(kind: type, names: Sequence[str], assignment: str) -> Any:
+    """Return the type of the field that ``--set`` names, unions included.
+
+    Raises:
+        UsageError: There is no such field, or it is a section.
+    """
+    hint: Any = kind
     for position, name in enumerate(names):
-        kind = _inner(kind)
-        if not dataclasses.is_dataclass(kind):
-            raise UsageError(
-                f"--set {assignment}: {'.'.join(names[:position])} is a value, not a section"
-            )
-        hints = get_type_hints(kind)
+        table, so_far = _inner(hint), ".".join(names[:position])
+        if _is_mapping(table):
+            hint = get_args(table)[1]
+            continue
+        if not dataclasses.is_dataclass(table):
+            raise UsageError(f"--set {assignment}: {so_far} is a value, not a section")
+        hints = get_type_hints(table)
         if name not in hints:
-            raise _unknown(f"--set {assignment}", ".".join(names[: position + 1]), list(hints))
-        kind = hints[name]
-    if dataclasses.is_dataclass(_inner(kind)):
-        hints = get_type_hints(_inner(kind))
+            key = ".".join(names[: position + 1])
+            raise UsageError(
+                f"--set {assignment}: unknown key {key!r}; valid keys: {', '.join(hints)}"
+            )
+        hint = hints[name]
+    if dataclasses.is_dataclass(_inner(hint)):
+        fields = ", ".join(get_type_hints(_inner(hint)))
         raise UsageError(
-            f"--set {assignment}: {'.'.join(names)} is a section; its fields: {', '.join(hints)}"
+            f"--set {assignment}: {'.'.join(names)} is a section; its fields: {fields}"
         )
-    return kind
+    if _is_mapping(_inner(hint)):
+        raise UsageError(
+            f"--set {assignment}: {'.'.join(names)} is a section; name one of its fields"
+        )
+    return hint
 
 
 def _typed(text: str, hint: Any) -> Any:
     """Read the text of a ``--set`` value as TOML would, where the field's type asks for it."""
-    if text == "none" and type(None) in get_args(hint):
+    if text == "none" and (hint is Any or type(None) in get_args(hint)):
         return None
     hint = _inner(hint)
     try:
@@ -106,70 +248,22 @@ def _typed(text: str, hint: Any) -> Any:
         value = text
     if get_origin(hint) is tuple:
         return value if isinstance(value, list) else [text]
-    return value if isinstance(value, str) or hint in (int, float, bool) else text
+    return value if isinstance(value, str) or hint in (int, float, bool, Any) else text
 
 
-def _table(kind: Any, content: Any, where: str, prefix: str) -> Any:
-    if not isinstance(content, Mapping):
-        raise _wrong(where, prefix.rstrip("."), "a table", content)
-    hints = get_type_hints(kind)
-    unknown = sorted(set(content) - set(hints))
-    if unknown:
-        raise _unknown(where, prefix + unknown[0], list(hints))
-    required = {
-        field.name
-        for field in dataclasses.fields(kind)
-        if field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
-    }
-    missing = sorted(required - set(content))
-    if missing:
-        raise UsageError(f"{where}: key {prefix + missing[0]!r} is missing")
-    values = {
-        name: _value(hints[name], value, where, prefix + name) for name, value in content.items()
-    }
-    try:
-        return kind(**values)
-    except ValueError as error:
-        raise UsageError(f"{where}: {prefix.rstrip('.') or 'settings'}: {error}") from None
-
-
-def _value(hint: Any, value: Any, where: str, key: str) -> Any:
-    """Check one value against the type of its field and convert it."""
-    if value is None and type(None) in get_args(hint):
-        return None
+def _expand_home(hint: Any, value: Any) -> Any:
+    """Replace a leading ``~`` of paths."""
     hint = _inner(hint)
-    if dataclasses.is_dataclass(hint):
-        return _table(hint, value, where, f"{key}.")
-    if get_origin(hint) is tuple:
-        if not isinstance(value, list):
-            raise _wrong(where, key, "a list", value)
-        convert = partial(_value, get_args(hint)[0], where=where, key=key)
-        return tuple(convert(item) for item in value)
-    return _scalar(hint, value, where, key)
+    if dataclasses.is_dataclass(hint) and isinstance(value, Mapping):
+        hints = get_type_hints(hint)
+        return {name: _expand_home(hints.get(name), one) for name, one in value.items()}
+    if get_origin(hint) is tuple and isinstance(value, list):
+        return [_expand_home(get_args(hint)[0], one) for one in value]
+    return str(Path(value).expanduser()) if hint is Path and isinstance(value, str) else value
 
 
-def _scalar(hint: Any, value: Any, where: str, key: str) -> Any:
-    if get_origin(hint) is Literal or (isinstance(hint, type) and issubclass(hint, Enum)):
-        choices = get_args(hint) or [member.value for member in hint]
-        if value not in choices:
-            raise _wrong(where, key, f"one of {', '.join(map(repr, choices))}", value)
-        return value if get_args(hint) else hint(value)
-    if hint is Path and isinstance(value, str):
-        return Path(value).expanduser()
-    if hint is float and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
-    if type(value) is not hint:
-        raise _wrong(where, key, _NAMES[hint], value)
-    return value
-
-
-_NAMES = {
-    str: "a text",
-    Path: "a path",
-    bool: "true or false",
-    int: "a whole number",
-    float: "a number",
-}
+def _is_mapping(hint: Any) -> bool:
+    return isinstance(origin := get_origin(hint), type) and issubclass(origin, Mapping)
 
 
 def _inner(hint: Any) -> Any:
@@ -177,11 +271,3 @@ def _inner(hint: Any) -> Any:
     if get_origin(hint) in (Union, UnionType):
         return next(kind for kind in get_args(hint) if kind is not type(None))
     return hint
-
-
-def _unknown(where: str, key: str, valid: Sequence[str]) -> UsageError:
-    return UsageError(f"{where}: unknown key {key!r}; valid keys: {', '.join(valid)}")
-
-
-def _wrong(where: str, key: str, expected: str, got: object) -> UsageError:
-    return UsageError(f"{where}: {key}: expected {expected}, got {got!r}")

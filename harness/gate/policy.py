@@ -13,13 +13,14 @@ A policy is a TOML file, all of it optional; margins are points of a score::
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
+from harness.bounds import between
+from harness.config import build, read_settings
 from harness.errors import UsageError
 
 
@@ -38,6 +39,9 @@ class Rule:
     """Points; None: the policy's own margin."""
     tier: Tier = Tier.REQUIRED
 
+    def __post_init__(self) -> None:
+        between(self, "margin", 0, 100)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
@@ -51,6 +55,11 @@ class Policy:
     """Chance of being called that the minimum detectable effect refers to."""
     overall: Rule = Rule(tier=Tier.ADVISORY)
     tasks: Mapping[str, Rule] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        between(self, "margin", 0, 100)
+        between(self, "alpha", 1e-6, 0.5)
+        between(self, "power", 0.5, 0.999)
 
     def tier(self, task: str) -> Tier:
         """Return whether a task's verdict counts."""
@@ -70,27 +79,13 @@ class Policy:
 
 
 def load_policy(path: Path) -> Policy:
-    """Read a policy file; what it may not hold is refused with what it may."""
-    try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise UsageError(f"{path}: not a policy file: {error}") from None
-    return make_policy(content, str(path))
+    """Read a policy file; an unknown key or a value out of bounds is a `UsageError`."""
+    return read_settings(Policy, path)
 
 
 def make_policy(content: Mapping[str, Any], where: str) -> Policy:
     """Build a policy from the mapping of a TOML file or of a lock."""
-    _known(content, [entry.name for entry in fields(Policy)], where)
-    preset = Policy()
-    rules = _table(content.get("tasks", {}), f"{where}, [tasks]")
-    overall = content.get("overall")
-    return Policy(
-        margin=_between(content.get("margin", preset.margin), 0, 100, f"{where}, margin"),
-        alpha=_between(content.get("alpha", preset.alpha), 1e-6, 0.5, f"{where}, alpha"),
-        power=_between(content.get("power", preset.power), 0.5, 0.999, f"{where}, power"),
-        overall=preset.overall if overall is None else _rule(overall, f"{where}, [overall]"),
-        tasks={name: _rule(rule, f"{where}, [tasks.{name}]") for name, rule in rules.items()},
-    )
+    return build(Policy, content, where)
 
 
 def check_tasks(policy: Policy, tasks: Collection[str]) -> None:
@@ -127,33 +122,3 @@ def _loosened_overall(policy: Policy, locked: Policy) -> Iterator[str]:
         yield "overall tier: advisory, locked required"
     if policy.overall_margin > locked.overall_margin:
         yield f"overall margin: {policy.overall_margin:g}, locked {locked.overall_margin:g}"
-
-
-def _rule(content: object, where: str) -> Rule:
-    table = _table(content, where)
-    _known(table, [entry.name for entry in fields(Rule)], where)
-    margin, tier = table.get("margin"), table.get("tier", Tier.REQUIRED)
-    if tier not in list(Tier):
-        raise UsageError(f"{where}, tier: expected {' or '.join(Tier)}, got {tier!r}")
-    return Rule(
-        margin=None if margin is None else _between(margin, 0, 100, f"{where}, margin"),
-        tier=Tier(tier),
-    )
-
-
-def _table(content: object, where: str) -> Mapping[str, Any]:
-    if not isinstance(content, Mapping):
-        raise UsageError(f"{where}: expected a table, got {content!r}")
-    return content
-
-
-def _known(table: Mapping[str, Any], names: list[str], where: str) -> None:
-    unknown = sorted(set(table) - set(names))
-    if unknown:
-        raise UsageError(f"{where}: unknown key {unknown[0]!r}; valid keys: {', '.join(names)}")
-
-
-def _between(value: object, low: float, high: float, where: str) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
-        raise UsageError(f"{where}: expected a number from {low:g} to {high:g}, got {value!r}")
-    return float(value)

@@ -8,11 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from harness.bounds import positive
-from harness.config import (
-    build,
-    override,
-    read_toml,
-)
+from harness.config import read_settings
 from harness.errors import UsageError
 from tasks.motionworld.checkpoint import ModelSize
 from tasks.motionworld.splits import ALL_ASPECTS, Split
@@ -98,6 +94,4 @@ def read_miniature(config: str, assignments: Sequence[str] = ()) -> MiniatureSet
     path = Path(config) if config.endswith(".toml") else PRESETS.get(config)
     if path is None:
         raise UsageError(f"--config {config}: neither a .toml file nor one of {', '.join(PRESETS)}")
-    return build(
-        MiniatureSettings, override(MiniatureSettings, read_toml(path), assignments), str(path)
-    )
+    return read_settings(MiniatureSettings, path, assignments)

@@ -9,11 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 from harness.bounds import positive
-from harness.config import (
-    build,
-    override,
-    read_toml,
-)
+from harness.config import read_settings
 from harness.errors import RunMismatchError, UsageError
 from harness.files import diff, write_json
 from harness.gate.policy import Policy
@@ -126,5 +122,4 @@ def read_watch_settings(config: str, assignments: Sequence[str] = ()) -> WatchSe
     path = Path(config) if config.endswith(".toml") else presets.get(config)
     if path is None:
         raise UsageError(f"--config {config}: neither a .toml file nor one of {', '.join(presets)}")
-    content = override(WatchSettings, read_toml(path), assignments)
-    return build(WatchSettings, content, str(path))
+    return read_settings(WatchSettings, path, assignments)
