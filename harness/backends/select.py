@@ -3,32 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.util import find_spec
-from typing import Any
+from typing import Any, Literal
 
 from harness.backends.base import Backend
+from harness.bounds import positive
 from harness.errors import UsageError, missing_extra
-
-BACKENDS = ("auto", "vllm", "transformers", "openai", "fake")
 
 _LOCAL = ("vllm", "transformers")
 """Engines in process, the preferred one first; each is an extra of its own name."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class EngineChoice:
-    """What a user may choose about the engine."""
+class EngineConfig:
+    """Which engine answers, and its settings."""
 
-    backend: str = "auto"
-    base_url: str | None = None
-    """Server of an OpenAI-compatible API, up to and with ``/v1``."""
-    max_model_len: int = 16384
-    """Most tokens of prompt and answer together."""
+    backend: Literal["auto", "vllm", "transformers", "openai", "fake"] = "auto"
+    """ResolvedEngine; auto takes vllm, then transformers, whichever is installed."""
+    base_url: str | None = field(default=None, metadata={"metavar": "URL"})
+    """OpenAI-compatible server, with /v1."""
+    max_model_len: int = field(default=16384, metadata={"metavar": "N"})
+    """Tokens of prompt and answer together."""
     video_as_images: bool = False
-    """Send frames to a server as images, for servers that know no video."""
-    frame_grid: int = 28
-    """Frame sides are multiples of it at a served model, whose processor is out of sight."""
+    """Send frames as images, for a server that knows no video."""
+    frame_grid: int = field(default=28, metadata={"metavar": "N"})
+    """Number of pixels of which frame sides are multiples at a served model."""
+
+    def __post_init__(self) -> None:
+        positive(self, "max_model_len", "frame_grid")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,34 +49,34 @@ class ResolvedEngine:
     """Start the engine; raises `BackendError` when it cannot."""
 
 
-def resolve_engine(spec: str, choice: EngineChoice) -> ResolvedEngine:
+def resolve_engine(spec: str, config: EngineConfig) -> ResolvedEngine:
     """Resolve a checkpoint and pick the engine.
 
     Raises:
         UsageError: A backend that is not installed, or flags that contradict each other.
         CheckpointError: A checkpoint that cannot be resolved.
     """
-    backend = _backend(choice)
+    backend = _backend(config)
     match backend:
         case "fake":
             return _fake(spec)
         case "openai":
-            return _served(spec, choice)
+            return _served(spec, config)
         case _:
-            return _local(spec, backend, choice)
+            return _local(spec, backend, config)
 
 
-def _backend(choice: EngineChoice) -> str:
-    if choice.backend == "openai" and choice.base_url is None:
+def _backend(config: EngineConfig) -> str:
+    if config.backend == "openai" and config.base_url is None:
         raise UsageError("--backend openai needs --base-url, e.g. http://127.0.0.1:8000/v1")
-    if choice.base_url is not None:
-        if choice.backend not in ("auto", "openai"):
-            raise UsageError(f"--base-url goes with --backend openai, not {choice.backend}")
+    if config.base_url is not None:
+        if config.backend not in ("auto", "openai"):
+            raise UsageError(f"--base-url goes with --backend openai, not {config.backend}")
         return "openai"
-    if choice.backend in _LOCAL and not _installed(choice.backend):
-        raise missing_extra(choice.backend, choice.backend)
-    if choice.backend != "auto":
-        return choice.backend
+    if config.backend in _LOCAL and not _installed(config.backend):
+        raise missing_extra(config.backend, config.backend)
+    if config.backend != "auto":
+        return config.backend
     for name in _LOCAL:
         if _installed(name):
             return name
@@ -99,23 +102,23 @@ def _fake(spec: str) -> ResolvedEngine:
     )
 
 
-def _served(spec: str, choice: EngineChoice) -> ResolvedEngine:
+def _served(spec: str, config: EngineConfig) -> ResolvedEngine:
     from harness.backends.openai import OpenAIBackend, ServerConfig
     from harness.models.server import served
 
-    assert choice.base_url is not None
-    url = choice.base_url
+    assert config.base_url is not None
+    url = config.base_url
     model = served(url, spec)
     return ResolvedEngine(
         backend="openai",
         checkpoint=model.name,
         identity=model.identity,
-        patch_multiple=choice.frame_grid,
-        build=lambda: OpenAIBackend(model, ServerConfig(video_as_images=choice.video_as_images)),
+        patch_multiple=config.frame_grid,
+        build=lambda: OpenAIBackend(model, ServerConfig(video_as_images=config.video_as_images)),
     )
 
 
-def _local(spec: str, backend: str, choice: EngineChoice) -> ResolvedEngine:
+def _local(spec: str, backend: str, config: EngineConfig) -> ResolvedEngine:
     from harness.models.checkpoint import resolve
 
     checkpoint = resolve(spec)
@@ -125,7 +128,7 @@ def _local(spec: str, backend: str, choice: EngineChoice) -> ResolvedEngine:
             from harness.backends.vllm import VLLMBackend
             from harness.backends.vllm_engine import VLLMConfig
 
-            return VLLMBackend(checkpoint, VLLMConfig(max_model_len=choice.max_model_len))
+            return VLLMBackend(checkpoint, VLLMConfig(max_model_len=config.max_model_len))
         from harness.backends.transformers import TransformersBackend
 
         return TransformersBackend(checkpoint)

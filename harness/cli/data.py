@@ -15,8 +15,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.cli.exits import CommandResult, Exit
-from harness.cli.flags import add_data_flag, default_workers, task_list
+from harness.cli.flags import add_data_flag, task_list
 from harness.errors import UsageError
+from harness.run.config import available_processors
 from harness.task import registry
 
 if TYPE_CHECKING:
@@ -156,7 +157,7 @@ def _decoded(selection: str, samples: Sequence[Sample]) -> list[Gap]:
 
     console = Console(stderr=True)
     pool = DecodePool(
-        workers=default_workers(),
+        workers=available_processors(),
         timeout_s=DECODE_TIMEOUT_S,
         max_bytes=LOOK_AHEAD_BYTES,
         decoder=decode_and_compare,

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from argparse import Namespace
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from harness.cli.exits import CommandResult, Exit
+from harness.run.config import DecodeConfig
 from harness.run.media_check import require_media
 from harness.run.plan import Plan
 from harness.schema import Failure
@@ -18,12 +18,12 @@ from harness.video.pool import DecodePool
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from harness.cli.evaluate import EvalJob
+    from harness.run.evaluate import EvalJob
 
 _PROBES_PER_TASK = 2
 
 
-def print_dry_run(console: Console, job: EvalJob, args: Namespace) -> CommandResult:
+def print_dry_run(console: Console, job: EvalJob) -> CommandResult:
     """Print the plan; missing media raise `UsageError`, as they would stop the run."""
     console.print(f"[bold]checkpoint[/bold] {job.engine.checkpoint}, backend {job.engine.backend}")
     console.print(f"[bold]run directory[/bold] {job.out}")
@@ -35,7 +35,7 @@ def print_dry_run(console: Console, job: EvalJob, args: Namespace) -> CommandRes
         console.print(f"  items: {len(planned.samples)}, videos: {len(media)}")
     for warning in require_media(job.plan):
         console.print(warning, style="yellow", markup=False)
-    console.print(_decode_estimate(job.plan, args, job.engine.patch_multiple))
+    console.print(_decode_estimate(job.plan, job.config.decode, job.engine.patch_multiple))
     return CommandResult(Exit.OK, f"{len(job.plan.samples)} items are ready; nothing was run")
 
 
@@ -48,7 +48,7 @@ def _lines(fields: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
             yield f"{prefix}{name}: {value}"
 
 
-def _decode_estimate(plan: Plan, args: Namespace, patch_multiple: int) -> str:
+def _decode_estimate(plan: Plan, decoding: DecodeConfig, patch_multiple: int) -> str:
     """Decode a few clips and scale their time up to all clips and down by the workers."""
     probes: list[DecodeJob] = []
     total = 0
@@ -63,14 +63,14 @@ def _decode_estimate(plan: Plan, args: Namespace, patch_multiple: int) -> str:
         probes += jobs[:: max(1, len(jobs) // _PROBES_PER_TASK)][:_PROBES_PER_TASK]
     if not probes:
         return "no media to decode"
-    with DecodePool(workers=1, timeout_s=args.decode_timeout, max_bytes=1 << 30) as pool:
+    with DecodePool(workers=1, timeout_s=decoding.decode_timeout, max_bytes=1 << 30) as pool:
         results = [decoded for _, decoded in pool.decode(probes)]
     times = [sum(clip.decode_s for clip in d) for d in results if not isinstance(d, Failure)]
     if not times:
         return f"none of {len(probes)} probed videos could be decoded; run `videor1 data check`"
     each = sum(times) / len(times)
-    whole = timedelta(seconds=round(each * total / args.workers))
+    whole = timedelta(seconds=round(each * total / decoding.workers))
     return (
-        f"decoding {total} clips: about {whole} with {args.workers} workers"
+        f"decoding {total} clips: about {whole} with {decoding.workers} workers"
         f" ({each:.2f} s each, measured on {len(times)})"
     )

@@ -1,15 +1,64 @@
-"""Flags that several commands share, and how values are read; a bad value is a usage error."""
+"""Command line flags: generated from settings classes, and a few that several commands share."""
 
 from __future__ import annotations
 
-import os
-from argparse import ArgumentParser, ArgumentTypeError, Namespace
+from argparse import SUPPRESS, ArgumentParser, ArgumentTypeError, Namespace
+from collections.abc import Collection
 from pathlib import Path
+from typing import Any, TypeVar
 
 from harness.errors import UsageError
-from harness.run.plan import JudgeChoice
+from harness.run.config import DEFAULT_DATA, FailureBudget, JudgeConfig
+from harness.run.options import Option, differing_options, options_of, with_options
 
-DEFAULT_DATA = Path("data")
+Settings = TypeVar("Settings")
+
+_TITLES = {"": "evaluation", "decode": "decoding"}
+
+
+def add_option_flags(
+    parser: ArgumentParser, settings: type, *, only: Collection[str] | None = None
+) -> None:
+    """Declare one flag per option of a settings class, in one argument group per settings group.
+
+    Args:
+        parser: Where the flags are declared.
+        settings: The settings class.
+        only: Names of the options that the command has; None: all.
+    """
+    groups: dict[str, Any] = {}
+    for option in options_of(settings):
+        if only is not None and option.name not in only:
+            continue
+        if option.group not in groups:
+            title = _TITLES.get(option.group, option.group)
+            groups[option.group] = parser.add_argument_group(title)
+        _add_flag(groups[option.group], option)
+
+
+def read_option_flags(args: Namespace, settings: Settings) -> Settings:
+    """Return the settings with the flags of the command line applied; others stay as they are.
+
+    Raises:
+        UsageError: A value out of bounds, named with its option.
+    """
+    known = {option.name for option in options_of(type(settings))}
+    given = {name: value for name, value in vars(args).items() if name in known}
+    return with_options(settings, given)
+
+
+def flags_of(settings: object) -> list[str]:
+    """Return the flags that make a command use these settings; defaults are left out."""
+    words = []
+    for name, value in differing_options(settings).items():
+        flag = _flag_name(name)
+        if value is True:
+            words.append(flag)
+        elif isinstance(value, tuple):
+            words += [flag, ",".join(map(str, value))]
+        elif value is not None:
+            words += [flag, str(value)]
+    return words
 
 
 def add_data_flag(parser: ArgumentParser) -> None:
@@ -24,7 +73,7 @@ def add_data_flag(parser: ArgumentParser) -> None:
 
 
 def add_judge_flags(parser: ArgumentParser) -> None:
-    """Declare the judge, off by default: no scorer of ours needs a network."""
+    """Declare ``--judge-url`` and ``--judge-model``; without them no network is used."""
     parser.add_argument(
         "--judge-url",
         metavar="URL",
@@ -33,11 +82,30 @@ def add_judge_flags(parser: ArgumentParser) -> None:
     parser.add_argument("--judge-model", metavar="NAME", help="model name at --judge-url")
 
 
-def judge_choice(args: Namespace) -> JudgeChoice | None:
-    """Return the judge that was asked for; the two flags go together."""
+def judge_config(args: Namespace) -> JudgeConfig | None:
+    """Return the judge that the two flags name, None without them."""
     if (args.judge_url is None) != (args.judge_model is None):
         raise UsageError("--judge-url and --judge-model go together")
-    return JudgeChoice(base_url=args.judge_url, model=args.judge_model) if args.judge_url else None
+    return JudgeConfig(url=args.judge_url, model=args.judge_model) if args.judge_url else None
+
+
+def add_failures_flag(parser: ArgumentParser, *, of: str = "items") -> None:
+    """Declare ``--max-failures``."""
+    parser.add_argument(
+        "--max-failures",
+        type=failure_budget,
+        default=FailureBudget(),
+        metavar="N|P%",
+        help=f"failed {of} accepted (default: 0)",
+    )
+
+
+def failure_budget(text: str) -> FailureBudget:
+    """Read ``12`` or ``1.5%``."""
+    try:
+        return FailureBudget.parse(text)
+    except ValueError as error:
+        raise ArgumentTypeError(str(error)) from None
 
 
 def task_list(text: str) -> tuple[str, ...]:
@@ -55,17 +123,40 @@ def count(text: str) -> int:
     return int(text)
 
 
-def seconds(text: str) -> float:
-    """Read a positive number of seconds."""
-    try:
-        value = float(text)
-    except ValueError:
-        value = 0.0
-    if not 0 < value < float("inf"):
-        raise ArgumentTypeError(f"expected a positive number of seconds, got {text!r}")
-    return value
+def _add_flag(group: Any, option: Option) -> None:
+    flag, text = _flag_name(option.name), _help_text(option)
+    if option.kind is bool:
+        group.add_argument(flag, action="store_true", default=SUPPRESS, help=text)
+        return
+    group.add_argument(
+        flag,
+        type=str if option.choices else _parser_of(option),
+        choices=option.choices,
+        default=SUPPRESS,
+        metavar=option.metavar,
+        help=text,
+    )
 
 
-def default_workers() -> int:
-    """Return how many processors this process may use: one decode process each."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+def _parser_of(option: Option) -> Any:
+    def parse(text: str) -> Any:
+        try:
+            return option.parse(text)
+        except ValueError as error:
+            raise ArgumentTypeError(str(error)) from None
+
+    return parse
+
+
+def _help_text(option: Option) -> str:
+    """Return the field's docstring as a help text, with the default where it says none."""
+    text = option.help[:1].lower() + option.help[1:].rstrip(".")
+    text = text.replace("%", "%%")
+    if option.default in (None, False) or "(default" in text:
+        return text
+    shown = ",".join(option.default) if isinstance(option.default, tuple) else option.default
+    return f"{text} (default: {shown})"
+
+
+def _flag_name(name: str) -> str:
+    return "--" + name.replace("_", "-")

@@ -5,9 +5,10 @@ from __future__ import annotations
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
-from harness.cli.budget import FailureBudget, completeness
+from harness.cli.budget import completeness
 from harness.cli.exits import CommandResult
-from harness.cli.flags import add_data_flag, add_judge_flags, count, judge_choice
+from harness.cli.flags import add_data_flag, add_judge_flags, count, failure_budget, judge_config
+from harness.run.config import FailureBudget
 
 DEFAULT_SHOWN = 3
 
@@ -41,7 +42,7 @@ class Rescore:
         )
         parser.add_argument(
             "--max-failures",
-            type=FailureBudget.parse,
+            type=failure_budget,
             default=FailureBudget(),
             metavar="N|P%",
             help="items without text accepted (default: 0)",
@@ -75,7 +76,7 @@ class Rescore:
         choice = NewScorer(
             name=args.scorer,
             data=args.data,
-            judge=judge_choice(args),
+            judge=judge_config(args),
             include_path=args.include_path,
         )
         plan = plan_again(manifest, choice)

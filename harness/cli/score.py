@@ -10,10 +10,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.cli.budget import FailureBudget, completeness
+from harness.cli.budget import completeness
 from harness.cli.exits import CommandResult
-from harness.cli.flags import add_data_flag, add_judge_flags, judge_choice
+from harness.cli.flags import add_data_flag, add_judge_flags, failure_budget, judge_config
 from harness.errors import DatasetError, UsageError
+from harness.run.config import FailureBudget
 from harness.run.plan import (
     Plan,
     PlannedTask,
@@ -47,7 +48,7 @@ class ScoreCommand:
         parser.add_argument("--scorer", metavar="NAME", help="default: the task's official one")
         parser.add_argument(
             "--max-failures",
-            type=FailureBudget.parse,
+            type=failure_budget,
             default=FailureBudget(),
             metavar="N|P%",
             help="responses without text accepted (default: 0)",
@@ -116,7 +117,7 @@ def _planned(args: Namespace) -> PlannedTask:
     task = registry.get(registry.name_of(selection), include_path)
     preset = task.protocol("official")
     name = args.scorer or preset.scorer.partition("@")[0]
-    scorer = pick_scorer(task, name, judge_choice(args))
+    scorer = pick_scorer(task, name, judge_config(args))
     questions, fingerprint = select(task, args.data, selection)
     protocol = replace(
         preset,

@@ -22,8 +22,8 @@ from harness.rescore.reasons import (
     differ,
     reason,
 )
+from harness.run.config import JudgeConfig
 from harness.run.plan import (
-    JudgeChoice,
     Plan,
     PlannedTask,
     pick_scorer,
@@ -56,7 +56,7 @@ class NewScorer:
 
     name: str
     data: Path
-    judge: JudgeChoice | None = None
+    judge: JudgeConfig | None = None
     include_path: Path | None = None
 
 

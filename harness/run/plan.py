@@ -1,7 +1,7 @@
-"""What a run will do, settled before anything heavy starts: tasks, protocols, items.
+"""Resolves settings into the tasks, protocols and items of a run, before an engine starts.
 
-A plan is made from the command's choices alone, so `eval --dry-run`, the run itself and the check
-of a run directory all speak of the same thing.
+A plan depends on the settings and the question files alone, so the dry run, the run and the check
+of an existing run directory agree.
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from harness.errors import UnavailableTaskError, UsageError
-from harness.schema import FramePolicy, Prompt, Sample, Sampling, Variant
+from harness.run.config import EvalConfig, JudgeConfig
+from harness.schema import FramePolicy, Prompt, Sample, Sampling
 from harness.task import registry
 from harness.task.api import (
     Questions,
@@ -21,30 +22,6 @@ from harness.task.api import (
     Task,
 )
 from harness.task.protocol import Protocol
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class JudgeChoice:
-    """A judge model behind an OpenAI-compatible server, for what official rules cannot read."""
-
-    base_url: str
-    model: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Choices:
-    """What a user may change about a protocol preset; None keeps the preset's value."""
-
-    suite: str = "video-r1"
-    max_frames: int | None = None
-    max_pixels: int | None = None
-    variant: Variant = Variant.ORDERED
-    seed: int = 0
-    limit: int | None = None
-    """Items per task, each category with its share."""
-    judge: JudgeChoice | None = None
-    include_path: Path | None = None
-    """A folder of further tasks for a bridge, e.g. lmms-eval's."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,25 +90,25 @@ class Plan:
         return hashlib.sha256(joined.encode()).hexdigest()[:12]
 
 
-def make_plan(selections: Sequence[str], data: Path, choices: Choices) -> Plan:
-    """Load the selected tasks from `data` and settle their protocols.
+def make_plan(config: EvalConfig) -> Plan:
+    """Load the selected tasks and resolve their protocols.
 
     Raises:
         UsageError: Unknown task or config, a task selected twice, or malformed data.
     """
-    names = [registry.name_of(selection) for selection in selections]
+    names = [registry.name_of(selection) for selection in config.tasks]
     repeated = sorted({name for name in names if names.count(name) > 1})
     if repeated:
         raise UsageError(f"task {repeated[0]!r} is selected twice; select it once per run")
-    if not data.is_dir() and not all(map(registry.bridge_of, names)):
+    if not config.data.is_dir() and not all(map(registry.bridge_of, names)):
         raise UsageError(
-            f"{data}: no such data folder; --data names the folder that holds one folder per"
+            f"{config.data}: no such data folder; --data names the folder that holds one folder per"
             " benchmark (`videor1 data fetch TASK` brings them)"
         )
     planned, unavailable = [], {}
-    for selection in selections:
+    for selection in config.tasks:
         try:
-            planned.append(_planned(selection, data, choices))
+            planned.append(_plan_task(selection, config))
         except UnavailableTaskError as error:
             unavailable[selection] = str(error)
     if not planned:
@@ -154,14 +131,14 @@ def select(task: Task, data: Path, selection: str) -> tuple[Questions, str]:
     return replace(questions, samples=samples), _fingerprint(questions.files)
 
 
-def pick_scorer(task: Task, name: str, judge: JudgeChoice | None) -> Scorer:
+def pick_scorer(task: Task, name: str, judge: JudgeConfig | None) -> Scorer:
     """Return a task's scorer by name; a judge joins the official one where the task knows how."""
     if name not in task.scorers:
         raise UsageError(
             f"task {task.name!r} has no scorer {name!r}; it has: {', '.join(task.scorers)}"
         )
     task.scorers[name].require()
-    helped = judge and name == "official" and task.with_llm_judge(judge.base_url, judge.model)
+    helped = judge and name == "official" and task.with_llm_judge(judge.url, judge.model)
     return helped or task.scorers[name]
 
 
@@ -185,48 +162,48 @@ def stratified(samples: tuple[Sample, ...], limit: int | None) -> tuple[Sample, 
     return tuple(sample for sample in samples if sample.id in chosen)
 
 
-def _planned(selection: str, data: Path, choices: Choices) -> PlannedTask:
-    task = registry.get(registry.name_of(selection), choices.include_path)
-    questions, fingerprint = select(task, data, selection)
-    samples = stratified(questions.samples, choices.limit)
+def _plan_task(selection: str, config: EvalConfig) -> PlannedTask:
+    task = registry.get(registry.name_of(selection), config.include_path)
+    questions, fingerprint = select(task, config.data, selection)
+    samples = stratified(questions.samples, config.limit)
     questions.prepare(samples)
-    preset = task.protocol(choices.suite)
-    scorer = pick_scorer(task, preset.scorer.partition("@")[0], choices.judge)
+    preset = task.protocol(config.protocol)
+    scorer = pick_scorer(task, preset.scorer.partition("@")[0], config.judge)
     return PlannedTask(
         selection=selection,
         task=task,
-        protocol=with_choices(preset, scorer, choices),
+        protocol=apply_config(preset, scorer, config),
         scorer=scorer,
         samples=samples,
         fingerprint=fingerprint,
     )
 
 
-def with_choices(preset: Protocol, scorer: Scorer, choices: Choices) -> Protocol:
-    """Apply a user's choices to a preset."""
+def apply_config(preset: Protocol, scorer: Scorer, config: EvalConfig) -> Protocol:
+    """Apply the settings to a protocol preset."""
     return replace(
         preset,
         scorer=scorer.tag,
-        frames=preset.frames and _frames(preset.frames, choices),
-        sampling=preset.sampling and replace(preset.sampling, seed=choices.seed),
+        frames=preset.frames and _frames(preset.frames, config),
+        sampling=preset.sampling and replace(preset.sampling, seed=config.seed),
     )
 
 
-def _frames(preset: FramePolicy, choices: Choices) -> FramePolicy:
-    """Apply the choices; a cap below the preset's minimum lowers the minimum with it."""
+def _frames(preset: FramePolicy, config: EvalConfig) -> FramePolicy:
+    """Apply the settings; a cap below the preset's minimum lowers the minimum with it."""
     frames, pixels = preset.max_frames, preset.max_pixels
-    if choices.max_frames is not None:
-        frames = choices.max_frames
-    if choices.max_pixels is not None:
-        pixels = choices.max_pixels
+    if config.max_frames is not None:
+        frames = config.max_frames
+    if config.max_pixels is not None:
+        pixels = config.max_pixels
     return replace(
         preset,
         max_frames=frames,
         min_frames=min(preset.min_frames, frames),
         max_pixels=pixels,
         min_pixels=min(preset.min_pixels, pixels),
-        order=choices.variant,
-        seed=choices.seed,
+        order=config.variant,
+        seed=config.seed,
     )
 
 

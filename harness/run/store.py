@@ -13,14 +13,18 @@ import json
 import os
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from harness.errors import DatasetError, HarnessError, RunMismatchError, UsageError
 from harness.files import _exclusive, diff, write_json
 from harness.schema import Failure, Outcome, Record
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import pyarrow as pa
 
 MANIFEST = "run.json"
 SUMMARY = "summary.json"
@@ -76,8 +80,13 @@ class RunWriter:
                 self._synced_at = time.monotonic()
 
     def finished(self) -> set[str]:
-        """Ids that need no further work; failed items are tried again by the next run."""
-        return {r.id for r in self.records.values() if r.outcome is not Outcome.FAILED}
+        """Return the ids that need no further work."""
+        return finished_ids(self.records.values())
+
+
+def finished_ids(records: Iterable[Record]) -> set[str]:
+    """Return the ids of items that need no further work; failed items are asked again."""
+    return {record.id for record in records if record.outcome is not Outcome.FAILED}
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:
@@ -107,16 +116,43 @@ def read_records(folder: Path) -> list[Record]:
 
 
 def write_parquet(folder: Path, records: Mapping[str, Record]) -> None:
-    """Write ``records.parquet``, the finished run as one table, nested fields as JSON text."""
+    """Write ``records.parquet``: one row per item, as `records_frame` returns them."""
+    beside = folder / ".records.parquet"
+    records_frame(list(records.values())).to_parquet(beside, index=False, schema=_arrow_schema())
+    beside.replace(folder / "records.parquet")
+
+
+def records_frame(records: Sequence[Record]) -> pd.DataFrame:
+    """Return records as a table: one row per item, one column per field of `Record`.
+
+    Frame indices, timestamps and frame sizes are lists per clip; `failure` is a dictionary or None.
+    """
     import pandas as pd
 
-    rows = [dataclasses.asdict(record) for record in records.values()]
-    for row in rows:
-        for name in ("frame_indices", "timestamps", "frame_size", "failure"):
-            row[name] = json.dumps(row[name])
-    beside = folder / ".records.parquet"
-    pd.DataFrame(rows).to_parquet(beside, index=False)
-    beside.replace(folder / "records.parquet")
+    rows = [dataclasses.asdict(record) for record in records]
+    names = [field.name for field in dataclasses.fields(Record)]
+    return pd.DataFrame(rows, columns=pd.Index(names))
+
+
+def _arrow_schema() -> pa.Schema:
+    """Return the column types of ``records.parquet``; an empty column would not tell its own."""
+    import pyarrow as pa
+
+    text = dict.fromkeys(
+        ("id", "task", "variant", "cluster", "category", "outcome", "answer", "gold", "scorer",
+         "text", "finish_reason"), pa.string(),
+    )  # fmt: skip
+    nested = {
+        "frame_indices": pa.list_(pa.list_(pa.int64())),
+        "timestamps": pa.list_(pa.list_(pa.float64())),
+        "frame_size": pa.list_(pa.list_(pa.int64())),
+        "failure": pa.struct([(field.name, pa.string()) for field in dataclasses.fields(Failure)]),
+    }
+    numbers = {"prompt_tokens": pa.int64(), "output_tokens": pa.int64()}
+    known = text | nested | numbers
+    return pa.schema(
+        [(field.name, known.get(field.name, pa.float64())) for field in dataclasses.fields(Record)]
+    )
 
 
 def _record(line: bytes, where: str) -> Record:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -44,6 +44,21 @@ class Timing:
             "items_per_s": self.items_per_s,
             "output_tokens_per_s": self.tokens_per_s,
         }
+
+
+def read_timing(content: Mapping[str, Any] | None) -> Timing | None:
+    """Return the timing that ``summary.json`` holds, None where it has none that can be read."""
+    if content is None:
+        return None
+    derived = ("items_per_s", "output_tokens_per_s")
+    try:
+        fields = {name: value for name, value in content.items() if name not in derived}
+        parts = {
+            "decode": DecodeCounts(**fields["decode"]), "engine": EngineStats(**fields["engine"])
+        }  # fmt: skip
+        return Timing(**{**fields, **parts})
+    except (TypeError, KeyError):
+        return None
 
 
 class Stopwatch:

@@ -12,16 +12,14 @@ from argparse import ArgumentParser, Namespace
 from collections.abc import Sequence
 from pathlib import Path
 
-from harness.backends.select import (
-    BACKENDS,
-    EngineChoice,
-)
 from harness.cli.board import Board
 from harness.cli.commands import Command, run
-from harness.cli.evaluate import Eval
+from harness.cli.evaluate import EvalCommand
 from harness.cli.exits import CommandResult, Exit
+from harness.cli.flags import add_option_flags, read_option_flags
 from harness.cli.gate import Gate
 from harness.files import write_folder
+from harness.run.config import EvalConfig
 from harness.schema import Variant
 from tasks.motionworld.trained import CHECKPOINT, card
 
@@ -52,22 +50,25 @@ class Demo:
             metavar="DIR",
             help="where data and runs go (default: %(default)s)",
         )
-        parser.add_argument("--backend", choices=BACKENDS, default=EngineChoice().backend)
+        add_option_flags(parser, EvalConfig, only=("backend",))
 
     def run(self, args: Namespace) -> CommandResult:
         """Draw what is not there yet, then run the commands that a user would type."""
         from rich.console import Console
 
+        backend = read_option_flags(args, EvalConfig()).engine.backend
         data, whole = args.out / "data", args.out / "run"
         if not data.exists():
             Console(stderr=True).print(f"drawing clips with known answers into {data}")
             write_folder(data, _draw)
         common = [
-            str(CHECKPOINT), "--data", str(data), "--backend", args.backend,
+            str(CHECKPOINT), "--data", str(data), "--backend", backend,
             "--max-frames", str(_MAX_FRAMES), "--max-pixels", str(_MAX_PIXELS),
         ]  # fmt: skip
         verdict = _do(
-            Eval(), "eval", [*common, "--tasks", ",".join(WORLD + LAYOUTS), "--out", str(whole)]
+            EvalCommand(),
+            "eval",
+            [*common, "--tasks", ",".join(WORLD + LAYOUTS), "--out", str(whole)],
         )
         runs = [str(whole)]
         for variant in PROBES:
@@ -75,11 +76,11 @@ class Demo:
                 return verdict
             runs.append(str(args.out / variant))
             probe = ["--tasks", WORLD[0], "--variant", variant, "--out", runs[-1]]
-            verdict = _do(Eval(), "eval", [*common, *probe])
+            verdict = _do(EvalCommand(), "eval", [*common, *probe])
         if verdict.code is not Exit.OK:
             return verdict
         _do(Board(), "board", runs)
-        if args.backend == "fake" or not BASELINE.exists():
+        if backend == "fake" or not BASELINE.exists():
             return verdict
         policy = str(BASELINE.with_suffix(".toml"))
         return _do(Gate(), "gate", [str(BASELINE), str(whole), "--policy", policy])

@@ -25,32 +25,23 @@ from typing import Any
 from lmms_eval.api.instance import GenerationResult, TokenCounts
 from lmms_eval.api.model import lmms
 
-from harness.backends.select import (
-    EngineChoice,
-    ResolvedEngine,
-    resolve_engine,
-)
-from harness.cli.flags import default_workers
-from harness.errors import HarnessError
+from harness.backends.select import ResolvedEngine, resolve_engine
+from harness.errors import HarnessError, UsageError
+from harness.run.config import EvalConfig
+from harness.run.evaluate import evaluate_plan
 from harness.run.manifest import make_manifest
-from harness.run.plan import (
-    Choices,
-    Plan,
-    PlannedTask,
-    with_choices,
-)
-from harness.run.runner import Runner
-from harness.run.store import RunWriter
-from harness.schema import Outcome, Prompt, Record, Sample, Score, Variant
+from harness.run.options import with_options
+from harness.run.plan import Plan, PlannedTask, apply_config
+from harness.run.progress import ProgressBar
+from harness.run.store import read_records
+from harness.schema import Outcome, Prompt, Record, Sample, Score
 from harness.task.api import Scorer
-from harness.video.pool import DecodePool
 from tasks.lmms.bridge import LmmsEval
 from tasks.lmms.documents import sample_of
 from tasks.lmms.generation import cut, sampling_of, stops_of
 from tasks.lmms.messages import read_messages, write_images
 from tasks.lmms.task import LmmsTask
 
-_ENGINE = EngineChoice()
 _LEFT_TO_LMMS_EVAL = Scorer(
     name="lmms-eval-itself",
     version=1,
@@ -64,56 +55,38 @@ class VideoR1(lmms):  # type: ignore[misc]
 
     is_simple = False
 
-    def __init__(  # noqa: PLR0913 - lmms-eval passes every model argument by its name
+    def __init__(
         self,
         pretrained: str,
-        backend: str = _ENGINE.backend,
-        base_url: str | None = None,
-        max_model_len: int = _ENGINE.max_model_len,
-        protocol: str = "official",
-        max_frames: int | None = None,
-        max_pixels: int | None = None,
-        variant: str = Variant.ORDERED.value,
-        seed: int = 0,
-        workers: int = 0,
-        max_failures: int = 0,
-        out: str | None = None,
         batch_size: object = None,
         max_batch_size: object = None,
         device: object = None,
+        **options: object,
     ) -> None:
         """Resolve the checkpoint; the engine starts with the first request.
 
-        Args are the flags of ``videor1 eval``; the last three are lmms-eval's, and our engines
-        have no use for them: they batch by themselves.
+        Args:
+            pretrained: Checkpoint, as ``videor1 eval`` takes it.
+            batch_size: lmms-eval's; unused, since our engines batch by themselves.
+            max_batch_size: As `batch_size`.
+            device: As `batch_size`.
+            options: Any flag of ``videor1 eval`` but ``tasks`` and ``data``, with underscores.
         """
         super().__init__()
         with _told_by_exit_code():
-            self._engine = resolve_engine(
-                str(pretrained),
-                EngineChoice(backend=backend, base_url=base_url, max_model_len=max_model_len),
-            )
-            self._choices = Choices(
-                suite=protocol,
-                max_frames=max_frames,
-                max_pixels=max_pixels,
-                variant=Variant(variant),
-                seed=seed,
-            )
-        self._workers = workers or default_workers()
-        self._max_failures = max_failures
-        self._out = out
+            self._config = _read_options(options)
+            self._engine = resolve_engine(str(pretrained), self._config.engine)
 
     def generate_until(self, requests: Sequence[Any]) -> list[Any]:
         """Answer all requests of all tasks; the order of the answers is theirs."""
-        with _told_by_exit_code(), _folder(self._out) as folder:
-            asked = _Requests(requests, self.task_dict, folder / "images", self._choices)
-            records = _answer(asked.plan, self._engine, folder, self._workers)
+        with _told_by_exit_code(), _folder(self._config.out) as folder:
+            asked = _Requests(requests, self.task_dict, folder / "images", self._config)
+            records = _answer(asked.plan, self._engine, folder, self._config)
             failed = [record for record in records.values() if record.failure is not None]
-            if len(failed) > self._max_failures:
+            if not self._config.failure_budget.allows(len(failed), len(records)):
                 raise HarnessError(
                     f"{len(failed)} of {len(records)} items failed, more than max_failures="
-                    f"{self._max_failures}, first: {failed[0].id}: {failed[0].failure}"
+                    f"{self._config.max_failures}, first: {failed[0].id}: {failed[0].failure}"
                 )
             return [asked.result(records[sample_id]) for sample_id in asked.ids]
 
@@ -132,12 +105,16 @@ class _Asked(LmmsTask):
     def add(self, sample: Sample, prompt: Prompt) -> None:
         self._prompts[sample.id] = prompt
 
+    def extra(self, run: Mapping[str, Sequence[Record]]) -> dict[str, float]:
+        """Return nothing: lmms-eval computes its metrics from our answers itself."""
+        return {}
+
 
 class _Requests:
     """lmms-eval's requests as a plan of ours."""
 
     def __init__(
-        self, requests: Sequence[Any], datasets: Mapping[str, Any], images: Path, choices: Choices
+        self, requests: Sequence[Any], datasets: Mapping[str, Any], images: Path, config: EvalConfig
     ) -> None:
         self.ids: list[str] = []
         """One per request, in their order."""
@@ -154,7 +131,7 @@ class _Requests:
             seen[task, index] += 1
             self._arguments[name] = arguments
             self._add(name, index, doc_to_messages(datasets[task][split][index]))
-        self.plan = Plan(tuple(self._planned(name, choices) for name in self._tasks))
+        self.plan = Plan(tuple(self._planned(name, config) for name in self._tasks))
 
     def result(self, record: Record) -> Any:
         """Return a record as lmms-eval takes it; a failure that is accepted is an empty text."""
@@ -171,23 +148,25 @@ class _Requests:
         self._samples.setdefault(name, []).append(sample)
         self.ids.append(sample.id)
 
-    def _planned(self, name: str, choices: Choices) -> PlannedTask:
+    def _planned(self, name: str, config: EvalConfig) -> PlannedTask:
         task, arguments = self._tasks[name], self._arguments[name]
         repetition = int(name.partition("#")[2] or 0)
-        protocol = task.asked_with(sampling_of(arguments), choices.suite)
-        seeded = replace(choices, seed=choices.seed + repetition)
+        protocol = task.asked_with(sampling_of(arguments), config.protocol)
+        seeded = replace(config, seed=config.seed + repetition)
         return PlannedTask(
             selection=task.name,
             task=task,
-            protocol=with_choices(protocol, _LEFT_TO_LMMS_EVAL, seeded),
+            protocol=apply_config(protocol, _LEFT_TO_LMMS_EVAL, seeded),
             scorer=_LEFT_TO_LMMS_EVAL,
             samples=tuple(self._samples[name]),
             fingerprint=json.dumps(sorted(arguments.items(), key=str), default=str),
         )
 
 
-def _answer(plan: Plan, engine: ResolvedEngine, folder: Path, workers: int) -> dict[str, Record]:
-    """Run what the folder still lacks, and return all of its records."""
+def _answer(
+    plan: Plan, engine: ResolvedEngine, folder: Path, config: EvalConfig
+) -> dict[str, Record]:
+    """Answer what the run directory still lacks, and return all of its records."""
     manifest = make_manifest(
         plan,
         model=engine.checkpoint,
@@ -196,23 +175,35 @@ def _answer(plan: Plan, engine: ResolvedEngine, folder: Path, workers: int) -> d
         limit=None,
         argv=sys.argv,
     )
-    with RunWriter(folder, manifest) as run:
-        runner = Runner(plan, run, lambda record: None, patch_multiple=engine.patch_multiple)
-        if runner.work:
-            backend = engine.build()
-            try:
-                with DecodePool(workers=workers, timeout_s=120.0, max_bytes=1 << 30) as pool:
-                    runner.run(backend, pool)
-            finally:
-                backend.close()
-        return dict(run.records)
+    evaluate_plan(
+        plan,
+        engine,
+        folder,
+        manifest=manifest,
+        decoding=config.decode,
+        observer=ProgressBar(),
+    )
+    return {record.id: record for record in read_records(folder)}
+
+
+def _read_options(options: Mapping[str, object]) -> EvalConfig:
+    """Return the settings that model arguments ask for; frames are the publishers' by default."""
+    refused = {"tasks", "data", "limit"} & options.keys()
+    if refused:
+        raise UsageError(f"{', '.join(sorted(refused))}: lmms-eval decides what is asked")
+    texts = {
+        name: value if isinstance(value, bool) else str(value)
+        for name, value in options.items()
+        if value is not None
+    }
+    return with_options(EvalConfig(protocol="official"), texts)
 
 
 @contextmanager
-def _folder(out: str | None) -> Iterator[Path]:
+def _folder(out: Path | None) -> Iterator[Path]:
     """Return the folder that answers are kept in, a passing one where nobody asked for it."""
     if out is not None:
-        yield Path(out)
+        yield out
         return
     with TemporaryDirectory(prefix="videor1-") as folder:
         yield Path(folder)

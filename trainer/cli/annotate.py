@@ -1,58 +1,41 @@
-"""``videor1 annotate``: rationales for rows, from any checkpoint, fit for supervised training.
+"""``videor1 annotate``: a checkpoint writes rationales for training rows.
 
 What the model wrote is kept in a run directory beside the output (``OUT.run``); the same command
-goes on with it.
+resumes.
 """
 
 from __future__ import annotations
 
 import sys
-from argparse import ArgumentParser, ArgumentTypeError, Namespace
+from argparse import ArgumentParser, Namespace
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.backends.select import (
-    BACKENDS,
-    EngineChoice,
-    ResolvedEngine,
-    resolve_engine,
-)
-from harness.cli.budget import FailureBudget
+from harness.backends.select import ResolvedEngine, resolve_engine
+from harness.cli.evaluate import interrupted
 from harness.cli.exits import CommandResult, Exit
-from harness.cli.flags import count, default_workers
+from harness.cli.flags import add_option_flags, read_option_flags
 from harness.errors import UsageError
-from trainer.config.choices import (
-    MediaCheck,
-    OnBadRow,
-)
-from trainer.config.sections import (
-    AnnotationSettings,
-    DataSettings,
-    FrameSettings,
-)
+from trainer.config.annotation import AnnotateConfig
+from trainer.config.choices import MediaCheck, OnBadRow
+from trainer.config.sections import DataSettings, FrameSettings
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from harness.run.plan import Plan
-    from harness.run.store import RunWriter
-    from harness.schema import Kind
+    from harness.schema import Kind, Record
     from trainer.data.annotate import Tally
     from trainer.data.rows import TrainingRow
 
-_DECODE_TIMEOUT_S = 120.0
-_LOOK_AHEAD_BYTES = 1 << 30
 
-
-class Annotate:
+class AnnotateCommand:
     """The ``annotate`` command."""
 
     help = "have a checkpoint write rationales for training rows; the same command resumes"
 
     def configure(self, parser: ArgumentParser) -> None:
-        """Declare rows, checkpoint, output, and what is asked of the model."""
+        """Declare rows, checkpoint and output, and one flag per field of `AnnotateConfig`."""
         parser.add_argument(
             "--rows", type=Path, nargs="+", required=True, metavar="FILE", help=".json or .jsonl"
         )
@@ -68,125 +51,96 @@ class Annotate:
         parser.add_argument(
             "--out", type=Path, required=True, metavar="FILE", help=".json or .jsonl, the kept rows"
         )
-        parser.add_argument(
-            "--exclude-bad-rows", action="store_true", help="leave malformed rows out"
-        )
-        parser.add_argument("--limit", type=count, metavar="N", help="rows, evenly spaced")
-        parser.add_argument(
-            "--min-reward",
-            type=_share,
-            default=AnnotationSettings().min_reward,
-            metavar="R",
-            help="keep answers whose reward is above it (default: %(default)s)",
-        )
-        _engine_flags(parser)
+        add_option_flags(parser, AnnotateConfig)
 
     def run(self, args: Namespace) -> CommandResult:
-        """Annotate, and write what is worth keeping."""
+        """Annotate, and write the rows that are kept."""
         from rich.console import Console
 
-        return annotate_rows(
-            args, Console(stderr=True), resolve_engine(args.checkpoint, _choice(args))
-        )
+        config = read_option_flags(args, AnnotateConfig())
+        engine = resolve_engine(args.checkpoint, config.engine)
+        return annotate_rows(args, config, Console(stderr=True), engine)
 
 
-def annotate_rows(args: Namespace, console: Console, engine: ResolvedEngine) -> CommandResult:
+def annotate_rows(
+    args: Namespace, config: AnnotateConfig, console: Console, engine: ResolvedEngine
+) -> CommandResult:
     """Answer what is still open with `engine`, then write the kept rows and count them."""
+    from harness.run.evaluate import evaluate_plan
     from harness.run.manifest import make_manifest
-    from harness.run.store import RunWriter
+    from harness.run.progress import ProgressBar
+    from harness.run.store import read_records
     from trainer.data.annotate import make_plan
     from trainer.rewards.rewards import require
 
     folder = args.out.with_name(f"{args.out.name}.run")
     if args.out.exists() and not folder.exists():
         raise UsageError(f"{args.out} exists and is not of this command; choose another --out")
-    rows = _rows(args, engine.patch_multiple)
+    rows = _read_rows(args, config, engine.patch_multiple)
     require({row.sample.kind for row in rows})
-    preset = FrameSettings()
-    frames = replace(
-        preset,
-        max_frames=args.max_frames or preset.max_frames,
-        min_frames=min(preset.min_frames, args.max_frames or preset.min_frames),
-    )
-    sampling = AnnotationSettings(seed=args.seed).sampling
-    plan = make_plan(rows, args.rows, frames, sampling)
+    plan = make_plan(rows, args.rows, config.frames, config.sampling)
     manifest = make_manifest(
         plan,
         model=engine.checkpoint,
         checkpoint=engine.identity,
         backend=engine.backend,
-        limit=args.limit,
+        limit=config.limit,
         argv=sys.argv,
     )
-    with RunWriter(folder, manifest) as run:
-        try:
-            _answer(plan, engine, run, args, console)
-        except KeyboardInterrupt:
-            return CommandResult(
-                Exit.INTERRUPTED,
-                f"{len(run.finished())} of {len(rows)} rows are kept in {run.folder};"
-                " run the same command again to go on",
-            )
-        return _conclude(args, rows, run)
+    try:
+        evaluate_plan(
+            plan,
+            engine,
+            folder,
+            manifest=manifest,
+            decoding=config.decode,
+            observer=ProgressBar(console),
+        )
+    except KeyboardInterrupt:
+        return interrupted(folder, len(rows), "rows")
+    records = {record.id: record for record in read_records(folder)}
+    return _conclude(args, config, rows, records)
 
 
-def _rows(args: Namespace, patch_multiple: int) -> Sequence[TrainingRow]:
+def _read_rows(
+    args: Namespace, config: AnnotateConfig, patch_multiple: int
+) -> Sequence[TrainingRow]:
     from trainer.data.checks import check_rows
 
     data = DataSettings(
         rows=tuple(args.rows),
         media_roots=tuple(args.media_root),
-        limit=args.limit,
+        limit=config.limit,
         check=MediaCheck.EXISTS,  # a damaged file becomes a failed item
     )
     report = check_rows(data, FrameSettings(), patch_multiple=patch_multiple, rationale=False)
-    return report.require(OnBadRow.EXCLUDE if args.exclude_bad_rows else OnBadRow.STOP)
+    return report.require(OnBadRow.EXCLUDE if config.exclude_bad_rows else OnBadRow.STOP)
 
 
-def _answer(
-    plan: Plan, engine: ResolvedEngine, run: RunWriter, args: Namespace, console: Console
-) -> None:
-    """Ask what is open; without any, no engine is started."""
-    from harness.cli.progress import RunProgress
-    from harness.run.runner import Runner
-    from harness.video.pool import DecodePool
-
-    progress = RunProgress(console, total=len(plan.samples), done=len(run.finished()))
-    runner = Runner(plan, run, progress, patch_multiple=engine.patch_multiple)
-    if not runner.work:
-        return
-    backend = engine.build()
-    try:
-        pool = DecodePool(
-            workers=args.workers, timeout_s=_DECODE_TIMEOUT_S, max_bytes=_LOOK_AHEAD_BYTES
-        )
-        with pool, progress:
-            runner.run(backend, pool)
-    finally:
-        backend.close()
-
-
-def _conclude(args: Namespace, rows: Sequence[TrainingRow], run: RunWriter) -> CommandResult:
+def _conclude(
+    args: Namespace,
+    config: AnnotateConfig,
+    rows: Sequence[TrainingRow],
+    records: Mapping[str, Record],
+) -> CommandResult:
     """Write the kept rows, print the share kept per problem type, and judge completeness."""
     from rich.console import Console
 
     from harness.cli.tables import print_failures
-    from trainer.data.annotate import (
-        tally,
-        write_annotated,
-    )
+    from trainer.data.annotate import tally, write_annotated
 
-    write_annotated(args.out, rows, run.records, args.rows, args.min_reward)
-    counts = tally(rows, run.records, args.min_reward)
+    write_annotated(args.out, rows, records, args.rows, config.min_reward)
+    counts = tally(rows, records, config.min_reward)
     console = Console()
     _print_tally(console, counts)
-    print_failures(console, run.records.values())
+    print_failures(console, records.values())
     kept, failed = (sum(getattr(c, name) for c in counts.values()) for name in ("kept", "failed"))
-    if not args.max_failures.allows(failed, len(rows)):
+    if not config.failure_budget.allows(failed, len(rows)):
         return CommandResult(
             Exit.INCOMPLETE,
-            f"{failed} of {len(rows)} rows failed, more than --max-failures {args.max_failures};"
-            f" the same command tries them again; {kept} kept rows are in {args.out}",
+            f"{failed} of {len(rows)} rows failed, more than --max-failures"
+            f" {config.max_failures}; the same command tries them again; {kept} kept rows are in"
+            f" {args.out}",
         )
     return CommandResult(Exit.OK, f"{kept} of {len(rows)} rows kept in {args.out}")
 
@@ -204,50 +158,3 @@ def _print_tally(console: Console, counts: Mapping[Kind, Tally]) -> None:
         share = f"{one.kept / one.rows:.1%}"
         table.add_row(kind, str(one.rows), str(one.kept), share, *map(str, figures))
     console.print(table)
-
-
-def _engine_flags(parser: ArgumentParser) -> None:
-    preset, frames = EngineChoice(), FrameSettings()
-    group = parser.add_argument_group("engine")
-    group.add_argument("--backend", choices=BACKENDS, default=preset.backend)
-    group.add_argument("--base-url", metavar="URL", help="OpenAI-compatible server, with /v1")
-    group.add_argument(
-        "--max-model-len",
-        type=count,
-        default=preset.max_model_len,
-        metavar="N",
-        help="tokens of prompt and answer (default: %(default)s)",
-    )
-    group.add_argument(
-        "--max-frames",
-        type=count,
-        metavar="N",
-        help=f"frames per video at most (default: {frames.max_frames})",
-    )
-    group.add_argument("--seed", type=int, default=AnnotationSettings().seed, metavar="N")
-    group.add_argument(
-        "--workers", type=count, default=default_workers(), metavar="N", help="decode processes"
-    )
-    group.add_argument(
-        "--max-failures",
-        type=FailureBudget.parse,
-        default=FailureBudget(),
-        metavar="N|P%",
-        help="failed rows accepted (default: 0)",
-    )
-
-
-def _choice(args: Namespace) -> EngineChoice:
-    return EngineChoice(
-        backend=args.backend, base_url=args.base_url, max_model_len=args.max_model_len
-    )
-
-
-def _share(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = -1.0
-    if not 0 <= value < 1:
-        raise ArgumentTypeError(f"expected a number from 0 to below 1, got {text!r}")
-    return value

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.bounds import at_least_zero, ordered, positive, share
-from harness.schema import FramePolicy, FrameRule, Kind, MediaKind, Sampling
+from harness.schema import FramePolicy, FrameRule, Kind, MediaKind
 from trainer.config.choices import (
     Dtype,
     GroupAccuracy,
@@ -234,25 +234,3 @@ class TemporalRewardSettings(RewardSettings):
     def __post_init__(self) -> None:
         RewardSettings.__post_init__(self)
         at_least_zero(self, "temporal_weight", "mu")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AnnotationSettings:
-    """How rationales are sampled and which are kept (research/benchmarks.md section 6.1)."""
-
-    min_reward: float = 0.6
-    """The reward has to be above it."""
-    temperature: float = 1.0
-    top_p: float = 0.95
-    max_tokens: int = 512
-    seed: int = 0
-
-    @property
-    def sampling(self) -> Sampling:
-        """The same for a backend."""
-        return Sampling(
-            temperature=self.temperature,
-            top_p=self.top_p,
-            max_tokens=self.max_tokens,
-            seed=self.seed,
-        )

@@ -46,10 +46,8 @@ from harness.task.api import (
 from harness.task.protocol import Protocol
 from tasks.base import MICRO, Benchmark
 from tasks.files import Row, read_rows
-from trainer.config.sections import (
-    AnnotationSettings,
-    FrameSettings,
-)
+from trainer.config.annotation import AnnotateConfig
+from trainer.config.sections import FrameSettings
 from trainer.data.rows import TrainingRow
 from trainer.rewards.rewards import accuracy
 
@@ -61,7 +59,7 @@ class TrainingQuestions(Benchmark):
     title = "Training rows"
     homepage = "the user's own files"
     official_frames = FramePolicy()
-    official_sampling = AnnotationSettings().sampling
+    official_sampling = AnnotateConfig().sampling
 
     def __init__(self, name: str, samples: Sequence[Sample], files: Sequence[Path]) -> None:
         self.name = name

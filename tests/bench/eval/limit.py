@@ -15,6 +15,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from harness.run.config import EvalConfig
 from harness.run.plan import Plan
 from harness.schema import Clip, Failure, Request
 from harness.video.jobs import DecodeJob, decode_job
@@ -30,22 +31,25 @@ def main() -> int:
     data, checkpoint, out = sys.argv[1:]
     probe = install()
     from harness.backends.select import (
-        EngineChoice,
+        EngineConfig,
         resolve_engine,
     )
-    from harness.cli.flags import default_workers
+    from harness.run.config import available_processors
     from harness.run.plan import (
-        Choices,
         make_plan,
     )
 
     plan = make_plan(
-        ["vsibench"],
-        Path(data),
-        Choices(suite="official", max_frames=FRAMES, max_pixels=PIXELS),
+        EvalConfig(
+            tasks=("vsibench",),
+            data=Path(data),
+            protocol="official",
+            max_frames=FRAMES,
+            max_pixels=PIXELS,
+        )
     )
-    engine = resolve_engine(checkpoint, EngineChoice(backend="vllm"))
-    clips, wall = _decode(plan, engine.patch_multiple, default_workers())
+    engine = resolve_engine(checkpoint, EngineConfig(backend="vllm"))
+    clips, wall = _decode(plan, engine.patch_multiple, available_processors())
     seconds = sum(clip.decode_s for one in clips.values() for clip in one)
     backend = engine.build()
     began, busy = time.perf_counter(), time.process_time()
@@ -55,7 +59,7 @@ def main() -> int:
     failed = [answer for _, answer in answers if isinstance(answer, Failure)]
     if failed:
         raise RuntimeError(f"{len(failed)} requests failed; the first: {failed[0]}")
-    _write(Path(out), probe, default_workers(), {
+    _write(Path(out), probe, available_processors(), {
         "decode_cpu_s": seconds, "decode_pool_s": wall,
         "engine_s": engine_wall, "engine_cpu_s": engine_cpu,
     })  # fmt: skip

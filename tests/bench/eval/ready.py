@@ -26,26 +26,32 @@ def main() -> int:
     data, checkpoint, out = sys.argv[1:]
     install()
     from harness.backends.select import (
-        EngineChoice,
+        EngineConfig,
         resolve_engine,
     )
-    from harness.cli.flags import default_workers
+    from harness.run.config import EvalConfig, available_processors
     from harness.run.plan import (
-        Choices,
         make_plan,
     )
 
-    choices = Choices(suite="official", max_frames=FRAMES, max_pixels=PIXELS)
-    plan = make_plan(["vsibench"], Path(data), choices)
-    engine = resolve_engine(checkpoint, EngineChoice(backend="vllm"))
+    plan = make_plan(
+        EvalConfig(
+            tasks=("vsibench",),
+            data=Path(data),
+            protocol="official",
+            max_frames=FRAMES,
+            max_pixels=PIXELS,
+        )
+    )
+    engine = resolve_engine(checkpoint, EngineConfig(backend="vllm"))
     backend = engine.build()
     with (
         tempfile.TemporaryDirectory() as folder,
         RunWriter(Path(folder), {"schema": 0}) as run,
-        DecodePool(workers=default_workers(), timeout_s=600.0, max_bytes=1 << 32) as pool,
+        DecodePool(workers=available_processors(), timeout_s=600.0, max_bytes=1 << 32) as pool,
     ):
         runner = Runner(plan, run, lambda record: None, patch_multiple=engine.patch_multiple)
-        for done, _ in pool.decode([runner.jobs[-1]] * 2 * default_workers()):
+        for done, _ in pool.decode([runner.jobs[-1]] * 2 * available_processors()):
             pool.release(done)
         began = time.perf_counter()
         runner.run(backend, pool)

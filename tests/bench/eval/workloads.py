@@ -13,8 +13,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from harness.run.config import EvalConfig
 from harness.run.plan import (
-    Choices,
     Plan,
     make_plan,
 )
@@ -70,8 +70,14 @@ class Prepared:
 
     def plan(self) -> Plan:
         """Plan it exactly as our command does."""
-        choices = Choices(suite="official", max_frames=FRAMES, max_pixels=PIXELS)
-        return make_plan(["vsibench"], self.data, choices)
+        config = EvalConfig(
+            tasks=("vsibench",),
+            data=self.data,
+            protocol="official",
+            max_frames=FRAMES,
+            max_pixels=PIXELS,
+        )
+        return make_plan(config)
 
 
 def prepare(workload: Workload, work: Path) -> Prepared:

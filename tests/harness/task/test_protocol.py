@@ -7,8 +7,8 @@ import pytest
 
 from harness.errors import UsageError
 from harness.files import diff
+from harness.run.config import EvalConfig
 from harness.run.plan import (
-    Choices,
     evenly_spaced,
     make_plan,
     stratified,
@@ -63,16 +63,16 @@ def test_a_limit_gives_every_category_its_share():
 def test_a_missing_data_folder_is_named(tmp_path):
     """The message says which folder and what --data means."""
     with pytest.raises(UsageError, match="no such data folder"):
-        make_plan(["vsibench"], tmp_path / "none", Choices())
+        make_plan(EvalConfig(tasks=("vsibench",), data=tmp_path / "none"))
 
 
 def test_a_task_selected_twice_is_refused(tmp_path):
     """One run holds a task once, so that its items have one record each."""
     with pytest.raises(UsageError, match="selected twice"):
-        make_plan(["vsibench", "vsibench:route_planning"], tmp_path, Choices())
+        make_plan(EvalConfig(tasks=("vsibench", "vsibench:route_planning"), data=tmp_path))
 
 
 def test_an_unknown_task_lists_the_known_ones(tmp_path):
     """A misspelt name is answered with the right ones."""
     with pytest.raises(UsageError, match=r"unknown task 'vsi'; known tasks: .*vsibench"):
-        make_plan(["vsi"], tmp_path, Choices())
+        make_plan(EvalConfig(tasks=("vsi",), data=tmp_path))

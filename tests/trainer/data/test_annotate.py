@@ -9,11 +9,13 @@ from rich.console import Console
 from harness.backends.fake import FakeBackend
 from harness.backends.select import ResolvedEngine
 from harness.cli.exits import Exit
+from harness.cli.flags import read_option_flags
 from harness.errors import RunMismatchError, UsageError
 from harness.schema import Completion, Failure
 from tests.trainer.commands import run
 from tests.trainer.rows import IMAGE, make_row, write_media, write_rows
-from trainer.cli.annotate import Annotate, annotate_rows
+from trainer.cli.annotate import AnnotateCommand, annotate_rows
+from trainer.config.annotation import AnnotateConfig
 from trainer.config.sections import (
     DataSettings,
     FrameSettings,
@@ -64,12 +66,13 @@ def annotate(tmp_path):
             build=lambda: FakeBackend(answer),
         )  # fmt: skip
         parser = ArgumentParser()
-        Annotate().configure(parser)
+        AnnotateCommand().configure(parser)
         args = parser.parse_args([
             "--rows", str(rows), "--media-root", str(tmp_path), "--checkpoint", "model",
             "--out", str(tmp_path / out), "--workers", "1", *flags,
         ])  # fmt: skip
-        return annotate_rows(args, Console(quiet=True), engine)
+        config = read_option_flags(args, AnnotateConfig())
+        return annotate_rows(args, config, Console(quiet=True), engine)
 
     go.asked = asked
     return go
@@ -169,10 +172,12 @@ def test_bad_rows_stop_or_are_left_out(annotate, tmp_path):
         "--rows", tmp_path / "rows.json", "--media-root", tmp_path, "--checkpoint", "guesser",
         "--backend", "fake", "--out", tmp_path / "out.json", "--workers", "1",
     ]  # fmt: skip
-    verdict = run(Annotate(), *flags)
+    verdict = run(AnnotateCommand(), *flags)
     assert verdict.code is Exit.USAGE
     assert "1 of 3 rows are bad" in verdict.reason
-    assert run(Annotate(), *flags, "--exclude-bad-rows").reason.startswith("0 of 2 rows kept")
+    assert run(AnnotateCommand(), *flags, "--exclude-bad-rows").reason.startswith(
+        "0 of 2 rows kept"
+    )
 
 
 @pytest.mark.parametrize(

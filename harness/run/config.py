@@ -1,0 +1,132 @@
+"""Settings of an evaluation: what is asked, what answers, what decodes.
+
+The flags of ``videor1 eval`` and ``videor1 annotate``, the keys of ``--config eval.toml`` and the
+model arguments of the lmms-eval model are generated from these classes (`harness.run.options`): a
+new option is one new field with its docstring, and the code that uses it.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from harness.backends.select import EngineConfig
+from harness.bounds import positive
+from harness.schema import Variant
+
+DEFAULT_TASKS = ("videommmu", "vsibench", "mvbench", "tempcompass")
+DEFAULT_DATA = Path("data")
+DEFAULT_RUNS = Path("results/runs")
+
+
+def available_processors() -> int:
+    """Return the number of processors that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FailureBudget:
+    """The failed items that a run may have and still count as complete."""
+
+    count: int = 0
+    percent: float | None = None
+    """Share of all items; takes the place of `count`."""
+
+    def __str__(self) -> str:
+        return str(self.count) if self.percent is None else f"{self.percent:g}%"
+
+    def allows(self, failed: int, total: int) -> bool:
+        """Return whether `failed` of `total` items are within the budget."""
+        if self.percent is not None:
+            return failed <= total * self.percent / 100
+        return failed <= self.count
+
+    @classmethod
+    def parse(cls, text: str) -> FailureBudget:
+        """Read ``12`` or ``1.5%``; raises `ValueError` for anything else."""
+        try:
+            if text.endswith("%"):
+                percent = float(text[:-1])
+                if 0 <= percent <= 100:
+                    return cls(percent=percent)
+            elif int(text) >= 0:
+                return cls(count=int(text))
+        except ValueError:
+            pass
+        raise ValueError(f"max_failures: expected a count or a percentage, got {text!r}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DecodeConfig:
+    """How videos are decoded; none of it changes a frame."""
+
+    workers: int = field(default_factory=available_processors, metadata={"metavar": "N"})
+    """Decode processes."""
+    decode_timeout: float = field(default=120.0, metadata={"metavar": "S"})
+    """Seconds that one file may take."""
+    look_ahead: int = field(default=4096, metadata={"metavar": "MIB"})
+    """Memory in MiB for decoded frames whose questions are not answered yet."""
+    frame_cache: Path | None = field(default=None, metadata={"metavar": "DIR"})
+    """Keep decoded frames in this folder, so that the next checkpoint decodes nothing."""
+    frame_cache_size: int = field(default=50, metadata={"metavar": "GIB"})
+    """Size limit of the frame cache in GiB; the least recently used frames are deleted."""
+
+    def __post_init__(self) -> None:
+        positive(self, "workers", "decode_timeout", "look_ahead", "frame_cache_size")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JudgeConfig:
+    """A judge model behind an OpenAI-compatible server; off by default."""
+
+    url: str = field(metadata={"metavar": "URL"})
+    """Server that rates the replies which official rules cannot read (TempCompass)."""
+    model: str = field(metadata={"metavar": "NAME"})
+    """Model name at --judge-url."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EvalConfig:
+    """Everything that an evaluation can be told besides the checkpoint.
+
+    None leaves a value as the protocol preset has it.
+    """
+
+    tasks: tuple[str, ...] = field(default=DEFAULT_TASKS, metadata={"metavar": "A,B"})
+    """NAME or NAME:config, separated by commas."""
+    data: Path = field(default=DEFAULT_DATA, metadata={"metavar": "DIR"})
+    """Folder that holds one folder per benchmark."""
+    protocol: Literal["video-r1", "official"] = "video-r1"
+    """Preset of prompts, frames, sampling and scorer."""
+    max_frames: int | None = field(default=None, metadata={"metavar": "N"})
+    """Frames per video at most (default: the preset's)."""
+    max_pixels: int | None = field(default=None, metadata={"metavar": "N"})
+    """Pixels per frame at most (default: the preset's)."""
+    variant: Variant = Variant.ORDERED
+    """Frames in order, shuffled, reversed, the middle one alone, or none."""
+    seed: int = field(default=0, metadata={"metavar": "N"})
+    """Seed of sampling and of shuffled frames."""
+    limit: int | None = field(default=None, metadata={"metavar": "N"})
+    """Items per task, spread over its categories (default: all)."""
+    include_path: Path | None = field(default=None, metadata={"metavar": "DIR"})
+    """Folder of further lmms-eval tasks."""
+    out: Path | None = field(default=None, metadata={"metavar": "RUNDIR"})
+    """Run directory (default: one per checkpoint and protocol under results/runs)."""
+    max_failures: str = field(default="0", metadata={"metavar": "N|P%"})
+    """Failed items that a complete run may have, a count or a percentage."""
+    engine: EngineConfig = field(default_factory=EngineConfig)
+    decode: DecodeConfig = field(default_factory=DecodeConfig)
+    judge: JudgeConfig | None = field(default=None, metadata={"prefix": "judge_"})
+
+    def __post_init__(self) -> None:
+        positive(self, "max_frames", "max_pixels", "limit")
+        if not self.tasks or not all(self.tasks):
+            raise ValueError(f"tasks: expected at least one name, got {self.tasks!r}")
+        FailureBudget.parse(self.max_failures)
+
+    @property
+    def failure_budget(self) -> FailureBudget:
+        """The parsed `max_failures`."""
+        return FailureBudget.parse(self.max_failures)

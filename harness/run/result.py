@@ -1,0 +1,87 @@
+"""A finished or interrupted run as Python objects: scores, records, manifest."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from harness.errors import DatasetError
+from harness.run.store import SUMMARY, read_manifest, read_records, records_frame
+from harness.run.timing import Timing, read_timing
+from harness.schema import TaskSummary
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+class Run:
+    """One run directory, read when asked for.
+
+    Args:
+        folder: A run directory that ``videor1 eval`` or `harness.evaluate` wrote.
+    """
+
+    def __init__(self, folder: str | Path) -> None:
+        self.folder = Path(folder)
+
+    def __repr__(self) -> str:
+        scores = ", ".join(
+            f"{name} {'-' if one.score is None else f'{one.score:.1f}'}"
+            for name, one in self.scores.items()
+        )
+        return f"Run({str(self.folder)!r}: {scores or 'not finished'})"
+
+    @cached_property
+    def manifest(self) -> Mapping[str, Any]:
+        """``run.json``: model, protocols, data, packages, command line."""
+        return read_manifest(self.folder)
+
+    @cached_property
+    def scores(self) -> Mapping[str, TaskSummary]:
+        """Score, interval and outcomes per task; empty for a run that has not finished."""
+        return {
+            name: _read_task_summary(fields, self.folder)
+            for name, fields in self._summary.get("tasks", {}).items()
+        }
+
+    @cached_property
+    def timing(self) -> Timing | None:
+        """Where the time of the last invocation went; None where it is not known."""
+        return read_timing(self._summary.get("timing"))
+
+    def records(self) -> pd.DataFrame:
+        """Return one row per item, with list columns for frame indices and timestamps."""
+        return records_frame(read_records(self.folder))
+
+    @cached_property
+    def _summary(self) -> Mapping[str, Any]:
+        path = self.folder / SUMMARY
+        if not path.exists():
+            return {}
+        try:
+            content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        except ValueError as error:
+            raise DatasetError(f"{path}: not valid JSON: {error}") from None
+        return content
+
+
+def load_run(folder: str | Path) -> Run:
+    """Read a run directory, without its data and without an engine.
+
+    Raises:
+        UsageError: The folder is not a run directory.
+    """
+    run = Run(folder)
+    _ = run.manifest  # refuses any other folder now
+    return run
+
+
+def _read_task_summary(fields: Mapping[str, Any], folder: Path) -> TaskSummary:
+    try:
+        interval = fields["ci95"]
+        return TaskSummary(**{**fields, "ci95": None if interval is None else tuple(interval)})
+    except (TypeError, KeyError) as error:
+        raise DatasetError(f"{folder / SUMMARY}: not a summary of this program: {error}") from None
