@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.cli.child import PREFIX
+from harness.cli.exits import Exit
 from trainer.miniature.experiment import Stage
 
 DONE = "stages.jsonl"
@@ -23,6 +24,9 @@ DONE = "stages.jsonl"
 LOGS = "logs"
 
 _POLL_S = 0.2
+_TAIL_CHARACTERS = 4096
+"""How much of the end of a log is searched for the command's last line; libraries may print after
+it."""
 _GRACE_S = 60.0
 """So long an interrupted command may take to save what it has."""
 
@@ -110,8 +114,9 @@ class Schedule:
 
     def _conclude(self, process: Process, done: set[str]) -> None:
         stage, code = process.stage, process.handle.returncode
-        if code not in stage.accepted:
-            self.failed[stage.name] = f"exit {code}, see {log_file(self._folder, stage)}"
+        log = log_file(self._folder, stage)
+        if code not in stage.accepted or not _states_its_end(log, code):
+            self.failed[stage.name] = f"exit {code}, see {log}"
             return
         done.add(stage.name)
         line = {
@@ -149,6 +154,17 @@ def durations(folder: Path) -> Mapping[str, float]:
 def log_file(folder: Path, stage: Stage) -> Path:
     """Name the file that a stage's output goes to."""
     return folder / LOGS / f"{stage.name.replace('/', '-')}.log"
+
+
+def _states_its_end(log: Path, code: int) -> bool:
+    """Tell whether a command said itself that it ends with this code.
+
+    Python ends with 1 where it crashes, which is the code of a regression.
+    """
+    if code == Exit.OK:
+        return True
+    tail = log.read_text(encoding="utf-8", errors="replace")[-_TAIL_CHARACTERS:]
+    return any(line.startswith(f"exit {code} (") for line in tail.splitlines())
 
 
 def _end(running: Sequence[Process]) -> None:

@@ -17,6 +17,7 @@ import pytest
 from harness.cli import main
 from harness.run.store import read_records
 from tasks.demo.layouts import write_all
+from tests.interrupts import interruptible
 from tests.paths import ROOT
 
 TASKS = "videommmu,vsibench,mvbench,tempcompass"
@@ -105,7 +106,7 @@ def test_ctrl_c_keeps_what_is_finished_and_exits_130(made, tmp_path):
         sys.executable, "-m", "harness", "eval", "guesser", "--data", str(made),
         "--out", str(out), *SMALL, "--workers", "1",
     ]  # fmt: skip
-    process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(interruptible(command), cwd=ROOT, stderr=subprocess.PIPE, text=True)
     _wait_for(process, out / "records-0.jsonl")
     process.send_signal(signal.SIGINT)
     _, printed = process.communicate(timeout=30)

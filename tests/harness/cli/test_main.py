@@ -219,3 +219,12 @@ def test_an_output_that_cannot_be_written_is_incomplete() -> None:
     assert done.returncode == 4
     assert "No space left on device" in done.stderr.splitlines()[-1]
     assert len(done.stderr.splitlines()) == 1
+
+
+def test_files_of_the_working_directory_hide_none_of_our_packages(tmp_path: Path) -> None:
+    """``python -m harness`` works in a project that has a ``tasks.py`` of its own."""
+    (tmp_path / "tasks.py").write_text("raise SystemExit('the wrong module')\n")
+    done = subprocess.run(
+        [sys.executable, "-m", "harness", "tasks"], cwd=tmp_path, capture_output=True, text=True
+    )
+    assert (done.returncode, done.stderr.splitlines()[-1][:6]) == (0, "exit 0")

@@ -19,6 +19,7 @@ from harness.video.decode import decode
 from harness.video.jobs import DecodeJob, heaviest_first
 from harness.video.pool import DecodePool
 from tests.clips import fake_decode, number, write_clip
+from tests.interrupts import interruptible
 from tests.paths import ROOT
 
 BYTES = 3072  # of the clip that `fake_decode` returns, and of a job of `POLICY`
@@ -311,7 +312,7 @@ def test_no_orphans(tmp_path: Path, kill: signal.Signals) -> None:
     script = tmp_path / "parent.py"
     script.write_text(PARENT)
     parent = subprocess.Popen(
-        [sys.executable, str(script)],
+        interruptible([sys.executable, str(script)]),
         env={**os.environ, "PYTHONPATH": str(ROOT)},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

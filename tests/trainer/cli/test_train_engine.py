@@ -19,6 +19,7 @@ from safetensors.torch import load_file
 from transformers import TrainerCallback
 
 from harness.cli.exits import Exit
+from tests.interrupts import interruptible
 from tests.paths import ROOT
 from tests.trainer.commands import run
 from tests.trainer.fake_runs import Evaluator
@@ -124,7 +125,9 @@ def test_ctrl_c_keeps_the_checkpoints_and_the_same_command_goes_on(train, world,
     # Every part runs in a process of its own: other tests of this one change torch's threads, and
     # with them the last bits.
     command = [sys.executable, "-m", "harness", "train", *train.words(action, **changes)]
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=ENVIRONMENT)
+    process = subprocess.Popen(
+        interruptible(command), stderr=subprocess.PIPE, text=True, env=ENVIRONMENT
+    )
     while not saved_checkpoints(world / "out"):
         assert process.poll() is None, process.communicate()
         time.sleep(0.01)

@@ -14,6 +14,7 @@ import pytest
 
 from harness.cli.exits import Exit
 from harness.errors import RunMismatchError, UsageError
+from tests.interrupts import interruptible
 from tests.paths import ROOT
 from tests.trainer.commands import run
 from trainer.cli.miniature import Miniature
@@ -198,8 +199,17 @@ def test_a_failure_is_named_with_its_log_and_nothing_new_begins(tmp_path):
 
 def test_an_accepted_exit_code_is_no_failure(tmp_path):
     """A watch that finds a regression has done its work."""
-    assert not scheduled(tmp_path, stage("watch", "exit 1", None, Exit.REGRESSION)).failed
+    script = "echo 'exit 1 (regression): step 8 is worse' >&2; exit 1"
+    assert not scheduled(tmp_path, stage("watch", script, None, Exit.REGRESSION)).failed
     assert finished(tmp_path) == {"watch"}
+
+
+def test_a_crash_is_no_regression(tmp_path):
+    """Python ends with 1 where it crashes; only a command that says so has found a regression."""
+    crash = f"{sys.executable} -c 'import no_such_module'"
+    schedule = scheduled(tmp_path, stage("watch", crash, None, Exit.REGRESSION))
+    assert schedule.failed.keys() == {"watch"}
+    assert finished(tmp_path) == set()
 
 
 def test_commands_run_with_their_own_number_of_threads(tmp_path):
@@ -210,11 +220,10 @@ def test_commands_run_with_their_own_number_of_threads(tmp_path):
 
 
 _INTERRUPTED = """
-import signal, sys
+import sys
 from pathlib import Path
 from trainer.miniature.scheduler import Schedule
 from trainer.miniature.experiment import Stage
-signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored below a background job
 folder = Path(sys.argv[1])
 script = (
     f"trap 'echo saved >> {folder}/saved; exit 130' INT; touch {folder}/began;"
@@ -230,7 +239,7 @@ except KeyboardInterrupt:
 def test_ctrl_c_reaches_what_is_under_way_and_waits_for_it(tmp_path):
     """The command saves what it has; the stage is not done."""
     process = subprocess.Popen(
-        [sys.executable, "-c", _INTERRUPTED, str(tmp_path)],
+        interruptible([sys.executable, "-c", _INTERRUPTED, str(tmp_path)]),
         env={**os.environ, "PYTHONPATH": str(ROOT)},
         stdout=subprocess.DEVNULL,
     )
