@@ -1,1 +1,1 @@
-"""The embedded default: clips in the publishers' layouts, and a command that asks about them."""
+"""The demo: generated clips in the publishers' layouts, and the command that evaluates on them."""

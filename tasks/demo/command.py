@@ -1,15 +1,15 @@
-"""``videor1 demo``: made clips, the checkpoint that comes along, the real commands on both.
+"""The command ``videor1 demo``: evaluate the shipped checkpoint on generated clips.
 
-The checkpoint has learned a world of small clips (`tasks.motionworld`) and nothing else. What it
-knows is examined with the frames in order, shuffled, one at a time and hidden; the four benchmarks'
-own layouts, prompts and scorers are exercised on clips that it has no words for.
+The checkpoint was trained on MotionWorld (`tasks.motionworld`) and nothing else. It is evaluated
+there with the frames in order, shuffled, one at a time and without frames; on generated clips in
+the four benchmarks' layouts, their real loaders, prompts and scorers run, and it can only guess.
 """
 
 from __future__ import annotations
 
 import shlex
 from argparse import ArgumentParser, Namespace
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from harness.cli.board import Board
@@ -27,67 +27,73 @@ DEFAULT_OUT = Path("results/demo")
 WORLD = ("motionworld", "motionworld-stills")
 LAYOUTS = ("videommmu", "vsibench", "mvbench", "tempcompass")
 PROBES = (Variant.SHUFFLED, Variant.SINGLE, Variant.BLIND)
-"""Ways to ask the world's questions with less to see than the model was taught with."""
+"""Variants of MotionWorld's clips that lack what the model was trained to use."""
 BASELINE = Path(__file__).parents[2] / "results" / "baselines" / "demo.parquet"
-"""Committed, and not part of the package: the gate is for those who work on this project."""
+"""In the repository and not in the package: only a checkout of this project runs the gate."""
 
 _MAX_FRAMES = 8
 _MAX_PIXELS = 56 * 56
-"""What the checkpoint was taught with, so that the world is asked about as its card says."""
+"""The settings that the checkpoint was trained and scored with."""
 
 
-class Demo:
-    """The ``demo`` command."""
+RunCommand = Callable[[Command, str, Sequence[str]], CommandResult]
+"""Runs a command by its name with the words that follow it."""
 
-    help = "evaluate a small checkpoint that can see on made clips; offline, about a minute"
+
+class DemoCommand:
+    """The ``demo`` command.
+
+    Args:
+        run_command: Runs one command with its name and arguments.
+    """
+
+    help = "evaluate a small trained checkpoint on generated clips; offline, about a minute"
+
+    def __init__(self, run_command: RunCommand | None = None) -> None:
+        self._run_command = run_command or _announce_and_run
 
     def configure(self, parser: ArgumentParser) -> None:
-        """Declare the flags."""
+        """Declare the flags of ``videor1 demo``."""
         parser.add_argument(
             "--out",
             type=Path,
             default=DEFAULT_OUT,
             metavar="DIR",
-            help="where data and runs go (default: %(default)s)",
+            help="folder for data and runs (default: %(default)s)",
         )
         add_option_flags(parser, EvalConfig, only=("backend",))
 
     def run(self, args: Namespace) -> CommandResult:
-        """Draw what is not there yet, then run the commands that a user would type."""
+        """Generate missing data, then run the commands as a user would type them."""
         from rich.console import Console
 
         backend = read_option_flags(args, EvalConfig()).engine.backend
-        data, whole = args.out / "data", args.out / "run"
+        data = args.out / "data"
         if not data.exists():
-            Console(stderr=True).print(f"drawing clips with known answers into {data}")
-            write_folder(data, _draw)
+            Console(stderr=True).print(f"generating clips with known answers in {data}")
+            write_folder(data, _write_data)
         common = [
             str(CHECKPOINT), "--data", str(data), "--backend", backend,
             "--max-frames", str(_MAX_FRAMES), "--max-pixels", str(_MAX_PIXELS),
         ]  # fmt: skip
-        verdict = _do(
-            EvalCommand(),
-            "eval",
-            [*common, "--tasks", ",".join(WORLD + LAYOUTS), "--out", str(whole)],
-        )
-        runs = [str(whole)]
-        for variant in PROBES:
-            if verdict.code is not Exit.OK:
-                return verdict
-            runs.append(str(args.out / variant))
-            probe = ["--tasks", WORLD[0], "--variant", variant, "--out", runs[-1]]
-            verdict = _do(EvalCommand(), "eval", [*common, *probe])
-        if verdict.code is not Exit.OK:
-            return verdict
-        _do(Board(), "board", runs)
+        selections = {"run": ["--tasks", ",".join(WORLD + LAYOUTS)]} | {
+            variant.value: ["--tasks", WORLD[0], "--variant", variant] for variant in PROBES
+        }
+        runs = {name: str(args.out / name) for name in selections}
+        for name, selection in selections.items():
+            words = [*common, *selection, "--out", runs[name]]
+            result = self._run_command(EvalCommand(), "eval", words)
+            if result.code is not Exit.OK:
+                return result
+        self._run_command(Board(), "board", [*runs.values()])
         if backend == "fake" or not BASELINE.exists():
-            return verdict
+            return result
         policy = str(BASELINE.with_suffix(".toml"))
-        return _do(Gate(), "gate", [str(BASELINE), str(whole), "--policy", policy])
+        return self._run_command(Gate(), "gate", [str(BASELINE), runs["run"], "--policy", policy])
 
 
-def _do(command: Command, name: str, words: Sequence[str]) -> CommandResult:
-    """Say what is run, and run it."""
+def _announce_and_run(command: Command, name: str, words: Sequence[str]) -> CommandResult:
+    """Print a command line and run it."""
     from rich.console import Console
 
     console = Console(stderr=True)
@@ -95,11 +101,11 @@ def _do(command: Command, name: str, words: Sequence[str]) -> CommandResult:
     return run(command, words)
 
 
-def _draw(folder: Path) -> None:
-    """Write the four layouts, and the test split of the world that the checkpoint knows."""
+def _write_data(folder: Path) -> None:
+    """Write the four layouts, and the test split of the dataset that the checkpoint is from."""
     from tasks.demo.layouts import write_all
     from tasks.motionworld.folder import write_test_split
 
-    made = card()
+    trained_on = card()
     write_all(folder)
-    write_test_split(folder, made["world_seed"], made["aspects"])
+    write_test_split(folder, trained_on["world_seed"], trained_on["aspects"])

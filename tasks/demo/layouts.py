@@ -1,8 +1,8 @@
-"""The demo's questions in the four publishers' layouts, as their hubs distribute them.
+"""Write the demo's questions in the four publishers' layouts, as their hubs distribute them.
 
-Every benchmark gets 32 clips (MVBench 40) and the files that `tasks` reads, so that the demo
-exercises the real loaders, prompts, scorers and aggregations. With fewer clips a gate could not
-tell an equal model from one that is ten points worse.
+Every benchmark gets 32 clips (MVBench 40) and the files that `tasks` reads, so that the demo runs
+the real loaders, prompts, scorers and aggregations. With fewer clips a gate could not distinguish
+an equal model from one that is ten points worse.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def write_all(data: Path) -> None:
 
 
 def write_vsibench(folder: Path) -> None:
-    """Write rooms of counted shapes: four question types over 32 scenes."""
+    """Write VSI-Bench: four question types about 32 scenes of shapes to count."""
     rows: list[dict[str, Any]] = []
     scenes = product((0.3, 0.6), _COLOURS, range(2, 6))
     for scene, (appears, first, count) in enumerate(scenes):
@@ -86,13 +86,13 @@ def write_vsibench(folder: Path) -> None:
 
 
 def write_videommmu(folder: Path) -> None:
-    """Write lectures on moving shapes: one question per track and video, three disciplines."""
+    """Write VideoMMMU: one question per track and video about moving shapes, three disciplines."""
     tracks: dict[str, dict[str, Any]] = {"Perception": {}, "Comprehension": {}, "Adaptation": {}}
     for number, (form, colour, direction) in enumerate(product(_FORMS, _COLOURS, _DIRECTIONS)):
-        subject = tuple(_DISCIPLINE)[number % len(_DISCIPLINE)]
+        subject = tuple(_DISCIPLINES)[number % len(_DISCIPLINES)]
         video_id = f"validation_{subject}_{900 + number}"
         scene = draw([moving(colour, form, direction)])
-        write_video(folder / _DISCIPLINE[subject] / f"{video_id}.mp4", scene)
+        write_video(folder / _DISCIPLINES[subject] / f"{video_id}.mp4", scene)
         options = [f"{other} {form}" for other in _COLOURS]
         gold = _DIRECTIONS.index(direction)
         asked = {
@@ -110,11 +110,11 @@ def write_videommmu(folder: Path) -> None:
                 "answer": letter_of(right), "question_type": "multiple-choice",
             }  # fmt: skip
     for track, rows in tracks.items():
-        _write(folder / f"{track.lower()}_video.json", {track: rows})
+        _write_json(folder / f"{track.lower()}_video.json", {track: rows})
 
 
 def write_mvbench(folder: Path) -> None:
-    """Write five of the twenty tasks: whole clips, a clip with bounds, and a frame folder."""
+    """Write five of MVBench's tasks: whole clips, clips with a time span, and frame folders."""
     video = folder / "video"
     directions = [f"The shape moves {direction}." for direction in _DIRECTIONS]
     moves, antonyms, counts, sequences, episodes = [], [], [], [], []
@@ -149,11 +149,11 @@ def write_mvbench(folder: Path) -> None:
         "action_sequence": sequences,
         "episodic_reasoning": episodes,
     }.items():
-        _write(folder / "json" / f"{task}.json", rows)
+        _write_json(folder / "json" / f"{task}.json", rows)
 
 
 def write_tempcompass(folder: Path) -> None:
-    """Write moving shapes with their reversed twins, asked in all four ways."""
+    """Write TempCompass: moving shapes, forward and reversed, with questions of all four tasks."""
     tasks: dict[str, dict[str, Any]] = {
         name: {} for name in ("multi-choice", "yes_no", "caption_matching", "captioning")
     }
@@ -174,8 +174,8 @@ def write_tempcompass(folder: Path) -> None:
                 "content": ["artificial"],
             }
     for name, videos in tasks.items():
-        _write(folder / "questions" / f"{name}.json", videos)
-    _write(folder / "meta_info.json", meta)
+        _write_json(folder / "questions" / f"{name}.json", videos)
+    _write_json(folder / "meta_info.json", meta)
 
 
 def _direction_questions(name: str, way: str) -> dict[str, list[dict[str, str]]]:
@@ -190,16 +190,16 @@ def _direction_questions(name: str, way: str) -> dict[str, list[dict[str, str]]]
         for line in options
     )
     return {
-        "multi-choice": [_asked("\n".join([f"What is the {name} doing?", *options]), gold)],
+        "multi-choice": [_qa_row("\n".join([f"What is the {name} doing?", *options]), gold)],
         "yes_no": [
-            _asked(f"Is the {name} moving {way}?", "yes"),
-            _asked(f"Is the {name} moving {OPPOSITE[way]}?", "no"),
+            _qa_row(f"Is the {name} moving {way}?", "yes"),
+            _qa_row(f"Is the {name} moving {OPPOSITE[way]}?", "no"),
         ],
         "caption_matching": [
-            _asked("\n".join(["Which caption matches the video better?", *captions]), captions[1])
+            _qa_row("\n".join(["Which caption matches the video better?", *captions]), captions[1])
         ],
         "captioning": [
-            _asked(
+            _qa_row(
                 "Identify the information that is consistent with the video and write a caption.\n"
                 f"{facts}Generated Caption:",
                 gold,
@@ -208,11 +208,11 @@ def _direction_questions(name: str, way: str) -> dict[str, list[dict[str, str]]]
     }
 
 
-def _asked(question: str, answer: str) -> dict[str, str]:
+def _qa_row(question: str, answer: str) -> dict[str, str]:
     return {"question": question, "answer": answer}
 
 
-_DISCIPLINE = {
+_DISCIPLINES = {
     "Physics": "Science",
     "Math": "Science",
     "Design": "Art",
@@ -220,7 +220,7 @@ _DISCIPLINE = {
 }
 
 
-def _write(path: Path, content: Any) -> None:
+def _write_json(path: Path, content: Any) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(content, indent=1), encoding="utf-8")
 

@@ -1,7 +1,7 @@
-"""Small clips with known answers, because they are drawn: shapes move, appear, are counted.
+"""Draw small clips with known answers: shapes that move, appear and can be counted.
 
-A scene is a list of shapes with their places over time; drawing it gives frames, reversing the
-frames gives its conflicting twin.
+A scene is a sequence of shapes with their positions over time. Its frames in reverse order are the
+conflicting clip.
 """
 
 from __future__ import annotations
@@ -36,26 +36,26 @@ _RADIUS = 12
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shape:
-    """One coloured shape, seen from a moment on, standing still or moving at a steady pace."""
+    """One coloured shape that rests or moves at constant speed, from some moment on."""
 
     colour: str
     form: str
     """``square`` or ``circle``."""
     start: tuple[float, float]
-    """Centre at time 0 as shares of width and height."""
+    """Centre in the first frame, as shares of width and height."""
     end: tuple[float, float]
-    """Centre at the last frame."""
+    """Centre in the last frame."""
     appears: float = 0.0
-    """Share of the clip after which it is seen."""
+    """Share of the clip after which it is visible."""
 
     @property
     def name(self) -> str:
-        """``red square``."""
+        """Name the shape as questions do: ``red square``."""
         return f"{self.colour} {self.form}"
 
 
 def moving(colour: str, form: str, direction: str) -> Shape:
-    """Return a shape that crosses the picture in a direction."""
+    """Return a shape that crosses the picture in one of `DIRECTIONS`."""
     dx, dy = DIRECTIONS[direction]
     return Shape(
         colour=colour,
@@ -66,7 +66,7 @@ def moving(colour: str, form: str, direction: str) -> Shape:
 
 
 def resting(colour: str, form: str, place: tuple[float, float], appears: float = 0.0) -> Shape:
-    """Return a shape that stays where it is."""
+    """Return a shape that does not move."""
     return Shape(colour=colour, form=form, start=place, end=place, appears=appears)
 
 
@@ -77,12 +77,12 @@ def draw(shapes: Sequence[Shape]) -> Frames:
         share = position / (N_FRAMES - 1)
         for shape in shapes:
             if share >= shape.appears:
-                frame[_mask(shape, share)] = COLOURS[shape.colour]
+                frame[_shape_mask(shape, share)] = COLOURS[shape.colour]
     return frames
 
 
 def write_video(path: Path, frames: Frames) -> None:
-    """Encode frames at 8 per second, as H.264, or as VP8 where the suffix is ``.webm``."""
+    """Write frames at `FPS` per second: H.264, or VP8 if the suffix is ``.webm``."""
     import av
 
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -96,7 +96,7 @@ def write_video(path: Path, frames: Frames) -> None:
 
 
 def write_frame_folder(folder: Path, frames: Frames) -> None:
-    """Write frames as ``00001.jpg``, ``00002.jpg``, ... as MVBench's frame folders have them."""
+    """Write frames as ``00001.jpg``, ``00002.jpg``, ..., as in MVBench's frame folders."""
     from PIL import Image
 
     folder.mkdir(parents=True, exist_ok=True)
@@ -104,7 +104,7 @@ def write_frame_folder(folder: Path, frames: Frames) -> None:
         Image.fromarray(frame).save(folder / f"{number:05d}.jpg", quality=90)
 
 
-def _mask(shape: Shape, share: float) -> NDArray[np.bool_]:
+def _shape_mask(shape: Shape, share: float) -> NDArray[np.bool_]:
     x, y = (a + (b - a) * share for a, b in zip(shape.start, shape.end, strict=True))
     dx = np.abs(np.arange(WIDTH)[None, :] - x * WIDTH)
     dy = np.abs(np.arange(HEIGHT)[:, None] - y * HEIGHT)
