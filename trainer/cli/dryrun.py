@@ -27,11 +27,11 @@ def print_estimate(
     console: Console, job: Job, rows: Sequence[TrainingRow], shape: ModelShape
 ) -> None:
     """Print the estimates; every figure is an upper bound or says that it is rough."""
-    cost = estimate(job.recipe, rows, shape, processes=job.place.processes)
+    cost = estimate(job.recipe, rows, shape, processes=job.dist.world_size)
     lines = [
         ("checkpoint", _checkpoint(job.recipe.model.checkpoint)),
         ("run directory", str(job.out)),
-        ("processes", f"{job.place.processes}"),
+        ("processes", f"{job.dist.world_size}"),
         ("parameters", _parameters(shape, cost)),
         ("an update", _update(job, cost)),
         ("tokens per update", _tokens(cost)),
@@ -39,7 +39,7 @@ def print_estimate(
     ]
     for name, text in lines:
         console.print(f"[bold]{name}[/bold] {text}", highlight=False, soft_wrap=True)
-    _print_memory(console, cost, job.place.processes)
+    _print_memory(console, cost, job.dist.world_size)
 
 
 def _checkpoint(spec: str) -> str:

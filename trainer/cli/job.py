@@ -11,7 +11,7 @@ if TYPE_CHECKING:
         Algorithm,
         Recipe,
     )
-    from trainer.runs.folder import Place
+    from trainer.runs.folder import DistInfo
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,4 +21,4 @@ class Job:
     algorithm: Algorithm
     recipe: Recipe
     out: Path
-    place: Place
+    dist: DistInfo

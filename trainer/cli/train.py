@@ -87,7 +87,7 @@ def _train(args: Namespace) -> CommandResult:
     from rich.console import Console
 
     job = _job(args)
-    console = Console(stderr=not args.dry_run, quiet=job.place.rank > 0)
+    console = Console(stderr=not args.dry_run, quiet=job.dist.rank > 0)
     return _dry_run(job, console) if args.dry_run else _run(job, console)
 
 
@@ -99,7 +99,7 @@ def _job(args: Namespace) -> Job:
         read_recipe,
     )
     from trainer.runs.folder import (
-        Place,
+        DistInfo,
         default_out,
     )
 
@@ -109,12 +109,12 @@ def _job(args: Namespace) -> Job:
             "--processes belongs to --dry-run; to train with several, start them with"
             " `accelerate launch -m harness train ...`"
         )
-    place = Place(0, args.processes) if args.processes else Place.of_this_process()
+    dist = DistInfo(0, args.processes) if args.processes else DistInfo.of_this_process()
     recipe = read_recipe(algorithm, args.config, args.set)
     if isinstance(recipe, GRPORecipe):
-        completions_per_update(recipe, place.processes)  # refuses groups that are cut
+        completions_per_update(recipe, dist.world_size)  # refuses groups that are cut
     out = args.out or default_out(algorithm, args.config)
-    return Job(algorithm=algorithm, recipe=recipe, out=out, place=place)
+    return Job(algorithm=algorithm, recipe=recipe, out=out, dist=dist)
 
 
 def _dry_run(job: Job, console: Console) -> CommandResult:
@@ -134,7 +134,7 @@ def _dry_run(job: Job, console: Console) -> CommandResult:
     report = _check(job, shape.patch_multiple, console)
     print_report(console, report)
     rows = report.require(job.recipe.data.on_bad_row)
-    require_enough_rows(job.recipe, len(rows), job.place.processes)
+    require_enough_rows(job.recipe, len(rows), job.dist.world_size)
     print_estimate(console, job, rows, shape)
     return CommandResult(
         Exit.OK, f"{len(rows):,} rows and the recipe are sound; nothing was trained"
@@ -153,7 +153,7 @@ def _run(job: Job, console: Console) -> CommandResult:
             raise missing_extra(name, "train")
     checkpoint = full_checkpoint(job.recipe.model.checkpoint)
     require_video(checkpoint.path)
-    if job.place.rank > 0:
+    if job.dist.rank > 0:
         return _go_on(job, console, checkpoint.patch_multiple)
     folder.claim(job.out, _manifest(job))
     with locked(job.out):
@@ -196,12 +196,12 @@ def _rows(job: Job, console: Console, patch_multiple: int) -> Sequence[TrainingR
 
     data = job.recipe.data
     report, earlier = checked_rows(
-        job.out, data, lambda: _check(job, patch_multiple, console), job.place
+        job.out, data, lambda: _check(job, patch_multiple, console), job.dist
     )
     if not earlier:
         print_report(console, report)
     rows = report.require(data.on_bad_row)
-    require_enough_rows(job.recipe, len(rows), job.place.processes)
+    require_enough_rows(job.recipe, len(rows), job.dist.world_size)
     if isinstance(job.recipe, GRPORecipe):
         require({row.sample.kind for row in rows})
     return rows
@@ -212,7 +212,7 @@ def _manifest(job: Job) -> dict[str, Any]:
     from trainer.runs.folder import make_manifest
 
     checkpoint = full_checkpoint(job.recipe.model.checkpoint)
-    return make_manifest(job.algorithm, job.recipe, checkpoint, job.place.processes)
+    return make_manifest(job.algorithm, job.recipe, checkpoint, job.dist.world_size)
 
 
 def _check(job: Job, patch_multiple: int, console: Console) -> RowReport:

@@ -23,7 +23,7 @@ from harness.schema import Request, Sampling
 from trainer.config.sections import RolloutSettings
 from trainer.loops.inputs import PromptInputs
 from trainer.loops.rollouts import Sampled
-from trainer.runs.folder import Place
+from trainer.runs.folder import DistInfo
 
 
 class VLLMRollouts:
@@ -48,7 +48,7 @@ class VLLMRollouts:
     ) -> None:
         # The weights of an engine in another process could not be replaced.
         os.environ["VLLM_ENABLE_V1_MULTIPROCESSING"] = "0"
-        several = Place.of_this_process().processes > 1
+        several = DistInfo.of_this_process().world_size > 1
         options = VLLMConfig(
             max_num_seqs=max_num_seqs,
             gpu_memory_utilization=settings.vllm_gpu_memory_utilization,

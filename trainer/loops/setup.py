@@ -35,7 +35,7 @@ from trainer.loops.model import Loaded, load, lora_config, train_on
 from trainer.loops.rollout_trainer import RolloutTrainer
 from trainer.loops.rollouts import PolicyRollouts, Rollouts
 from trainer.loops.trl_names import GRPOConfig
-from trainer.runs.folder import Place
+from trainer.runs.folder import DistInfo
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,7 +95,7 @@ def rollout_run(
     """
     if rows is None:
         rows = read_training_rows(recipe.data.rows, recipe.data.media_roots)
-    require_enough_rows(recipe, len(rows), Place.of_this_process().processes)
+    require_enough_rows(recipe, len(rows), DistInfo.of_this_process().world_size)
     require_media_files(rows)
     loaded = load(recipe.model)
     config = _grpo_config(recipe, out, loaded)  # also chooses the device of this process
@@ -167,7 +167,7 @@ def _make_rollouts(recipe: GRPORecipe, loaded: Loaded) -> Rollouts:
 
 def _grpo_config(recipe: GRPORecipe, out: Path, loaded: Loaded) -> GRPOConfig:
     rollout, reward = recipe.rollout, recipe.reward
-    processes = Place.of_this_process().processes
+    processes = DistInfo.of_this_process().world_size
     return GRPOConfig(
         **training_arguments(recipe.optim, recipe.model, out),
         num_generations=rollout.num_generations,

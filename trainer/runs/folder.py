@@ -51,20 +51,16 @@ _POLL_S = 0.5
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """Which process of a distributed run this is; the launcher says so in the environment."""
+class DistInfo:
+    """Rank and world size of this process, as the launcher puts them into the environment."""
 
     rank: int = 0
-    processes: int = 1
+    world_size: int = 1
 
     @classmethod
-    def of_this_process(cls) -> Place:
-        """Read what ``accelerate launch`` and ``torchrun`` set."""
-        rank, processes = (int(os.environ.get(name, default)) for name, default in _LAUNCHED)
-        return cls(rank, processes)
-
-
-_LAUNCHED = (("RANK", "0"), ("WORLD_SIZE", "1"))
+    def of_this_process(cls) -> DistInfo:
+        """Read ``RANK`` and ``WORLD_SIZE``, which ``accelerate launch`` and ``torchrun`` set."""
+        return cls(int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1")))
 
 
 def default_out(algorithm: Algorithm, config: str) -> Path:
@@ -131,7 +127,7 @@ def read_manifest(out: Path) -> dict[str, Any]:
 
 
 def checked_rows(
-    out: Path, data: DataSettings, check: Callable[[], RowReport], place: Place
+    out: Path, data: DataSettings, check: Callable[[], RowReport], dist: DistInfo
 ) -> tuple[RowReport, bool]:
     """Check the rows once per run, in the first process; the others wait for what it finds.
 
@@ -143,7 +139,7 @@ def checked_rows(
     """
     path, key = out / CHECKED, _check_key(data)
     report = _stored(path, key, data)
-    while report is None and place.rank > 0:
+    while report is None and dist.rank > 0:
         time.sleep(_POLL_S)
         report = _stored(path, key, data)
     if report is not None:

@@ -82,7 +82,7 @@ def train(world, untrained):
 
 
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT)}
-ROLLOUT = {"rollout__group_size": 4, "rollout__max_completion_tokens": 8}
+ROLLOUT = {"rollout__num_generations": 4, "rollout__max_completion_length": 8}
 
 
 def test_supervised_training_ends_with_checkpoints_and_names_the_next_command(train, world):

@@ -38,7 +38,7 @@ from trainer.data.checks import check_rows
 from trainer.data.rows import read_training_rows
 from trainer.runs.checkpoints import newest_checkpoint
 from trainer.runs.folder import (
-    Place,
+    DistInfo,
     checked_rows,
     default_out,
 )
@@ -63,9 +63,9 @@ def world(tmp_path):
 
 def test_rows_are_checked_once_per_run(world, tmp_path):
     """A resumed run reads what the check found."""
-    report, earlier = checked_rows(tmp_path / "out", world.data, world, Place())
+    report, earlier = checked_rows(tmp_path / "out", world.data, world, DistInfo())
     assert not earlier
-    again, earlier = checked_rows(tmp_path / "out", world.data, world, Place())
+    again, earlier = checked_rows(tmp_path / "out", world.data, world, DistInfo())
     assert earlier
     assert again == report
     assert len(world.checks) == 1
@@ -73,9 +73,9 @@ def test_rows_are_checked_once_per_run(world, tmp_path):
 
 def test_changed_rows_are_checked_again(world, tmp_path):
     """The question files are part of what was checked."""
-    checked_rows(tmp_path / "out", world.data, world, Place())
+    checked_rows(tmp_path / "out", world.data, world, DistInfo())
     write_rows(world.path, [make_row(0)])
-    report, _ = checked_rows(tmp_path / "out", world.data, world, Place())
+    report, _ = checked_rows(tmp_path / "out", world.data, world, DistInfo())
     assert len(report.rows) == 1
     assert len(world.checks) == 2
 
@@ -84,7 +84,7 @@ def test_a_report_that_stops_the_run_is_not_kept(world, tmp_path):
     """Once the row is mended the same command goes on."""
     write_rows(world.path, [make_row(0, path="./gone.mp4")])
     with pytest.raises(DatasetError, match="media missing"):
-        checked_rows(tmp_path / "out", world.data, world, Place())
+        checked_rows(tmp_path / "out", world.data, world, DistInfo())
     assert not (tmp_path / "out/rows.json").exists()
 
 
@@ -92,8 +92,8 @@ def test_left_out_rows_stay_left_out(world, tmp_path):
     """A resumed run trains on the same rows in the same order."""
     write_rows(world.path, [make_row(0), make_row(1, path="./gone.mp4"), make_row(2)])
     data = replace(world.data, on_bad_row=OnBadRow.EXCLUDE)
-    first, _ = checked_rows(tmp_path / "out", data, world, Place())
-    again, _ = checked_rows(tmp_path / "out", data, world, Place())
+    first, _ = checked_rows(tmp_path / "out", data, world, DistInfo())
+    again, _ = checked_rows(tmp_path / "out", data, world, DistInfo())
     assert [row.sample.id for row in again.rows] == ["rows/0", "rows/2"]
     assert again == first
 
@@ -103,11 +103,11 @@ def test_other_processes_wait_for_the_first_ones_check(world, tmp_path):
     found = []
     other = threading.Thread(
         target=lambda: found.append(
-            checked_rows(tmp_path / "out", world.data, world, Place(rank=1, processes=2))
+            checked_rows(tmp_path / "out", world.data, world, DistInfo(rank=1, world_size=2))
         )
     )
     other.start()
-    report, _ = checked_rows(tmp_path / "out", world.data, world, Place(rank=0, processes=2))
+    report, _ = checked_rows(tmp_path / "out", world.data, world, DistInfo(rank=0, world_size=2))
     other.join(timeout=30)
     assert found == [(report, True)]
     assert len(world.checks) == 1
@@ -115,10 +115,10 @@ def test_other_processes_wait_for_the_first_ones_check(world, tmp_path):
 
 def test_the_launcher_says_which_process_this_is(monkeypatch):
     """``accelerate launch`` sets these two."""
-    assert Place.of_this_process() == Place(0, 1)
+    assert DistInfo.of_this_process() == DistInfo(0, 1)
     monkeypatch.setenv("RANK", "3")
     monkeypatch.setenv("WORLD_SIZE", "4")
-    assert Place.of_this_process() == Place(3, 4)
+    assert DistInfo.of_this_process() == DistInfo(3, 4)
 
 
 def test_a_run_is_named_after_its_recipe():
