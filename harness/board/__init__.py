@@ -1,5 +1,6 @@
-"""Leaderboards: any number of runs in one table that a paper can print.
+"""Builds leaderboards: any number of runs in one table that a paper can print.
 
-``entries`` reads runs, ``scores`` makes their numbers, ``ranks`` says which ranks the data allow,
-``table`` decides what is compared with what; every other module writes one format.
+``entries`` reads run directories, ``cells`` computes scores, ``ranks`` computes the ranks that the
+data allow, ``leaderboard`` decides which runs may be compared, and ``table`` turns the result into
+short texts that ``text``, ``markdown``, ``latex`` and ``html`` print. ``data`` writes CSV and JSON.
 """

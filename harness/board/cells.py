@@ -1,4 +1,8 @@
-"""One run on one task, as a board shows it: score, interval, counts, and later its rank."""
+"""Computes one run's numbers on one task: score, interval and counts.
+
+A score is computed from the item values with the averaging rule (aggregation) of the task's
+scorer. Where that scorer is not installed, the score in ``summary.json`` is shown.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +17,7 @@ from harness.board.entry import Answers, Entry
 from harness.board.ranks import RankRange
 from harness.run.summary import MEAN_OF_ITEMS
 from harness.schema import Outcome
+from harness.scoring.tags import ScorerTag, task_of_column
 from harness.stats import Estimate, clustered_estimate
 from harness.stats.estimate import tree_mean
 from harness.task import registry
@@ -22,13 +27,10 @@ if TYPE_CHECKING:
 
     from harness.task.api import Aggregation
 
-if TYPE_CHECKING:
-    from harness.task.api import Aggregation
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cell:
-    """One run on one task; scores are percentages, counts are items, below the rule no rank."""
+    """One run on one task; scores are percentages, counts are items."""
 
     score: float | None
     ci95: tuple[float, float] | None
@@ -42,8 +44,9 @@ class Cell:
     protocol: str
     scorer: str
     rank: RankRange | None = None
+    """None: the run is not ranked on this task."""
     best: bool = False
-    """Certainly better than every other ranked run."""
+    """Significantly better than every other ranked run."""
     breakdown: Mapping[str, Mapping[str, Any]]
     """Per category: score, se and n, as in ``summary.json``."""
 
@@ -52,7 +55,7 @@ def make_cell(entry: Entry, task: str) -> Cell:
     """Return a run's cell, without a rank yet."""
     answers, setting = entry.answers[task], entry.settings[task]
     summary = entry.summaries.get(task, {})
-    score, interval = _score(entry, task)
+    score, interval = _score_and_interval(entry, task)
     return Cell(
         score=score,
         ci95=interval,
@@ -68,14 +71,14 @@ def make_cell(entry: Entry, task: str) -> Cell:
     )
 
 
-def _score(entry: Entry, task: str) -> tuple[float | None, tuple[float, float] | None]:
-    """Score the records; without the task's aggregation, quote the run's own summary."""
-    means = means_of(entry, task)
+def _score_and_interval(entry: Entry, task: str) -> tuple[float | None, tuple[float, float] | None]:
+    """Score the records; without an aggregation, return what the run's own summary says."""
+    means = aggregation_of(entry, task)
     if means is None:
         summary = entry.summaries.get(task, {})
         interval = summary.get("ci95")
         return summary.get("score"), None if interval is None else (interval[0], interval[1])
-    whole = estimate(entry.answers[task], means)
+    whole = estimate_score(entry.answers[task], means)
     if whole is None:
         return None, None
     interval = whole.ci95
@@ -83,58 +86,61 @@ def _score(entry: Entry, task: str) -> tuple[float | None, tuple[float, float] |
 
 
 def has_own_total(entry: Entry, task: str) -> bool:
-    """Tell whether a task's own number, in its summary, is not the mean of its items."""
+    """Tell whether the official score of a task is not the mean of its items."""
     return MEAN_OF_ITEMS in entry.summaries.get(task, {}).get("extra", {})
 
 
-def means_of(entry: Entry, task: str) -> Aggregation | None:
-    """Return how the items make the score, None where that is not known here or not so at all."""
+def aggregation_of(entry: Entry, task: str) -> Aggregation | None:
+    """Return how the items make the score; None where that is unknown here or they do not."""
     if has_own_total(entry, task):
         return None
     return find_aggregation(task, entry.settings[task]["protocol"]["scorer"])
 
 
 @cache
-def find_aggregation(task: str, scorer: str) -> Aggregation | None:
-    """Return how a scorer (``name@version``) is aggregated, None where it is not installed."""
-    task = task.partition(" [")[0]  # a column of a score file, see `harness.board.score_files`
+def find_aggregation(column: str, tag: str) -> Aggregation | None:
+    """Return the aggregation of a scorer, None where it is not installed.
+
+    Args:
+        column: A task, or a column of the board such as ``vsibench [lmms-eval]``.
+        tag: The scorer as ``name@version``.
+    """
+    task = task_of_column(column)
     bridge = registry.bridge_of(task)
     if bridge:
         return bridge.aggregation
     if task not in registry.installed():
         return None
-    # A judge (``official+judge:model@1``) helps a rule and leaves its aggregation as it is.
-    name = scorer.partition("+judge")[0].partition("@")[0]
-    found = registry.get(task).scorers.get(name)
+    found = registry.get(task).scorers.get(ScorerTag.parse(tag).rule)
     return found.aggregation if found else None
 
 
-def estimate(answers: Answers, means: Aggregation) -> Estimate | None:
-    """Score the items that have a value, None without any."""
-    scored = _Scored.of(answers, means)
+def estimate_score(answers: Answers, means: Aggregation) -> Estimate | None:
+    """Return the score (0 to 1) of the items that have a value, None without any."""
+    scored = _ScoredItems.of(answers, means)
     if not scored.clusters:
         return None
     return clustered_estimate(scored.values, scored.clusters, scored.paths)
 
 
 def influence(answers: Answers, means: Aggregation) -> NDArray[np.float64]:
-    """Return what each video moved the score by, in the videos' order among the items."""
-    scored = _Scored.of(answers, means)
+    """Return each video's contribution to the score, shape (videos,), in order of appearance."""
+    scored = _ScoredItems.of(answers, means)
     _, totals = tree_mean(scored.values, scored.clusters, scored.paths)
     moved = dict(zip(dict.fromkeys(scored.clusters), totals, strict=True))
     return np.array([moved.get(name, 0.0) for name in dict.fromkeys(answers.items.clusters)])
 
 
 @dataclass(frozen=True, slots=True)
-class _Scored:
-    """The items with a value, and their places in the tree of means."""
+class _ScoredItems:
+    """The items that have a value, with their paths in the aggregation tree."""
 
     values: NDArray[np.float64]
     clusters: list[str]
     paths: list[tuple[str, ...]]
 
     @classmethod
-    def of(cls, answers: Answers, means: Aggregation) -> _Scored:
+    def of(cls, answers: Answers, means: Aggregation) -> _ScoredItems:
         items = answers.items
         levels = {category: means.levels(category) for category in set(items.categories)}
         kept = np.flatnonzero(~np.isnan(answers.values)).tolist()

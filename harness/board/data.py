@@ -1,4 +1,4 @@
-"""The board for machines: tidy CSV with one line per run and task, and JSON with everything."""
+"""Writes a board for programs: CSV with one line per run and task, and JSON with everything."""
 
 from __future__ import annotations
 
@@ -9,8 +9,7 @@ from collections.abc import Iterator
 from dataclasses import asdict
 
 from harness.board.cells import Cell
-from harness.board.grid import NOT_RANKED, PUBLISHED
-from harness.board.table import Board, Row
+from harness.board.leaderboard import Board, BoardRow
 
 COLUMNS = (
     "status", "model", "variant", "run", "task", "category", "score", "ci95_low", "ci95_high", "se",
@@ -18,13 +17,15 @@ COLUMNS = (
     "no_answer", "frames", "protocol", "scorer", "note",
 )  # fmt: skip
 
+_PUBLISHED = "published, not measured"
+
 
 def to_csv(board: Board, *, by: bool) -> str:
     """Write one line per score; with `by` also one per category."""
     text = io.StringIO()
     writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
     writer.writeheader()
-    writer.writerows(_lines(board, by))
+    writer.writerows(_csv_lines(board, by))
     return text.getvalue()
 
 
@@ -38,27 +39,27 @@ def to_json(board: Board, *, by: bool) -> str:
     return json.dumps(content, indent=2, ensure_ascii=False) + "\n"
 
 
-def _lines(board: Board, by: bool) -> Iterator[dict[str, object]]:
+def _csv_lines(board: Board, by: bool) -> Iterator[dict[str, object]]:
     for row in board.rows:
         for task, cell in row.cells.items():
-            yield _whole(row, task, cell)
+            yield _task_line(row, task, cell)
             if by:
-                yield from _categories(row, task, cell)
-    for figure in board.published:
+                yield from _category_lines(row, task, cell)
+    for published in board.published:
         yield {
-            "status": PUBLISHED.lower(),
-            "model": figure.model,
-            "task": figure.task,
-            "score": figure.score,
-            "frames": figure.frames,
-            "note": "; ".join(filter(None, (figure.setting, figure.source, figure.note))),
+            "status": _PUBLISHED,
+            "model": published.model,
+            "task": published.task,
+            "score": published.score,
+            "frames": published.frames,
+            "note": "; ".join(filter(None, (published.setting, published.source, published.note))),
         }
 
 
-def _whole(row: Row, task: str, cell: Cell) -> dict[str, object]:
+def _task_line(row: BoardRow, task: str, cell: Cell) -> dict[str, object]:
     low, high = cell.ci95 or (None, None)
     return {
-        **_identity(row, task, cell),
+        **_identity_fields(row, task, cell),
         "score": cell.score,
         "ci95_low": low,
         "ci95_high": high,
@@ -74,10 +75,10 @@ def _whole(row: Row, task: str, cell: Cell) -> dict[str, object]:
     }
 
 
-def _categories(row: Row, task: str, cell: Cell) -> Iterator[dict[str, object]]:
+def _category_lines(row: BoardRow, task: str, cell: Cell) -> Iterator[dict[str, object]]:
     for category, line in cell.breakdown.items():
         yield {
-            **_identity(row, task, cell),
+            **_identity_fields(row, task, cell),
             "category": category,
             "score": line["score"],
             "se": line["se"],
@@ -85,9 +86,9 @@ def _categories(row: Row, task: str, cell: Cell) -> Iterator[dict[str, object]]:
         }
 
 
-def _identity(row: Row, task: str, cell: Cell) -> dict[str, object]:
+def _identity_fields(row: BoardRow, task: str, cell: Cell) -> dict[str, object]:
     return {
-        "status": NOT_RANKED if row.reasons else "ranked",
+        "status": row.status,
         "model": row.model,
         "variant": row.variant,
         "run": row.folder,

@@ -1,7 +1,7 @@
-"""One run as a board needs it: how each task was asked, and what every item came to.
+"""Reads run directories as entries of a board.
 
 A finished run has its records as one Parquet table, of which six columns are read. A records file
-that is newer than the table wins: the table is derived, the records are the run.
+that is newer than the table wins: the table is derived from the records.
 """
 
 from __future__ import annotations
@@ -12,14 +12,10 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.board.entry import COLUMNS, Entry, Items, Setting, _answers, schema
+from harness.board.entry import COLUMNS, Entry, Items, Setting, make_answers, schema
+from harness.board.score_files import with_score_files
 from harness.errors import DatasetError, UsageError
-from harness.run.store import (
-    MANIFEST,
-    SUMMARY,
-    read_manifest,
-    read_records,
-)
+from harness.run.store import MANIFEST, SUMMARY, read_manifest, read_records
 from harness.task import registry
 
 if TYPE_CHECKING:
@@ -29,30 +25,34 @@ TABLE = "records.parquet"
 
 
 def read_entries(folders: Iterable[Path], *, scorers: bool = False) -> list[Entry]:
-    """Read runs; one that is named twice is refused, it would be compared with itself.
+    """Read run directories.
 
-    With `scorers` the score files of `videor1 rescore` are tasks of their own beside the run's.
+    Args:
+        folders: Run directories.
+        scorers: Also read the score files that ``videor1 rescore`` wrote, as further tasks.
+
+    Raises:
+        UsageError: A folder is not a run directory, or is named twice.
+        DatasetError: A file of a run cannot be read.
     """
     known: dict[Items, Items] = {}
     seen: set[Path] = set()
     entries = []
     for folder in folders:
         if folder.resolve() in seen:
-            raise UsageError(f"{folder}: this run is named twice")
+            raise UsageError(f"{folder}: this run is named twice; name every run once")
         seen.add(folder.resolve())
-        entry = _read(folder, known)
+        entry = _read_entry(folder, known)
         if scorers:
-            from harness.board.score_files import with_score_files
-
-            entry = with_score_files(entry, partial(_answers, known=known))
+            entry = with_score_files(entry, partial(make_answers, known=known))
         entries.append(entry)
     return entries
 
 
-def _read(folder: Path, known: dict[Items, Items]) -> Entry:
+def _read_entry(folder: Path, known: dict[Items, Items]) -> Entry:
     manifest = read_manifest(folder)
     try:
-        settings = _settings(manifest)
+        settings = _settings_by_task(manifest)
         entry = partial(
             Entry,
             folder=folder,
@@ -63,17 +63,18 @@ def _read(folder: Path, known: dict[Items, Items]) -> Entry:
         )
     except (KeyError, TypeError, AttributeError) as error:
         raise DatasetError(
-            f"{folder / MANIFEST}: not a manifest of this version ({error!r}); evaluate again"
+            f"{folder / MANIFEST}: not a manifest of this version ({error!r});"
+            " evaluate the checkpoint again"
         ) from None
-    table = _table(folder)
+    table = _read_table(folder)
     return entry(
-        answers={name: _answers(table, name, known) for name in settings},
-        summaries=_summaries(folder / SUMMARY),
+        answers={name: make_answers(table, name, known) for name in settings},
+        summaries=_read_summaries(folder / SUMMARY),
     )
 
 
-def _settings(manifest: Mapping[str, Any]) -> dict[str, Setting]:
-    """Collect what each task was; ``name:config`` matters, because configs share their files."""
+def _settings_by_task(manifest: Mapping[str, Any]) -> dict[str, Setting]:
+    """Return each task's setting; it holds ``name:config`` because configs share their files."""
     return {
         task: {
             "selection": selection,
@@ -85,17 +86,19 @@ def _settings(manifest: Mapping[str, Any]) -> dict[str, Setting]:
     }
 
 
-def _summaries(path: Path) -> dict[str, Any]:
+def _read_summaries(path: Path) -> dict[str, Any]:
     try:
         tasks: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))["tasks"]
     except FileNotFoundError:
         return {}
     except (ValueError, KeyError, TypeError) as error:
-        raise DatasetError(f"{path}: not a summary ({error!r}); delete it") from None
+        raise DatasetError(
+            f"{path}: not a summary ({error!r}); delete it and run the same `videor1 eval` again"
+        ) from None
     return tasks
 
 
-def _table(folder: Path) -> pa.Table:
+def _read_table(folder: Path) -> pa.Table:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -107,7 +110,8 @@ def _table(folder: Path) -> pa.Table:
         return table.cast(schema())
     except (ValueError, KeyError, OSError) as error:  # Arrow's errors are subclasses of these
         raise DatasetError(
-            f"{folder / TABLE}: cannot be read ({error}); delete it, the records are beside it"
+            f"{folder / TABLE}: cannot be read ({error}); delete it, the records are in the same"
+            " folder"
         ) from None
 
 

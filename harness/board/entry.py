@@ -1,4 +1,4 @@
-"""One run as the board reads it: its setting, its scores and its items."""
+"""Holds what a board needs of one run: its settings, its item values and its summaries."""
 
 from __future__ import annotations
 
@@ -16,9 +16,8 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from numpy.typing import NDArray
 
-
 COLUMNS = ("id", "task", "cluster", "category", "value", "outcome")
-
+"""Fields of a record that a board reads."""
 
 Setting = Mapping[str, Any]
 """What two runs of a task must share to be compared: selection, protocol and data."""
@@ -39,13 +38,13 @@ class Answers:
 
     items: Items
     values: NDArray[np.float64]
-    """0 to 1; NaN where the item failed or the scorer's rule leaves it out."""
+    """0 to 1; NaN where the item failed or the scorer leaves it out."""
     outcomes: Mapping[str, int]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Entry:
-    """One run."""
+    """One run on a board."""
 
     folder: Path
     model: str
@@ -59,13 +58,13 @@ class Entry:
 
     @property
     def variant(self) -> str:
-        """What was done to the frames."""
+        """The frame order, such as ``shuffled``; several joined by ``+`` where tasks differ."""
         orders = {frames["order"] for frames in self._frames() if frames}
         return "+".join(sorted(orders)) or Variant.ORDERED.value
 
     @property
     def frames(self) -> str:
-        """The most frames a video may have; several where tasks differ."""
+        """The largest number of frames per video; several joined by ``/`` where tasks differ."""
         caps = {str(frames["max_frames"]): None for frames in self._frames() if frames}
         return "/".join(caps) or "-"
 
@@ -74,13 +73,20 @@ class Entry:
 
 
 def schema() -> pa.Schema:
-    """Return the columns that a board reads."""
+    """Return the Arrow schema of the columns that a board reads."""
     import pyarrow as pa
 
     return pa.schema([(name, pa.float64() if name == "value" else pa.string()) for name in COLUMNS])
 
 
-def _answers(table: pa.Table, task: str, known: dict[Items, Items]) -> Answers:
+def make_answers(table: pa.Table, task: str, known: dict[Items, Items]) -> Answers:
+    """Return one task's rows of a records table.
+
+    Args:
+        table: The records of a run with the columns `COLUMNS`.
+        task: Name of the task.
+        known: Items seen so far; equal ones are replaced by the first, so that runs share them.
+    """
     import pyarrow.compute as pc
 
     rows = table.filter(pc.equal(table["task"], task)).sort_by("id")

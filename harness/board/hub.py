@@ -1,11 +1,11 @@
-"""One run as Hugging Face evaluation results: a file for ``.eval_results/`` of a model repository.
+"""Writes one run as Hugging Face evaluation results, for ``.eval_results/`` of a model repository.
 
 Form: https://huggingface.co/docs/hub/eval-results (read in November 2026, "work in progress"
 there): a list of ``dataset`` {id, task_id}, ``value``, ``date``, ``source``, ``notes``. The hub
 takes results only for datasets registered as benchmarks, and ``task_id`` must be one that the
-dataset's own ``eval.yaml`` defines. Ours is the selected config, or ``default``: none of the four
-publishers' ``eval.yaml`` could be seen, so check it before you upload. A task without a hub
-dataset is named in a comment. Variants belong into files of their own, hence one run per file.
+dataset's own ``eval.yaml`` defines. We write the selected config, or ``default``: the publishers'
+``eval.yaml`` files could not be seen, so check it before you upload. A task without a hub dataset
+is named in a comment. Every frame order needs a file of its own, hence one run per file.
 """
 
 from __future__ import annotations
@@ -15,28 +15,34 @@ from collections.abc import Iterator
 
 from harness.board.cells import Cell
 from harness.board.entry import Entry
-from harness.board.grid import score_text
-from harness.board.table import Board
+from harness.board.leaderboard import Board
+from harness.board.table import score_text
 from harness.errors import UsageError
 from harness.task import registry
 
 
 def to_eval_results(board: Board, entry: Entry) -> str:
-    """Write the YAML; a run with missing or failed items is no result to publish."""
+    """Write the YAML of the one run on a board.
+
+    Raises:
+        UsageError: The run has missing or failed items, or a score that is not comparable.
+    """
     if not board.ranked:
-        raise UsageError(f"{entry.folder} cannot be published: {'; '.join(board.below[0].reasons)}")
+        raise UsageError(
+            f"{entry.folder}: cannot be published: {'; '.join(board.below[0].reasons)}"
+        )
     [row] = board.ranked
     lines: list[str] = []
     for task, cell in row.cells.items():
         notes = f"95 % CI {score_text(cell.score, cell.ci95)}; {row.frames} frames, {row.variant}"
-        lines += _result(entry, task, cell, notes)
+        lines += _format_result(entry, task, cell, notes)
     return "".join(f"{line}\n" for line in lines)
 
 
-def _result(entry: Entry, task: str, cell: Cell, notes: str) -> Iterator[str]:
+def _format_result(entry: Entry, task: str, cell: Cell, notes: str) -> Iterator[str]:
     source = registry.get(task).source
     if source is None or cell.score is None:
-        yield f"# {task}: no dataset on the hub or no score"
+        yield f"# {task}: left out, it has no dataset on the hub or no score"
         return
     config = registry.config_of(entry.settings[task]["selection"])
     yield "- dataset:"

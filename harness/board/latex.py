@@ -1,13 +1,13 @@
-r"""The board as LaTeX: ``tabular`` environments for papers that load ``booktabs``, nothing else.
+r"""Writes tables as LaTeX ``tabular`` environments; the paper has to load ``booktabs`` only.
 
 Four tasks are wider than the narrow text block of plain ``article``; set them in a ``table*`` or on
-a page with ordinary margins. Notes stand under each table in small print. Every text is escaped, so
+a page with ordinary margins. Notes are printed small under each table. Every text is escaped, so
 that model names such as ``a_b/100%`` compile.
 """
 
 from __future__ import annotations
 
-from harness.board.grid import Field, Grid
+from harness.board.table import Table, TableCell
 
 _ESCAPES = {
     "\\": r"\textbackslash{}",
@@ -30,56 +30,55 @@ _ESCAPES = {
 }  # fmt: skip
 
 
-def to_latex(tables: list[Grid]) -> str:
+def to_latex(tables: list[Table]) -> str:
     r"""Write all tables, to be read with ``\input``."""
-    return "% needs \\usepackage{booktabs}\n" + "\n".join(_tabular(grid) for grid in tables)
+    return "% needs \\usepackage{booktabs}\n" + "\n".join(map(_format_table, tables))
 
 
-def _tabular(grid: Grid) -> str:
-    last = len(grid.header) - grid.folded
-    figures = range(1, len(grid.header) - grid.texts)
-    columns = "".join("r" if place in figures else "l" for place in range(last))
+def _format_table(table: Table) -> str:
+    last = len(table.header) - table.folded
+    columns = "".join("r" if place in table.number_columns else "l" for place in range(last))
     lines = [
         r"\begingroup\scriptsize\setlength{\tabcolsep}{3pt}",
-        *([rf"\noindent\textbf{{{escape(grid.title)}}}\par\smallskip"] if grid.title else []),
+        *([rf"\noindent\textbf{{{escape(table.title)}}}\par\smallskip"] if table.title else []),
         rf"\noindent\begin{{tabular}}{{{columns}}}",
         r"\toprule",
-        " & ".join(_heading(name) for name in grid.header[:last]) + r" \\",
+        " & ".join(_format_heading(name) for name in table.header[:last]) + r" \\",
         r"\midrule",
-        *(_row(row, grid.header[last:]) for row in grid.rows),
-        *([r"\midrule"] if grid.below and grid.rows else []),
-        *(_row(row, grid.header[last:]) for row in grid.below),
+        *(_format_row(row, table.header[last:]) for row in table.rows),
+        *([r"\midrule"] if table.below and table.rows else []),
+        *(_format_row(row, table.header[last:]) for row in table.below),
         r"\bottomrule",
         r"\end{tabular}\par\smallskip",
-        *(rf"\noindent {escape(note)}\par" for note in grid.notes),
+        *(rf"\noindent {escape(note)}\par" for note in table.notes),
         r"\endgroup\bigskip",
     ]
     return "".join(f"{line}\n" for line in lines)
 
 
-def _heading(name: str) -> str:
+def _format_heading(name: str) -> str:
     r"""Put the unit on a second line: ``truncated`` over ``\%``."""
     word, unit, _ = escape(name).partition(r" \%")
     return rf"\shortstack[r]{{{word}\\\%}}" if unit else word
 
 
-def _row(row: tuple[Field, ...], folded: tuple[str, ...]) -> str:
-    """Write one run: its fields, and in a second line what is small or folded below the first."""
+def _format_row(row: tuple[TableCell, ...], folded: tuple[str, ...]) -> str:
+    """Format one run: its cells, and a second line with small texts and folded columns."""
     last = len(row) - len(folded)
     below = zip(folded, row[last:], strict=True)
-    first = ", ".join(f"{name} {escape(field.text)}" for name, field in below)
-    small = [first, *(escape(field.small) for field in row[1:last])]
-    lines = " & ".join(_field(field) for field in row[:last]) + r" \\"
+    first = ", ".join(f"{name} {escape(cell.text)}" for name, cell in below)
+    small = [first, *(escape(cell.small) for cell in row[1:last])]
+    lines = " & ".join(_format_cell(cell) for cell in row[:last]) + r" \\"
     if any(small):
         lines += "\n" + " & ".join(rf"{{\tiny {text}}}" if text else "" for text in small) + r" \\"
     return lines
 
 
-def _field(field: Field) -> str:
-    return rf"\textbf{{{escape(field.text)}}}" if field.strong else escape(field.text)
+def _format_cell(cell: TableCell) -> str:
+    return rf"\textbf{{{escape(cell.text)}}}" if cell.strong else escape(cell.text)
 
 
 def escape(text: str) -> str:
-    """Write a text so that LaTeX prints it as it is; a line that starts with ``[`` included."""
+    """Escape a text so that LaTeX prints it unchanged, even where a line starts with ``[``."""
     safe = "".join(_ESCAPES.get(letter, letter) for letter in " ".join(text.split()))
     return f"{{}}{safe}" if safe.startswith("[") else safe

@@ -1,6 +1,7 @@
-"""The board as GitHub Markdown: tables, then notes as a list.
+"""Writes tables as GitHub Markdown, with their notes as a list.
 
-A Markdown table has no second rule, so what stands below the rule is a table of its own.
+A Markdown table has one line under its heading and no other, so runs that are not ranked get a
+table of their own.
 """
 
 from __future__ import annotations
@@ -8,39 +9,41 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from harness.board.grid import NOT_RANKED, Field, Grid
+from harness.board.leaderboard import NOT_RANKED
+from harness.board.table import Table, TableCell
 
 _SPECIAL = re.compile(r"[\\`*_\[\]<>|~#]")
 
 
-def to_markdown(tables: list[Grid]) -> str:
-    """Write all tables; one that has a title stands under it."""
-    return "\n".join(_section(grid) for grid in tables)
+def to_markdown(tables: list[Table]) -> str:
+    """Write all tables, each under its title if it has one."""
+    return "\n".join(_format_section(table) for table in tables)
 
 
-def _section(grid: Grid) -> str:
-    blocks = [f"### {escape(grid.title)}\n"] if grid.title else []
-    if grid.rows:
-        blocks.append(_table(grid, grid.rows))
-    if grid.below:
-        blocks += [f"**{NOT_RANKED.capitalize()}**\n", _table(grid, grid.below)]
-    blocks += ["\n".join(f"- {escape(note)}" for note in grid.notes) + "\n"] if grid.notes else []
+def _format_section(table: Table) -> str:
+    blocks = [f"### {escape(table.title)}\n"] if table.title else []
+    if table.rows:
+        blocks.append(_format_rows(table, table.rows))
+    if table.below:
+        blocks += [f"**{NOT_RANKED.capitalize()}**\n", _format_rows(table, table.below)]
+    if table.notes:
+        blocks.append("\n".join(f"- {escape(note)}" for note in table.notes) + "\n")
     return "\n".join(blocks)
 
 
-def _table(grid: Grid, rows: Iterable[tuple[Field, ...]]) -> str:
-    figures = range(1, len(grid.header) - grid.texts)
-    rule = ["---:" if place in figures else "---" for place in range(len(grid.header))]
-    head = [escape(name) for name in grid.header]
-    lines = [head, rule, *([_field(field) for field in row] for row in rows)]
+def _format_rows(table: Table, rows: Iterable[tuple[TableCell, ...]]) -> str:
+    columns = range(len(table.header))
+    rule = ["---:" if column in table.number_columns else "---" for column in columns]
+    head = [escape(name) for name in table.header]
+    lines = [head, rule, *([_format_cell(cell) for cell in row] for row in rows)]
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
-def _field(field: Field) -> str:
-    text = f"{escape(field.text)} {escape(field.small)}".strip()
-    return f"**{text}**" if field.strong else text
+def _format_cell(cell: TableCell) -> str:
+    text = f"{escape(cell.text)} {escape(cell.small)}".strip()
+    return f"**{text}**" if cell.strong else text
 
 
 def escape(text: str) -> str:
-    """Write a text so that Markdown shows it as it is, on one line of a table."""
+    """Escape a text so that Markdown shows it unchanged, on one line of a table."""
     return _SPECIAL.sub(r"\\\g<0>", " ".join(text.split()))

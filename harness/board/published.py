@@ -1,8 +1,8 @@
-"""Scores that others published: shown beside measured ones, never compared with them.
+"""Reads scores that others published: shown beside measured ones, never compared with them.
 
-The file is CSV with the columns model, task, score, frames, setting, source, note; ``results/
-published.csv`` of this repository has the figures of the Video-R1 paper and of the benchmarks' own
-leaderboards. It is data of a checkout, not part of the installed package.
+The file is CSV with the columns model, task, score, frames, setting, source, note. The project's
+repository has ``results/published.csv`` with the scores of the Video-R1 paper and of the
+benchmarks' own leaderboards; it is not part of the installed package.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ COLUMNS = ("model", "task", "score", "frames", "setting", "source", "note")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Published:
-    """One published figure."""
+class PublishedScore:
+    """One published score."""
 
     model: str
     task: str
@@ -26,39 +26,54 @@ class Published:
     score: float
     """0-100."""
     frames: str
-    """As published: a number, ``1 fps``, empty where it is not said."""
+    """As published: a number, ``1 fps``, empty where the source does not say."""
     setting: str
     source: str
     note: str
 
+    @property
+    def origin(self) -> str:
+        """Source, setting and note in one line."""
+        return "; ".join(filter(None, (self.source, self.setting, self.note)))
 
-def read_published(path: Path) -> list[Published]:
-    """Read every figure; one without a source is refused."""
+
+def read_published(path: Path) -> list[PublishedScore]:
+    """Read every score of a CSV file.
+
+    Raises:
+        UsageError: The file cannot be read.
+        DatasetError: A line is malformed, or a model, task or source is missing.
+    """
     try:
         with path.open(encoding="utf-8", newline="") as file:
             reader = csv.DictReader(file)
             if tuple(reader.fieldnames or ()) != COLUMNS:
-                raise DatasetError(f"{path}: the first line must be {','.join(COLUMNS)}")
-            return [_figure(row, f"{path}, line {reader.line_num}") for row in reader]
+                raise DatasetError(
+                    f"{path}: the first line must be {','.join(COLUMNS)},"
+                    f" got {','.join(reader.fieldnames or ())}"
+                )
+            return [_make_score(row, f"{path}, line {reader.line_num}") for row in reader]
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(
             f"{path}: cannot be read ({error}); name the file as --published=FILE"
         ) from None
 
 
-def _figure(row: dict[str, str | None], where: str) -> Published:
+def _make_score(row: dict[str, str | None], where: str) -> PublishedScore:
     fields = {name: row[name] for name in COLUMNS}
     texts = {name: value for name, value in fields.items() if value is not None}
     if len(texts) != len(COLUMNS) or None in row:
-        raise DatasetError(f"{where}: expected {len(COLUMNS)} fields")
+        raise DatasetError(f"{where}: expected {len(COLUMNS)} fields: {','.join(COLUMNS)}")
     for name in ("model", "task", "source"):
         if not texts[name]:
             raise DatasetError(f"{where}: {name} is empty")
     try:
         score = float(texts["score"])
     except ValueError:
-        raise DatasetError(f"{where}: score {texts['score']!r} is not a number") from None
-    return Published(
+        raise DatasetError(
+            f"{where}: score {texts['score']!r} is not a number; expected 0 to 100"
+        ) from None
+    return PublishedScore(
         model=texts["model"],
         task=texts["task"],
         score=score,

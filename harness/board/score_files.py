@@ -1,8 +1,8 @@
-"""The score files that ``videor1 rescore`` leaves in a run, as tasks of their own on the board.
+"""Adds the score files of ``videor1 rescore`` to a run, as further tasks of the board.
 
-A task ``vsibench`` that was scored with ``lmms-eval`` later on is the task ``vsibench [lmms-eval]``
-beside it: the same items, videos and categories with other values, compared with the same column
-of other runs only.
+A task ``vsibench`` that was scored again with ``lmms-eval`` becomes the task
+``vsibench [lmms-eval]``: the same items, videos and categories with other values, compared with the
+same column of other runs only.
 """
 
 from __future__ import annotations
@@ -13,55 +13,50 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from harness.board.entry import COLUMNS, Answers, Entry, schema
 from harness.errors import DatasetError
 from harness.run.store import read_records
+from harness.scoring.tags import ScorerTag, column_name
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from harness.board.entry import (
-        Answers,
-        Entry,
-    )
-
-ReadAnswers = Callable[["pa.Table", str], "Answers"]
+ReadAnswers = Callable[["pa.Table", str], Answers]
+"""Takes the rows of one task out of a records table."""
 
 
-def with_score_files(entry: Entry, answers: ReadAnswers) -> Entry:
+def with_score_files(entry: Entry, read_answers: ReadAnswers) -> Entry:
     """Return a run with one more task per task and score file."""
     settings, summaries = dict(entry.settings), dict(entry.summaries)
-    read = dict(entry.answers)
+    answers = dict(entry.answers)
     for file in sorted(entry.folder.glob("scores-*.jsonl")):
-        protocols, results = _settled(file.with_suffix(".json"))
-        table = _table(entry.folder, file)
+        protocols, results = _read_summary(file.with_suffix(".json"))
+        table = _read_table(entry.folder, file)
         for task, setting in entry.settings.items():
             protocol = protocols[task]
-            column = f"{task} [{protocol['scorer'].rpartition('@')[0]}]"
+            column = column_name(task, ScorerTag.parse(protocol["scorer"]).name)
             settings[column] = {**setting, "protocol": protocol}
             summaries[column] = results[task]
-            read[column] = answers(table, task)
-    return replace(entry, settings=settings, summaries=summaries, answers=read)
+            answers[column] = read_answers(table, task)
+    return replace(entry, settings=settings, summaries=summaries, answers=answers)
 
 
-def _settled(path: Path) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
+def _read_summary(path: Path) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
     """Return protocols and summaries by task."""
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
         return content["protocol"], content["tasks"]
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise DatasetError(f"{path}: cannot be read ({error!r}); rescore the run") from None
+        raise DatasetError(
+            f"{path}: cannot be read ({error!r}); run `videor1 rescore {path.parent}` again"
+        ) from None
 
 
-def _table(folder: Path, file: Path) -> pa.Table:
-    """Put the values of a score file in place of the records' own."""
+def _read_table(folder: Path, file: Path) -> pa.Table:
+    """Return the records of a run with the values of a score file in place of their own."""
     import pyarrow as pa
 
-    from harness.board.entry import (
-        COLUMNS,
-        schema,
-    )
-
-    scored = {row["id"]: row for row in _lines(file)}
+    scored = {row["id"]: row for row in _read_rows(file)}
     rows = [
         {name: getattr(record, name) for name in COLUMNS}
         | {name: scored[record.id][name] for name in ("value", "outcome")}
@@ -71,8 +66,10 @@ def _table(folder: Path, file: Path) -> pa.Table:
     return pa.Table.from_pylist(rows, schema=schema())
 
 
-def _lines(file: Path) -> Iterable[dict[str, Any]]:
+def _read_rows(file: Path) -> Iterable[dict[str, Any]]:
     try:
         return [json.loads(line) for line in file.read_text("utf-8").split("\n") if line]
     except ValueError as error:
-        raise DatasetError(f"{file}: cannot be read ({error}); rescore the run") from None
+        raise DatasetError(
+            f"{file}: cannot be read ({error}); run `videor1 rescore {file.parent}` again"
+        ) from None

@@ -1,206 +1,197 @@
-"""What is compared with what: the board's rows, above the rule and below it.
-
-A task is compared under one setting: the protocol, data and selection that most of the runs share,
-on a tie that of the run named first. A run that was asked otherwise on any task, or lacks items,
-or has failed ones, stands below the rule with the reason and has no rank anywhere: a score over
-other questions is another number. A run that was not asked a task at all has no cell there, and is
-ranked where it has one.
-
-Rows stand in the order of their mean score over the board's tasks, incomplete ones last; the order
-claims nothing, the rank ranges do.
-"""
+"""Turns a board into tables of short texts, which every printed format draws in its own way."""
 
 from __future__ import annotations
 
-import json
-import math
-from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from collections.abc import Iterator
+from dataclasses import dataclass
 
-import numpy as np
+from harness.board.cells import Cell
+from harness.board.leaderboard import NOT_RANKED, Board, BoardRow
 
-from harness.board.cells import (
-    Cell,
-    find_aggregation,
-    has_own_total,
-    influence,
-    make_cell,
-    means_of,
+LEGEND = (
+    "Score ± half of the 95 % confidence interval, clustered by video; in brackets the best and the"
+    " worst rank that the data allow, from simultaneous comparisons of all pairs; bold or marked:"
+    " significantly better than all others."
 )
-from harness.board.entry import (
-    Entry,
-    Setting,
-)
-from harness.board.published import Published
-from harness.board.ranks import RankRange, rank_ranges
-from harness.errors import DatasetError
-from harness.files import diff
-from harness.schema import Outcome, Variant
+PUBLISHED = "Published, not measured"
+NOTHING = "-"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Row:
-    """One run."""
+class TableCell:
+    """One cell as it is printed."""
 
-    label: str
-    """Model and variant; with the folder where two runs would read the same."""
-    model: str
-    variant: str
-    folder: str
-    created: str
-    frames: str
-    protocol: str
-    """Hash over the run's tasks."""
-    cells: Mapping[str, Cell]
-    reasons: tuple[str, ...]
-    """Why it is not ranked; empty above the rule."""
+    text: str
+    small: str = ""
+    """Printed small beside or below the text: the rank range."""
+    sort: float | None = None
+    """What an HTML page sorts by; None: the text."""
+    strong: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Board:
-    """Everything a format writes."""
+class Table:
+    """One table; the first column is text, the others are numbers unless `texts` says so."""
 
-    tasks: tuple[str, ...]
-    ranked: tuple[Row, ...]
-    below: tuple[Row, ...]
-    published: tuple[Published, ...] = ()
+    title: str = ""
+    header: tuple[str, ...]
+    rows: tuple[tuple[TableCell, ...], ...]
+    below: tuple[tuple[TableCell, ...], ...] = ()
+    """Rows under a line: runs that are not ranked."""
+    texts: int = 0
+    """How many of the last columns hold text."""
+    folded: int = 0
+    """How many of the last columns a narrow page prints small below the first."""
+    notes: tuple[str, ...] = ()
 
     @property
-    def rows(self) -> tuple[Row, ...]:
-        """Measured rows, those below the rule last."""
-        return self.ranked + self.below
+    def number_columns(self) -> range:
+        """Positions of the columns that hold numbers."""
+        return range(1, len(self.header) - self.texts)
 
 
-def build(entries: Sequence[Entry], published: Iterable[Published] = ()) -> Board:
-    """Compare runs; published figures of their tasks are carried along."""
-    tasks = tuple(dict.fromkeys(task for entry in entries for task in entry.settings))
-    usual = {task: _usual_setting(entries, task) for task in tasks}
-    rows = [
-        _row(entry, label, _reasons(entry, usual))
-        for entry, label in zip(entries, _labels(entries), strict=True)
-    ]
-    ranks = {task: _ranks(task, entries, rows) for task in tasks}
-    placed = [_place(row, position, ranks) for position, row in enumerate(rows)]
-    placed.sort(key=lambda row: _order(row, tasks))
-    return Board(
-        tasks=tasks,
-        ranked=tuple(row for row in placed if not row.reasons),
-        below=tuple(row for row in placed if row.reasons),
-        published=tuple(figure for figure in published if figure.task in tasks),
+def make_tables(board: Board, *, by: bool) -> list[Table]:
+    """Return the measured table, the published one, and with `by` one breakdown per task."""
+    found = [_measured_table(board)]
+    if board.published:
+        found.append(_published_table(board))
+    return found + (list(_breakdown_tables(board)) if by else [])
+
+
+def score_text(score: float | None, interval: tuple[float, float] | None) -> str:
+    """Format a score as ``45.2 ± 2.1``, or with its bounds where they are not symmetrical."""
+    if score is None:
+        return NOTHING
+    if interval is None:
+        return f"{score:.1f}"
+    below, above = score - interval[0], interval[1] - score
+    if abs(below - above) < 0.1:
+        return f"{score:.1f} ± {max(below, above):.1f}"
+    return f"{score:.1f} [{interval[0]:.1f}, {interval[1]:.1f}]"
+
+
+def _measured_table(board: Board) -> Table:
+    return Table(
+        header=(
+            "model", *board.tasks, "failed %", "truncated %", "no answer %", "frames", "protocol",
+        ),
+        rows=tuple(_row_cells(row, board) for row in board.ranked),
+        below=tuple(_row_cells(row, board) for row in board.below),
+        texts=2,
+        folded=2,
+        notes=(LEGEND, *_setting_notes(board), *_reason_notes(board)),
+    )  # fmt: skip
+
+
+def _row_cells(row: BoardRow, board: Board) -> tuple[TableCell, ...]:
+    cells = row.cells.values()
+    items = sum(cell.items for cell in cells)
+    counts = (
+        sum(cell.failed for cell in cells),
+        sum(cell.truncated for cell in cells),
+        sum(cell.no_answer for cell in cells),
+    )
+    return (
+        TableCell(text=row.label),
+        *(_score_cell(row.cells.get(task)) for task in board.tasks),
+        *(_share_cell(count, items) for count in counts),
+        TableCell(text=row.frames),
+        TableCell(text=row.protocol),
     )
 
 
-def _usual_setting(entries: Sequence[Entry], task: str) -> Setting:
-    """Return the setting of most runs; of several equally frequent ones, the first."""
-    settings = [entry.settings[task] for entry in entries if task in entry.settings]
-    keys = [json.dumps(setting, sort_keys=True) for setting in settings]
-    [(key, _)] = Counter(keys).most_common(1)
-    return settings[keys.index(key)]
-
-
-def _reasons(entry: Entry, usual: Mapping[str, Setting]) -> tuple[str, ...]:
-    """Say in words all that keeps a run from being ranked; tasks with the same reason share it."""
-    tasks: dict[str, list[str]] = {}
-    for task in entry.settings:
-        for reason in _task_reasons(entry, task, usual[task]):
-            tasks.setdefault(reason, []).append(task)
-    return tuple(f"{', '.join(names)}: {reason}" for reason, names in tasks.items())
-
-
-def _task_reasons(entry: Entry, task: str, usual: Setting) -> Iterator[str]:
-    setting, answers = entry.settings[task], entry.answers[task]
-    fields = diff(_comparable(setting), _comparable(usual))
-    if fields:
-        yield f"asked otherwise (this run != the others): {'; '.join(fields)}"
-    asked, answered = setting["data"]["items"], len(answers.items.ids)
-    if answered < asked:
-        yield f"{asked - answered} of {asked} items have no record"
-    if answered > asked:
-        yield f"{answered} items have a record, asked were {asked}"
-    if answers.outcomes[Outcome.FAILED]:
-        yield f"{answers.outcomes[Outcome.FAILED]} of {asked} items failed"
-    if has_own_total(entry, task):
-        yield "its own number is no mean of its items, so that it has no error to rank it by"
-    elif means_of(entry, task) is None:
-        yield "its scorer is not installed here, the score is from summary.json"
-
-
-def _comparable(setting: Setting) -> dict[str, Any]:
-    """Leave out the hash: it differs wherever a field does and says nothing more."""
-    protocol = {name: value for name, value in setting["protocol"].items() if name != "hash"}
-    return {**protocol, "data": setting["data"], "selection": setting["selection"]}
-
-
-def _labels(entries: Sequence[Entry]) -> list[str]:
-    named = [
-        entry.model if entry.variant == Variant.ORDERED else f"{entry.model} ({entry.variant})"
-        for entry in entries
-    ]
-    repeated = {name for name, count in Counter(named).items() if count > 1}
-    return [
-        f"{name} [{entry.folder.name}]" if name in repeated else name
-        for name, entry in zip(named, entries, strict=True)
-    ]
-
-
-def _row(entry: Entry, label: str, reasons: tuple[str, ...]) -> Row:
-    return Row(
-        label=label,
-        model=entry.model,
-        variant=entry.variant,
-        folder=str(entry.folder),
-        created=entry.created,
-        frames=entry.frames,
-        protocol=entry.protocol,
-        cells={task: make_cell(entry, task) for task in entry.settings},
-        reasons=reasons,
+def _score_cell(cell: Cell | None) -> TableCell:
+    if cell is None:
+        return TableCell(text=NOTHING)
+    return TableCell(
+        text=score_text(cell.score, cell.ci95),
+        small="" if cell.rank is None else f"({cell.rank})",
+        sort=cell.score,
+        strong=cell.best,
     )
 
 
-def _ranks(task: str, entries: Sequence[Entry], rows: Sequence[Row]) -> dict[int, RankRange]:
-    """Rank a task's comparable runs, by position among all runs."""
-    ranked = [
-        position
-        for position, row in enumerate(rows)
-        if not row.reasons and task in row.cells and row.cells[task].score is not None
-    ]
-    if not ranked:
-        return {}
-    setting = entries[ranked[0]].settings[task]
-    means = find_aggregation(task, setting["protocol"]["scorer"])
-    if means is None:
-        raise ValueError(f"{task}: a run without an aggregation stands below the rule")
-    scores = np.array([rows[position].cells[task].score for position in ranked]) / 100
-    _check_same_questions(task, [entries[position] for position in ranked])
-    moved = [influence(entries[position].answers[task], means) for position in ranked]
-    return dict(zip(ranked, rank_ranges(scores, np.stack(moved, axis=1)), strict=True))
+def _share_cell(count: int, total: int) -> TableCell:
+    """Format a share in percent; a share above zero is never printed as 0."""
+    percent = 100 * count / total if total else 0.0
+    text = "0" if count == 0 else f"{percent:.1f}" if percent >= 0.05 else "<0.1"
+    return TableCell(text=text, sort=percent)
 
 
-def _check_same_questions(task: str, entries: Sequence[Entry]) -> None:
-    """Refuse records that contradict their manifests: same setting, other questions."""
-    first = entries[0]
-    for entry in entries:
-        if entry.answers[task].items is not first.answers[task].items:
-            raise DatasetError(
-                f"{first.folder} and {entry.folder} were asked the same {task} and have records of"
-                " different questions, videos or categories; one of them was changed"
+def _setting_notes(board: Board) -> Iterator[str]:
+    """Yield one note per task: what the ranked runs share."""
+    for task in board.tasks:
+        cell = next((row.cells[task] for row in board.ranked if task in row.cells), None)
+        if cell is None:
+            yield f"{task}: no run can be ranked"
+        else:
+            yield (
+                f"{task}: {cell.items:,} items, {cell.videos:,} videos, scorer {cell.scorer},"
+                f" protocol {cell.protocol}"
             )
 
 
-def _place(row: Row, position: int, ranks: Mapping[str, Mapping[int, RankRange]]) -> Row:
-    """Write a row's ranks into its cells."""
-    cells = dict(row.cells)
-    for task, cell in row.cells.items():
-        if position in ranks[task]:
-            rank = ranks[task][position]
-            best = rank.worst == 1 and len(ranks[task]) > 1
-            cells[task] = replace(cell, rank=rank, best=best)
-    return replace(row, cells=cells)
+def _reason_notes(board: Board) -> list[str]:
+    return [f"{NOT_RANKED}: {row.label}: {reason}" for row in board.below for reason in row.reasons]
 
 
-def _order(row: Row, tasks: Sequence[str]) -> tuple[bool, float]:
-    scores = [row.cells[task].score for task in tasks if task in row.cells]
-    known = [score for score in scores if score is not None]
-    return len(known) < len(tasks), -math.fsum(known) / max(len(known), 1)
+def _published_table(board: Board) -> Table:
+    """Put the scores of one model, frame count and source into one row."""
+    tasks = [task for task in board.tasks if any(p.task == task for p in board.published)]
+    rows: dict[tuple[str, str, str], dict[str, float]] = {}
+    for published in board.published:
+        key = (published.model, published.frames, published.origin)
+        rows.setdefault(key, {})[published.task] = published.score
+    origins = list(dict.fromkeys(origin for _, _, origin in rows))
+    return Table(
+        title=PUBLISHED,
+        header=("model", *tasks, "frames", "source"),
+        rows=tuple(
+            (
+                TableCell(text=model),
+                *(_published_cell(scores.get(task)) for task in tasks),
+                TableCell(text=frames or NOTHING),
+                TableCell(text=f"[{origins.index(origin) + 1}]"),
+            )
+            for (model, frames, origin), scores in rows.items()
+        ),
+        texts=2,
+        notes=tuple(f"[{number}] {origin}" for number, origin in enumerate(origins, start=1)),
+    )
+
+
+def _published_cell(score: float | None) -> TableCell:
+    """Format a published score with the digits it was published with."""
+    return TableCell(text=NOTHING) if score is None else TableCell(text=str(score), sort=score)
+
+
+def _breakdown_tables(board: Board) -> Iterator[Table]:
+    """Yield one table per task: a row per category, a column per run."""
+    for task in board.tasks:
+        rows = [row for row in board.rows if task in row.cells]
+        categories = sorted({name for row in rows for name in row.cells[task].breakdown})
+        if categories:
+            yield Table(
+                title=f"{task} by category (score ± standard error)",
+                header=("category", *(_run_heading(row) for row in rows)),
+                rows=tuple(
+                    (
+                        TableCell(text=name),
+                        *(_category_cell(row.cells[task], name) for row in rows),
+                    )
+                    for name in categories
+                ),
+            )
+
+
+def _run_heading(row: BoardRow) -> str:
+    return f"{row.label} ({NOT_RANKED})" if row.reasons else row.label
+
+
+def _category_cell(cell: Cell, category: str) -> TableCell:
+    line = cell.breakdown.get(category, {})
+    score, error = line.get("score"), line.get("se")
+    if score is None:
+        return TableCell(text=NOTHING)
+    text = f"{score:.1f}" if error is None else f"{score:.1f} ± {error:.1f}"
+    return TableCell(text=text, sort=score)

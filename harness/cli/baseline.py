@@ -8,7 +8,7 @@ from pathlib import Path
 from harness.cli.exits import CommandResult, Exit
 
 
-class Baseline:
+class BaselineCommand:
     """The ``baseline`` command."""
 
     help = "freeze a run into a small file that later runs are gated against"

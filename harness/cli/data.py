@@ -30,7 +30,7 @@ DECODE_TIMEOUT_S = 120.0
 LOOK_AHEAD_BYTES = 1 << 28
 
 
-class Data:
+class DataCommand:
     """The ``data`` command."""
 
     help = "check that the benchmarks' data is complete, or fetch it"

@@ -48,7 +48,7 @@ class Finding:
     """Whether nothing can be evaluated like this."""
 
 
-class Doctor:
+class DoctorCommand:
     """The ``doctor`` command."""
 
     help = "show what this machine has: packages, decoders, devices, engines, data"

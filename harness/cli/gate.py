@@ -12,10 +12,10 @@ from harness.errors import UsageError
 if TYPE_CHECKING:
     from harness.gate.baseline import Baseline
     from harness.gate.policy import Policy
-    from harness.gate.verdict import Gate as GateResult
+    from harness.gate.verdict import GateResult as GateResult
 
 
-class Gate:
+class GateResult:
     """The ``gate`` command."""
 
     help = "compare a run with a baseline: PASS, REGRESSION or INCONCLUSIVE"
@@ -135,11 +135,11 @@ def _write(args: Namespace, gate: GateResult, reason: str) -> None:
 
 
 def _exit(gate: GateResult) -> Exit:
-    from harness.gate.verdict import Judgement
+    from harness.gate.verdict import Verdict
 
     return {
-        Judgement.PASS: Exit.OK,
-        Judgement.REGRESSION: Exit.REGRESSION,
-        Judgement.INCONCLUSIVE: Exit.INCONCLUSIVE,
-        Judgement.INCOMPLETE: Exit.INCOMPLETE,
-    }[gate.judgement]
+        Verdict.PASS: Exit.OK,
+        Verdict.REGRESSION: Exit.REGRESSION,
+        Verdict.INCONCLUSIVE: Exit.INCONCLUSIVE,
+        Verdict.INCOMPLETE: Exit.INCOMPLETE,
+    }[gate.verdict]

@@ -13,7 +13,7 @@ from harness.run.config import FailureBudget
 DEFAULT_SHOWN = 3
 
 
-class Rescore:
+class RescoreCommand:
     """The ``rescore`` command."""
 
     help = "score a run's stored responses with another scorer and list what changes"

@@ -8,7 +8,7 @@ from harness.cli.exits import CommandResult, Exit
 from harness.task import registry
 
 
-class Tasks:
+class TasksCommand:
     """The ``tasks`` command."""
 
     help = "list the installed benchmarks with their scorers"

@@ -32,7 +32,7 @@ _METADATA = b"videor1"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Item:
+class BaselineItem:
     """One item of a baseline."""
 
     id: str
@@ -52,7 +52,7 @@ class Item:
 class Baseline:
     """A frozen run."""
 
-    items: tuple[Item, ...]
+    items: tuple[BaselineItem, ...]
     protocol: Mapping[str, Any]
     """Per task, as in ``run.json``."""
     data: Mapping[str, Any]
@@ -158,7 +158,7 @@ def _baseline(
     columns: Mapping[str, list[Any]], metadata: Mapping[str, Any], path: Path
 ) -> Baseline:
     locked = metadata["policy"]
-    rows = zip(*(columns[name] for name in Item.__dataclass_fields__), strict=True)
+    rows = zip(*(columns[name] for name in BaselineItem.__dataclass_fields__), strict=True)
     return Baseline(
         items=tuple(_from_row(row) for row in rows),
         protocol=metadata["protocol"],
@@ -169,13 +169,15 @@ def _baseline(
     )
 
 
-def _from_row(row: tuple[Any, ...]) -> Item:
-    fields = dict(zip(Item.__dataclass_fields__, row, strict=True))
-    return Item(**{**fields, "path": tuple(fields["path"]), "outcome": Outcome(fields["outcome"])})
+def _from_row(row: tuple[Any, ...]) -> BaselineItem:
+    fields = dict(zip(BaselineItem.__dataclass_fields__, row, strict=True))
+    return BaselineItem(
+        **{**fields, "path": tuple(fields["path"]), "outcome": Outcome(fields["outcome"])}
+    )
 
 
-def _item(record: Record, tree: Aggregation) -> Item:
-    return Item(
+def _item(record: Record, tree: Aggregation) -> BaselineItem:
+    return BaselineItem(
         id=record.id,
         task=record.task,
         cluster=record.cluster,
@@ -210,4 +212,4 @@ def _schema() -> Any:
     text = ("id", "task", "cluster", "category", "outcome", "answer", "text")
     types = {name: pa.string() for name in text}
     types |= {"path": pa.list_(pa.string()), "value": pa.float64()}
-    return pa.schema([(name, types[name]) for name in Item.__dataclass_fields__])
+    return pa.schema([(name, types[name]) for name in BaselineItem.__dataclass_fields__])

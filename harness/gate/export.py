@@ -13,18 +13,18 @@ from harness.errors import UsageError
 from harness.gate.policy import Tier
 from harness.gate.verdict import (
     Comparison,
-    Gate,
-    Judgement,
-    Line,
+    GateLine,
+    GateResult,
+    Verdict,
 )
 
 _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
-def as_json(gate: Gate, reason: str) -> str:
+def as_json(gate: GateResult, reason: str) -> str:
     """Write the gate as JSON; scores, differences and margins are points."""
     content = {
-        "judgement": gate.judgement,
+        "verdict": gate.verdict,
         "reason": reason,
         "same_checkpoint": gate.same_checkpoint,
         "policy": asdict(gate.policy),
@@ -35,7 +35,7 @@ def as_json(gate: Gate, reason: str) -> str:
     return json.dumps(content, indent=2, ensure_ascii=False) + "\n"
 
 
-def as_junit(gate: Gate) -> str:
+def as_junit(gate: GateResult) -> str:
     """Write the gate as JUnit XML.
 
     What is missing is an error, a required task that does not pass a failure, an advisory one
@@ -58,9 +58,9 @@ def write_text(path: Path, text: str, *, append: bool = False) -> None:
         raise UsageError(f"{path}: cannot be written: {error.strerror}") from None
 
 
-def _line(line: Line) -> dict[str, Any]:
+def _line(line: GateLine) -> dict[str, Any]:
     return {
-        "judgement": line.judgement,
+        "verdict": line.verdict,
         "tier": line.tier,
         "margin": line.margin,
         "items": line.n,
@@ -69,7 +69,7 @@ def _line(line: Line) -> dict[str, Any]:
     }
 
 
-def _statistics(line: Line, found: Comparison) -> dict[str, Any]:
+def _statistics(line: GateLine, found: Comparison) -> dict[str, Any]:
     difference = found.difference
     return {
         "baseline": 100 * found.base,
@@ -87,31 +87,31 @@ def _statistics(line: Line, found: Comparison) -> dict[str, Any]:
     }
 
 
-def _case(suite: ElementTree.Element, line: Line) -> str | None:
+def _case(suite: ElementTree.Element, line: GateLine) -> str | None:
     """Add a task's case and return what it counts as; None is a pass."""
     case = ElementTree.SubElement(suite, "testcase", classname="videor1.gate", name=line.name)
     tag = _tag(line)
     if tag is not None:
-        message = _NOT_XML.sub("?", f"{line.judgement}: {_summary(line)}")
-        ElementTree.SubElement(case, tag, type=line.judgement.value, message=message)
+        message = _NOT_XML.sub("?", f"{line.verdict}: {_summary(line)}")
+        ElementTree.SubElement(case, tag, type=line.verdict.value, message=message)
     return tag
 
 
-def _tag(line: Line) -> str | None:
-    if line.judgement is Judgement.PASS:
+def _tag(line: GateLine) -> str | None:
+    if line.verdict is Verdict.PASS:
         return None
-    if line.judgement is Judgement.INCOMPLETE:
+    if line.verdict is Verdict.INCOMPLETE:
         return "error"
     return "failure" if line.tier is Tier.REQUIRED else "skipped"
 
 
-def _summary(line: Line) -> str:
+def _summary(line: GateLine) -> str:
     if line.comparison is None:
         return "; ".join(line.gaps)
     found, needed = line.comparison, line.needed
     parts = [f"change {100 * found.difference.mean:+.2f} points, margin {line.margin:g}"]
     if found.bounds is not None:
         parts.append(f"bounds {100 * found.bounds[0]:+.2f} to {100 * found.bounds[1]:+.2f}")
-    if needed is not None and line.judgement is Judgement.INCONCLUSIVE:
+    if needed is not None and line.verdict is Verdict.INCONCLUSIVE:
         parts.append(f"{needed} items needed, {line.n} there")
     return ", ".join(parts)

@@ -17,7 +17,7 @@ from harness.errors import RunMismatchError
 from harness.files import diff
 from harness.gate.baseline import (
     Baseline,
-    Item,
+    BaselineItem,
 )
 from harness.schema import Outcome, Record
 from harness.stats import tree_weights
@@ -28,7 +28,7 @@ class Pairing:
     """One task of a baseline with the run's records of the same items, in the same order."""
 
     task: str
-    items: tuple[Item, ...]
+    items: tuple[BaselineItem, ...]
     records: tuple[Record, ...]
     """One per item, or none at all where there are gaps."""
     gaps: tuple[str, ...]
@@ -94,7 +94,7 @@ def check_comparable(baseline: Baseline, manifest: Mapping[str, Any]) -> None:
 
 def pair(baseline: Baseline, records: Sequence[Record]) -> list[Pairing]:
     """Pair every task of the baseline with the run's records, and name what has no partner."""
-    items: defaultdict[str, list[Item]] = defaultdict(list)
+    items: defaultdict[str, list[BaselineItem]] = defaultdict(list)
     for item in baseline.items:
         items[item.task].append(item)
     found: defaultdict[str, dict[str, Record]] = defaultdict(dict)
@@ -105,7 +105,7 @@ def pair(baseline: Baseline, records: Sequence[Record]) -> list[Pairing]:
 
 def worst_flips(pairings: Sequence[Pairing], count: int) -> list[Flip]:
     """Return the items that pull their task's score down most."""
-    ranked: list[tuple[float, Item, Record]] = []
+    ranked: list[tuple[float, BaselineItem, Record]] = []
     for pairing in pairings:
         weights = tree_weights(pairing.paths)
         for item, record, weight in zip(pairing.items, pairing.records, weights, strict=False):
@@ -116,7 +116,7 @@ def worst_flips(pairings: Sequence[Pairing], count: int) -> list[Flip]:
     return [_flip(item, record) for _, item, record in ranked[:count]]
 
 
-def _pairing(task: str, items: Sequence[Item], found: Mapping[str, Record]) -> Pairing:
+def _pairing(task: str, items: Sequence[BaselineItem], found: Mapping[str, Record]) -> Pairing:
     ids = {item.id for item in items}
     missing = [item.id for item in items if item.id not in found]
     failed = [r for r in found.values() if r.id in ids and r.outcome is Outcome.FAILED]
@@ -134,7 +134,7 @@ def _gap(ids: Sequence[str], what: str) -> list[str]:
     return [f"{len(ids)} {what} (first: {ids[0]})"] if ids else []
 
 
-def _flip(item: Item, record: Record) -> Flip:
+def _flip(item: BaselineItem, record: Record) -> Flip:
     return Flip(
         id=item.id,
         gold=record.gold,

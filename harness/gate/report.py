@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 from harness.gate.pairing import Flip
 from harness.gate.verdict import (
     Comparison,
-    Gate,
-    Judgement,
-    Line,
+    GateLine,
+    GateResult,
+    Verdict,
 )
 
 if TYPE_CHECKING:
@@ -21,10 +21,10 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 _STYLES: dict[str, str] = {
-    Judgement.PASS: "bold green",
-    Judgement.REGRESSION: "bold red",
-    Judgement.INCONCLUSIVE: "bold yellow",
-    Judgement.INCOMPLETE: "bold red",
+    Verdict.PASS: "bold green",
+    Verdict.REGRESSION: "bold red",
+    Verdict.INCONCLUSIVE: "bold yellow",
+    Verdict.INCOMPLETE: "bold red",
 }
 _POWER_HEADINGS = ("task", "MDE", "margin", "items", "needed", "videos", "changed", "DEFF")
 _RESULT_HEADINGS = ("task", "verdict", "baseline", "run", "change", "bounds", "p", "p flip")
@@ -34,7 +34,7 @@ _FLIP_HEADINGS = ("item", "gold", "baseline", "run", "outcome")
 _SHOWN_ANSWER = 60
 
 
-def print_gate(console: Console, gate: Gate) -> None:
+def print_gate(console: Console, gate: GateResult) -> None:
     """Print the gate: detectable effects, results, gaps, worst flips."""
     from rich.text import Text
 
@@ -52,9 +52,9 @@ def print_gate(console: Console, gate: Gate) -> None:
         console.print(_table("Worst flips", _FLIP_HEADINGS, map(_flip, gate.flips)))
 
 
-def markdown(gate: Gate) -> str:
+def markdown(gate: GateResult) -> str:
     """Write the gate as Markdown for a pull request or a step summary."""
-    parts = [f"## videor1 gate: {gate.judgement}", verdict_sentence(gate)]
+    parts = [f"## videor1 gate: {gate.verdict}", verdict_sentence(gate)]
     if gate.same_checkpoint:
         parts.append(_A_A)
     parts += [
@@ -75,31 +75,31 @@ def markdown(gate: Gate) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def verdict_sentence(gate: Gate) -> str:
+def verdict_sentence(gate: GateResult) -> str:
     """Say what the gate came to and which tasks decided it."""
-    names = gate.names(gate.judgement)
-    match gate.judgement:
-        case Judgement.REGRESSION:
-            incomplete = gate.names(Judgement.INCOMPLETE)
+    names = gate.names(gate.verdict)
+    match gate.verdict:
+        case Verdict.REGRESSION:
+            incomplete = gate.names(Verdict.INCOMPLETE)
             also = f"; not judged, items are missing: {', '.join(incomplete)}" if incomplete else ""
             return f"worse than the margin allows: {', '.join(names)}{also}"
-        case Judgement.INCOMPLETE:
+        case Verdict.INCOMPLETE:
             gaps = "; ".join(f"{li.name}: {gap}" for li in gate.lines for gap in li.gaps)
             return f"missing or failed items cannot pass: {gaps}"
-        case Judgement.INCONCLUSIVE:
+        case Verdict.INCONCLUSIVE:
             return f"the data cannot tell: {'; '.join(map(_open, _lines(gate, names)))}"
-        case Judgement.PASS:
+        case Verdict.PASS:
             return f"no worse than the margin allows: {', '.join(names) or 'nothing is required'}"
 
 
 _A_A = "A/A: both runs are of the same checkpoint, so every difference below is noise."
 
 
-def _lines(gate: Gate, names: Sequence[str]) -> list[Line]:
+def _lines(gate: GateResult, names: Sequence[str]) -> list[GateLine]:
     return [line for line in gate.lines if line.name in names]
 
 
-def _open(line: Line) -> str:
+def _open(line: GateLine) -> str:
     """Say what an inconclusive task would need."""
     if line.comparison is None or line.comparison.bounds is None:
         return f"{line.name} has a single video"
@@ -108,7 +108,7 @@ def _open(line: Line) -> str:
     return f"{line.name} needs about {line.needed:,} items for margin {line.margin:g}"
 
 
-def _explained(gate: Gate) -> str:
+def _explained(gate: GateResult) -> str:
     policy = gate.policy
     return (
         f"In points. A true drop of margin + MDE is called REGRESSION in {policy.power:.0%} of"
@@ -118,7 +118,7 @@ def _explained(gate: Gate) -> str:
     )
 
 
-def _power(line: Line) -> tuple[str, ...]:
+def _power(line: GateLine) -> tuple[str, ...]:
     found = line.comparison
     if found is None:
         return (line.name, "-", f"{line.margin:g}", f"{line.n:,}", "-", "-", "-", "-")
@@ -134,8 +134,8 @@ def _power(line: Line) -> tuple[str, ...]:
     )
 
 
-def _result(line: Line) -> tuple[str, ...]:
-    verdict = line.judgement + ("" if line.tier == "required" else " (advisory)")
+def _result(line: GateLine) -> tuple[str, ...]:
+    verdict = line.verdict + ("" if line.tier == "required" else " (advisory)")
     if line.comparison is None:
         return (line.name, verdict, "-", "-", "-", "-", "-", "-")
     return (line.name, verdict, *_figures(line.comparison), _p(line.p_regression), _flip_p(line))
@@ -149,7 +149,7 @@ def _figures(found: Comparison) -> tuple[str, str, str, str]:
     return f"{100 * found.base:.1f}", f"{100 * found.candidate:.1f}", change, interval
 
 
-def _flip_p(line: Line) -> str:
+def _flip_p(line: GateLine) -> str:
     return "-" if line.comparison is None else _p(line.comparison.flip_p)
 
 

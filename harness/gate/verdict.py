@@ -42,7 +42,7 @@ OVERALL = "overall"
 SHOWN_FLIPS = 10
 
 
-class Judgement(StrEnum):
+class Verdict(StrEnum):
     """What is known about one task, or about the run."""
 
     PASS = "PASS"
@@ -72,7 +72,7 @@ class Comparison:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Line:
+class GateLine:
     """One task of the gate, or the mean over its required tasks."""
 
     name: str
@@ -80,7 +80,7 @@ class Line:
     margin: float
     """Points."""
     n: int
-    judgement: Judgement
+    verdict: Verdict
     comparison: Comparison | None = None
     needed: int | None = None
     """Items that would pass an equal model with the policy's power."""
@@ -90,10 +90,10 @@ class Line:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Gate:
+class GateResult:
     """A run judged against a baseline."""
 
-    lines: tuple[Line, ...]
+    lines: tuple[GateLine, ...]
     flips: tuple[Flip, ...]
     notes: tuple[str, ...]
     policy: Policy
@@ -101,33 +101,33 @@ class Gate:
     """An A/A comparison: whatever differs is noise."""
 
     @property
-    def judgement(self) -> Judgement:
+    def verdict(self) -> Verdict:
         """The verdict: a required regression first, then what is incomplete, then what is open."""
-        if Judgement.REGRESSION in self._required:
-            return Judgement.REGRESSION
+        if Verdict.REGRESSION in self._required:
+            return Verdict.REGRESSION
         if any(line.gaps for line in self.lines):
-            return Judgement.INCOMPLETE
-        if Judgement.INCONCLUSIVE in self._required:
-            return Judgement.INCONCLUSIVE
-        return Judgement.PASS
+            return Verdict.INCOMPLETE
+        if Verdict.INCONCLUSIVE in self._required:
+            return Verdict.INCONCLUSIVE
+        return Verdict.PASS
 
     @property
-    def _required(self) -> list[Judgement]:
-        return [line.judgement for line in self.lines if line.tier is Tier.REQUIRED]
+    def _required(self) -> list[Verdict]:
+        return [line.verdict for line in self.lines if line.tier is Tier.REQUIRED]
 
-    def names(self, judgement: Judgement) -> list[str]:
+    def names(self, verdict: Verdict) -> list[str]:
         """Return the required tasks with a verdict; incomplete ones whatever their tier."""
-        anyway = judgement is Judgement.INCOMPLETE
+        anyway = verdict is Verdict.INCOMPLETE
         return [
             line.name
             for line in self.lines
-            if line.judgement is judgement and (anyway or line.tier is Tier.REQUIRED)
+            if line.verdict is verdict and (anyway or line.tier is Tier.REQUIRED)
         ]
 
 
 def judge_run(
     baseline: Baseline, manifest: Mapping[str, Any], records: Sequence[Record], policy: Policy
-) -> Gate:
+) -> GateResult:
     """Compare a run with a baseline and judge every task.
 
     Raises:
@@ -136,7 +136,7 @@ def judge_run(
     check_comparable(baseline, manifest)
     pairings = pair(baseline, records)
     lines = [_measured(pairing, policy) for pairing in pairings]
-    return Gate(
+    return GateResult(
         lines=tuple(_judged([*lines, *_overall(pairings, policy)], policy)),
         flips=tuple(worst_flips(pairings, SHOWN_FLIPS)),
         notes=tuple(_notes(baseline, records, pairings)),
@@ -145,7 +145,7 @@ def judge_run(
     )
 
 
-def compare(pairing: Pairing, policy: Policy) -> Comparison:
+def measure_difference(pairing: Pairing, policy: Policy) -> Comparison:
     """Measure the difference between the two sides of a task."""
     base, candidate, paths = pairing.base, pairing.candidate, pairing.paths
     difference = paired_difference(base, candidate, pairing.clusters, paths)
@@ -165,41 +165,47 @@ def compare(pairing: Pairing, policy: Policy) -> Comparison:
     )
 
 
-def judge(difference: Estimate, margin: float, *, alpha: float, p_regression: float) -> Judgement:
+def decide_verdict(
+    difference: Estimate, margin: float, *, alpha: float, p_regression: float
+) -> Verdict:
     """Judge a difference against a margin, both as shares of 1."""
     if difference.se is None:
-        return Judgement.INCONCLUSIVE
+        return Verdict.INCONCLUSIVE
     if p_regression < alpha:
-        return Judgement.REGRESSION
+        return Verdict.REGRESSION
     if p_above(difference, -margin) < alpha:
-        return Judgement.PASS
-    return Judgement.INCONCLUSIVE
+        return Verdict.PASS
+    return Verdict.INCONCLUSIVE
 
 
-def _measured(pairing: Pairing, policy: Policy) -> Line:
-    line = Line(
+def _measured(pairing: Pairing, policy: Policy) -> GateLine:
+    line = GateLine(
         name=pairing.task,
         tier=policy.tier(pairing.task),
         margin=policy.margin_of(pairing.task),
         n=len(pairing.items),
-        judgement=Judgement.INCOMPLETE,
+        verdict=Verdict.INCOMPLETE,
         gaps=pairing.gaps,
     )
-    return line if pairing.gaps else _with_statistics(line, compare(pairing, policy), policy)
+    return (
+        line
+        if pairing.gaps
+        else _with_statistics(line, measure_difference(pairing, policy), policy)
+    )
 
 
-def _with_statistics(line: Line, comparison: Comparison, policy: Policy) -> Line:
+def _with_statistics(line: GateLine, comparison: Comparison, policy: Policy) -> GateLine:
     difference, margin = comparison.difference, line.margin / 100
     return replace(
         line,
-        judgement=Judgement.INCONCLUSIVE,
+        verdict=Verdict.INCONCLUSIVE,
         comparison=comparison,
         needed=items_needed(difference, margin, alpha=policy.alpha, power=policy.power),
         p_regression=1.0 if difference.se is None else p_below(difference, -margin),
     )
 
 
-def _overall(pairings: Sequence[Pairing], policy: Policy) -> list[Line]:
+def _overall(pairings: Sequence[Pairing], policy: Policy) -> list[GateLine]:
     """Measure the mean over the required tasks: one tree of means, so shared videos are summed."""
     counted = [pairing for pairing in pairings if policy.tier(pairing.task) is Tier.REQUIRED]
     if len(counted) < 2:
@@ -214,18 +220,20 @@ def _overall(pairings: Sequence[Pairing], policy: Policy) -> list[Line]:
         records=tuple(record for pairing in counted for record in pairing.records),
         gaps=tuple(f"{pairing.task} is incomplete" for pairing in counted if pairing.gaps),
     )
-    line = Line(
+    line = GateLine(
         name=OVERALL,
         tier=policy.overall.tier,
         margin=policy.overall_margin,
         n=len(joint.items),
-        judgement=Judgement.INCOMPLETE,
+        verdict=Verdict.INCOMPLETE,
         gaps=joint.gaps,
     )
-    return [line if joint.gaps else _with_statistics(line, compare(joint, policy), policy)]
+    return [
+        line if joint.gaps else _with_statistics(line, measure_difference(joint, policy), policy)
+    ]
 
 
-def _judged(lines: Sequence[Line], policy: Policy) -> list[Line]:
+def _judged(lines: Sequence[GateLine], policy: Policy) -> list[GateLine]:
     """Correct the required lines for being many, then judge every line that has statistics."""
     required = [line for line in lines if line.tier is Tier.REQUIRED]
     corrected = holm([line.p_regression for line in required])
@@ -236,7 +244,7 @@ def _judged(lines: Sequence[Line], policy: Policy) -> list[Line]:
         if line.comparison is None
         else replace(
             line,
-            judgement=judge(
+            verdict=decide_verdict(
                 line.comparison.difference,
                 line.margin / 100,
                 alpha=policy.alpha,

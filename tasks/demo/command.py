@@ -12,12 +12,12 @@ from argparse import ArgumentParser, Namespace
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from harness.cli.board import Board
+from harness.cli.board import BoardCommand
 from harness.cli.commands import Command, run
 from harness.cli.evaluate import EvalCommand
 from harness.cli.exits import CommandResult, Exit
 from harness.cli.flags import add_option_flags, read_option_flags
-from harness.cli.gate import Gate
+from harness.cli.gate import GateCommand
 from harness.files import write_folder
 from harness.run.config import EvalConfig
 from harness.schema import Variant
@@ -85,11 +85,11 @@ class DemoCommand:
             result = self._run_command(EvalCommand(), "eval", words)
             if result.code is not Exit.OK:
                 return result
-        self._run_command(Board(), "board", [*runs.values()])
+        self._run_command(BoardCommand(), "board", [*runs.values()])
         if backend == "fake" or not BASELINE.exists():
             return result
         policy = str(BASELINE.with_suffix(".toml"))
-        return self._run_command(Gate(), "gate", [str(BASELINE), runs["run"], "--policy", policy])
+        return self._run_command(GateCommand(), "gate", [str(BASELINE), runs["run"], "--policy", policy])
 
 
 def _announce_and_run(command: Command, name: str, words: Sequence[str]) -> CommandResult:

@@ -20,8 +20,8 @@ from numpy.typing import NDArray
 from scipy.special import expit, stdtrit
 
 from harness.gate.verdict import (
-    Judgement,
-    judge,
+    Verdict,
+    decide_verdict,
 )
 from harness.stats import Estimate, minimum_detectable_effect, p_below, paired_difference
 
@@ -97,7 +97,7 @@ def measure(shape: Shape, repetitions: int, seed: int = 0) -> Rates:
 
 def _regression(difference: Estimate) -> bool:
     p = p_below(difference, 0.0)
-    return judge(difference, 0.0, alpha=ALPHA, p_regression=p) is Judgement.REGRESSION
+    return decide_verdict(difference, 0.0, alpha=ALPHA, p_regression=p) is Verdict.REGRESSION
 
 
 def _unclustered(changes: NDArray[np.float64]) -> bool:

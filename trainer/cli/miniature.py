@@ -164,7 +164,7 @@ def _conclude(experiment: Experiment) -> CommandResult:
     """Write and print the tables, and say what they say of the paper's claims."""
     from rich.console import Console
 
-    from harness.board.text import WIDTH, print_board
+    from harness.board.text import WIDTH, print_tables
     from trainer.miniature.hypotheses import (
         judge,
         summary,
@@ -178,6 +178,6 @@ def _conclude(experiment: Experiment) -> CommandResult:
     outcome = read_outcome(experiment.out, experiment.seeds, experiment.arms)
     files = write_pages(experiment.out, outcome)
     console = Console()
-    print_board(console if console.is_terminal else Console(width=WIDTH), grids(outcome))
+    print_tables(console if console.is_terminal else Console(width=WIDTH), grids(outcome))
     written = ", ".join(file.name for file in files)
     return CommandResult(Exit.OK, f"{summary(judge(outcome))}; {written} in {experiment.out}")

@@ -95,7 +95,7 @@ def _show(console: Console, out: Path, run: Path, look: Look) -> None:
 
 
 def _conclude(console: Console, out: Path, run: Path, watcher: Watcher) -> CommandResult:
-    from harness.gate.verdict import Judgement
+    from harness.gate.verdict import Verdict
     from trainer.runs.checkpoints import unfinished_checkpoints
     from trainer.runs.folder import STOP
     from trainer.watch.evaluations import read_looks
@@ -116,14 +116,14 @@ def _conclude(console: Console, out: Path, run: Path, watcher: Watcher) -> Comma
         )
     if not judged:
         return CommandResult(Exit.OK, f"{where}, none judged yet")
-    worse = [look for look in judged if look.judgement == Judgement.REGRESSION]
+    worse = [look for look in judged if look.judgement == Verdict.REGRESSION]
     last = worse[0] if worse and (run / STOP).exists() else judged[-1]
     code = {
-        Judgement.PASS: Exit.OK,
-        Judgement.REGRESSION: Exit.REGRESSION,
-        Judgement.INCONCLUSIVE: Exit.INCONCLUSIVE,
-        Judgement.INCOMPLETE: Exit.INCOMPLETE,
-    }[Judgement(str(last.judgement))]
+        Verdict.PASS: Exit.OK,
+        Verdict.REGRESSION: Exit.REGRESSION,
+        Verdict.INCONCLUSIVE: Exit.INCONCLUSIVE,
+        Verdict.INCOMPLETE: Exit.INCOMPLETE,
+    }[Verdict(str(last.judgement))]
     return CommandResult(code, f"step {last.step} {last.judgement}, {last.reason}; {where}")
 
 

@@ -10,9 +10,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from harness.board.grid import NOTHING, Field, Grid, score_text
 from harness.board.latex import to_latex
 from harness.board.markdown import to_markdown
+from harness.board.table import NOTHING, Table, TableCell, score_text
 from harness.files import write_json
 from harness.stats import Estimate
 from trainer.miniature.curves import draw_curves, rl_arms
@@ -34,7 +34,7 @@ _DIGITS = 6
 """Of a point; what differs by less is rounding."""
 
 
-def grids(outcome: Outcome) -> list[Grid]:
+def grids(outcome: Outcome) -> list[Table]:
     """Return the table, its breakdown by aspect and look, and the claims that can be judged."""
     findings = judge(outcome)
     tables = [
@@ -110,16 +110,16 @@ def _interval(estimate: Estimate) -> tuple[float, float] | None:
 
 def _scores(
     outcome: Outcome, title: str, measures: Sequence[Measure], notes: tuple[str, ...]
-) -> Grid:
+) -> Table:
     constants = (100 * outcome.constant(measure) for measure in measures)
-    return Grid(
+    return Table(
         title=title,
         header=("model", *(measure.title for measure in measures)),
         rows=(
-            (Field(text=CONSTANT), *(_field(points, None) for points in constants)),
+            (TableCell(text=CONSTANT), *(_field(points, None) for points in constants)),
             *(
                 (
-                    Field(text=arm.title),
+                    TableCell(text=arm.title),
                     *(_estimated(outcome.score(arm, measure)) for measure in measures),
                 )
                 for arm in outcome.arms
@@ -129,12 +129,12 @@ def _scores(
     )
 
 
-def _estimated(estimate: Estimate) -> Field:
+def _estimated(estimate: Estimate) -> TableCell:
     return _field(100 * estimate.mean, _interval(estimate))
 
 
-def _field(points: float, interval: tuple[float, float] | None) -> Field:
-    return Field(text=score_text(points, interval), sort=points)
+def _field(points: float, interval: tuple[float, float] | None) -> TableCell:
+    return TableCell(text=score_text(points, interval), sort=points)
 
 
 def _notes(outcome: Outcome) -> Iterator[str]:
@@ -157,17 +157,17 @@ def _asked(protocol: Mapping[str, Any]) -> str:
     return f"scorer {scorer}, protocol {digest}"
 
 
-def _claims(outcome: Outcome, findings: Sequence[Finding]) -> Grid:
+def _claims(outcome: Outcome, findings: Sequence[Finding]) -> Table:
     sources = list(dict.fromkeys(finding.claim.source for finding in findings))
-    return Grid(
+    return Table(
         title="What the paper says",
         header=("claim", "points", "difference", "verdict"),
         rows=tuple(
             (
-                Field(text=f"{claim.sentence} [{sources.index(claim.source) + 1}]"),
+                TableCell(text=f"{claim.sentence} [{sources.index(claim.source) + 1}]"),
                 _estimated(finding.difference),
-                Field(text=claim.difference),
-                Field(text=finding.verdict),
+                TableCell(text=claim.difference),
+                TableCell(text=finding.verdict),
             )
             for finding in findings
             for claim in (finding.claim,)

@@ -45,7 +45,7 @@ class Look:
     """Hash of the weights that were evaluated; the id of a model on the hub."""
     scores: Mapping[str, TaskScore]
     judgement: str | None = None
-    """A `harness.gate.verdict.Judgement` against the start; None: not judged."""
+    """A `harness.gate.verdict.Verdict` against the start; None: not judged."""
     reason: str = ""
 
 
@@ -97,7 +97,7 @@ def judged_against(start: Path, run: Path, policy: Policy) -> tuple[str, str]:
     """
     baseline = freeze(read_manifest(start), read_records(start), None)
     gate = judge_run(baseline, read_manifest(run), read_records(run), policy)
-    return str(gate.judgement), verdict_sentence(gate)
+    return str(gate.verdict), verdict_sentence(gate)
 
 
 def require_same(look: Look, weights: str) -> None:

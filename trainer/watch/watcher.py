@@ -17,7 +17,7 @@ from pathlib import Path
 from harness.cli.child import child_command
 from harness.errors import UsageError
 from harness.files import is_locked, write_json
-from harness.gate.verdict import Judgement
+from harness.gate.verdict import Verdict
 from trainer.runs.checkpoints import (
     Saved,
     saved_checkpoints,
@@ -210,9 +210,7 @@ class Watcher:
         """Tell the training to stop where a look says so and the settings ask for it."""
         if not self._settings.gate.stop_on_regression:
             return False
-        worse = [
-            k for k in evaluations.read_looks(self._out) if k.judgement == Judgement.REGRESSION
-        ]
+        worse = [k for k in evaluations.read_looks(self._out) if k.judgement == Verdict.REGRESSION]
         if worse and not (self._run / STOP).exists():
             reason = f"step {worse[0].step}, {worse[0].reason}"
             write_json(self._run / STOP, {"step": worse[0].step, "reason": reason})

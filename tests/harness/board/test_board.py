@@ -15,7 +15,7 @@ from harness.board.entries import read_entries
 from harness.board.latex import escape as latex
 from harness.board.markdown import escape as markdown
 from harness.board.published import read_published
-from harness.board.table import build
+from harness.board.leaderboard import build_board
 from harness.cli import main
 from harness.run.store import (
     RunWriter,
@@ -86,7 +86,7 @@ def runs(tmp_path):
 
 
 def _board(runs):
-    return build(read_entries(runs))
+    return build_board(read_entries(runs))
 
 
 def _printed(capsys, runs, *flags):

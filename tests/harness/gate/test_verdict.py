@@ -19,7 +19,7 @@ from harness.gate.policy import (
     Tier,
 )
 from harness.gate.verdict import (
-    Judgement,
+    Verdict,
     judge_run,
 )
 from harness.schema import Failure, Outcome
@@ -239,7 +239,7 @@ def test_several_regressions_are_corrected_by_holm():
     alone = _judged(BOTH, run, Policy(margin=0, tasks={"mvbench": Rule(tier=Tier.ADVISORY)}))
     assert [line.name for line in alone.lines] == ["mvbench", "vsibench"]
     assert both.lines[1].p_regression == pytest.approx(2 * alone.lines[1].p_regression)
-    assert alone.judgement is Judgement.REGRESSION
+    assert alone.verdict is Verdict.REGRESSION
 
 
 def test_the_overall_change_is_the_mean_over_tasks(gate, tmp_path):
@@ -250,7 +250,7 @@ def test_the_overall_change_is_the_mean_over_tasks(gate, tmp_path):
     assert overall.tier is Tier.ADVISORY
     mean = sum(line.comparison.difference.mean for line in tasks) / 2
     assert overall.comparison.difference.mean == pytest.approx(mean, abs=1e-12)
-    assert result.judgement is Judgement.PASS
+    assert result.verdict is Verdict.PASS
     assert gate(BOTH, run, "--margin", "40", "--overall-margin", "1") == 1
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from harness.cli import main
-from harness.cli.data import Data
+from harness.cli.data import DataCommand
 from harness.data.fetch import Source
 from harness.errors import UsageError
 from harness.run.media_check import (
@@ -171,7 +171,7 @@ def data(tmp_path: Path) -> Path:
 def check(data: Path, *flags: str) -> int:
     """Run ``videor1 data check`` and return its exit code."""
     parser = ArgumentParser()
-    command = Data()
+    command = DataCommand()
     command.configure(parser)
     return command.run(parser.parse_args(["check", "--data", str(data), *flags])).code
 
