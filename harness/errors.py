@@ -7,6 +7,7 @@
     │   ├── CheckpointError       a model folder, adapter or hub id
     │   └── RunMismatchError      a run directory that holds another run
     ├── MediaError            one video or image cannot be read     -> a FAILED item
+    ├── IncompleteRunError    a run lacks items that are needed      -> exit 4
     └── BackendError          the engine cannot start               -> exit 4
                               or fails on one request               -> a FAILED item
 
@@ -43,6 +44,10 @@ class RunMismatchError(UsageError):
 
 class MediaError(HarnessError):
     """One video or image cannot be read as the frame policy asks."""
+
+
+class IncompleteRunError(HarnessError):
+    """A run has items without a record or without an answer, where all are needed."""
 
 
 class BackendError(HarnessError):

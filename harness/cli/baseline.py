@@ -1,4 +1,4 @@
-"""``videor1 baseline``: freeze a finished run into one small file for `videor1 gate`."""
+"""``videor1 baseline``: freeze a complete run into one small file for ``videor1 gate``."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from harness.cli.exits import CommandResult, Exit
 class BaselineCommand:
     """The ``baseline`` command."""
 
-    help = "freeze a run into a small file that later runs are gated against"
+    help = "freeze a run into a small file that later runs are compared with"
 
     def configure(self, parser: ArgumentParser) -> None:
         """Declare the run, the file and the policy to lock."""
@@ -28,31 +28,20 @@ class BaselineCommand:
             "--policy",
             type=Path,
             metavar="FILE.toml",
-            help="lock this policy: a gate that demands less is refused",
+            help="lock this policy: `videor1 gate` refuses one that demands less",
         )
 
     def run(self, args: Namespace) -> CommandResult:
         """Write the baseline of a complete run."""
-        from harness.gate.baseline import (
-            freeze,
-            unfinished,
-            write_baseline,
-        )
-        from harness.gate.policy import (
-            check_tasks,
-            load_policy,
-        )
-        from harness.run.store import (
-            read_manifest,
-            read_records,
-        )
+        from harness.errors import IncompleteRunError
+        from harness.gate.baseline import freeze_run, write_baseline
+        from harness.gate.policy import check_tasks, load_policy
 
-        manifest, records = read_manifest(args.run), read_records(args.run)
         policy = load_policy(args.policy) if args.policy else None
-        gaps = unfinished(manifest, records)
-        if gaps and records:
-            return CommandResult(Exit.INCOMPLETE, f"{args.run} is no baseline: {'; '.join(gaps)}")
-        baseline = freeze(manifest, records, policy)
+        try:
+            baseline = freeze_run(args.run, policy)
+        except IncompleteRunError as error:
+            return CommandResult(Exit.INCOMPLETE, str(error))
         if policy is not None:
             check_tasks(policy, baseline.tasks)
         write_baseline(args.out, baseline)
@@ -61,3 +50,6 @@ class BaselineCommand:
         return CommandResult(
             Exit.OK, f"{len(baseline.items):,} items in {args.out}, {size}{locked}"
         )
+
+
+Baseline = BaselineCommand  # for environments installed before the class was renamed

@@ -7,34 +7,38 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.cli.exits import CommandResult, Exit
-from harness.errors import UsageError
+from harness.errors import IncompleteRunError, UsageError
 
 if TYPE_CHECKING:
-    from harness.gate.baseline import Baseline
     from harness.gate.policy import Policy
-    from harness.gate.verdict import GateResult as GateResult
+    from harness.gate.verdict import GateResult, Verdict
 
 
-class GateResult:
+class GateCommand:
     """The ``gate`` command."""
 
     help = "compare a run with a baseline: PASS, REGRESSION or INCONCLUSIVE"
 
     def configure(self, parser: ArgumentParser) -> None:
-        """Declare both sides, what is demanded and where to report."""
-        parser.add_argument("baseline", type=Path, metavar="BASELINE")
-        parser.add_argument("run", type=Path, metavar="RUNDIR")
+        """Declare both sides, the accepted drop and the reports to write."""
+        parser.add_argument(
+            "baseline",
+            type=Path,
+            metavar="BASELINE",
+            help="file of `videor1 baseline`, or another run directory",
+        )
+        parser.add_argument("run", type=Path, metavar="RUNDIR", help="run to be judged")
         parser.add_argument(
             "--margin",
             type=margin,
             metavar="PP",
-            help="points any task may have dropped by (default: the locked policy's, else 2)",
+            help="accepted drop of every task in points (default: the locked policy's, else 2)",
         )
         parser.add_argument(
             "--overall-margin",
             type=margin,
             metavar="PP",
-            help="require the mean over the tasks too, at this margin",
+            help="also require the mean over the tasks, with this accepted drop",
         )
         parser.add_argument("--policy", type=Path, metavar="FILE.toml", help="margins per task")
         parser.add_argument(
@@ -43,31 +47,26 @@ class GateResult:
         parser.add_argument("--junit", type=Path, metavar="FILE", help="write JUnit XML")
         parser.add_argument("--json", type=Path, metavar="FILE", help="write JSON")
         parser.add_argument(
-            "--summary", type=Path, metavar="FILE", help="append Markdown, e.g. a step summary"
+            "--summary", type=Path, metavar="FILE", help="append Markdown, e.g. to a step summary"
         )
 
     def run(self, args: Namespace) -> CommandResult:
-        """Judge, print, write the files asked for."""
+        """Compare, print the result and write the reports."""
         from rich.console import Console
 
-        from harness.gate.baseline import read_baseline
-        from harness.gate.report import (
-            print_gate,
-            verdict_sentence,
-        )
-        from harness.gate.verdict import judge_run
-        from harness.run.store import (
-            read_manifest,
-            read_records,
-        )
+        from harness.gate.compare import compare_runs, read_reference
+        from harness.gate.report import print_gate, verdict_sentence
 
-        baseline = read_baseline(args.baseline)
-        policy = _policy(args, baseline)
-        gate = judge_run(baseline, read_manifest(args.run), read_records(args.run), policy)
+        try:
+            baseline = read_reference(args.baseline)
+        except IncompleteRunError as error:
+            return CommandResult(Exit.INCOMPLETE, str(error))
+        policy = _read_policy(args, baseline.policy)
+        gate = compare_runs(baseline, args.run, policy, unlock=args.unlock)
         reason = verdict_sentence(gate)
         print_gate(Console(), gate)
-        _write(args, gate, reason)
-        return CommandResult(_exit(gate), reason)
+        _write_reports(args, gate, reason)
+        return CommandResult(exit_of(gate.verdict), reason)
 
 
 def margin(text: str) -> float:
@@ -81,31 +80,31 @@ def margin(text: str) -> float:
     return value
 
 
-def _policy(args: Namespace, baseline: Baseline) -> Policy:
-    """Return the policy of the flags, of the file or of the lock, and hold it to the lock."""
-    from harness.gate.policy import (
-        Policy,
-        check_tasks,
-        load_policy,
-        loosened,
-    )
+def exit_of(verdict: Verdict) -> Exit:
+    """Return the exit code of a verdict."""
+    from harness.gate.verdict import Verdict
 
-    locked = baseline.policy
-    if args.policy and (args.margin is not None or args.overall_margin is not None):
-        raise UsageError("--policy holds the margins; leave out --margin and --overall-margin")
-    policy = load_policy(args.policy) if args.policy else _from_flags(args, locked or Policy())
-    check_tasks(policy, baseline.tasks)
-    loose = loosened(policy, locked, baseline.tasks) if locked else []
-    if loose and not args.unlock:
-        raise UsageError(
-            f"{args.baseline} locks a policy and this one demands less: {'; '.join(loose)}."
-            " Freeze the baseline again with the new policy, or say --unlock"
-        )
-    return policy
+    return {
+        Verdict.PASS: Exit.OK,
+        Verdict.REGRESSION: Exit.REGRESSION,
+        Verdict.INCONCLUSIVE: Exit.INCONCLUSIVE,
+        Verdict.INCOMPLETE: Exit.INCOMPLETE,
+    }[verdict]
 
 
-def _from_flags(args: Namespace, preset: Policy) -> Policy:
-    """Apply the margin flags; ``--margin`` speaks of every task."""
+def _read_policy(args: Namespace, locked: Policy | None) -> Policy:
+    """Return the policy of the file or of the flags; what they do not say is as locked."""
+    from harness.gate.policy import Policy, load_policy
+
+    if args.policy is None:
+        return _with_flags(args, locked or Policy())
+    if args.margin is not None or args.overall_margin is not None:
+        raise UsageError("--policy sets the margins; leave out --margin and --overall-margin")
+    return load_policy(args.policy)
+
+
+def _with_flags(args: Namespace, preset: Policy) -> Policy:
+    """Apply the margin flags; ``--margin`` applies to every task."""
     from dataclasses import replace
 
     from harness.gate.policy import Rule
@@ -118,12 +117,8 @@ def _from_flags(args: Namespace, preset: Policy) -> Policy:
     return preset
 
 
-def _write(args: Namespace, gate: GateResult, reason: str) -> None:
-    from harness.gate.export import (
-        as_json,
-        as_junit,
-        write_text,
-    )
+def _write_reports(args: Namespace, gate: GateResult, reason: str) -> None:
+    from harness.gate.export import as_json, as_junit, write_text
     from harness.gate.report import markdown
 
     if args.json:
@@ -134,12 +129,4 @@ def _write(args: Namespace, gate: GateResult, reason: str) -> None:
         write_text(args.summary, markdown(gate), append=True)
 
 
-def _exit(gate: GateResult) -> Exit:
-    from harness.gate.verdict import Verdict
-
-    return {
-        Verdict.PASS: Exit.OK,
-        Verdict.REGRESSION: Exit.REGRESSION,
-        Verdict.INCONCLUSIVE: Exit.INCONCLUSIVE,
-        Verdict.INCOMPLETE: Exit.INCOMPLETE,
-    }[gate.verdict]
+Gate = GateCommand  # for environments installed before the class was renamed

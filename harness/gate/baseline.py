@@ -1,7 +1,7 @@
-"""A run frozen into one small file, fit to be committed: what a paired comparison needs of it.
+"""Freezes a run into one small file: everything that a paired comparison needs.
 
 One Parquet row per item; protocol, checkpoint identity, data fingerprints and the locked policy
-are JSON in the file's metadata. Each item carries its place in the task's tree of means, so that
+are JSON in the file's metadata. Each item carries its path in the task's aggregation tree, so that
 gating needs neither the benchmark's data nor its plugin.
 """
 
@@ -15,18 +15,17 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from harness.errors import UsageError
-from harness.gate.policy import (
-    Policy,
-    make_policy,
-)
+from harness.errors import IncompleteRunError, UsageError
+from harness.gate.policy import Policy, make_policy
+from harness.run.store import read_manifest, read_records
 from harness.schema import Outcome, Record
+from harness.scoring.tags import ScorerTag
 from harness.task import registry
 from harness.task.api import Aggregation
 
 SCHEMA_VERSION = 1
 MAX_TEXT = 200
-"""Characters kept of an answer or a text: enough to recognise a flip."""
+"""Characters kept of an answer or a text: enough to recognise an item that changed."""
 
 _METADATA = b"videor1"
 
@@ -40,9 +39,9 @@ class BaselineItem:
     cluster: str
     category: str
     path: tuple[str, ...]
-    """Place in the task's tree of means."""
+    """Path in the task's aggregation tree."""
     value: float | None
-    """None: dropped by the scorer's own rules."""
+    """0 to 1; None: the scorer leaves the item out."""
     outcome: Outcome
     answer: str | None
     text: str | None
@@ -59,9 +58,9 @@ class Baseline:
     """Per task, as in ``run.json``."""
     checkpoint: Mapping[str, Any]
     aggregation: Mapping[str, str]
-    """Name of each task's tree of means."""
+    """Name of each task's aggregation."""
     policy: Policy | None
-    """The locked policy; None: nothing is locked."""
+    """The locked policy, None without one."""
 
     @property
     def tasks(self) -> list[str]:
@@ -69,8 +68,28 @@ class Baseline:
         return list(dict.fromkeys(item.task for item in self.items))
 
 
-def unfinished(manifest: Mapping[str, Any], records: Sequence[Record]) -> list[str]:
-    """List what keeps a run from being a baseline: items without a record or without an answer."""
+def freeze_run(folder: Path, policy: Policy | None = None) -> Baseline:
+    """Make a baseline of a complete run directory.
+
+    Raises:
+        UsageError: The folder is not a run directory or has no records, or a record's scorer is
+            not installed.
+        IncompleteRunError: Items have no record, or failed.
+    """
+    manifest, records = read_manifest(folder), read_records(folder)
+    if not records:
+        raise UsageError(f"{folder}: the run has no records; evaluate first, then freeze it")
+    gaps = _list_gaps(manifest, records)
+    if gaps:
+        raise IncompleteRunError(
+            f"{folder} cannot be a baseline: {'; '.join(gaps)};"
+            " run the same `videor1 eval` again to complete it"
+        )
+    return freeze(manifest, records, policy)
+
+
+def _list_gaps(manifest: Mapping[str, Any], records: Sequence[Record]) -> list[str]:
+    """List the tasks that have items without a record or without an answer."""
     done = Counter(record.task for record in records)
     failed = Counter(record.task for record in records if record.outcome is Outcome.FAILED)
     lines = [
@@ -84,18 +103,16 @@ def unfinished(manifest: Mapping[str, Any], records: Sequence[Record]) -> list[s
 def freeze(
     manifest: Mapping[str, Any], records: Sequence[Record], policy: Policy | None
 ) -> Baseline:
-    """Make a baseline of a finished run.
+    """Make a baseline of the manifest and the records of a complete run.
 
     Raises:
-        UsageError: There are no records, or a record's scorer is not installed.
+        UsageError: A record's scorer is not installed.
     """
-    if not records:
-        raise UsageError("a run without items cannot be a baseline")
     scorers = {record.task: record.scorer for record in records}
-    trees = {task: _aggregation(task, tag) for task, tag in scorers.items()}
+    trees = {task: _find_aggregation(task, tag) for task, tag in scorers.items()}
     ordered = sorted(records, key=lambda record: (record.task, record.id))
     return Baseline(
-        items=tuple(_item(record, trees[record.task]) for record in ordered),
+        items=tuple(_make_item(record, trees[record.task]) for record in ordered),
         protocol=manifest["protocol"],
         data=manifest["data"],
         checkpoint=manifest["checkpoint"],
@@ -105,7 +122,7 @@ def freeze(
 
 
 def write_baseline(path: Path, baseline: Baseline) -> None:
-    """Write a baseline file; readers see the old or the new one, never half of it."""
+    """Write a baseline file; a reader sees the old or the new content, never a part of it."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -118,7 +135,7 @@ def write_baseline(path: Path, baseline: Baseline) -> None:
         "aggregation": baseline.aggregation,
         "policy": None if baseline.policy is None else asdict(baseline.policy),
     }
-    schema = _schema().with_metadata({_METADATA: json.dumps(metadata, sort_keys=True)})
+    schema = _arrow_schema().with_metadata({_METADATA: json.dumps(metadata, sort_keys=True)})
     beside = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -132,7 +149,7 @@ def read_baseline(path: Path) -> Baseline:
     """Read a baseline file.
 
     Raises:
-        UsageError: It is missing, damaged, empty or no baseline.
+        UsageError: It is missing, damaged, empty or not a baseline.
     """
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -142,25 +159,26 @@ def read_baseline(path: Path) -> Baseline:
         metadata = json.loads((table.schema.metadata or {})[_METADATA])
     except (OSError, pa.ArrowInvalid, KeyError, ValueError) as error:
         raise UsageError(
-            f"{path}: not a baseline ({error}); `videor1 baseline RUNDIR -o FILE` makes one"
+            f"{path}: not a baseline file and not a run directory ({error});"
+            " `videor1 baseline RUNDIR -o FILE.parquet` writes a baseline"
         ) from None
     if metadata["schema"] != SCHEMA_VERSION:
         raise UsageError(
-            f"{path}: a baseline of format {metadata['schema']}, this version reads"
-            f" {SCHEMA_VERSION}; freeze the run again"
+            f"{path}: baseline format {metadata['schema']}, this version reads {SCHEMA_VERSION};"
+            " freeze the run again with `videor1 baseline`"
         )
     if not table.num_rows:
-        raise UsageError(f"{path}: the baseline holds no items; nothing can be compared with it")
-    return _baseline(table.to_pydict(), metadata, path)
+        raise UsageError(f"{path}: the baseline has no items; freeze a run that has some")
+    return _make_baseline(table.to_pydict(), metadata, path)
 
 
-def _baseline(
+def _make_baseline(
     columns: Mapping[str, list[Any]], metadata: Mapping[str, Any], path: Path
 ) -> Baseline:
     locked = metadata["policy"]
     rows = zip(*(columns[name] for name in BaselineItem.__dataclass_fields__), strict=True)
     return Baseline(
-        items=tuple(_from_row(row) for row in rows),
+        items=tuple(_item_of_row(row) for row in rows),
         protocol=metadata["protocol"],
         data=metadata["data"],
         checkpoint=metadata["checkpoint"],
@@ -169,14 +187,14 @@ def _baseline(
     )
 
 
-def _from_row(row: tuple[Any, ...]) -> BaselineItem:
+def _item_of_row(row: tuple[Any, ...]) -> BaselineItem:
     fields = dict(zip(BaselineItem.__dataclass_fields__, row, strict=True))
     return BaselineItem(
         **{**fields, "path": tuple(fields["path"]), "outcome": Outcome(fields["outcome"])}
     )
 
 
-def _item(record: Record, tree: Aggregation) -> BaselineItem:
+def _make_item(record: Record, tree: Aggregation) -> BaselineItem:
     return BaselineItem(
         id=record.id,
         task=record.task,
@@ -185,28 +203,28 @@ def _item(record: Record, tree: Aggregation) -> BaselineItem:
         path=tree.levels(record.category),
         value=record.value,
         outcome=record.outcome,
-        answer=_short(record.answer),
-        text=_short(record.text),
+        answer=_cut_text(record.answer),
+        text=_cut_text(record.text),
     )
 
 
-def _short(text: str | None) -> str | None:
+def _cut_text(text: str | None) -> str | None:
     return text if text is None else text[:MAX_TEXT]
 
 
-def _aggregation(task_name: str, tag: str) -> Aggregation:
-    """Find the tree of means that belongs to a record's scorer; a judge does not change it."""
+def _find_aggregation(task_name: str, tag: str) -> Aggregation:
+    """Return the aggregation of a record's scorer."""
     scorers = registry.get(task_name).scorers
-    name = tag.rpartition("@")[0].partition("+judge:")[0]
-    if name not in scorers:
+    rule = ScorerTag.parse(tag).rule
+    if rule not in scorers:
         raise UsageError(
             f"the records of {task_name} were scored by {tag!r}, which is not installed;"
-            f" it has: {', '.join(scorers)}"
+            f" installed are: {', '.join(scorers)}"
         )
-    return scorers[name].aggregation
+    return scorers[rule].aggregation
 
 
-def _schema() -> Any:
+def _arrow_schema() -> Any:
     import pyarrow as pa
 
     text = ("id", "task", "cluster", "category", "outcome", "answer", "text")

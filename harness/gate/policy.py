@@ -1,14 +1,14 @@
-"""What a gate demands: a margin per task, one over all tasks, and which verdicts count.
+"""Reads and checks policies: what drop a gate accepts, per task and over all tasks.
 
-A policy is a TOML file, all of it optional; margins are points of a score::
+A policy is a TOML file in which every key is optional; margins are points of a score (0-100)::
 
-    margin = 2.0            # a drop that is still accepted, for every task
+    margin = 2.0            # accepted drop, for every task
     alpha = 0.05            # how often a verdict may be wrong
     [overall]               # the mean over the required tasks
     margin = 1.0
     tier = "required"
     [tasks.vsibench]
-    tier = "advisory"       # shown, never decides the exit code
+    tier = "advisory"       # printed, never decides the exit code
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class Tier(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:
-    """What is demanded of one task, or of the mean over tasks."""
+    """The accepted drop of one task, or of the mean over tasks."""
 
     margin: float | None = None
     """Points; None: the policy's own margin."""
@@ -45,14 +45,14 @@ class Rule:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
-    """What is demanded of a run."""
+    """What drop is accepted and how sure a verdict has to be."""
 
     margin: float = 2.0
-    """Points that a task's score may truly have dropped by."""
+    """Points by which a task's true score may have dropped."""
     alpha: float = 0.05
     """Chance of a false REGRESSION over all required tasks, and of a false PASS of each."""
     power: float = 0.8
-    """Chance of being called that the minimum detectable effect refers to."""
+    """Chance of a verdict for which the minimum detectable effect is computed."""
     overall: Rule = Rule(tier=Tier.ADVISORY)
     tasks: Mapping[str, Rule] = field(default_factory=dict)
 
@@ -62,7 +62,7 @@ class Policy:
         between(self, "power", 0.5, 0.999)
 
     def tier(self, task: str) -> Tier:
-        """Return whether a task's verdict counts."""
+        """Return whether a task's verdict decides the exit code."""
         return self.tasks.get(task, Rule()).tier
 
     def margin_of(self, task: str) -> float:
@@ -79,22 +79,32 @@ class Policy:
 
 
 def load_policy(path: Path) -> Policy:
-    """Read a policy file; an unknown key or a value out of bounds is a `UsageError`."""
+    """Read a policy file; raises `UsageError` for an unknown key or a value out of bounds."""
     return read_settings(Policy, path)
 
 
 def make_policy(content: Mapping[str, Any], where: str) -> Policy:
-    """Build a policy from the mapping of a TOML file or of a lock."""
+    """Build a policy from the content of a TOML file or of a baseline; `where` names it."""
     return build(Policy, content, where)
 
 
 def check_tasks(policy: Policy, tasks: Collection[str]) -> None:
-    """Refuse a policy that names a task the baseline lacks: it would gate nothing."""
+    """Raise where a policy names a task that the baseline lacks: it would have no effect."""
     unknown = sorted(set(policy.tasks) - set(tasks))
     if unknown:
         raise UsageError(
-            f"the policy names the task {unknown[0]!r}, which the baseline does not hold;"
-            f" it holds: {', '.join(sorted(tasks))}"
+            f"the policy names the task {unknown[0]!r}, which the baseline does not have;"
+            f" it has: {', '.join(sorted(tasks))}"
+        )
+
+
+def require_not_looser(policy: Policy, locked: Policy, tasks: Collection[str]) -> None:
+    """Raise where a policy demands less than the one that a baseline locks."""
+    loose = loosened(policy, locked, tasks)
+    if loose:
+        raise UsageError(
+            f"the baseline locks a policy and this one demands less: {'; '.join(loose)}."
+            " Freeze the baseline again with the new policy, or accept it with --unlock"
         )
 
 

@@ -95,6 +95,7 @@ def _show(console: Console, out: Path, run: Path, look: Look) -> None:
 
 
 def _conclude(console: Console, out: Path, run: Path, watcher: Watcher) -> CommandResult:
+    from harness.cli.gate import exit_of
     from harness.gate.verdict import Verdict
     from trainer.runs.checkpoints import unfinished_checkpoints
     from trainer.runs.folder import STOP
@@ -118,12 +119,7 @@ def _conclude(console: Console, out: Path, run: Path, watcher: Watcher) -> Comma
         return CommandResult(Exit.OK, f"{where}, none judged yet")
     worse = [look for look in judged if look.judgement == Verdict.REGRESSION]
     last = worse[0] if worse and (run / STOP).exists() else judged[-1]
-    code = {
-        Verdict.PASS: Exit.OK,
-        Verdict.REGRESSION: Exit.REGRESSION,
-        Verdict.INCONCLUSIVE: Exit.INCONCLUSIVE,
-        Verdict.INCOMPLETE: Exit.INCOMPLETE,
-    }[Verdict(str(last.judgement))]
+    code = exit_of(Verdict(str(last.judgement)))
     return CommandResult(code, f"step {last.step} {last.judgement}, {last.reason}; {where}")
 
 

@@ -13,9 +13,9 @@ import pytest
 
 from harness.board.entries import read_entries
 from harness.board.latex import escape as latex
+from harness.board.leaderboard import build_board, read_board
 from harness.board.markdown import escape as markdown
 from harness.board.published import read_published
-from harness.board.leaderboard import build_board
 from harness.cli import main
 from harness.run.store import (
     RunWriter,
@@ -108,7 +108,7 @@ def test_another_protocol_stands_below_the_rule_with_the_field(runs):
     [row] = _board(runs).below
     assert row.cells["mvbench"].rank is None
     assert row.reasons == (
-        "mvbench: asked otherwise (this run != the others): frames.max_frames: 32 != 16",
+        "mvbench: different settings (this run != the others): frames.max_frames: 32 != 16",
     )
 
 
@@ -122,7 +122,7 @@ def test_the_first_run_decides_between_equally_frequent_protocols(runs):
     [
         ({"data": {"mvbench": {"items": 40, "sha256": "e"}}}, "data.sha256: 'e' != 'd'"),
         ({"tasks": ["mvbench:action_count"]}, "selection: 'mvbench:action_count' != 'mvbench'"),
-        ({"protocol": _protocol(scorer="ours@1")}, "its scorer is not installed here"),
+        ({"protocol": _protocol(scorer="ours@1")}, "scorer ours@1 is not installed here"),
     ],
     ids=["data", "selection", "scorer"],
 )
@@ -340,3 +340,32 @@ def test_an_incomplete_run_is_no_eval_result(tmp_path, capsys):
     _age(run / "records.parquet")
     assert main(["board", str(run), "--format", "eval-results"]) == 2
     assert "1 of 40 items failed" in capsys.readouterr().err
+
+
+def test_a_board_is_a_data_frame(runs):
+    """One row per run in the board's order, with the CSV's numbers; no rank below the line."""
+    frame = read_board(runs).to_frame()
+    assert list(frame["model"]) == ["good", "fair", "same", "a_b 50% | <i>"]
+    assert list(frame["status"]) == ["ranked"] * 3 + ["not ranked"]
+    assert list(frame["mvbench score"]) == pytest.approx([90.0, 30.0, 27.5, 100.0])
+    assert list(frame["mvbench rank_worst"][:3]) == [1, 3, 3]
+    assert frame["mvbench rank_best"].isna().tolist() == [False, False, False, True]
+    low, high = frame["mvbench ci95_low"], frame["mvbench ci95_high"]
+    assert (low < frame["mvbench score"]).all()
+    assert high[0] - 90 == pytest.approx(90 - low[0])
+    assert "32 != 16" in frame["note"][3]
+
+
+def test_a_task_that_a_run_lacks_is_missing_in_the_frame(runs, tmp_path):
+    """Two runs of different tasks share a frame; the absent scores are missing values."""
+    other = _write(
+        tmp_path / "vsi",
+        "good",
+        30,
+        tasks=["vsibench"],
+        protocol={"vsibench": PROTOCOL},
+        data={"vsibench": {"items": 0, "sha256": "d"}},
+    )
+    frame = read_board([runs[0], other]).to_frame().set_index("run")
+    assert frame["vsibench score"].isna().all()
+    assert frame.loc[str(runs[0]), "mvbench score"] == pytest.approx(90.0)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from harness.board.cells import (
-    estimate,
+    estimate_score,
     find_aggregation,
     influence,
 )
@@ -94,6 +94,8 @@ def test_influences_carry_the_paired_clustered_error():
     means = find_aggregation("vsibench", "official@1")
     paths = [means.levels(category) for category in items.categories]
     paired = paired_difference(theirs.values, ours.values, items.clusters, paths)
-    assert estimate(ours, means).mean - estimate(theirs, means).mean == pytest.approx(paired.mean)
+    assert estimate_score(ours, means).mean - estimate_score(theirs, means).mean == pytest.approx(
+        paired.mean
+    )
     moved = influence(ours, means) - influence(theirs, means)
     assert np.sqrt(15 / 14 * (moved @ moved)) == pytest.approx(paired.se, rel=1e-10)

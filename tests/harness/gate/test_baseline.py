@@ -54,7 +54,7 @@ def test_a_judge_does_not_change_the_tree():
 def test_a_scorer_that_is_not_installed_is_named():
     """Without its tree of means a score cannot be compared."""
     records = [replace(r, scorer="mine@3") for r in make_records(VALUES)]
-    with pytest.raises(UsageError, match="'mine@3', which is not installed; it has: official"):
+    with pytest.raises(UsageError, match="'mine@3', which is not installed; .*: official"):
         _freeze(records)
 
 
@@ -100,7 +100,7 @@ def test_an_empty_run_is_no_baseline(tmp_path, capsys):
     """Nothing can be frozen from nothing."""
     run = write_run(tmp_path / "run", make_manifest(VALUES), [])
     assert main(["baseline", str(run), "-o", str(tmp_path / "b.parquet")]) == 2
-    assert "without items" in capsys.readouterr().err
+    assert "the run has no records" in capsys.readouterr().err
 
 
 def test_a_policy_for_another_task_cannot_be_locked(tmp_path, capsys):
@@ -109,7 +109,7 @@ def test_a_policy_for_another_task_cannot_be_locked(tmp_path, capsys):
     (tmp_path / "p.toml").write_text("[tasks.mvbench]\nmargin = 1")
     flags = ["-o", str(tmp_path / "b.parquet"), "--policy", str(tmp_path / "p.toml")]
     assert main(["baseline", str(run), *flags]) == 2
-    assert "'mvbench', which the baseline does not hold" in capsys.readouterr().err
+    assert "'mvbench', which the baseline does not have" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("content", [None, b"", b"PAR1 nothing"])

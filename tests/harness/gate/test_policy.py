@@ -73,7 +73,7 @@ def test_a_missing_file_is_named(tmp_path):
 def test_a_policy_for_a_task_that_is_not_there_is_refused():
     """A misspelt task would be gated at the default margin without anyone noticing."""
     policy = Policy(tasks={"vsi": Rule()})
-    with pytest.raises(UsageError, match=r"'vsi'.* it holds: mvbench, vsibench"):
+    with pytest.raises(UsageError, match=r"'vsi'.* it has: mvbench, vsibench"):
         check_tasks(policy, ["vsibench", "mvbench"])
 
 

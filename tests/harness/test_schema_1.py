@@ -1,0 +1,87 @@
+"""A run of schema 1, made before the code was rearranged, gives the same numbers now."""
+
+import csv
+import io
+import json
+import math
+import shutil
+
+import pytest
+
+from harness.cli import main
+from harness.gate.baseline import freeze_run, read_baseline
+from harness.gate.compare import compare_runs
+from tests.paths import ROOT
+
+FIXTURES = ROOT / "tests" / "fixtures"
+SCORES = "scores_official_schema_1.json"
+
+
+@pytest.fixture
+def run(tmp_path, monkeypatch):
+    """A copy of the run in a working directory of its own: commands write into it."""
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(FIXTURES / "run_schema_1", tmp_path / "run")
+    return tmp_path / "run"
+
+
+def _assert_same(now, before, where="top"):
+    """Compare two JSON values; numbers to 12 digits."""
+    if isinstance(before, dict):
+        assert set(now) == set(before), where
+        for key in before:
+            _assert_same(now[key], before[key], f"{where}.{key}")
+    elif isinstance(before, list):
+        assert len(now) == len(before), where
+        for position, (one, other) in enumerate(zip(now, before, strict=True)):
+            _assert_same(one, other, f"{where}[{position}]")
+    elif isinstance(before, float):
+        assert math.isclose(now, before, rel_tol=1e-12, abs_tol=1e-12), where
+    else:
+        assert now == before, where
+
+
+def _csv_lines(text):
+    return [
+        {name: float(cell) if _is_number(cell) else cell for name, cell in line.items()}
+        for line in csv.DictReader(io.StringIO(text))
+    ]
+
+
+def _is_number(text):
+    return text.replace(".", "", 1).replace("-", "", 1).isdigit()
+
+
+def test_the_board_has_the_same_lines(run, capsys):
+    """Scores, intervals, ranks, counts, breakdowns and protocol hashes of the CSV."""
+    assert main(["board", "run", "--format", "csv", "--by"]) == 0
+    now = _csv_lines(capsys.readouterr().out)
+    _assert_same(now, _csv_lines((FIXTURES / "board_schema_1.csv").read_text()))
+
+
+def test_the_frozen_run_has_the_same_items(run):
+    """The baseline file written then and the run frozen now are equal, text for text."""
+    assert freeze_run(run) == read_baseline(FIXTURES / "baseline_schema_1.parquet")
+
+
+def test_the_gate_says_the_same(run):
+    """Differences, bounds, p values and detectable effects; only the key of the verdict moved."""
+    code = main(["gate", str(FIXTURES / "baseline_schema_1.parquet"), "run", "--json", "gate.json"])
+    assert code == 3
+    text = (FIXTURES / "gate_schema_1.json").read_text().replace('"judgement"', '"verdict"')
+    _assert_same(json.loads((run.parent / "gate.json").read_text()), json.loads(text))
+
+
+def test_the_run_compares_with_itself(run):
+    """From Python too, with a run directory on both sides."""
+    assert compare_runs(run, run).verdict == "INCONCLUSIVE"  # 24 items cannot show 2 points
+
+
+def test_rescoring_gives_the_same_scores(run):
+    """Summaries and protocols under the official scorer, on the drawn layouts."""
+    from tasks.demo.layouts import write_all
+
+    write_all(run.parent / "data")
+    assert main(["rescore", "run", "--scorer", "official", "--data", "data"]) == 0
+    now = json.loads((run / "scores-official.json").read_text())
+    _assert_same(now, json.loads((FIXTURES / SCORES).read_text()))
