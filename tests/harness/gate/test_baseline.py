@@ -54,7 +54,7 @@ def test_a_judge_does_not_change_the_tree():
 def test_a_scorer_that_is_not_installed_is_named():
     """Without its tree of means a score cannot be compared."""
     records = [replace(r, scorer="mine@3") for r in make_records(VALUES)]
-    with pytest.raises(UsageError, match="'mine@3', which is not installed; .*: official"):
+    with pytest.raises(UsageError, match=r"'mine@3', which is not installed; .*: official"):
         _freeze(records)
 
 
