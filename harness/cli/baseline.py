@@ -33,15 +33,11 @@ class BaselineCommand:
 
     def run(self, args: Namespace) -> CommandResult:
         """Write the baseline of a complete run."""
-        from harness.errors import IncompleteRunError
         from harness.gate.baseline import freeze_run, write_baseline
         from harness.gate.policy import check_tasks, load_policy
 
         policy = load_policy(args.policy) if args.policy else None
-        try:
-            baseline = freeze_run(args.run, policy)
-        except IncompleteRunError as error:
-            return CommandResult(Exit.INCOMPLETE, str(error))
+        baseline = freeze_run(args.run, policy)
         if policy is not None:
             check_tasks(policy, baseline.tasks)
         write_baseline(args.out, baseline)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.cli.exits import CommandResult, Exit
-from harness.errors import IncompleteRunError, UsageError
+from harness.errors import UsageError
 
 if TYPE_CHECKING:
     from harness.gate.policy import Policy
@@ -57,10 +57,7 @@ class GateCommand:
         from harness.gate.compare import compare_runs, read_reference
         from harness.gate.report import print_gate, verdict_sentence
 
-        try:
-            baseline = read_reference(args.baseline)
-        except IncompleteRunError as error:
-            return CommandResult(Exit.INCOMPLETE, str(error))
+        baseline = read_reference(args.baseline)
         policy = _read_policy(args, baseline.policy)
         gate = compare_runs(baseline, args.run, policy, unlock=args.unlock)
         reason = verdict_sentence(gate)
