@@ -46,6 +46,3 @@ class BaselineCommand:
         return CommandResult(
             Exit.OK, f"{len(baseline.items):,} items in {args.out}, {size}{locked}"
         )
-
-
-Baseline = BaselineCommand  # for environments installed before the class was renamed

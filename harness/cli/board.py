@@ -15,7 +15,7 @@ from harness.errors import UsageError
 
 if TYPE_CHECKING:
     from harness.board.entry import Entry
-    from harness.board.leaderboard import Board as Leaderboard
+    from harness.board.leaderboard import Board
 
 FORMATS = ("text", "md", "latex", "csv", "html", "json", "eval-results")
 PUBLISHED = Path("results/published.csv")
@@ -83,7 +83,7 @@ def _require_one_run(args: Namespace) -> None:
         )
 
 
-def _write_board(args: Namespace, board: Leaderboard, entries: list[Entry]) -> None:
+def _write_board(args: Namespace, board: Board, entries: list[Entry]) -> None:
     from rich.console import Console
 
     from harness.board.table import make_tables
@@ -99,7 +99,7 @@ def _write_board(args: Namespace, board: Leaderboard, entries: list[Entry]) -> N
         console.file.write(_format_board(args, board, entries))
 
 
-def _format_board(args: Namespace, board: Leaderboard, entries: list[Entry]) -> str:
+def _format_board(args: Namespace, board: Board, entries: list[Entry]) -> str:
     from harness.board.data import to_csv, to_json
     from harness.board.html import to_html
     from harness.board.hub import to_eval_results
@@ -124,6 +124,3 @@ def _write_file(path: Path, text: str) -> None:
         raise UsageError(
             f"{path}: cannot be written: {error.strerror}; choose another --out"
         ) from None
-
-
-Board = BoardCommand  # for environments installed before the class was renamed

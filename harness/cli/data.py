@@ -201,6 +201,3 @@ def _judge_checks(checks: Sequence[Checked]) -> CommandResult:
         return CommandResult(Exit.INCOMPLETE, f"media are missing or damaged: {counts}")
     items = sum(len(check.samples) for check in checks)
     return CommandResult(Exit.OK, f"everything is there for {items:,} items")
-
-
-Data = DataCommand  # for environments installed before the class was renamed

@@ -185,6 +185,3 @@ def _benchmarks(data: Path) -> Iterator[Finding]:
             yield Finding("data", name, f"{len(task.load(folder).samples):,} items at {folder}")
         except UsageError as error:
             yield Finding("data", name, str(error))
-
-
-Doctor = DoctorCommand  # for environments installed before the class was renamed

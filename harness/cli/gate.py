@@ -124,6 +124,3 @@ def _write_reports(args: Namespace, gate: GateResult, reason: str) -> None:
         write_text(args.junit, as_junit(gate))
     if args.summary:
         write_text(args.summary, markdown(gate), append=True)
-
-
-Gate = GateCommand  # for environments installed before the class was renamed

@@ -92,6 +92,3 @@ class RescoreCommand:
         print_changes(console, stored.tasks, results.tasks, changes, shown=args.show)
         console.print(f"scores in {scores}, every changed item in {page}", soft_wrap=True)
         return completeness(results, args.run, args.max_failures)
-
-
-Rescore = RescoreCommand  # for environments installed before the class was renamed

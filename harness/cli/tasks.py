@@ -31,6 +31,3 @@ class TasksCommand:
         for prefix, point in sorted(registry.bridges().items()):
             console.print(f"[bold]{prefix}:NAME[/bold]  {point.load().title}", highlight=False)
         return CommandResult(Exit.OK, f"{len(names)} tasks are installed")
-
-
-Tasks = TasksCommand  # for environments installed before the class was renamed
