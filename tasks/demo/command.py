@@ -89,7 +89,9 @@ class DemoCommand:
         if backend == "fake" or not BASELINE.exists():
             return result
         policy = str(BASELINE.with_suffix(".toml"))
-        return self._run_command(GateCommand(), "gate", [str(BASELINE), runs["run"], "--policy", policy])
+        return self._run_command(
+            GateCommand(), "gate", [str(BASELINE), runs["run"], "--policy", policy]
+        )
 
 
 def _announce_and_run(command: Command, name: str, words: Sequence[str]) -> CommandResult:
