@@ -1,7 +1,7 @@
-"""What our four benchmarks share: the Video-R1 preset, the scorer table and the CoT recast.
+"""The base class of benchmarks: two protocols, the scorers, and the Video-R1 preset.
 
-A benchmark module states only what is its own: layout, official prompt, official scorer,
-aggregation, and the frame rule and sampling of its publishers.
+A benchmark's module adds what is its own: data layout, official prompt, official scorer,
+aggregation, and its publishers' frame rule and sampling.
 """
 
 from __future__ import annotations
@@ -33,40 +33,56 @@ SUITES = (prompts.VIDEO_R1, OFFICIAL)
 MICRO = Aggregation(name="micro", levels=lambda category: ())
 
 PAPER_FRAMES = FramePolicy(rule=FrameRule.VIDEO_R1, fps=2.0, min_frames=4, max_frames=16)
-"""Video-R1's evaluation: 2 fps, at most 16 frames (32 and 64 by flag), 128-256 x 28 x 28 pixels."""
+"""Video-R1's evaluation: 2 frames per second, at most 16 frames (its other settings, 32 and 64, are
+set by flag), 128 x 28 x 28 to 256 x 28 x 28 pixels each. Source: Video-R1 ``src/eval_bench.py``."""
 
 PAPER_SAMPLING = Sampling(temperature=0.01, top_p=0.001, max_tokens=1024)
-"""As in the paper and its README; the published script says temperature 0.1."""
+"""As in Video-R1's paper (arXiv 2503.21776) and README; its script has temperature 0.1."""
 
 MODEL_PIXELS = (128 * 28 * 28, 768 * 28 * 28)
-"""Pixels per frame where publishers leave size to the model: qwen-vl-utils' video defaults."""
+"""Least and most pixels per frame where publishers leave the size to the model: the defaults of
+qwen-vl-utils for videos."""
 
 
 class Benchmark(ABC):
-    """Base of the built-in tasks; satisfies `harness.task.api.Task`."""
+    """A benchmark with the presets ``video-r1`` and ``official``: a `harness.task.api.Task`.
+
+    A subclass sets the attributes without a default and implements `load`, `official_prompt` and
+    `official_rule`. `docs/benchmarks.md` has an example.
+    """
 
     name: str
+    """Name of the task and, without a `source`, of its folder under the data root."""
     version: int
+    """Raised with every change of prompts or item handling; part of the protocol hash."""
     title: str
+    """Display name."""
     homepage: str
+    """Where the data is published."""
     source: Source | None = None
+    """What ``videor1 data fetch`` downloads; None: users bring the data themselves."""
     official_frames: FramePolicy
     official_sampling: Sampling
     official_aggregation: Aggregation = MICRO
     paper_frames: FramePolicy = PAPER_FRAMES
     paper_aggregation: Aggregation = MICRO
+    """``official_*`` and ``paper_*`` belong to the presets ``official`` and ``video-r1``."""
 
     @abstractmethod
     def load(self, data: Path) -> Questions:
-        """Read every question under the benchmark's own folder."""
+        """Read every question in `data`, the benchmark's own folder.
+
+        Raises:
+            DatasetError: A file is missing or a row is malformed.
+        """
 
     @abstractmethod
     def official_prompt(self, sample: Sample) -> Prompt:
-        """Build the publishers' prompt."""
+        """Return the publishers' prompt for one question."""
 
     @abstractmethod
     def official_rule(self) -> ScoreRule:
-        """Return the publishers' scoring rule."""
+        """Return the publishers' rule: a function of sample and response text."""
 
     @property
     def scorers(self) -> Mapping[str, Scorer]:
@@ -88,7 +104,7 @@ class Benchmark(ABC):
         return {scorer.name: scorer for scorer in table}
 
     def protocol(self, suite: str) -> Protocol:
-        """Return the ``video-r1`` or ``official`` preset of this benchmark."""
+        """Return the preset ``video-r1`` or ``official``; raise `UsageError` for another name."""
         if suite not in SUITES:
             raise UsageError(f"unknown protocol {suite!r}; known: {', '.join(SUITES)}")
         paper = suite == prompts.VIDEO_R1
@@ -102,7 +118,7 @@ class Benchmark(ABC):
         )
 
     def prompt(self, sample: Sample, template: str) -> Prompt:
-        """Build the question in the named template."""
+        """Return the prompt for one question in the template ``video-r1`` or ``official``."""
         if template == prompts.VIDEO_R1:
             return Prompt(text=prompts.video_r1(sample.question, sample.kind, sample.options))
         if template == OFFICIAL:
@@ -110,9 +126,9 @@ class Benchmark(ABC):
         raise UsageError(f"unknown template {template!r}; known: {', '.join(SUITES)}")
 
     def with_llm_judge(self, base_url: str, model: str) -> Scorer | None:
-        """Return the official rules helped by a judge model, None where rules suffice."""
+        """Return the official scorer with an LLM judge, None if the benchmark has none."""
         return None
 
     def extra(self, run: Mapping[str, Sequence[Record]]) -> dict[str, float]:
-        """Return benchmark-specific figures; most benchmarks have none."""
+        """Return further figures from a run's records by task; most benchmarks have none."""
         return {}

@@ -1,6 +1,6 @@
-"""Reading publishers' question files: rows with their place, typed fields, paths that stay inside.
+"""Read publishers' question files: rows with their position, typed fields, checked paths.
 
-Every error names file, row and field, so that a malformed row can be found and fixed.
+Every error names the file, the row and the field, so that a malformed row can be found and fixed.
 """
 
 from __future__ import annotations
@@ -18,28 +18,28 @@ from harness.errors import DatasetError
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One row of a question file, with where it stands."""
+    """One row of a question file."""
 
     fields: Mapping[str, Any]
     where: str
-    """``path, row N`` for error messages."""
+    """File and row number, for error messages: ``path, row N``."""
 
     def text(self, name: str) -> str:
-        """Return a required string; numbers are refused so that string ids stay strings."""
+        """Return a required string; a number is an error."""
         value = self.fields.get(name)
         if not isinstance(value, str):
             raise self.bad(name, "a string")
         return value
 
     def scalar(self, name: str) -> str:
-        """Return a required string or number as text (numeric ids, gold answers)."""
+        """Return a required string or number as text: for numeric ids and gold answers."""
         value = self.fields.get(name)
         if isinstance(value, bool) or not isinstance(value, str | int | float):
             raise self.bad(name, "a string or a number")
         return str(value)
 
     def texts(self, name: str) -> tuple[str, ...]:
-        """Return a list of strings; absent or null is empty."""
+        """Return a list of strings; a missing or null field is an empty one."""
         value = self.fields.get(name)
         if value is None:
             return ()
@@ -48,7 +48,7 @@ class Row:
         return tuple(value)
 
     def seconds(self, name: str) -> float | None:
-        """Return an optional non-negative number of seconds."""
+        """Return a number of seconds >= 0; None if the field is missing or null."""
         value = self.fields.get(name)
         if value is None:
             return None
@@ -58,18 +58,18 @@ class Row:
         return float(value)
 
     def bad(self, name: str, expected: str) -> DatasetError:
-        """Build the error for a field that is not what it should be."""
+        """Return the error for a field that has an unexpected value."""
         got = self.fields.get(name, "nothing")
         return DatasetError(f"{self.where}: field {name!r}: expected {expected}, got {got!r:.80}")
 
 
 def read_json(path: Path) -> Any:
-    """Parse a JSON file; a syntax error names the file and line."""
-    return _parse(_read(path), str(path))
+    """Parse a JSON file; raise `DatasetError` with file and line if it is malformed."""
+    return _parse_json(_read_text(path), str(path))
 
 
 def json_rows(path: Path, items: Any) -> Iterator[Row]:
-    """Wrap already parsed items, a list of objects, as rows of `path`."""
+    """Yield the items of a parsed list of objects as rows of `path`."""
     if not isinstance(items, list):
         raise DatasetError(f"{path}: expected a list of objects, got {type(items).__name__}")
     for position, fields in enumerate(items):
@@ -79,34 +79,34 @@ def json_rows(path: Path, items: Any) -> Iterator[Row]:
 
 
 def read_rows(path: Path) -> list[Row]:
-    """Read every row of a ``.json`` (list), ``.jsonl`` or ``.parquet`` file."""
+    """Read every row of a ``.json`` (a list of objects), ``.jsonl`` or ``.parquet`` file."""
     match path.suffix:
         case ".json":
             return list(json_rows(path, read_json(path)))
         case ".jsonl":
-            return list(json_rows(path, [*_json_lines(path)]))
+            return list(json_rows(path, [*_parse_lines(path)]))
         case ".parquet":
-            return list(json_rows(path, _parquet(path)))
+            return list(json_rows(path, _read_parquet(path)))
         case other:
             raise DatasetError(f"{path}: expected .json, .jsonl or .parquet, got {other!r}")
 
 
 def first_existing(folder: Path, *patterns: str) -> list[Path]:
-    """Return the files of the first pattern that matches any, sorted; none is an error."""
+    """Return the sorted files of the first pattern with a match; `DatasetError` if none has."""
     for pattern in patterns:
         found = sorted(folder.glob(pattern))
         if found:
             return found
     raise DatasetError(
         f"{folder}: no question file; looked for {', '.join(patterns)}."
-        " `videor1 data fetch` brings a benchmark, --data names the folder that holds them all"
+        " `videor1 data fetch` downloads a benchmark; --data names the folder above the benchmarks'"
     )
 
 
 def inside(root: Path, relative: str, where: str) -> Path:
-    """Join a path from a question file to the data root; one that leaves the root is refused.
+    """Join a path from a question file to the data root; raise `DatasetError` if it leads outside.
 
-    The check is lexical: hub snapshots are links into a cache outside the root.
+    Links are not resolved: files of a hub snapshot are links into a cache outside the root.
     """
     within = Path(os.path.normpath(relative))
     if within.is_absolute() or within.parts[:1] == (os.pardir,):
@@ -114,7 +114,7 @@ def inside(root: Path, relative: str, where: str) -> Path:
     return root / within
 
 
-def _read(path: Path) -> str:
+def _read_text(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8")
     except OSError as error:
@@ -123,21 +123,21 @@ def _read(path: Path) -> str:
         raise DatasetError(f"{path}: not UTF-8 text: {error}") from None
 
 
-def _parse(text: str, where: str) -> Any:
+def _parse_json(text: str, where: str) -> Any:
     try:
         return json.loads(text)
     except ValueError as error:
         raise DatasetError(f"{where}: not valid JSON: {error}") from None
 
 
-def _json_lines(path: Path) -> Iterator[Any]:
-    # Not splitlines(): it also breaks at U+2028 and others, which JSON strings may contain as such.
-    for number, line in enumerate(_read(path).split("\n"), start=1):
+def _parse_lines(path: Path) -> Iterator[Any]:
+    # Not splitlines(): it also splits at characters like U+2028, which JSON strings may contain.
+    for number, line in enumerate(_read_text(path).split("\n"), start=1):
         if line.strip():
-            yield _parse(line, f"{path}, line {number}")
+            yield _parse_json(line, f"{path}, line {number}")
 
 
-def _parquet(path: Path) -> list[dict[str, Any]]:
+def _read_parquet(path: Path) -> list[dict[str, Any]]:
     import pyarrow
     from pyarrow import parquet
 

@@ -1,16 +1,16 @@
-"""The opt-in judge for TempCompass: a language model rates what no rule can read.
+"""The optional LLM judge for TempCompass: rates responses that no rule matches.
 
 Source: llyx97/TempCompass@e1b4631 (``utils/eval_utils.py``, ``eval_captioning.py``,
-``prompt_templates.py``). Settings, system text, the right-or-wrong prompts and the reading of
-replies are the official ones. Deliberate choices and known differences:
+``prompt_templates.py``). The sampling settings, the system prompt, the prompts that ask whether an
+answer is correct, and the parsing of verdicts are the official ones. Deliberate departures:
 
-- The model is whatever the given OpenAI-compatible server offers; the official gpt-3.5-turbo-1106
-  is retired. The scorer's name therefore contains the model's.
-- The captioning prompt is our own wording of the official one and has no worked examples. This is
-  one more reason why judged scores never carry the name ``official`` alone.
-- A judge that cannot be reached, or whose replies stay unreadable, raises `BackendError`. The
-  official scripts rate such an item 0, or -1 for captions, and let it into the sum.
-- Temperature 1 is official: the same reply can be rated differently the next time.
+- Any model behind an OpenAI-compatible server can judge, since the official gpt-3.5-turbo-1106 is
+  retired. The scorer's name contains the model's name.
+- The captioning prompt has our own wording and no worked examples. This is another reason why
+  scores with a judge are never named ``official`` alone.
+- If the judge cannot be reached, or its verdicts remain unreadable, `BackendError` is raised. The
+  official scripts rate such an item 0 (a caption -1) and include it in the sum.
+- The official temperature is 1, so that the same response can get another verdict the next time.
 """
 
 from __future__ import annotations
@@ -39,11 +39,11 @@ from tasks.tempcompass_rules import (
 if TYPE_CHECKING:
     from openai import OpenAI
 
-JUDGED = "judge: "
-"""What the answer of a judged score begins with, so that records show who decided."""
+JUDGE_PREFIX = "judge: "
+"""First part of the answer of a score by the judge, so that records show who decided."""
 
 ATTEMPTS = 11
-"""Replies asked for until one can be read: one and the official ten retries."""
+"""Requests until a verdict can be read: one and the official ten retries."""
 
 SYSTEM = "You are an AI assistant for question answering."
 
@@ -84,8 +84,14 @@ Multi-Choice Question:
 """
 
 
-class Judge:
-    """A judge model behind an OpenAI-compatible URL; called with a sample and a model's reply."""
+class LLMJudge:
+    """A judge model behind an OpenAI-compatible URL; called with a sample and a response.
+
+    Args:
+        base_url: The server's address, which ends in ``/v1``.
+        model: Name of the model on the server.
+        client: Replaces the client that is otherwise built from `base_url`.
+    """
 
     def __init__(self, base_url: str, model: str, *, client: OpenAI | None = None) -> None:
         self.base_url = base_url
@@ -93,23 +99,23 @@ class Judge:
         self._given_client = client
 
     def __call__(self, sample: Sample, text: str) -> Score:
-        """Rate one reply; raises `BackendError` where no rating can be had."""
+        """Rate one response; raise `BackendError` if there is no readable verdict."""
         prompt, verdict = judge_prompt(sample, text), ""
         for _ in range(ATTEMPTS):
             verdict = self.ask(prompt)
             correct = read_verdict(sample, verdict)
             if correct is not None:
-                return binary_score(correct, JUDGED + verdict)
+                return binary_score(correct, JUDGE_PREFIX + verdict)
         raise BackendError(
-            f"{sample.id}: {self} gave no readable verdict in {ATTEMPTS} replies;"
-            f" the last was {verdict!r:.80}"
+            f"{sample.id}: {self} gave no readable verdict in {ATTEMPTS} attempts;"
+            f" the last one was {verdict!r:.80}"
         )
 
     def __str__(self) -> str:
         return f"judge {self.model} at {self.base_url}"
 
     def ask(self, prompt: str) -> str:
-        """Return one reply, with the official sampling settings."""
+        """Return one answer of the judge to a prompt, with the official sampling settings."""
         import openai
         from openai.types.chat import ChatCompletion
 
@@ -125,12 +131,17 @@ class Judge:
                 presence_penalty=1,
                 max_tokens=128,
             )
-        except (openai.OpenAIError, json.JSONDecodeError) as error:  # the SDK lets bad JSON through
+        except (
+            openai.OpenAIError,
+            json.JSONDecodeError,
+        ) as error:  # the SDK does not wrap the latter
             raise BackendError(
                 f"{self} did not answer: {error}; check that the server runs and has this model"
             ) from error
-        if not isinstance(completion, ChatCompletion):  # the SDK passes on any web page as text
-            raise BackendError(f"{self} is no OpenAI-compatible server; such URLs end in /v1")
+        if not isinstance(completion, ChatCompletion):  # the SDK returns any web page as text
+            raise BackendError(
+                f"{self} is not an OpenAI-compatible server; check its URL, which ends in /v1"
+            )
         return (completion.choices[0].message.content or "").strip() if completion.choices else ""
 
     @cached_property
@@ -143,7 +154,10 @@ class Judge:
 
 
 def judge_prompt(sample: Sample, text: str) -> str:
-    """Build the question to the judge: is this right, or, of a caption, which option it states."""
+    """Return the prompt for the judge.
+
+    It asks whether an answer is correct; for a caption, which option the caption states.
+    """
     task, reply, source = task_of(sample), cleaned(text), sample.source
     if task == CAPTIONING:
         return _CAPTION_PROMPT.format(reply=reply, question=source[MC_QUESTION])
@@ -157,9 +171,9 @@ def judge_prompt(sample: Sample, text: str) -> str:
 
 
 def read_verdict(sample: Sample, verdict: str) -> bool | None:
-    """Read the judge's reply; None where it has to be asked again."""
+    """Tell whether a verdict says correct; None if it cannot be read."""
     if task_of(sample) == CAPTIONING:
-        return read_choice_verdict(verdict, sample.source[MC_ANSWER])
+        return read_caption_verdict(verdict, sample.source[MC_ANSWER])
     if verdict.startswith("Correct"):
         return True
     if "Incorrect" in verdict:
@@ -167,10 +181,11 @@ def read_verdict(sample: Sample, verdict: str) -> bool | None:
     return True if "Correct" in verdict else None
 
 
-def read_choice_verdict(verdict: str, gold: str) -> bool | None:
-    """Compare the option a judge picked from a caption; naming a second option makes it wrong.
+def read_caption_verdict(verdict: str, gold: str) -> bool | None:
+    """Tell whether the judge chose the gold option for a caption; None if the verdict is empty.
 
-    The last line with the word ``Answer`` counts, or the whole reply where there is none.
+    The last line with the word ``Answer`` is read, or the whole verdict if there is none. A line
+    that names two options is wrong.
     """
     if not verdict:
         return None

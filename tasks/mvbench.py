@@ -1,20 +1,20 @@
-"""MVBench: twenty temporal tasks of 200 multiple-choice questions, from eleven video sets.
+"""MVBench: twenty temporal tasks with 200 multiple-choice questions each, from eleven video sets.
 
-Sources: OpenGVLab/Ask-Anything@4dd8210 ``video_chat2/mvbench.ipynb`` (tasks, folders, prompt,
-matching, mean), arXiv 2311.17005, the data card of OpenGVLab/MVBench.
+Publisher: OpenGVLab/MVBench on the Hugging Face hub. Two layouts are read: branch ``main`` has
+``json/<task>.json`` beside ``video/``, with start and end times for five tasks; branch ``video``
+has ``test.json`` and videos that are already cut. Official prompt, matching and mean:
+OpenGVLab/Ask-Anything@4dd8210 ``video_chat2/mvbench.ipynb``; paper: arXiv 2311.17005.
 
-Two releases are read. ``main`` has ``json/<task>.json`` beside ``video/``, and start and end times
-for five tasks; branch ``video`` has ``test.json`` and videos that are cut already.
+Deliberate departures and known differences:
 
-Deliberate choices and known differences:
-
-- Video-R1 asks about whole videos, so ``video-r1`` ignores the times. On branch ``video`` only the
-  cut clips exist: its ``video-r1`` scores are not the paper's.
-- The notebook shows VideoChat2 frames of 224 x 224 pixels; here the model's own size is used, and
-  the model's own chat template.
-- The notebook puts ``(`` in front of every reply, because its prompt ends in one. Engines that
-  cannot continue a prompt return the letter with its bracket or without, so a reply counts when it
-  matches with the added bracket or as it is. They differ on ``(``, ``)``, ``(C``, ``(C.)`` only.
+- Video-R1 shows whole videos, so ``video-r1`` ignores the times. Branch ``video`` has the cut clips
+  only: its ``video-r1`` scores are not comparable with the paper's.
+- The notebook shows VideoChat2 frames of 224 x 224 pixels; here the model's own frame size and chat
+  template are used.
+- The notebook puts ``(`` in front of every response, because its prompt ends in one. Engines that
+  cannot continue a prompt return the letter with its bracket or without, so a response is correct
+  if it matches with the added bracket or as it is. The two differ only for ``(``, ``)``, ``(C``
+  and ``(C.)``.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ FOLDERS = {
     "episodic_reasoning": "tvqa/frames_fps3_hq",
     "counterfactual_inference": "clevrer/video_validation",
 }
-"""Tasks in the notebook's order, with their folder under ``video/`` of the main release."""
+"""Tasks in the notebook's order, with their folders under ``video/`` of branch ``main``."""
 
 TIMED = frozenset(
     {
@@ -82,7 +82,7 @@ TIMED = frozenset(
         "episodic_reasoning",
     }
 )
-"""Tasks that ask about a span of the video."""
+"""Tasks about a span of the video."""
 
 FRAME_FOLDER_TASK = "episodic_reasoning"
 FRAME_FOLDER_FPS = 3.0
@@ -95,7 +95,7 @@ SYSTEM = (
 
 
 class MVBench(Benchmark):
-    """MVBench with its official prompt, prefilled reply and substring matching."""
+    """MVBench with its official prompt, prefilled response and substring matching."""
 
     name = "mvbench"
     version = 1
@@ -112,7 +112,7 @@ class MVBench(Benchmark):
     paper_frames = replace(PAPER_FRAMES, whole=True)
 
     def load(self, data: Path) -> Questions:
-        """Read the main release or branch ``video``, which holds a ``json`` folder as well."""
+        """Read branch ``video``, recognised by ``test.json``, or branch ``main``."""
         files = first_existing(data, "test.json", "json/*.json")
         read = _read_cut if files == [data / "test.json"] else _read_timed
         samples = [sample for file in files for sample in read(data, file)]
@@ -121,7 +121,7 @@ class MVBench(Benchmark):
         return Questions(samples=tuple(samples), files=tuple(files))
 
     def official_prompt(self, sample: Sample) -> Prompt:
-        """Give the instruction twice and begin the reply, as the notebook does."""
+        """Return the notebook's prompt: the instruction twice and a prefilled response."""
         options = "\n".join(lettered(sample.options, "({letter}) {text}")).rstrip()
         question = f"Question: {sample.question}\nOptions:\n{options}"
         return Prompt(
@@ -131,14 +131,14 @@ class MVBench(Benchmark):
         )
 
     def official_rule(self) -> ScoreRule:
-        """Return the notebook's substring matching."""
+        """Return `score_official`, the notebook's substring matching."""
         return score_official
 
 
 def score_official(sample: Sample, text: str) -> Score:
-    """Match the first word of the first line against the gold option, ``(c)``.
+    """Match the first word of the first line with the gold option, ``(c)``.
 
-    Any part of the gold option is a match, so an empty reply, ``.`` and a lone bracket are correct.
+    Any part of the gold option matches: an empty response, ``.`` and a single bracket are correct.
     """
     word = text.strip().split("\n")[0].lower().split(" ")[0]
     gold = f"({sample.answer.lower()})"
@@ -149,18 +149,18 @@ def score_official(sample: Sample, text: str) -> Score:
 
 
 def _read_timed(data: Path, path: Path) -> Iterator[Sample]:
-    """Read ``json/<task>.json`` of the main release."""
+    """Yield the questions in ``json/<task>.json`` of branch ``main``."""
     category = path.stem
     if category not in FOLDERS:
-        raise DatasetError(f"{path}: {category!r} is none of the twenty tasks of MVBench")
+        raise DatasetError(f"{path}: {category!r} is not one of MVBench's twenty tasks")
     for position, row in enumerate(read_rows(path)):
         video = f"{FOLDERS[category]}/{row.text('video')}"
         media = _timed_media(data, video, row, category)
-        yield _sample(row, f"{category}/{position}", video, media)
+        yield _make_sample(row, f"{category}/{position}", video, media)
 
 
 def _read_cut(data: Path, path: Path) -> Iterator[Sample]:
-    """Read ``test.json`` of branch ``video``: folders and rows by task."""
+    """Yield the questions in ``test.json`` of branch ``video``: folders and rows by task."""
     match read_json(path):
         case {"root": dict(folders), "meta": dict(tasks)}:
             pass
@@ -169,46 +169,46 @@ def _read_cut(data: Path, path: Path) -> Iterator[Sample]:
     for task, items in tasks.items():
         category = task.lower().replace(" ", "_").replace("-", "_")
         if category not in FOLDERS or not isinstance(folders.get(task), str):
-            raise DatasetError(f"{path}: {task!r} has no folder or is no task of MVBench")
+            raise DatasetError(f"{path}: {task!r} has no folder or is not a task of MVBench")
         for position, row in enumerate(json_rows(path / "meta" / task, items)):
             video = f"{folders[task].rstrip('/')}/{row.text('video')}"
             media = Media(path=inside(data, video, row.where))
-            yield _sample(row, f"{category}/{position}", video, media)
+            yield _make_sample(row, f"{category}/{position}", video, media)
 
 
 def _timed_media(data: Path, video: str, row: Row, category: str) -> Media:
     path = inside(data, f"video/{video}", row.where)
-    # The only look at the disk: some files come in a late archive that unpacks beside the others.
-    late = inside(data, f"video/data0613/{video}", row.where)
+    # Some files come in a later archive, which unpacks beside the others.
+    added = inside(data, f"video/data0613/{video}", row.where)
     frames = category == FRAME_FOLDER_TASK
     return Media(
-        path=late if late.exists() and not path.exists() else path,
+        path=added if added.exists() and not path.exists() else path,
         kind=MediaKind.FRAMES if frames else MediaKind.VIDEO,
-        start_s=_time(row, "start") if category in TIMED else None,
-        end_s=_time(row, "end") if category in TIMED else None,
+        start_s=_required_seconds(row, "start") if category in TIMED else None,
+        end_s=_required_seconds(row, "end") if category in TIMED else None,
         fps=FRAME_FOLDER_FPS if frames else None,
     )
 
 
-def _time(row: Row, name: str) -> float:
+def _required_seconds(row: Row, name: str) -> float:
     seconds = row.seconds(name)
     if seconds is None:
         raise row.bad(name, "a number of seconds >= 0")
     return seconds
 
 
-def _sample(row: Row, place: str, video: str, media: Media) -> Sample:
+def _make_sample(row: Row, row_id: str, video: str, media: Media) -> Sample:
     candidates, answer = row.texts("candidates"), row.text("answer")
     if answer not in candidates:
         raise row.bad("answer", "one of the candidates")
     gold = max(index for index, text in enumerate(candidates) if text == answer)
     return Sample(
-        id=f"mvbench/{place}",
+        id=f"mvbench/{row_id}",
         task="mvbench",
         question=row.text("question"),
-        answer=letter_of(gold),  # of two equal candidates the notebook takes the last
+        answer=letter_of(gold),  # the notebook takes the last of two equal candidates
         kind=Kind.MULTIPLE_CHOICE,
-        category=place.partition("/")[0],
+        category=row_id.partition("/")[0],
         cluster=video,
         options=candidates,
         media=(media,),

@@ -1,9 +1,9 @@
-"""What our four benchmarks are on the Hugging Face hub: repositories, commits, archives, folders.
+"""The four benchmarks on the Hugging Face hub: repositories, commits, files, archives.
 
-The commits are those that several public projects pin or have in their caches: VSI-Bench's of
-11 November 2025, which has the ``pruned`` column, one of MVBench's ``main``, and the only ones
-named for VideoMMMU and TempCompass. They were read there, not on the hub itself; a commit that the
-hub does not know makes the fetch say so.
+The commits were taken from public projects that pin them or have them in their caches, not from the
+hub itself: VSI-Bench's of 11 November 2025, which has the ``pruned`` column, one of MVBench's
+``main``, and the only ones found for VideoMMMU and TempCompass. If the hub does not have a commit,
+``videor1 data fetch`` says so.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from harness.data.fetch import Source
 
 
 def _folders(*names: str, below: str = "") -> tuple[Archive, ...]:
-    """Describe zips that each hold the folder they are named after."""
+    """Return zip archives that each contain the folder they are named after."""
     return tuple(
         Archive(path=f"{below}{name}.zip", root=name, into=f"{below}{name}") for name in names
     )
@@ -56,12 +56,12 @@ MVBENCH = Source(
             "vlnqa",
             below="video/",
         ),
-        # later additions to clevrer and star, laid out as <set>/<folder>/<video>
+        # Later additions to clevrer and star, with paths <set>/<folder>/<video>.
         Archive(path="video/data0613.zip", root="data0613", into="video"),
     ),
     undistributed={
         "fine_grained_pose": (
-            "NTU RGB+D videos may not be passed on: request them from"
+            "NTU RGB+D videos may not be redistributed: request them from"
             " https://rose1.ntu.edu.sg/dataset/actionRecognition/, then put those listed in"
             " video/MVBench_videos_ntu.txt into video/nturgbd"
         )

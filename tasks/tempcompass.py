@@ -1,18 +1,20 @@
-"""TempCompass: temporal perception; 410 short videos, 7540 instructions in four tasks.
+"""TempCompass: temporal perception; 410 short videos, 7,540 instructions in four tasks.
 
-Conflicting videos (reversed, joined, sped up) defeat answers from a single frame. Source:
-llyx97/TempCompass@e1b4631 (questions, prompts, rules), arXiv 2403.00476.
+Conflicting videos (reversed, joined, sped up) defeat answers from a single frame. Publisher:
+lmms-lab/TempCompass on the Hugging Face hub and llyx97/TempCompass on GitHub; `tempcompass_rows`
+reads both layouts. Official prompts and rules: llyx97/TempCompass@e1b4631; paper: arXiv 2403.00476.
 
-Deliberate choices and known differences:
+Deliberate departures and known differences:
 
-- Official runs differ per model. Ours follows the Qwen2-VL run: 1 frame per second, at most
-  720 x 720 pixels, at least 4 frames, 128 new tokens. Greedy and the cap of 64 frames are ours.
-- ``official`` never calls a model: see `tasks.tempcompass_rules` for what that does to replies
-  that no rule matches and to captions. The judge is opt-in: `judged_scorer`.
-- Video-R1 evaluates all 7540 items as multiple choice, but how it recast them is not published.
-  What ``video-r1`` asks here is our inference: yes/no questions get the options yes and no,
-  caption matching the two captions, and captioning the multiple-choice question that the official
-  judge answers from the caption, which is the first one on the same aspect of the same video.
+- Official runs differ by model. Ours follows the one of Qwen2-VL: 1 frame per second, at most
+  720 x 720 pixels, at least 4 frames, 128 new tokens. Greedy sampling and the limit of 64 frames
+  are our choice.
+- ``official`` never calls a model; `tasks.tempcompass_rules` says what becomes of captions and of
+  responses that no rule matches. The LLM judge is optional: `llm_judge_scorer`.
+- Video-R1 evaluates all 7,540 items as multiple choice and has not published how. What
+  ``video-r1`` asks here is our inference: yes/no questions get the options yes and no, caption
+  matching the two captions, and captioning the multiple-choice question that the official judge
+  answers from the caption: the first one about the same aspect of the same video.
 """
 
 from __future__ import annotations
@@ -47,8 +49,8 @@ from harness.task.api import (
 from tasks import sources
 from tasks.base import MICRO, MODEL_PIXELS, OFFICIAL, Benchmark
 from tasks.files import Row, inside
-from tasks.judge import JUDGED, Judge
-from tasks.tempcompass_rows import TYPE, place, read_tasks
+from tasks.judge import JUDGE_PREFIX, LLMJudge
+from tasks.tempcompass_rows import TYPE, read_tasks, video_and_aspect
 from tasks.tempcompass_rules import (
     ANSWER,
     CAPTION_MATCHING,
@@ -80,7 +82,7 @@ _UNMATCHED = (Outcome.NO_ANSWER, Outcome.TRUNCATED)
 
 
 class TempCompass(Benchmark):
-    """All four tasks; the headline is the leaderboard's micro average."""
+    """All four tasks; the score is the leaderboard's micro average."""
 
     name = "tempcompass"
     version = 1
@@ -98,35 +100,37 @@ class TempCompass(Benchmark):
     official_sampling = Sampling(temperature=0.0, max_tokens=128)
 
     def load(self, data: Path) -> Questions:
-        """Read the GitHub question files with their metadata, or the hub's parquet files."""
+        """Read GitHub's question files and metadata, or the hub's Parquet files."""
         rows, files = read_tasks(data)
-        samples = tuple(sample for task in TASKS for sample in _samples(task, rows[task], data))
+        samples = tuple(
+            sample for task in TASKS for sample in _make_samples(task, rows[task], data)
+        )
         return Questions(samples=samples, files=files)
 
     def official_prompt(self, sample: Sample) -> Prompt:
-        """Ask the published question with the suffix of its task."""
+        """Return the published question with the suffix of its task."""
         return Prompt(text=sample.source[QUESTION] + _SUFFIX[task_of(sample)])
 
     def official_rule(self) -> ScoreRule:
-        """Return the rules alone, without a judge."""
+        """Return `tempcompass_rules.score_official`, the rules without a judge."""
         return score_official
 
     def with_llm_judge(self, base_url: str, model: str) -> Scorer:
-        """Return the official rules with a judge model behind an OpenAI-compatible URL."""
-        return judged_scorer(Judge(base_url, model))
+        """Return the official rules with an LLM judge behind an OpenAI-compatible URL."""
+        return llm_judge_scorer(LLMJudge(base_url, model))
 
     def extra(self, run: Mapping[str, Sequence[Record]]) -> dict[str, float]:
-        """Return how many replies the rules could match, in percent; captions have no rules."""
+        """Return the share of responses that the rules match, in percent, captions left out."""
         matched = [
-            record.outcome not in _UNMATCHED and not (record.answer or "").startswith(JUDGED)
+            record.outcome not in _UNMATCHED and not (record.answer or "").startswith(JUDGE_PREFIX)
             for record in run.get(self.name, ())
             if record.outcome is not Outcome.FAILED and not record.category.startswith(CAPTIONING)
         ]
         return {"match_rate": 100 * sum(matched) / len(matched)} if matched else {}
 
 
-def judged_scorer(judge: Judge) -> Scorer:
-    """Build the official scorer with a judge for captions and for replies that no rule matches."""
+def llm_judge_scorer(judge: LLMJudge) -> Scorer:
+    """Return the official scorer with a judge for captions and responses that no rule matches."""
 
     def score(sample: Sample, text: str) -> Score:
         by_rule = score_official(sample, text)
@@ -136,11 +140,11 @@ def judged_scorer(judge: Judge) -> Scorer:
     return Scorer(name=name, version=1, score=score, aggregation=MICRO)
 
 
-def _samples(task: str, rows: Sequence[Row], data: Path) -> Iterator[Sample]:
+def _make_samples(task: str, rows: Sequence[Row], data: Path) -> Iterator[Sample]:
     wording = (QUESTION, ANSWER, *((MC_QUESTION, MC_ANSWER) if task == CAPTIONING else ()))
     counted: Counter[tuple[str, str]] = Counter()
     for row in rows:
-        video, aspect = place(row)
+        video, aspect = video_and_aspect(row)
         position = counted[video, aspect]
         counted[video, aspect] += 1
         recast = _RECASTS[task](row)
@@ -160,7 +164,7 @@ def _samples(task: str, rows: Sequence[Row], data: Path) -> Iterator[Sample]:
 
 
 class _Recast(NamedTuple):
-    """A row as a multiple-choice question."""
+    """A row recast as a multiple-choice question."""
 
     question: str
     options: tuple[str, ...]
@@ -168,7 +172,7 @@ class _Recast(NamedTuple):
 
 
 def _recast_choices(row: Row, question: str = QUESTION, answer: str = ANSWER) -> _Recast:
-    """Take the options off a multiple-choice question, whose answer begins with the letter."""
+    """Split the options off a multiple-choice question; the answer begins with its letter."""
     stem, *lines = row.text(question).split("\n")
     found = [
         re.fullmatch(_OPTION.format(letter=letter), line)
@@ -195,7 +199,7 @@ def _recast_yes_no(row: Row) -> _Recast:
 
 
 def _recast_captions(row: Row) -> _Recast:
-    """Take the captions off lines like ``Option 1: A man runs.``, of which one is the answer."""
+    """Split captions off lines like ``Option 1: A man runs.``; one of the lines is the answer."""
     stem, *lines = row.text(QUESTION).split("\n")
     answer, found = row.text(ANSWER), [_CAPTION.fullmatch(line) for line in lines]
     captions = tuple(match.group(1) for match in found if match)

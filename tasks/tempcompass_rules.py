@@ -1,13 +1,13 @@
-"""TempCompass's official matching rules: is a reply right, wrong, or none that a rule can read.
+"""TempCompass's official matching rules: is a response right, wrong, or unreadable for a rule?
 
 Source: llyx97/TempCompass@e1b4631, ``eval_multi-choice.py``, ``eval_yes_no.py`` and
-``eval_caption_matching.py``, in our own words. They are strict (``(A)``, ``a`` and ``Answer: A``
-match nothing) and in one place loose: any text that starts with ``no`` says no, ``Not sure`` too.
-The official scripts hand a reply that matches nothing to a language model or, with
-``--disable_llm``, rate it 0; without a judge we do the latter and call it NO_ANSWER.
+``eval_caption_matching.py``, reimplemented. The rules are strict: ``(A)``, ``a`` and ``Answer: A``
+match nothing. One is loose: any text that begins with ``no`` means no, ``Not sure`` too. If nothing
+matches, the official scripts ask a language model or, with ``--disable_llm``, rate the response 0;
+without a judge we do the latter, with the outcome NO_ANSWER.
 
-Captioning has no rule, only the judge. Without one a caption is no failure of the model: the item
-is dropped from the mean and counted as dropped, so that the mean is that of the other three tasks.
+Captioning has a judge and no rule. Without the judge a caption is left out of the mean and counted
+as dropped: the mean is that of the other three tasks.
 """
 
 from __future__ import annotations
@@ -23,29 +23,29 @@ YES_NO = "yes_no"
 CAPTION_MATCHING = "caption_matching"
 CAPTIONING = "captioning"
 TASKS = (MULTI_CHOICE, YES_NO, CAPTION_MATCHING, CAPTIONING)
-"""The publisher's task names, which are their file names too."""
+"""The publisher's task names, which are also file names."""
 
 QUESTION = "question"
 ANSWER = "answer"
 MC_QUESTION = "mc_question"
-"""Of a captioning item: the first multiple-choice question on the same aspect of the video."""
+"""On captioning items: the first multiple-choice question about the same aspect of the video."""
 MC_ANSWER = "mc_answer"
 
 _CHOICE = re.compile(r"([A-D])(?:[.)]|\Z)")
 
 
 def task_of(sample: Sample) -> str:
-    """Return the publisher's task that a sample belongs to."""
+    """Return the publisher's task of a sample."""
     return sample.category.split("/")[0]
 
 
 def cleaned(text: str) -> str:
-    """Return a reply as the official scripts read it."""
+    """Return a response as the official scripts clean it."""
     return text.replace("</s>", "").strip()
 
 
 def score_official(sample: Sample, text: str) -> Score:
-    """Score a reply by the official rules alone, as the scripts do with ``--disable_llm``."""
+    """Score a response by the official rules alone, as with ``--disable_llm``."""
     reply, gold, task = cleaned(text), sample.source[ANSWER], task_of(sample)
     if task == CAPTIONING:
         return Score(value=None, outcome=Outcome.NO_ANSWER)
@@ -59,22 +59,22 @@ def score_official(sample: Sample, text: str) -> Score:
 
 
 def read_choice(reply: str) -> str | None:
-    """Return the letter that a reply consists of, or begins with before ``.`` or ``)``.
+    """Return the letter that a response consists of, or begins with if ``.`` or ``)`` follows.
 
-    The official comparison with the full answer is contained in this: answers begin ``A.``.
+    This includes the official comparison with the full answer, because answers begin with ``A.``.
     """
     found = _CHOICE.match(reply)
     return found.group(1) if found else None
 
 
 def read_yes_no(reply: str) -> str | None:
-    """Return what the first letters say, case ignored."""
+    """Return ``yes`` or ``no`` if the reply begins with it in any case, else None."""
     reply = reply.lower()
     return next((word for word in ("yes", "no") if reply.startswith(word)), None)
 
 
 def read_caption(reply: str, lines: Sequence[str]) -> str | None:
-    """Return the option line a reply names, letter by letter, a sentence's full stop included."""
+    """Return the first option line that a reply names exactly, None if there is none."""
     return next((line for line in lines if _names(reply, line)), None)
 
 

@@ -12,8 +12,8 @@ from openai import OpenAI
 
 from harness.errors import BackendError
 from harness.schema import Kind, Outcome, Sample
-from tasks.judge import ATTEMPTS, Judge, judge_prompt, read_choice_verdict, read_verdict
-from tasks.tempcompass import TempCompass, judged_scorer
+from tasks.judge import ATTEMPTS, LLMJudge, judge_prompt, read_caption_verdict, read_verdict
+from tasks.tempcompass import TempCompass, llm_judge_scorer
 from tests.paths import SHARED
 
 DATA = SHARED / "data" / "tempcompass"
@@ -73,10 +73,10 @@ def server(reply: Reply) -> Iterator[str]:
 
 
 @contextmanager
-def judge_at(url: str) -> Iterator[Judge]:
+def judge_at(url: str) -> Iterator[LLMJudge]:
     """A judge whose client does not wait between attempts, and is closed at the end."""
     with OpenAI(base_url=url, api_key="none", max_retries=0) as client:
-        yield Judge(url, "tiny", client=client)
+        yield LLMJudge(url, "tiny", client=client)
 
 
 def completion(text: str | None) -> tuple[int, str, str]:
@@ -178,7 +178,7 @@ def test_published_caption_ratings_are_reproduced() -> None:
     items = [item for aspects in judged.values() for part in aspects.values() for item in part]
     assert len(items) == 2004
     for item in items:
-        correct = read_choice_verdict(item["chatgpt-answer"], item["gt-answer"])
+        correct = read_caption_verdict(item["chatgpt-answer"], item["gt-answer"])
         assert item["rating"] == int(bool(correct))
 
 
@@ -214,7 +214,7 @@ def test_judge_makes_its_own_client(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("OPENAI_API_KEY", raising=False)
     reply, _ = saying("Correct")
     with server(reply) as url:
-        assert Judge(url, "tiny")(MATCHING, "hm").outcome is Outcome.CORRECT
+        assert LLMJudge(url, "tiny")(MATCHING, "hm").outcome is Outcome.CORRECT
 
 
 def test_unreadable_verdict_is_asked_for_again() -> None:
@@ -242,7 +242,7 @@ def test_judge_that_never_decides_is_a_failure() -> None:
     [
         ((500, "application/json", '{"error": {"message": "out of memory"}}'), "did not answer"),
         ((404, "application/json", '{"error": {"message": "no such model"}}'), "no such model"),
-        ((200, "text/html", "<html>hello</html>"), "no OpenAI-compatible server"),
+        ((200, "text/html", "<html>hello</html>"), "not an OpenAI-compatible server"),
         ((200, "application/json", "{}"), "no readable verdict"),
         ((200, "application/json", "{"), "did not answer"),
     ],
@@ -270,11 +270,11 @@ def test_unreachable_server_is_a_failure() -> None:
 # --- the scorer
 
 
-def test_judged_scorer_asks_only_what_no_rule_reads() -> None:
+def test_the_llm_judge_scorer_asks_only_what_no_rule_reads() -> None:
     """Rules come first; the rest and every caption go to the judge."""
     reply, requests = saying("Correct", "Answer: B. jump")
     with server(reply) as url, judge_at(url) as judge:
-        scorer = judged_scorer(judge)
+        scorer = llm_judge_scorer(judge)
         assert scorer.score(MULTI_CHOICE, "A").outcome is Outcome.WRONG
         assert requests == []
         assert scorer.score(MULTI_CHOICE, "the boy jumps").outcome is Outcome.CORRECT
@@ -282,7 +282,7 @@ def test_judged_scorer_asks_only_what_no_rule_reads() -> None:
     assert len(requests) == 2
 
 
-def test_judged_scorer_carries_the_model_in_its_name() -> None:
+def test_the_llm_judge_scorer_carries_the_model_in_its_name() -> None:
     """Scores by different judges never look comparable, nor like the rules alone."""
     scorer = TempCompass().with_llm_judge("http://127.0.0.1:9/v1", "Qwen/Qwen3-8B")
     assert scorer.tag == "official+judge:Qwen/Qwen3-8B@1"
