@@ -141,11 +141,12 @@ class _Run:
                 if item is None:
                     running -= 1
                 elif isinstance(item, BaseException):
-                    raise item
+                    raise item  # no `halt` here: another thread may be waiting for the next job
                 else:
                     yield item
-        finally:
+        except GeneratorExit:
             self.halt()
+            raise
 
     def halt(self) -> None:
         """Stop the threads; a worker that is busy then is killed."""

@@ -1,14 +1,17 @@
-"""Decoding ahead of the training step, in killable processes, with every decode counted.
+"""Decode the media of training rows ahead of the training step, in worker processes.
 
-A batch asks for its media when it is collated and needs them one step later, so on a GPU decoding
-hides behind the step before.
+The collator starts the decoding of a batch, which is needed one step later, so that on a GPU it
+runs during the step before.
 """
 
 from __future__ import annotations
 
 import queue
-from collections.abc import Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+import sys
+import threading
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
@@ -17,23 +20,49 @@ import numpy as np
 from harness.errors import MediaError
 from harness.schema import Clip, Failure, Media, MediaKind
 from harness.video.decode import decode
-from harness.video.worker import Decoder, Worker
+from harness.video.jobs import DecodeJob
+from harness.video.pool import DecodePool
+from harness.video.worker import Decoder
 from trainer.config.sections import (
     DataSettings,
     FrameSettings,
 )
 
-Decoded = tuple[Clip, ...] | Failure
+
+@dataclass(frozen=True, slots=True)
+class PendingClips:
+    """The clips of one row, some of which are still being decoded."""
+
+    parts: Sequence[Future[Clip | Failure]]
+    """One per medium of the row."""
+
+    def done(self) -> bool:
+        """Return whether `result` needs no waiting."""
+        return all(part.done() for part in self.parts)
+
+    def result(self) -> tuple[Clip, ...] | Failure:
+        """Wait for the clips; returns the failure of the first bad file.
+
+        Raises:
+            HarnessError: A worker process cannot be started.
+        """
+        clips: list[Clip] = []
+        for part in self.parts:
+            decoded = part.result()
+            if isinstance(decoded, Failure):
+                return decoded
+            clips.append(decoded)
+        return tuple(clips)
 
 
 class ClipLoader:
     """Decodes the media of training rows; a context manager.
 
     Args:
-        frames: Which frames, and how large.
-        data: How many worker processes, and how long one file may take.
-        patch_multiple: What the sides of a frame are multiples of, in pixels.
-        decoder: What decodes one file; an importable function, since workers import it.
+        frames: Which frames to take, and their size.
+        data: Number of worker processes (0: this process decodes), and seconds allowed per file.
+        patch_multiple: The sides of a frame are multiples of this many pixels.
+        decoder: Decodes one file; an importable function, since worker processes import it.
     """
 
     def __init__(
@@ -45,33 +74,28 @@ class ClipLoader:
         decoder: Decoder = decode,
     ) -> None:
         self.decodes = 0
-        """Files that were decoded so far."""
+        """Files whose decoding was started so far."""
         self._frames = frames
         self._patch_multiple = patch_multiple
         self._decoder = decoder
-        self._workers = [
-            Worker(decoder, timeout_s=data.decode_timeout_s) for _ in range(data.decode_workers)
-        ]
-        self._idle: queue.SimpleQueue[Worker] = queue.SimpleQueue()
-        for worker in self._workers:
-            self._idle.put(worker)
-        self._threads = ThreadPoolExecutor(max_workers=max(1, len(self._workers)))
+        self._queue = (
+            _DecodeQueue(data.decode_workers, data.decode_timeout_s, decoder)
+            if data.decode_workers
+            else None
+        )
 
-    def start(self, media: Sequence[Media]) -> Future[Decoded]:
-        """Begin to decode the media of one row, or do it now where there are no workers."""
+    def start(self, media: Sequence[Media]) -> PendingClips:
+        """Start decoding the media of one row; without workers decode them now."""
         self.decodes += len(media)
-        if self._workers:
-            return self._threads.submit(self._in_worker, tuple(media))
-        done: Future[Decoded] = Future()
-        done.set_result(self._here(media))
-        return done
+        return PendingClips([self._start_one(one) for one in media])
 
     def blank(self, frames: int) -> Clip:
-        """Return a black video of one square of the grid, to show where nothing was decoded."""
+        """Return a black video of the smallest frame size, for a row that cannot be decoded."""
+        size = self._patch_multiple
         return Clip(
-            key=f"blank-{frames}x{self._patch_multiple}",
+            key=f"blank-{frames}x{size}",
             kind=MediaKind.VIDEO,
-            frames=np.zeros((frames, self._patch_multiple, self._patch_multiple, 3), np.uint8),
+            frames=np.zeros((frames, size, size, 3), np.uint8),
             indices=tuple(range(frames)),
             timestamps=tuple(map(float, range(frames))),
             fps=1.0,
@@ -80,13 +104,9 @@ class ClipLoader:
         )
 
     def close(self) -> None:
-        """End the workers; what is under way is abandoned."""
-        self._threads.shutdown(wait=False, cancel_futures=True)
-        for worker in self._workers:
-            worker.kill()  # frees the thread that waits for it
-        self._threads.shutdown()
-        for worker in self._workers:
-            worker.stop()
+        """End the worker processes; a file that is being decoded becomes a `Failure`."""
+        if self._queue is not None:
+            self._queue.close()
 
     def __enter__(self) -> Self:
         return self
@@ -99,26 +119,73 @@ class ClipLoader:
     ) -> None:
         self.close()
 
-    def _in_worker(self, media: tuple[Media, ...]) -> Decoded:
-        worker = self._idle.get()
+    def _start_one(self, media: Media) -> Future[Clip | Failure]:
+        policy = self._frames.policy(media.kind)
+        job = DecodeJob(media=(media,), policy=policy, patch_multiple=self._patch_multiple)
+        if self._queue is not None:
+            return self._queue.submit(job)
+        done: Future[Clip | Failure] = Future()
         try:
-            clips: list[Clip] = []
-            for one in media:
-                answer = worker.decode(one, self._frames.policy(one.kind), self._patch_multiple)
-                if isinstance(answer, Failure):
-                    return answer
-                clips.append(answer)
-            return tuple(clips)
-        finally:
-            self._idle.put(worker)
-
-    def _here(self, media: Sequence[Media]) -> Decoded:
-        try:
-            return tuple(
-                self._decoder(
-                    one, self._frames.policy(one.kind), patch_multiple=self._patch_multiple
-                )
-                for one in media
-            )
+            done.set_result(self._decoder(media, policy, patch_multiple=self._patch_multiple))
         except MediaError as error:
-            return Failure(stage="media", error=type(error).__name__, message=str(error))
+            done.set_result(Failure(stage="media", error=type(error).__name__, message=str(error)))
+        return done
+
+
+class _DecodeQueue:
+    """Gives jobs that arrive one by one to a `DecodePool`, and its results to their futures.
+
+    A pool reads jobs from an iterator and yields results in completion order; here the iterator is
+    a queue, and a thread reads the results. The pool's memory bound is not needed: a batch is all
+    that is in flight.
+    """
+
+    def __init__(self, workers: int, timeout_s: float, decoder: Decoder) -> None:
+        self._pool = DecodePool(
+            workers=workers, timeout_s=timeout_s, max_bytes=sys.maxsize, decoder=decoder
+        )
+        self._jobs: queue.SimpleQueue[DecodeJob | None] = queue.SimpleQueue()
+        self._waiting: dict[DecodeJob, Future[Clip | Failure]] = {}
+        self._changing = threading.Lock()
+        self._error: Exception | None = None
+        results = self._pool.decode(iter(self._jobs.get, None))
+        self._reader = threading.Thread(target=self._read_results, args=(results,), daemon=True)
+        self._reader.start()
+
+    def submit(self, job: DecodeJob) -> Future[Clip | Failure]:
+        """Return the future of a job of one medium, the same one for equal jobs in flight."""
+        with self._changing:
+            future = self._waiting.get(job)
+            if future is None:
+                future = Future()
+                if self._error is not None:
+                    future.set_exception(self._error)
+                    return future
+                self._waiting[job] = future
+                self._jobs.put(job)
+            return future
+
+    def close(self) -> None:
+        """End the workers and cancel the futures of jobs that were not begun."""
+        self._jobs.put(None)
+        self._pool.close()
+        self._reader.join()
+        for future in self._waiting.values():
+            future.cancel()
+
+    def _read_results(
+        self, results: Iterator[tuple[DecodeJob, tuple[Clip, ...] | Failure]]
+    ) -> None:
+        """Set the result of each future; runs in a thread of its own."""
+        try:
+            for job, decoded in results:
+                self._pool.release(job)
+                with self._changing:
+                    future = self._waiting.pop(job)
+                future.set_result(decoded if isinstance(decoded, Failure) else decoded[0])
+        except Exception as error:  # noqa: BLE001  (a worker cannot be started; no row may wait on)
+            with self._changing:
+                self._error = error
+                for future in self._waiting.values():
+                    future.set_exception(error)
+                self._waiting.clear()

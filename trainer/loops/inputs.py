@@ -10,7 +10,6 @@ from __future__ import annotations
 import logging
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
-from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +17,7 @@ from harness.backends import chat
 from harness.schema import Clip, Failure, Prompt, Sample
 from harness.scoring import prompts
 from trainer.config.choices import Permutation
-from trainer.loops.clips import ClipLoader, Decoded
+from trainer.loops.clips import ClipLoader, PendingClips
 from trainer.loops.frame_shuffle import shuffled_clip
 
 if TYPE_CHECKING:
@@ -58,7 +57,7 @@ class PendingInput:
     """A row whose media are being decoded, or whose inputs are in the cache."""
 
     sample: Sample
-    decoded: Future[Decoded] | None = None
+    clips: PendingClips | None = None
     inputs: PromptInputs | None = None
 
 
@@ -127,14 +126,14 @@ class InputBuilder:
             self._cache.move_to_end(sample.id)
             return PendingInput(sample=sample, inputs=self._cache[sample.id])
         if sample.id not in self._waiting:
-            decoded = self._clips.start(sample.media)
-            self._waiting[sample.id] = PendingInput(sample=sample, decoded=decoded)
+            clips = self._clips.start(sample.media)
+            self._waiting[sample.id] = PendingInput(sample=sample, clips=clips)
         return self._waiting[sample.id]
 
     def _build(self, row: PendingInput) -> PromptInputs:
-        assert row.decoded is not None
+        assert row.clips is not None
         self._waiting.pop(row.sample.id, None)
-        sample, decoded = row.sample, row.decoded.result()
+        sample, decoded = row.sample, row.clips.result()
         prompt = self.question(sample)
         if isinstance(decoded, Failure):
             return self._build_blank(sample.id, prompt, decoded)

@@ -1,9 +1,13 @@
-"""Decoding ahead: killable, counted, and a bad file costs only its row."""
+"""Training rows are decoded ahead, by the pool that evaluations use."""
 
 from __future__ import annotations
 
+from concurrent.futures import CancelledError
 from dataclasses import replace
 from pathlib import Path
+from pickle import PicklingError
+
+import pytest
 
 from harness.schema import Failure, Media
 from tests.clips import fake_decode
@@ -36,6 +40,34 @@ def test_closing_does_not_wait_for_a_file_that_hangs():
         clips.start([Media(path=Path("good-1.mp4"))]).result()
         waiting = clips.start([Media(path=Path("hang-2.mp4"))])
     assert waiting.done()
+
+
+def test_equal_files_in_flight_are_decoded_once():
+    """Two rows about one video share its clip; later it is decoded again."""
+    with ClipLoader(FrameSettings(), DATA, patch_multiple=28, decoder=fake_decode) as clips:
+        one, two = (clips.start([Media(path=Path("good-1.mp4"))]) for _ in range(2))
+        assert one.result()[0] is two.result()[0]
+        later = clips.start([Media(path=Path("good-1.mp4"))])
+        assert later.result()[0] is not one.result()[0]
+
+
+def test_rows_that_were_not_begun_are_cancelled_on_closing():
+    """Behind a file that hangs, one waits."""
+    data = replace(DATA, decode_timeout_s=600.0, decode_workers=1)
+    with ClipLoader(FrameSettings(), data, patch_multiple=28, decoder=fake_decode) as clips:
+        clips.start([Media(path=Path("good-1.mp4"))]).result()
+        clips.start([Media(path=Path("hang-2.mp4"))])
+        behind = clips.start([Media(path=Path("good-3.mp4"))])
+    with pytest.raises(CancelledError):
+        behind.result()
+
+
+def test_a_worker_that_cannot_start_ends_training():
+    """A decoder that worker processes cannot import is no fault of any file, nor waited for."""
+    with ClipLoader(FrameSettings(), DATA, patch_multiple=28, decoder=lambda *_: None) as clips:
+        for number in range(2):  # the second one is asked for when the pool has given up
+            with pytest.raises((AttributeError, PicklingError), match="lambda"):
+                clips.start([Media(path=Path(f"good-{number}.mp4"))]).result()
 
 
 def test_without_workers_decoding_happens_here(tmp_path):
