@@ -208,7 +208,7 @@ def test_a_file_of_no_known_task_is_refused(tmp_path: Path) -> None:
         ([], "expected an object with the objects 'root' and 'meta'"),
         ({"root": {}}, "expected an object with the objects 'root' and 'meta'"),
         ({"root": {}, "meta": {"action_count": []}}, "'action_count' has no folder"),
-        ({"root": {"dance": "d"}, "meta": {"dance": []}}, "'dance' has no folder or is no task"),
+        ({"root": {"dance": "d"}, "meta": {"dance": []}}, "'dance' has no folder or is not a task"),
         (
             {"root": {"action_count": "d"}, "meta": {"action_count": {}}},
             "action_count: expected a list of objects",
