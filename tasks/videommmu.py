@@ -1,20 +1,22 @@
-"""VideoMMMU: what a model learns from lectures; 300 videos, three questions each.
+"""VideoMMMU: knowledge acquired from lectures; 300 videos, one question per video and track.
 
-Tracks: perception, comprehension and adaptation. Adaptation asks an exam question about an image
-that is the last frame of the video, so a frame rule has to include the last frame. Sources:
-EvolvingLMMs-Lab/VideoMMMU@88b4ac3 (questions, prompts, parsers, aggregation), arXiv 2501.13826.
+Publisher: lmms-lab/VideoMMMU on the Hugging Face hub (Parquet) and EvolvingLMMs-Lab/VideoMMMU on
+GitHub (JSON); both layouts are read. Official prompts, parsers and aggregation:
+EvolvingLMMs-Lab/VideoMMMU@88b4ac3; paper: arXiv 2501.13826. The tracks are perception,
+comprehension and adaptation. Adaptation is an exam question about an image that is the last frame
+of the video, so a frame rule must include the last frame.
 
-Deliberate choices and known differences:
+Deliberate departures and known differences:
 
-- Official frames are unknown for most leaderboard entries; ours are the README example's 32.
-- Only adaptation rows have a type that is looked at. ``validation_Accounting_13`` has none although
-  it has ten options and a letter: the official code asks it without the options and looks for a
-  lone ``c``, and so does ``official`` here. For ``video-r1`` it is the multiple-choice question
-  that its options make it.
-- ``validation_Math_15`` has a broken gold list, which is kept: only that literal matches.
+- The official number of frames is unknown for most leaderboard entries; ours is 32, as in the
+  README's example.
+- The question type is used on adaptation rows only. ``validation_Accounting_13`` has no type, but
+  ten options and a letter as answer: the official code asks it without the options and looks for a
+  single ``c``, and so does ``official`` here. Under ``video-r1`` it is multiple choice.
+- ``validation_Math_15`` has a malformed gold list. It is kept: only that literal text matches.
 - Two open questions have letters as gold answers (Physics_21, Basic_Medical_Science_10). Under
-  ``video-r1`` they are free-form, and Video-R1 gives free-form answers no credit.
-- ``<image 1>`` stays in the question. Video-R1's own file seems to have it removed (unverified).
+  ``video-r1`` they are free-form, which Video-R1 gives no credit.
+- ``<image 1>`` remains in the question. In Video-R1's own file it seems to be removed (unverified).
 """
 
 from __future__ import annotations
@@ -84,7 +86,7 @@ DISCIPLINES = {
     ),
     "Science": ("Biology", "Chemistry", "Geography", "Math", "Physics"),
 }
-"""Subjects by discipline; a discipline's name is also its video folder."""
+"""Subjects by discipline; the discipline's name is also its video folder."""
 
 MOST_OPTIONS = 26
 
@@ -98,7 +100,7 @@ _APPLY = (
 
 
 class VideoMMMU(Benchmark):
-    """The three tracks; the headline is their unweighted mean."""
+    """All three tracks; the score is their unweighted mean."""
 
     name = "videommmu"
     version = 1
@@ -115,7 +117,7 @@ class VideoMMMU(Benchmark):
     official_aggregation = MEAN_OF_TRACKS
 
     def load(self, data: Path) -> Questions:
-        """Read the GitHub question files or the hub's parquet files, three tracks in order."""
+        """Read GitHub's JSON files or the hub's Parquet files, one track after the other."""
         tracks = [_load_track(data, track) for track in TRACKS]
         return Questions(
             samples=tuple(sample for track in tracks for sample in track.samples),
@@ -123,26 +125,26 @@ class VideoMMMU(Benchmark):
         )
 
     def official_prompt(self, sample: Sample) -> Prompt:
-        """Ask for the answer without any instruction on its form, as published."""
+        """Return the published prompt, which says nothing about the answer's format."""
         if not sample.category.startswith(ADAPTATION):
-            return Prompt(text=_with_options(sample) + _IGNORE_QUIZ)
+            return Prompt(text=_question_with_options(sample) + _IGNORE_QUIZ)
         if asked_with_options(sample):
-            return Prompt(text=_APPLY.format(kind="multi-choice") + _with_options(sample))
+            return Prompt(text=_APPLY.format(kind="multi-choice") + _question_with_options(sample))
         return Prompt(text=_APPLY.format(kind="open-ended") + sample.question)
 
     def official_rule(self) -> ScoreRule:
-        """Return the leaderboard's parsers and comparison."""
+        """Return `videommmu_answers.score_official`, the leaderboard's rule."""
         return score_official
 
     def extra(self, run: Mapping[str, Sequence[Record]]) -> dict[str, float]:
-        """Compare adaptation with its question-only baseline where the run has both."""
+        """Return the knowledge gain over the question-only task if the run has both."""
         lectures, alone = (run.get(task, ()) for task in (self.name, VideoMMMUQuestionOnly.name))
         adaptation = [record for record in lectures if record.category.startswith(ADAPTATION)]
         return knowledge_gain(adaptation, alone)
 
 
 class VideoMMMUQuestionOnly(VideoMMMU):
-    """The adaptation questions with their image alone: the baseline of the knowledge gain."""
+    """The adaptation questions without the lecture: the baseline of the knowledge gain."""
 
     name = "videommmu-question-only"
     title = "VideoMMMU (question only)"
@@ -150,17 +152,17 @@ class VideoMMMUQuestionOnly(VideoMMMU):
     official_aggregation = MICRO
 
     def load(self, data: Path) -> Questions:
-        """Read the adaptation track; the media are two-second videos of the question image."""
+        """Read the adaptation track; its media are two-second videos of the question's image."""
         track = _load_track(data, ADAPTATION)
         samples = tuple(self._without_lecture(sample, data) for sample in track.samples)
         return Questions(samples=samples, files=track.files)
 
     def official_prompt(self, sample: Sample) -> Prompt:
-        """Ask question and options alone; open questions keep the empty line of options."""
-        return Prompt(text=_with_options(sample))
+        """Return question and options alone; open questions keep the empty line for options."""
+        return Prompt(text=_question_with_options(sample))
 
     def extra(self, run: Mapping[str, Sequence[Record]]) -> dict[str, float]:
-        """Return nothing: the knowledge gain is reported with the lectures."""
+        """Return nothing: `VideoMMMU` reports the knowledge gain."""
         return {}
 
     def _without_lecture(self, sample: Sample, data: Path) -> Sample:
@@ -176,10 +178,10 @@ class VideoMMMUQuestionOnly(VideoMMMU):
 def knowledge_gain(with_video: Sequence[Record], alone: Sequence[Record]) -> dict[str, float]:
     """Return the paper's knowledge gain and its two flip rates, in percent.
 
-    Computed over the questions that both tasks answered; a figure without a base (nothing to
-    gain, nothing to lose) is left out. Items dropped by the official rule are not correct.
+    They are computed over the questions that both tasks have answered. A rate is left out if its
+    denominator is 0. Items that the official rule drops count as not correct.
     """
-    after, before = _verdicts(with_video), _verdicts(alone)
+    after, before = _correct_by_name(with_video), _correct_by_name(alone)
     common = after.keys() & before.keys()
     right_after = {name for name in common if after[name]}
     right_before = {name for name in common if before[name]}
@@ -194,7 +196,7 @@ def knowledge_gain(with_video: Sequence[Record], alone: Sequence[Record]) -> dic
     return figures
 
 
-def _verdicts(records: Sequence[Record]) -> dict[str, bool]:
+def _correct_by_name(records: Sequence[Record]) -> dict[str, bool]:
     return {
         record.id.rpartition("/")[2]: record.value == 1
         for record in records
@@ -208,29 +210,29 @@ def _load_track(data: Path, track: str) -> Questions:
     files = first_existing(
         data, f"{track}_video.json", f"data/{track}_video.json", f"{title}/test*.parquet"
     )
-    rows = [row for file in files for row in _rows(file, title)]
-    samples = tuple(_sample(row, track, data) for row in rows)
+    rows = [row for file in files for row in _read_track_rows(file, title)]
+    samples = tuple(_make_sample(row, track, data) for row in rows)
     return Questions(samples=samples, files=tuple(files))
 
 
-def _rows(file: Path, title: str) -> list[Row]:
+def _read_track_rows(file: Path, title: str) -> list[Row]:
     if file.suffix == ".parquet":
         return read_rows(file)
     content = read_json(file)
     track = content.get(title) if isinstance(content, dict) else None
     if not isinstance(track, dict):
-        raise DatasetError(f"{file}: expected an object with {title!r}, an object of rows, in it")
+        raise DatasetError(f"{file}: expected an object with {title!r}, an object of rows")
     return list(json_rows(file, [*track.values()]))
 
 
-def _sample(row: Row, track: str, data: Path) -> Sample:
+def _make_sample(row: Row, track: str, data: Path) -> Sample:
     name = row.text("id")
     subject = "_".join(name.split("_")[1:-1])
     discipline = next((d for d, subjects in DISCIPLINES.items() if subject in subjects), None)
     if discipline is None:
         raise row.bad("id", "SPLIT_SUBJECT_NUMBER with a known subject")
-    options, source = _options(row, track)
-    kind, answer = _answer(row, options)
+    options, source = _read_options(row, track)
+    kind, answer = _read_answer(row, options)
     return Sample(
         id=f"{VideoMMMU.name}/{track}/{name}",
         task=VideoMMMU.name,
@@ -245,8 +247,8 @@ def _sample(row: Row, track: str, data: Path) -> Sample:
     )
 
 
-def _options(row: Row, track: str) -> tuple[tuple[str, ...], dict[str, str]]:
-    """Return the option texts without letters, and what `official` needs to know of the row."""
+def _read_options(row: Row, track: str) -> tuple[tuple[str, ...], dict[str, str]]:
+    """Return the options without their letters, and the row's fields that ``official`` needs."""
     asked = MULTIPLE_CHOICE
     if track == ADAPTATION:
         asked = str(row.fields.get(QUESTION_TYPE, MULTIPLE_CHOICE))
@@ -258,7 +260,7 @@ def _options(row: Row, track: str) -> tuple[tuple[str, ...], dict[str, str]]:
     return options, source
 
 
-def _answer(row: Row, options: Sequence[str]) -> tuple[Kind, str]:
+def _read_answer(row: Row, options: Sequence[str]) -> tuple[Kind, str]:
     answer = row.scalar("answer")
     if not options:
         return Kind.FREE_FORM if number(answer) is None else Kind.NUMERICAL, answer
@@ -267,5 +269,5 @@ def _answer(row: Row, options: Sequence[str]) -> tuple[Kind, str]:
     return Kind.MULTIPLE_CHOICE, answer
 
 
-def _with_options(sample: Sample) -> str:
+def _question_with_options(sample: Sample) -> str:
     return "\n".join((sample.question, "\n".join(lettered(sample.options))))

@@ -1,9 +1,9 @@
-"""VideoMMMU's official rule: read a letter or the values of an open reply, compare with the gold.
+"""VideoMMMU's official rule: read a letter, or the values in an open response, and compare.
 
-Source: the leaderboard parsers (EvolvingLMMs-Lab/VideoMMMU@88b4ac3, kept in lmms-eval as
-``parse_videommmu_multi_choice_response`` and ``parse_open_response``), rebuilt in our own words
-and with their surprises: the pronoun ``I`` followed by a space is option I, a lower-case letter is
-never read, ``B`` followed by a line break is no answer, and nothing is ever guessed.
+Source: the leaderboard's parsers (EvolvingLMMs-Lab/VideoMMMU@88b4ac3, in lmms-eval as
+``parse_videommmu_multi_choice_response`` and ``parse_open_response``), reimplemented with their
+surprises: the pronoun ``I`` followed by a space is option I, a lower-case letter is never read,
+``B`` followed by a line break is no answer, and nothing is guessed.
 """
 
 from __future__ import annotations
@@ -17,18 +17,19 @@ from harness.scoring.prompts import lettered
 from harness.scoring.rules import binary_score
 
 QUESTION_TYPE = "question_type"
-"""Key of a sample's source: the published type; anything but `MULTIPLE_CHOICE` is asked openly."""
+"""Key in a sample's source: the published type; any but `MULTIPLE_CHOICE` is an open question."""
 LETTERED = "lettered"
-"""Key of a sample's source, present where the published options begin with their letters."""
+"""Key in a sample's source, present if the published options begin with their letters."""
 MULTIPLE_CHOICE = "multiple-choice"
 
 _EDGE_MARKS = (",", ".", "!", "?", ";", ":", "'")
 
 _LETTER_STYLES = (("{}.", "{}."), ("{}:", "{}:"), ("({})", "({})"), ("{} ", " {} "))
-"""How a letter is recognised, and what its position is taken from, best style first.
+"""Patterns that recognise a letter and that locate it, best style first.
 
-The original collects the first two styles together, but then ranks all by the better of the two,
-where a letter of the other style has no position and cannot win: one after the other is the same.
+The original collects the letters of the first two styles together, but locates all of them by the
+better style, in which a letter of the other style has no position and cannot win. Trying one style
+after the other gives the same result.
 """
 
 _FEWEST_WORDS_FOR_TEXT = 6
@@ -61,7 +62,7 @@ _CUES = (
     "have ",
     "has ",
 )
-"""What an answer follows. Matched anywhere, inside words too; the order can decide (see _tail)."""
+"""Texts that an answer follows, also inside words; the order can matter (see `_shortest_tail`)."""
 
 _NUMBERS = (
     re.compile(r"-?\b\d{1,3}(?:,\d{3})+\b"),  # grouped by commas
@@ -71,12 +72,12 @@ _NUMBERS = (
 
 
 def asked_with_options(sample: Sample) -> bool:
-    """Tell whether the official code asks for a letter; an open question may have options, too."""
+    """Tell whether the official code asks for a letter; open questions can have options, too."""
     return sample.source[QUESTION_TYPE] == MULTIPLE_CHOICE
 
 
 def score_official(sample: Sample, text: str) -> Score:
-    """Score a reply as the leaderboard does; an empty reply is left out of the mean there."""
+    """Score a response as the leaderboard does, which drops empty ones from the mean."""
     if text in ("", "API Error"):
         return Score(value=None, outcome=Outcome.NO_ANSWER)
     if asked_with_options(sample):
@@ -91,46 +92,48 @@ def score_official(sample: Sample, text: str) -> Score:
 
 
 def read_letter(text: str, options: Sequence[str]) -> str | None:
-    """Return the letter a reply names, None where no rule finds one.
+    """Return the letter that a response names, None if no rule finds one.
 
-    The first style with any hit decides; of several letters the one named last wins. A reply of
-    six words or more that names no letter is searched for the option texts, case ignored.
+    The first style that occurs decides; of several letters the last one wins. A response of six
+    words or more that names no letter is searched for the texts of the options, in any case.
     """
-    for mark in _EDGE_MARKS:  # one after the other, as the original: "B,." keeps its comma
+    for mark in _EDGE_MARKS:  # one after the other, as in the original: "B,." keeps its comma
         text = text.strip(mark)
     text = f" {text} "
     known = letters(len(options))
     for seen, place in _LETTER_STYLES:
         named = {x: place.format(x) for x in known if seen.format(x) in text}
         if named:
-            return _last(text, named)
+            return _last_named(text, named)
     if len(text.split()) < _FEWEST_WORDS_FOR_TEXT:
         return None
     text = text.lower()
     quoted = {x: option.lower() for x, option in zip(known, options, strict=True)}
     quoted = {x: option for x, option in quoted.items() if option in text}
-    return _last(text, quoted) if quoted else None
+    return _last_named(text, quoted) if quoted else None
 
 
 def read_values(text: str) -> list[str | float]:
-    """Return everything an open reply may be answering: phrases after a cue, then their numbers.
+    """Return every value that an open response may contain: phrases after a cue, then numbers.
 
-    A phrase is taken per line; a reply without any cue is one phrase as a whole.
+    Each line has one phrase; a response without any cue is one phrase.
     """
     reply = text.strip().strip(".").lower()
     lines = reply.split("\n")
-    phrases = [_tail(line, _CUES) for line in lines[:-1]]
-    phrases.append(_tail(lines[-1], (*_CUES, "=")))  # a closing equation counts, an earlier not
+    phrases = [_shortest_tail(line, _CUES) for line in lines[:-1]]
+    phrases.append(
+        _shortest_tail(lines[-1], (*_CUES, "="))
+    )  # an equation counts in the last line only
     phrases = [phrase for phrase in phrases if phrase and phrase not in _EDGE_MARKS] or [reply]
     numbers = [number for phrase in phrases for form in _NUMBERS for number in form.findall(phrase)]
     return [value for found in (*phrases, *numbers) for value in normalized(found)]
 
 
 def normalized(text: str) -> list[str | float]:
-    """Return a number rounded to two decimals, else the lower-case text.
+    """Return a number rounded to two decimals, or the text in lower case.
 
-    A single character becomes two strings with a space before or after it, so that it is not
-    found inside words.
+    A single character becomes two strings, with a space before and after it, so that it does not
+    match inside words.
     """
     text = text.strip()
     try:
@@ -141,20 +144,20 @@ def normalized(text: str) -> list[str | float]:
 
 
 def agrees(value: str | float, gold: Sequence[str | float]) -> bool:
-    """Tell whether a read value is a gold number, or a text that contains a gold text."""
+    """Tell whether a value is one of the gold numbers or contains one of the gold texts."""
     if isinstance(value, str):
         return any(isinstance(wanted, str) and wanted in value for wanted in gold)
     return value in gold
 
 
-def _last(text: str, marks: dict[str, str]) -> str:
+def _last_named(text: str, marks: dict[str, str]) -> str:
     return max(marks, key=lambda letter: text.rfind(marks[letter]))
 
 
-def _tail(line: str, cues: Sequence[str]) -> str:
-    """Return the shortest text behind the last occurrence of any cue.
+def _shortest_tail(line: str, cues: Sequence[str]) -> str:
+    """Return the shortest text after the last occurrence of any cue.
 
-    An empty tail gives way to whatever the next cue leaves, as in the original.
+    An empty text is replaced by that of the next cue, as in the original.
     """
     shortest = ""
     for cue in cues:

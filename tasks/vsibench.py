@@ -1,15 +1,16 @@
 """VSI-Bench: counts, distances, sizes, directions, routes and order in indoor walkthroughs.
 
-5,130 questions on 288 videos. Sources: vision-x-nyu/thinking-in-space@51e089c (prompts, extraction,
-metric, aggregation), arXiv 2412.14171, the data card of nyu-visionx/VSI-Bench.
+5,130 questions about 288 videos. Publisher: nyu-visionx/VSI-Bench on the Hugging Face hub; its
+``test.jsonl`` or its Parquet files are read. Official prompts, extraction, metric and aggregation:
+vision-x-nyu/thinking-in-space@51e089c; paper: arXiv 2412.14171.
 
-Deliberate choices and known differences:
+Deliberate departures and known differences:
 
-- All questions are read, the config ``full`` of the data card; ``pruned`` is not looked at.
+- All questions are read, the data card's config ``full``; the column ``pruned`` is ignored.
 - The publishers ran open models on 8 or 32 evenly spaced frames, depending on the model. Ours are
-  32 for every model; frame size is left to the model there as here.
+  32 for every model; as theirs, they have the size that the model chooses.
 - The official code fails on a subset that has easy direction questions but no medium or hard ones.
-  Here the mean of the directions is the mean of those that were asked.
+  Here the mean over directions is that of the types in the subset.
 """
 
 from __future__ import annotations
@@ -57,7 +58,7 @@ CHOICE_TYPES = frozenset(
 
 
 def _task_path(question_type: str) -> tuple[str, ...]:
-    """Put the three direction types under one of the eight tasks."""
+    """Return the aggregation path, which groups the three direction types into one task."""
     direction = question_type.startswith(DIRECTION)
     return (DIRECTION, question_type) if direction else (question_type,)
 
@@ -67,7 +68,7 @@ def _metric_path(question_type: str) -> tuple[str, ...]:
 
 
 class VSIBench(Benchmark):
-    """VSI-Bench with its official prompt, first-word extraction and mean of eight tasks."""
+    """VSI-Bench with its official prompt, first-word extraction and mean over eight tasks."""
 
     name = "vsibench"
     version = 1
@@ -85,15 +86,15 @@ class VSIBench(Benchmark):
     paper_aggregation = Aggregation(name="acc_mra_mean", levels=_metric_path)
 
     def load(self, data: Path) -> Questions:
-        """Read ``test.jsonl`` or the Parquet files of the hub, old or new."""
-        # Since November 2025 the hub splits its Parquet into test_debiased and test_pruned, which
+        """Read ``test.jsonl`` or the hub's Parquet files, old or new."""
+        # Since November 2025 the hub has the Parquet files test_debiased and test_pruned, which
         # together are the full set; before, it had test-00000-of-00001.
         files = first_existing(data, "test.jsonl", "test-*.parquet", "test*.parquet", "test.json")
         rows = [row for file in files for row in read_rows(file)]
-        return Questions(samples=tuple(_sample(row, data) for row in rows), files=tuple(files))
+        return Questions(samples=tuple(_make_sample(row, data) for row in rows), files=tuple(files))
 
     def official_prompt(self, sample: Sample) -> Prompt:
-        """Ask for a letter, or for a word or phrase, without any room to reason."""
+        """Return the published prompt, which asks for a letter, a word or a phrase alone."""
         lines = ["These are frames of a video.", sample.question]
         if sample.kind is Kind.MULTIPLE_CHOICE:
             lines += ["Options:", *lettered(sample.options)]
@@ -103,12 +104,12 @@ class VSIBench(Benchmark):
         return Prompt(text="\n".join(lines))
 
     def official_rule(self) -> ScoreRule:
-        """Return exact match or mean relative accuracy of the first word."""
+        """Return `score_official`: exact match or mean relative accuracy of the first word."""
         return score_official
 
 
 def score_official(sample: Sample, text: str) -> Score:
-    """Score the text before the first space, as ``fuzzy_matching`` of the publishers cuts it."""
+    """Score the text before the first space, as the publishers' ``fuzzy_matching`` does."""
     word = text.split(" ")[0].rstrip(".").strip()
     if sample.kind is Kind.REGRESSION:
         value = _bare_number(word)
@@ -121,11 +122,11 @@ def score_official(sample: Sample, text: str) -> Score:
 
 
 def _bare_number(text: str) -> float | None:
-    """Read a number as the official code does, for which a comma is no part of one."""
+    """Return the number, None if the text is not one; a comma is not part of a number."""
     return None if "," in text else number(text)
 
 
-def _sample(row: Row, data: Path) -> Sample:
+def _make_sample(row: Row, data: Path) -> Sample:
     question_type = row.text("question_type")
     if question_type not in NUMERICAL_TYPES | CHOICE_TYPES:
         raise row.bad("question_type", "one of the ten types of VSI-Bench")
@@ -135,7 +136,7 @@ def _sample(row: Row, data: Path) -> Sample:
         id=f"vsibench/{row.scalar('id')}",
         task="vsibench",
         question=row.text("question"),
-        answer=_number(row) if numerical else _letter(row),
+        answer=_read_number(row) if numerical else _read_letter(row),
         kind=Kind.REGRESSION if numerical else Kind.MULTIPLE_CHOICE,
         category=question_type,
         cluster=video,
@@ -144,14 +145,14 @@ def _sample(row: Row, data: Path) -> Sample:
     )
 
 
-def _number(row: Row) -> str:
+def _read_number(row: Row) -> str:
     gold = row.scalar("ground_truth")
-    if (_bare_number(gold) or 0.0) <= 0:  # relative error is undefined for 0
+    if (_bare_number(gold) or 0.0) <= 0:  # the relative error is undefined for 0
         raise row.bad("ground_truth", "a number above 0")
     return gold
 
 
-def _letter(row: Row) -> str:
+def _read_letter(row: Row) -> str:
     gold = row.text("ground_truth")
     if gold not in letters(len(row.texts("options"))):
         raise row.bad("ground_truth", "the letter of one of the options")
