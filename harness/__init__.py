@@ -1,1 +1,129 @@
-"""The evaluation engine: schema, protocol, video, backends, scoring, runner, store, CLI."""
+"""Evaluates video-language models: the public API.
+
+    import harness
+
+    run = harness.evaluate("path/or/hub-id", tasks=["vsibench"], data="data")
+    run.scores["vsibench"].score
+
+The names below are stable; modules behind them may move. They are imported on first use, so that
+``import harness`` loads no engine and no data library. docs/python.md describes them.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from harness.backends.select import EngineConfig
+    from harness.errors import BackendError, DatasetError, HarnessError, UsageError
+    from harness.run.config import DecodeConfig, EvalConfig, FailureBudget, JudgeConfig
+    from harness.run.evaluate import evaluate
+    from harness.run.observer import RunObserver
+    from harness.run.result import Run, load_run
+    from harness.schema import (
+        Clip,
+        Completion,
+        Failure,
+        FramePolicy,
+        FrameRule,
+        Kind,
+        Media,
+        MediaKind,
+        Outcome,
+        Prompt,
+        Record,
+        Request,
+        Sample,
+        Sampling,
+        Score,
+        TaskSummary,
+        Variant,
+    )
+    from harness.scoring.answers import letters
+    from harness.scoring.prompts import lettered
+    from harness.scoring.rules import (
+        after_answer_tag,
+        binary_score,
+        partial_score,
+        score_video_r1,
+    )
+    from harness.task.api import Aggregation, Questions, Scorer, Task
+    from harness.task.protocol import Protocol
+
+__all__ = [
+    "Aggregation",
+    "BackendError",
+    "Clip",
+    "Completion",
+    "DatasetError",
+    "DecodeConfig",
+    "EngineConfig",
+    "EvalConfig",
+    "Failure",
+    "FailureBudget",
+    "FramePolicy",
+    "FrameRule",
+    "HarnessError",
+    "JudgeConfig",
+    "Kind",
+    "Media",
+    "MediaKind",
+    "Outcome",
+    "Prompt",
+    "Protocol",
+    "Questions",
+    "Record",
+    "Request",
+    "Run",
+    "RunObserver",
+    "Sample",
+    "Sampling",
+    "Score",
+    "Scorer",
+    "Task",
+    "TaskSummary",
+    "UsageError",
+    "Variant",
+    "after_answer_tag",
+    "binary_score",
+    "evaluate",
+    "lettered",
+    "letters",
+    "load_run",
+    "partial_score",
+    "score_video_r1",
+]
+
+_SCHEMA = (
+    "Clip", "Completion", "Failure", "FramePolicy", "FrameRule", "Kind", "Media", "MediaKind",
+    "Outcome", "Prompt", "Record", "Request", "Sample", "Sampling", "Score", "TaskSummary",
+    "Variant",
+)  # fmt: skip
+_MODULES = {
+    "harness.backends.select": ("EngineConfig",),
+    "harness.errors": ("BackendError", "DatasetError", "HarnessError", "UsageError"),
+    "harness.run.config": ("DecodeConfig", "EvalConfig", "FailureBudget", "JudgeConfig"),
+    "harness.run.evaluate": ("evaluate",),
+    "harness.run.observer": ("RunObserver",),
+    "harness.run.result": ("Run", "load_run"),
+    "harness.schema": _SCHEMA,
+    "harness.scoring.answers": ("letters",),
+    "harness.scoring.prompts": ("lettered",),
+    "harness.scoring.rules": (
+        "after_answer_tag", "binary_score", "partial_score", "score_video_r1",
+    ),
+    "harness.task.api": ("Aggregation", "Questions", "Scorer", "Task"),
+    "harness.task.protocol": ("Protocol",),
+}  # fmt: skip
+
+if not TYPE_CHECKING:  # a type checker would take any name for one of these
+
+    def __getattr__(name: str) -> object:
+        """Import an exported name on first use."""
+        if name == "__version__":
+            return import_module("harness.plugins").installed_version()
+        for module, names in _MODULES.items():
+            if name in names:
+                return getattr(import_module(module), name)
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

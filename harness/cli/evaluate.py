@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from harness.cli.budget import completeness, without_unavailable
 from harness.cli.exits import CommandResult, Exit
 from harness.cli.flags import add_option_flags, read_option_flags
-from harness.config import build, read_toml
+from harness.config import read_settings
 from harness.run.config import EvalConfig
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ class EvalCommand:
 
 
 def _read_config(path: Path | None) -> EvalConfig:
-    return EvalConfig() if path is None else build(EvalConfig, read_toml(path), str(path))
+    return EvalConfig() if path is None else read_settings(EvalConfig, path)
 
 
 def _evaluate(job: EvalJob, console: Console) -> CommandResult:

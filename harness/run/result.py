@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class Run:
-    """One run directory, read when asked for.
+    """One run directory, read when asked for; usable wherever a run directory's path is.
 
     Args:
         folder: A run directory that ``videor1 eval`` or `harness.evaluate` wrote.
@@ -26,6 +26,9 @@ class Run:
 
     def __init__(self, folder: str | Path) -> None:
         self.folder = Path(folder)
+
+    def __fspath__(self) -> str:
+        return str(self.folder)
 
     def __repr__(self) -> str:
         scores = ", ".join(

@@ -1,20 +1,22 @@
-"""One decode worker: a spawned process that reads files one at a time, and the parent's end of it.
+"""Runs one decode worker: a child process that decodes one file at a time.
 
-Frames come back through the pipe as raw bytes (pickle protocol 5, out of band). Nothing lies in
-shared memory, so nothing can be left there. Workers are spawned, not forked: torch threads in the
-parent do not survive a fork.
+Frames come back through a pipe as raw bytes (pickle protocol 5, out of band). Nothing lies in
+shared memory, so nothing can be left there. The child is a new interpreter, not a fork: torch
+threads do not survive a fork. It is not one of multiprocessing's either, which would run the
+user's script again in every worker unless the script guards against it.
 """
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import pickle
 import signal
+import subprocess
+import sys
 import threading
 import time
+from multiprocessing import Pipe
 from multiprocessing.connection import Connection
-from multiprocessing.context import SpawnProcess
 from typing import Protocol
 
 import numpy as np
@@ -24,6 +26,7 @@ from harness.schema import Clip, Failure, FramePolicy, Media
 
 _START_S = 120.0  # a cold disk under load can take long to import numpy
 _END_S = 5.0
+_PARENT_CHECK_S = 0.5
 _NICE = 5
 """Workers leave the processor to the thread that drives the engine, where they share cores."""
 
@@ -46,7 +49,7 @@ class Worker:
         """Seconds from handing over a file to having its frames."""
         self._decoder = decoder
         self._timeout_s = timeout_s
-        self._process: SpawnProcess | None = None
+        self._process: subprocess.Popen[bytes] | None = None
         self._pipe: Connection | None = None
 
     def decode(self, media: Media, policy: FramePolicy, patch_multiple: int) -> Clip | Failure:
@@ -89,16 +92,14 @@ class Worker:
         return _failure(media, TimeoutError(f"not decoded within {self._timeout_s:g} s"))
 
     def _started(self) -> Connection:
-        if self._pipe is not None and self._process is not None and self._process.is_alive():
+        if self._pipe is not None and self._process is not None and self._process.poll() is None:
             return self._pipe
         self.stop()
-        spawn = multiprocessing.get_context("spawn")
-        self._pipe, theirs = spawn.Pipe()
-        process = spawn.Process(target=_serve, args=(theirs, self._decoder), daemon=True)
-        process.start()
-        self._process = process  # from now on others may kill it
+        self._pipe, theirs = Pipe()
+        self._process = _start_process(theirs)  # from now on others may kill it
         theirs.close()  # so that the pipe ends when the process does
         try:
+            self._pipe.send(self._decoder)
             if not self._pipe.poll(_START_S):
                 self.kill()
             self._pipe.recv()
@@ -110,20 +111,42 @@ class Worker:
         """Wait for the process, free it, and say how it ended."""
         assert self._process is not None
         assert self._pipe is not None
-        self._process.join(_END_S)
-        code = self._process.exitcode
+        try:
+            code = self._process.wait(_END_S)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            code = self._process.wait()
         self._pipe.close()
         self._process = self._pipe = None
-        if code is not None and code < 0:
+        if code < 0:
             return f"was killed by {signal.Signals(-code).name}"
         return f"exited with code {code}"
 
 
-def _serve(pipe: Connection, decoder: Decoder) -> None:
-    """Run in the child: answer requests until the pipe ends."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
+def _start_process(pipe: Connection) -> subprocess.Popen[bytes]:
+    """Start an interpreter with this one's import path that serves the other end of a pipe."""
+    # Ctrl-C is the parent's to handle, from the first moment on.
+    code = (
+        "import signal, sys; signal.signal(signal.SIGINT, signal.SIG_IGN);"
+        f" sys.path[:] = {sys.path!r};"
+        f" from harness.video.worker import serve; serve({pipe.fileno()}, {os.getpid()})"
+    )
+    return subprocess.Popen(
+        [sys.executable, "-P", "-c", code], pass_fds=[pipe.fileno()], stdin=subprocess.DEVNULL
+    )
+
+
+def serve(pipe_number: int, parent: int) -> None:
+    """Run in the child: read the decoder from the pipe, then answer requests until the pipe ends.
+
+    Args:
+        pipe_number: File descriptor of this end of the pipe.
+        parent: Process id of the parent, with which this process ends.
+    """
     os.nice(_NICE)
-    threading.Thread(target=_follow_parent, daemon=True).start()
+    threading.Thread(target=_follow_parent, args=(parent,), daemon=True).start()
+    pipe = Connection(pipe_number)
+    decoder: Decoder = pipe.recv()
     pipe.send("ready")
     while True:
         try:
@@ -133,12 +156,11 @@ def _serve(pipe: Connection, decoder: Decoder) -> None:
         _send(pipe, _attempt(decoder, media, policy, patch_multiple))
 
 
-def _follow_parent() -> None:
+def _follow_parent(parent: int) -> None:
     """End this process with its parent, even in the middle of a file that never ends."""
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)
+    while os.getppid() == parent:
+        time.sleep(_PARENT_CHECK_S)
+    os._exit(1)
 
 
 def _attempt(

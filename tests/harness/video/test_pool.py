@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import signal
 import subprocess
@@ -57,11 +56,19 @@ def pid_of(clip: Clip) -> int:
     return int(clip.key.rpartition("-")[2])
 
 
+def workers() -> list[str]:
+    """Return the command lines of this process's decode workers, living or not waited for."""
+    listing = subprocess.run(
+        ["ps", "--ppid", str(os.getpid()), "-o", "args="], capture_output=True, text=True
+    )
+    return [line for line in listing.stdout.splitlines() if "harness.video.worker" in line]
+
+
 @pytest.fixture(autouse=True)
 def _no_children() -> Iterator[None]:
     """After every test all workers are gone."""
     yield
-    assert not multiprocessing.active_children()
+    assert not workers()
 
 
 def new_shared_memory() -> set[Path]:
@@ -171,13 +178,37 @@ def test_worker_is_kept_between_calls() -> None:
     assert pid_of(first[0]) == pid_of(second[0])
 
 
+SCRIPT = """
+from tests.harness.video.test_pool import fakes, job, pid_of
+
+print("the script runs")
+with fakes() as pool:
+    ((_, clips),) = pool.decode([job("a")])
+    print(clips[0].key.partition("-")[0])
+"""
+
+
+def test_a_script_without_a_main_guard_decodes(tmp_path: Path) -> None:
+    """Workers never run the script that started them."""
+    script = tmp_path / "script.py"
+    script.write_text(SCRIPT)
+    done = subprocess.run(
+        [sys.executable, str(script)],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.splitlines() == ["the script runs", "a.mp4"]
+
+
 def test_worker_that_died_idle_is_replaced() -> None:
     """Nobody's job fails because a worker was lost between two jobs."""
     with fakes() as pool:
-        list(pool.decode([job("a")]))
-        (worker,) = multiprocessing.active_children()
-        worker.kill()
-        worker.join()
+        ((_, first),) = pool.decode([job("a")])
+        assert not isinstance(first, Failure)
+        os.kill(pid_of(first[0]), signal.SIGKILL)
+        os.waitid(os.P_PID, pid_of(first[0]), os.WEXITED | os.WNOWAIT)
         ((_, clips),) = pool.decode([job("b")])
     assert not isinstance(clips, Failure)
 

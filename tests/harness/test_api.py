@@ -1,0 +1,178 @@
+"""The public API: evaluate, load a run, and what a notebook shows."""
+
+import json
+import shutil
+
+import pandas as pd
+import pytest
+
+import harness
+from harness import DecodeConfig, EngineConfig, EvalConfig, Outcome, UsageError
+from harness.cli import main
+from tasks.demo.layouts import write_all
+from tests.paths import FIXTURES
+
+FAKE = EvalConfig(
+    engine=EngineConfig(backend="fake"),
+    decode=DecodeConfig(workers=1),
+    max_frames=4,
+    max_pixels=18816,
+    limit=12,
+)
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    """The demo's four benchmark folders."""
+    folder = tmp_path_factory.mktemp("demo") / "data"
+    write_all(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def run(data, tmp_path_factory):
+    """One evaluation of VSI-Bench by the library."""
+    out = tmp_path_factory.mktemp("runs") / "mine"
+    return harness.evaluate(
+        "guesser", tasks=["vsibench"], data=data, protocol="official", out=out, config=FAKE,
+        replicas=1, progress=False,
+    )  # fmt: skip
+
+
+def test_every_exported_name_can_be_imported():
+    """`__all__` holds nothing that is not there."""
+    assert all(getattr(harness, name) is not None for name in harness.__all__)
+    assert harness.__version__
+
+
+def test_evaluate_returns_scores_with_intervals_and_outcomes(run):
+    """One `TaskSummary` per task."""
+    [(name, summary)] = run.scores.items()
+    assert (name, summary.n, summary.missing) == ("vsibench", 12, 0)
+    assert summary.ci95[0] - 1e-9 <= summary.score <= summary.ci95[1]
+    assert sum(summary.outcomes.values()) == 12
+    assert run.timing.items == 12
+
+
+def test_records_are_a_table_with_one_row_per_item_and_real_lists(run):
+    """The same in memory and in ``records.parquet``."""
+    frame = run.records()
+    assert len(frame) == 12
+    assert set(frame.columns) >= {"id", "task", "outcome", "value", "text", "frame_indices"}
+    assert list(frame["frame_indices"][0][0]) == sorted(frame["frame_indices"][0][0])
+    stored = pd.read_parquet(run.folder / "records.parquet")
+    assert list(stored["id"]) == list(frame["id"])
+    assert [list(map(list, clips)) for clips in stored["timestamps"]] == [
+        list(map(list, clips)) for clips in frame["timestamps"]
+    ]
+
+
+def test_a_stored_run_is_loaded_without_data_or_engine(run, tmp_path):
+    """Everything that `evaluate` returned is in the folder."""
+    copy = shutil.copytree(run.folder, tmp_path / "copy")
+    loaded = harness.load_run(copy)
+    assert loaded.scores == run.scores
+    assert loaded.manifest["model"] == "guesser"
+    with pytest.raises(UsageError, match="not a run directory"):
+        harness.load_run(tmp_path)
+
+
+def test_the_same_call_resumes(run, data):
+    """A finished run is a no-op."""
+    before = (run.folder / "records-0.jsonl").read_bytes()
+    again = harness.evaluate(
+        "guesser", tasks=["vsibench"], data=data, protocol="official", out=run.folder,
+        config=FAKE, progress=False,
+    )  # fmt: skip
+    assert again.scores == run.scores
+    assert (run.folder / "records-0.jsonl").read_bytes() == before
+
+
+def test_an_observer_is_told_of_every_item(data, tmp_path):
+    """What shows progress is an object that a user may bring."""
+
+    class Counter(harness.RunObserver):
+        def __init__(self):
+            self.seen = []
+
+        def begin(self, folder, *, total, done):
+            self.seen.append((total, done))
+
+        def record(self, record):
+            self.seen.append(record.id)
+
+    counter = Counter()
+    harness.evaluate(
+        "guesser", tasks=["mvbench"], data=data, out=tmp_path / "run", config=FAKE, progress=counter
+    )
+    assert counter.seen[0] == (12, 0)
+    assert len(set(counter.seen[1:])) == 12
+
+
+def test_several_replicas_are_refused(data):
+    """There is one engine per evaluation; nothing pretends otherwise."""
+    with pytest.raises(UsageError, match="replicas: only 1 is supported, got 2"):
+        harness.evaluate("guesser", tasks=["vsibench"], data=data, config=FAKE, replicas=2)
+
+
+def test_default_run_directories_hold_all_that_may_not_be_mixed(data, tmp_path, monkeypatch):
+    """A smoke test with a limit, another config of a task and another backend stand apart."""
+    monkeypatch.chdir(tmp_path)
+    flags = ["--data", str(data), "--backend", "fake", "--max-frames", "4", "--workers", "1"]
+    for extra in (["--tasks", "mvbench", "--limit", "3"], ["--tasks", "mvbench", "--limit", "4"],
+                  ["--tasks", "mvbench:action_count"], ["--tasks", "mvbench"]):  # fmt: skip
+        assert main(["eval", "guesser", *flags, *extra]) == 0
+    names = sorted(path.name for path in (tmp_path / "results/runs").iterdir())
+    assert len(names) == 4
+    assert [name for name in names if "limit" in name] == [
+        name for name in names if name.startswith("guesser-video-r1-ordered-limit")
+    ]
+
+
+def test_settings_come_from_a_file_and_flags_change_them(data, tmp_path):
+    """``--config eval.toml`` has the names of the flags."""
+    file = tmp_path / "eval.toml"
+    file.write_text(
+        f'tasks = ["mvbench"]\ndata = "{data}"\nmax_frames = 8\nlimit = 5\n'
+        f'out = "{tmp_path / "run"}"\n[engine]\nbackend = "fake"\n[decode]\nworkers = 1\n'
+    )
+    assert main(["eval", "guesser", "--config", str(file), "--max-frames", "4"]) == 0
+    manifest = json.loads((tmp_path / "run" / "run.json").read_text())
+    assert manifest["protocol"]["mvbench"]["frames"]["max_frames"] == 4
+    assert manifest["data"]["mvbench"]["items"] == 5
+    file.write_text("max_frame = 8\n")
+    assert main(["eval", "guesser", "--config", str(file)]) == 2
+
+
+OLD = ["--limit", "24", "--max-frames", "8", "--max-pixels", "3136", "--backend", "fake"]
+
+
+@pytest.mark.parametrize("kept", [96, 40, 0])
+def test_a_run_of_the_code_before_the_rooms_resumes(data, tmp_path, kept):
+    """Protocol, data and identity are the same: what is missing is asked, the scores are equal."""
+    out = shutil.copytree(FIXTURES / "run_schema_1", tmp_path / "run")
+    lines = (out / "records-0.jsonl").read_text().splitlines(keepends=True)
+    torn = lines[kept][:50] if kept < len(lines) else ""
+    (out / "records-0.jsonl").write_text("".join(lines[:kept]) + torn)
+    before = json.loads((out / "summary.json").read_text())["tasks"]
+    assert main(["eval", "guesser", "--data", str(data), "--out", str(out), *OLD]) == 0
+    assert json.loads((out / "summary.json").read_text())["tasks"] == before
+    now = (out / "records-0.jsonl").read_text().splitlines(keepends=True)
+    assert now[:kept] == lines[:kept]
+    assert len(now) == 96
+    assert not any(
+        row.outcome is Outcome.FAILED for row in harness.load_run(out).records().itertuples()
+    )
+
+
+def test_protocol_hashes_are_those_of_the_first_edition():
+    """Every preset of every task, and every scorer's tag."""
+    from harness.task import registry
+
+    stored = json.loads((FIXTURES / "protocol_hashes.json").read_text())
+    for name, known in stored.items():
+        task = registry.get(name)
+        assert {suite: task.protocol(suite).hash for suite in ("video-r1", "official")} == {
+            suite: known[suite] for suite in ("video-r1", "official")
+        }
+        assert sorted(scorer.tag for scorer in task.scorers.values()) == known["scorers"]
