@@ -1,4 +1,4 @@
-"""lmms-eval both ways: its scores and tasks in this harness, this harness's engines in its command.
+"""lmms-eval both ways: its tasks and scores in this harness, our engines in its command.
 
-Nothing here imports lmms-eval before it is used: the package is the optional extra ``lmms``.
+lmms-eval is the optional extra ``lmms``; nothing here imports it before it is used.
 """

@@ -1,4 +1,4 @@
-"""lmms-eval's ``generation_kwargs`` as our sampling: honoured as written, or refused by name."""
+"""Convert lmms-eval's ``generation_kwargs`` to our sampling; arguments are honoured or refused."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from harness.errors import UnavailableTaskError
 from harness.schema import Sampling
 
 DEFAULT_MAX_TOKENS = 4096
-"""What lmms-eval's vLLM model gives a task that names no limit."""
+"""The default of lmms-eval's vLLM model for tasks without a limit."""
 
 _ADDED_UNTIL = ["\n\n"]
-"""lmms-eval adds this to every task that names none; its own vLLM models ignore it, as here."""
+"""lmms-eval adds this to every task without stops; its vLLM models ignore it, and so do we."""
 
 _NEUTRAL: Mapping[str, Sequence[Any]] = {
     "num_beams": (1, None),
@@ -27,22 +27,22 @@ _NEUTRAL: Mapping[str, Sequence[Any]] = {
     "stop_token_ids": ([], None),
     "num_return_sequences": (1, None),
 }
-"""Arguments that our engines have no equal of, with the values at which they change nothing."""
+"""Arguments without an equivalent in our engines, with the values at which they change nothing."""
 
 
 def sampling_of(arguments: Mapping[str, Any]) -> Sampling:
-    """Return the sampling that a task's arguments ask for.
+    """Return the sampling for a task's generation arguments.
 
     Raises:
-        UnavailableTaskError: An argument that would change the text and cannot be honoured.
+        UnavailableTaskError: An argument would change the text and has no equivalent here.
     """
     for name, neutral in _NEUTRAL.items():
-        greedy = name == "top_k" and not _sampled(arguments)
+        greedy = name == "top_k" and not _is_sampled(arguments)
         if name in arguments and arguments[name] not in neutral and not greedy:
             raise UnavailableTaskError(
                 f"its generation argument {name}={arguments[name]!r} cannot be honoured"
             )
-    temperature = float(arguments.get("temperature") or 0.0) if _sampled(arguments) else 0.0
+    temperature = float(arguments.get("temperature") or 0.0) if _is_sampled(arguments) else 0.0
     return Sampling(
         temperature=temperature,
         top_p=float(arguments.get("top_p") or 1.0) if temperature else 1.0,
@@ -51,16 +51,16 @@ def sampling_of(arguments: Mapping[str, Any]) -> Sampling:
 
 
 def stops_of(arguments: Mapping[str, Any]) -> tuple[str, ...]:
-    """Return the strings at which a task itself wants its texts cut."""
+    """Return the strings at which a task cuts its responses."""
     until = arguments.get("until")
     until = [until] if isinstance(until, str) else list(until or ())
     return () if until == _ADDED_UNTIL else tuple(stop for stop in until if stop)
 
 
 def cut(text: str, stops: Sequence[str]) -> str:
-    """Return a text up to the first stop in it."""
+    """Return a text up to the first of the stops in it."""
     return text[: min((at for stop in stops if (at := text.find(stop)) >= 0), default=len(text))]
 
 
-def _sampled(arguments: Mapping[str, Any]) -> bool:
+def _is_sampled(arguments: Mapping[str, Any]) -> bool:
     return arguments.get("do_sample") is not False

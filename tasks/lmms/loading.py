@@ -1,9 +1,9 @@
-"""Getting a task object out of lmms-eval, and what its import must not do to the rest of a run.
+"""Load a task of lmms-eval without the side effects of lmms-eval's evaluator.
 
-The evaluator of lmms-eval patches ``ssl`` and ``filelock`` and removes every log handler; nothing
-here imports it, nor its models. Tasks alone bring torch, transformers and datasets, and log, which
-is switched off. Code of tasks may raise anything, even `SystemExit`: this is the boundary where
-that becomes one task that cannot be asked.
+The evaluator patches ``ssl`` and ``filelock`` and removes every log handler, so neither it nor
+lmms-eval's models are imported here. Tasks alone import torch, transformers and datasets, and write
+log messages, which are switched off. A task's code may raise anything, even `SystemExit`;
+`task_boundary` turns that into one task that is unavailable.
 """
 
 from __future__ import annotations
@@ -21,53 +21,55 @@ from tasks.lmms.package import hugging_face_home, require
 
 _GENERATE = "generate_until"
 _MODEL_NAME = "videor1"
-"""Under which tasks may have prompts and generation arguments for us; else their default."""
+"""Tasks may have prompts and generation arguments for this model; otherwise their defaults."""
 
 
 def load_task(name: str, include_path: Path | None) -> Any:
-    """Construct a task, which loads its data set.
+    """Construct a task and load its data set.
 
     Raises:
-        UsageError: lmms-eval is not installed, or the name is unknown or that of a group.
-        UnavailableTaskError: The task cannot be asked here; the message says why.
+        UsageError: lmms-eval is not installed, or the name is unknown or names a group.
+        UnavailableTaskError: The task cannot be run here; the message says why.
     """
     require()
-    manager = _manager(include_path)
+    manager = _task_manager(include_path)
     entry = manager.task_index.get(name)
     if entry is None:
         close = difflib.get_close_matches(name, manager.all_tasks, n=4)
         hint = f"; did you mean {', '.join(close)}?" if close else ""
         raise UsageError(f"lmms-eval has no task {name!r}{hint} (--include-path adds a folder)")
     if entry["type"] in ("group", "tag"):
-        members = ",".join(f"lmms:{member}" for member in _members(manager, name, entry))
+        members = ",".join(f"lmms:{member}" for member in _group_members(manager, name, entry))
         raise UsageError(f"lmms:{name} is a {entry['type']}; select its tasks: {members}")
     with task_boundary(name), hugging_face_home():
-        _check(name, _config(entry))
+        _check_scorable(name, _read_config(entry))
         return manager.load_task_or_group(name, task_type="chat")[name]
 
 
 @contextmanager
 def task_boundary(name: str) -> Iterator[None]:
-    """Turn whatever a task's own code raises into `UnavailableTaskError` with the first reason."""
+    """Turn any exception of a task's own code into `UnavailableTaskError` with its first cause."""
     try:
         yield
     except UnavailableTaskError as error:
-        raise UnavailableTaskError(f"lmms:{name} cannot be asked: {error}") from None
+        raise UnavailableTaskError(f"lmms:{name} cannot be run: {error}") from None
     except HarnessError:
         raise
     except (Exception, SystemExit) as error:
-        raise UnavailableTaskError(f"lmms:{name} cannot be asked: {_first(error)}") from error
+        raise UnavailableTaskError(
+            f"lmms:{name} cannot be run: {_describe_first_cause(error)}"
+        ) from error
 
 
 @cache
-def _manager(include_path: Path | None) -> Any:
-    """Index the tasks, which takes some seconds, once per process."""
+def _task_manager(include_path: Path | None) -> Any:
+    """Index the tasks, once per process, because it takes some seconds."""
     if include_path is not None and not include_path.is_dir():
         raise UsageError(f"--include-path {include_path}: no such folder")
     import loguru
 
     loguru.logger.disable("lmms_eval")
-    loguru.logger.disable("utils")  # what the modules beside a task's YAML are called
+    loguru.logger.disable("utils")  # the name of the module beside a task's YAML file
     from lmms_eval.tasks import TaskManager
 
     return TaskManager(
@@ -75,24 +77,24 @@ def _manager(include_path: Path | None) -> Any:
     )
 
 
-def _members(manager: Any, name: str, entry: dict[str, Any]) -> list[str]:
+def _group_members(manager: Any, name: str, entry: dict[str, Any]) -> list[str]:
     listed = entry["task"]
     if listed == -1:
         listed = manager._get_config(name)["task"]
     return [item if isinstance(item, str) else item["task"] for item in listed]
 
 
-def _config(entry: dict[str, Any]) -> dict[str, Any]:
+def _read_config(entry: dict[str, Any]) -> dict[str, Any]:
     from lmms_eval.utils import load_yaml_config
 
     config: dict[str, Any] = load_yaml_config(entry["yaml_path"], mode="full")
     return config
 
 
-def _check(name: str, config: dict[str, Any]) -> None:
-    """Refuse what could not be scored, before any data are loaded."""
+def _check_scorable(name: str, config: dict[str, Any]) -> None:
+    """Raise `UnavailableTaskError` if the task cannot be scored, before its data are loaded."""
     if "class" in config:
-        raise UnavailableTaskError("it is a Python class of its own")
+        raise UnavailableTaskError("it is defined by a Python class")
     kind = config.get("output_type", _GENERATE)
     if kind != _GENERATE:
         raise UnavailableTaskError(f"it is of the type {kind}, not {_GENERATE}")
@@ -102,15 +104,15 @@ def _check(name: str, config: dict[str, Any]) -> None:
     )
     if client:
         raise UnavailableTaskError(
-            f"its scores come from a network judge ({client});"
+            f"its scores come from a judge over the network ({client});"
             f" run it with lmms-eval itself: lmms-eval --model videor1 --tasks {name}"
         )
 
 
-def _first(error: BaseException) -> str:
-    """Describe the error below the retries that lmms-eval wraps everything in."""
+def _describe_first_cause(error: BaseException) -> str:
+    """Return the type and text of the error inside the retries that lmms-eval adds."""
     attempt = getattr(error, "last_attempt", None)
     if attempt is not None and attempt.exception() is not None:
-        return _first(attempt.exception())
+        return _describe_first_cause(attempt.exception())
     text = " ".join(str(error).split())
     return f"{type(error).__name__}: {text[:300]}"

@@ -1,12 +1,12 @@
 """The model ``videor1`` for lmms-eval: its tasks and reports, our decoding and engines.
 
 ``lmms-eval --model videor1 --model_args pretrained=CHECKPOINT --tasks ...``. Every video is decoded
-once for all of its questions, of all tasks, and shown as video; with ``out=DIR`` answers are kept
-as they come and the same command goes on after a crash, which lmms-eval's own cache does not.
-Frames are those of ``videor1 eval --protocol official`` unless an argument says otherwise.
+once for all questions of all tasks and given to the model as video. With ``out=DIR`` answers are
+stored as they come, and the same command resumes after a crash. Frames are those of
+``videor1 eval --protocol official`` unless an argument changes them.
 
-lmms-eval ends with exit code 0 whatever happens inside it. What goes wrong here ends the process
-with a message and a code of its own.
+lmms-eval ends with exit code 0 even after an error. Errors here end the process with a message and
+exit code 1.
 """
 
 from __future__ import annotations
@@ -73,13 +73,13 @@ class VideoR1(lmms):  # type: ignore[misc]
             options: Any flag of ``videor1 eval`` but ``tasks`` and ``data``, with underscores.
         """
         super().__init__()
-        with _told_by_exit_code():
+        with _exit_on_error():
             self._config = _read_options(options)
             self._engine = resolve_engine(str(pretrained), self._config.engine)
 
     def generate_until(self, requests: Sequence[Any]) -> list[Any]:
-        """Answer all requests of all tasks; the order of the answers is theirs."""
-        with _told_by_exit_code(), _folder(self._config.out) as folder:
+        """Return the answers to all requests of all tasks, in the order of the requests."""
+        with _exit_on_error(), _answer_folder(self._config.out) as folder:
             asked = _Requests(requests, self.task_dict, folder / "images", self._config)
             records = _answer(asked.plan, self._engine, folder, self._config)
             failed = [record for record in records.values() if record.failure is not None]
@@ -91,18 +91,19 @@ class VideoR1(lmms):  # type: ignore[misc]
             return [asked.result(records[sample_id]) for sample_id in asked.ids]
 
     def loglikelihood(self, requests: Sequence[Any]) -> list[Any]:
-        """Refuse: the engines generate text only."""
+        """End the process: the engines generate text only."""
         raise SystemExit("videor1: tasks of the type loglikelihood are not supported")
 
     def generate_until_multi_round(self, requests: Sequence[Any]) -> list[Any]:
-        """Refuse: the engines answer one turn."""
+        """End the process: the engines answer one turn."""
         raise SystemExit("videor1: tasks of several rounds are not supported")
 
 
-class _Asked(LmmsTask):
-    """A task whose questions come from lmms-eval's requests instead of its data set."""
+class _RequestedTask(LmmsTask):
+    """A task whose questions come from lmms-eval's requests, not from its data set."""
 
     def add(self, sample: Sample, prompt: Prompt) -> None:
+        """Add one question with its prompt."""
         self._prompts[sample.id] = prompt
 
     def extra(self, run: Mapping[str, Sequence[Record]]) -> dict[str, float]:
@@ -111,22 +112,22 @@ class _Asked(LmmsTask):
 
 
 class _Requests:
-    """lmms-eval's requests as a plan of ours."""
+    """lmms-eval's requests, converted to a plan."""
 
     def __init__(
         self, requests: Sequence[Any], datasets: Mapping[str, Any], images: Path, config: EvalConfig
     ) -> None:
         self.ids: list[str] = []
-        """One per request, in their order."""
+        """The sample ids of the requests, in order."""
         self._datasets = datasets
         self._images = images
-        self._tasks: dict[str, _Asked] = {}
+        self._tasks: dict[str, _RequestedTask] = {}
         self._samples: dict[str, list[Sample]] = {}
         self._arguments: dict[str, Mapping[str, Any]] = {}
         seen: Counter[tuple[str, int]] = Counter()
         for request in requests:
             _, doc_to_messages, arguments, index, task, split = request.args
-            # A repeated document is another draw: a task of its own, with another seed.
+            # A repeated document becomes an item of a second task, with another seed.
             name = f"{task}#{seen[task, index]}" if seen[task, index] else task
             seen[task, index] += 1
             self._arguments[name] = arguments
@@ -134,13 +135,13 @@ class _Requests:
         self.plan = Plan(tuple(self._planned(name, config) for name in self._tasks))
 
     def result(self, record: Record) -> Any:
-        """Return a record as lmms-eval takes it; a failure that is accepted is an empty text."""
+        """Return a record in lmms-eval's form; a tolerated failure is an empty text."""
         stops = stops_of(self._arguments[record.task.partition(":")[2]])
         counts = TokenCounts(input_tokens=record.prompt_tokens, output_tokens=record.output_tokens)
         return GenerationResult(text=cut(record.text or "", stops), token_counts=counts)
 
     def _add(self, name: str, index: int, messages: Any) -> None:
-        task = self._tasks.setdefault(name, _Asked(name, None))
+        task = self._tasks.setdefault(name, _RequestedTask(name, None))
         question = read_messages(messages, self._images)
         write_images(messages, self._images)
         sample = sample_of(name, index, question, answer="")
@@ -151,7 +152,7 @@ class _Requests:
     def _planned(self, name: str, config: EvalConfig) -> PlannedTask:
         task, arguments = self._tasks[name], self._arguments[name]
         repetition = int(name.partition("#")[2] or 0)
-        protocol = task.asked_with(sampling_of(arguments), config.protocol)
+        protocol = task.protocol_with(sampling_of(arguments), config.protocol)
         seeded = replace(config, seed=config.seed + repetition)
         return PlannedTask(
             selection=task.name,
@@ -200,8 +201,8 @@ def _read_options(options: Mapping[str, object]) -> EvalConfig:
 
 
 @contextmanager
-def _folder(out: Path | None) -> Iterator[Path]:
-    """Return the folder that answers are kept in, a passing one where nobody asked for it."""
+def _answer_folder(out: Path | None) -> Iterator[Path]:
+    """Yield the folder for answers: `out`, or a temporary one without it."""
     if out is not None:
         yield out
         return
@@ -210,8 +211,8 @@ def _folder(out: Path | None) -> Iterator[Path]:
 
 
 @contextmanager
-def _told_by_exit_code() -> Iterator[None]:
-    """End the process over any error: lmms-eval would print it and exit with 0."""
+def _exit_on_error() -> Iterator[None]:
+    """End the process on any error: lmms-eval would print it and exit with 0."""
     try:
         yield
     except HarnessError as error:

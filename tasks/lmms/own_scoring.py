@@ -1,8 +1,9 @@
-"""lmms-eval's own scoring of one of its tasks: filters, ``process_results`` and aggregation.
+"""Score responses with an lmms-eval task's own filters, ``process_results`` and aggregation.
 
-A reply passes through what its command line does to it: filters, removal of reasoning tags,
-``process_results``; the values of all replies pass through the task's aggregation. A rule that
-draws at random is seeded by the document, so that a score does not depend on the order of items.
+A response passes through the same steps as on lmms-eval's command line: filters, removal of
+reasoning tags, ``process_results``; the values of all responses pass through the task's
+aggregation. Rules that draw at random are seeded by the document's index, so that a score does not
+depend on the order of items.
 """
 
 from __future__ import annotations
@@ -22,18 +23,18 @@ from tasks.lmms.generation import cut, stops_of
 from tasks.lmms.package import visible
 
 Metrics = Mapping[str, Any]
-"""What ``process_results`` returns: by metric a number, or whatever its aggregation takes."""
+"""The result of ``process_results``: by metric, a number or the input of its aggregation."""
 
 AGGREGATION = Aggregation(name="lmms-eval", levels=lambda category: ())
-"""Item values are averaged; a task's own number is computed beside it, see `tasks.lmms.task`."""
+"""The mean of item values; `tasks.lmms.task` computes the task's own number in addition."""
 
 _SCORE = "score"
 
 
 class OwnScoring:
-    """The scoring of one loaded task; files that it writes for a server of its own go to `folder`.
+    """The scoring of one loaded task.
 
-    Some tasks compute no number at all but a submission, named by their metric.
+    Some metrics are not numbers: they write a submission for an evaluation server to `folder`.
     """
 
     def __init__(self, task: Any, folder: Path) -> None:
@@ -41,15 +42,15 @@ class OwnScoring:
         self._args = Namespace(output_path=str(folder))
         self._aggregations: Mapping[str, Any] = task.aggregation()
         self.main: str = next(iter(self._aggregations))
-        """The first metric of the task: its score."""
+        """The task's first metric, which is its score."""
         self._stops = stops_of(task.config.generation_kwargs)
         self._process = inspect.unwrap(type(task).process_results)  # without its retries
 
     def metrics(self, index: int, text: str) -> Metrics:
-        """Score one reply to the document of an index.
+        """Score one response to the document with this index.
 
         Raises:
-            Exception: Whatever the task's code raises; `SystemExit` comes as `DatasetError`.
+            Exception: Whatever the task's code raises, with `DatasetError` for `SystemExit`.
         """
         reply = self.reply(index, text)
         full = {"full_docs": self._task.eval_docs} if self._task.config.full_docs else {}
@@ -62,26 +63,26 @@ class OwnScoring:
         return found
 
     def value(self, metrics: Metrics) -> float | None:
-        """Return what one reply is worth, 0 to 1; None where the task has no such value.
+        """Return the value of one response, 0 to 1; None if the task has no such value.
 
-        That is the metric itself, or what lmms-eval takes for one (``score_key``), or else the
-        aggregation of this reply alone.
+        The value is the metric itself, or its entry that lmms-eval reads (``score_key``), or the
+        aggregation of this response alone.
         """
         found = metrics.get(self.main)
         if isinstance(found, Mapping):
             found = found.get(self._task.config.score_key or _SCORE)
-        number = _number(found)
+        number = _as_number(found)
         if number is None or not 0 <= number <= 1:
-            number = _number(self.totals([metrics]).get(self.main))
+            number = _as_number(self.totals([metrics]).get(self.main))
         if number is None or not 0 <= number <= 100:
             return None
         return number if number <= 1 else number / 100
 
     def totals(self, scored: Sequence[Metrics]) -> dict[str, Any]:
-        """Aggregate every metric that the replies have, as lmms-eval does.
+        """Aggregate every metric of the responses, as lmms-eval does.
 
-        A part of the data can be too little for an aggregation: VSI-Bench's needs all three of its
-        direction types. What cannot be aggregated is an exception among the totals.
+        A subset of the data can be too small for an aggregation: VSI-Bench's needs all three of its
+        direction types. A metric that cannot be aggregated has the exception as its total.
         """
         totals: dict[str, Any] = {}
         for name, rule in self._aggregations.items():
@@ -91,12 +92,12 @@ class OwnScoring:
                 try:
                     with contextlib.redirect_stdout(io.StringIO()), _seeded(0):
                         totals[name] = rule(items, **known)
-                except (Exception, SystemExit) as error:  # noqa: BLE001 - code of tasks
+                except (Exception, SystemExit) as error:  # noqa: BLE001 - a task's own code
                     totals[name] = error
         return totals
 
     def reply(self, index: int, text: str) -> str:
-        """Return what is left of a text once stops, filters and reasoning tags took their part."""
+        """Return a response after stops, filters and the removal of reasoning tags."""
         replies: Any = [[cut(text, self._stops)]]
         document = self._task.eval_docs_no_media[index]
         for step in self._task._filters[0].filters:
@@ -106,19 +107,19 @@ class OwnScoring:
 
 
 def score_of_total(total: Any, mean: float) -> float | None:
-    """Return an aggregated number on the scale of 0 to 1; None where it is on another.
+    """Return an aggregated number on the scale 0 to 1; None if it has another scale.
 
-    Tasks report shares or percentages without saying which. The one closer to the items' mean is
-    meant.
+    Tasks report shares or percentages and do not say which. The reading closer to the items' mean
+    is taken.
     """
-    number = _number(total)
+    number = _as_number(total)
     if number is None:
         return None
     score = min(number, number / 100, key=lambda scaled: abs(scaled - mean))
     return score if 0 <= score <= 1 else None
 
 
-def _number(found: Any) -> float | None:
+def _as_number(found: Any) -> float | None:
     if isinstance(found, str) or not hasattr(found, "__float__"):
         return None
     number = float(found)
@@ -131,7 +132,7 @@ def _takes_args(rule: Any) -> bool:
 
 @contextlib.contextmanager
 def _seeded(index: int) -> Iterator[None]:
-    """Seed both generators that tasks draw from, and give them back as they were."""
+    """Seed Python's and NumPy's random generators; restore their states afterwards."""
     import numpy as np
 
     before, before_numpy = random.getstate(), np.random.get_state()

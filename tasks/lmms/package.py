@@ -1,8 +1,8 @@
-"""The installed lmms-eval: which version it is, and its four scoring modules on their own.
+"""The installed lmms-eval: check its version, and load its four scoring modules on their own.
 
-Importing ``lmms_eval.tasks`` the ordinary way brings torch, transformers and four seconds; scoring
-needs none of that. The modules are executed from their files under names of our own, so that what
-is changed in them (TempCompass's judge) changes nothing for anybody else in the process.
+Importing ``lmms_eval.tasks`` in the ordinary way loads torch and transformers and takes four
+seconds; scoring needs neither. The modules are executed from their files under names of our own, so
+that replacing TempCompass's judge changes nothing for other users of lmms-eval in the process.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ from typing import Any
 from harness.errors import UsageError
 
 VERSION = "0.7.3"
-"""Its scoring rules change between releases without a version of their own: this one is meant."""
+"""The supported release: lmms-eval's scoring rules change between releases without notice."""
 
 REASONING_TAGS = [["<think>", "</think>"], ["<analysis>", "</analysis>"]]
-"""The default of its ``--reasoning_tags``; its Python API strips nothing by default."""
+"""The default of lmms-eval's ``--reasoning_tags``; its Python API removes nothing by default."""
 
 _HINT = (
     f"install it with: pip install 'videor1[lmms]' && pip install --no-deps lmms-eval=={VERSION}"
@@ -33,7 +33,7 @@ _HINT = (
 
 
 def require() -> None:
-    """Raise `UsageError`, in one line, unless the version that is meant is installed."""
+    """Raise `UsageError` unless the supported version is installed with what it needs."""
     try:
         found = version("lmms-eval")
     except PackageNotFoundError:
@@ -47,12 +47,12 @@ def require() -> None:
 
 @cache
 def scoring_module(name: str) -> Any:
-    """Return ``lmms_eval/tasks/<name>/utils.py`` as a private module, its judge taken out."""
+    """Return ``lmms_eval/tasks/<name>/utils.py`` as a private module without its LLM judge."""
     require()
-    root = _root()
+    root = _package_folder()
     with hugging_face_home(), _light_tasks_package(root):
-        module: Any = _execute(root / "tasks" / name / "utils.py", f"_videor1_lmms_{name}")
-        # Imported by name when first needed, which has to happen while the light package stands.
+        module: Any = _execute_file(root / "tasks" / name / "utils.py", f"_videor1_lmms_{name}")
+        # The module imports this one on first use; it must be found while the light package is there.
         import_module("lmms_eval.tasks._task_utils.mcq_extract")
     if hasattr(module, "get_eval_result"):
         module.get_eval_result = _no_judge
@@ -60,30 +60,30 @@ def scoring_module(name: str) -> Any:
 
 
 @cache
-def _reasoning() -> Any:
-    """Return its text handling, which needs the standard library only."""
-    return _execute(_root() / "api" / "reasoning.py", "_videor1_lmms_reasoning")
+def _reasoning_module() -> Any:
+    """Return lmms-eval's module for reasoning tags, which needs the standard library only."""
+    return _execute_file(_package_folder() / "api" / "reasoning.py", "_videor1_lmms_reasoning")
 
 
 def visible(text: str) -> str:
-    """Return a reply as its command line hands it to a scorer: reasoning and outer space gone."""
-    stripped: str = _reasoning().strip_reasoning_tags(text, REASONING_TAGS)
+    """Return a response without reasoning and outer white space, as lmms-eval scores it."""
+    stripped: str = _reasoning_module().strip_reasoning_tags(text, REASONING_TAGS)
     return stripped.strip()
 
 
 def _no_judge(prompt: str, *rest: object) -> tuple[None, int]:
-    """Answer as ``get_eval_result`` does when it cannot reach its model: rating 0."""
+    """Return what ``get_eval_result`` returns if its model cannot be reached: rating 0."""
     return None, 0
 
 
-def _root() -> Path:
+def _package_folder() -> Path:
     spec = find_spec("lmms_eval")
     assert spec is not None
     assert spec.submodule_search_locations is not None
     return Path(spec.submodule_search_locations[0])
 
 
-def _execute(path: Path, name: str) -> ModuleType:
+def _execute_file(path: Path, name: str) -> ModuleType:
     spec = spec_from_file_location(name, path)
     assert spec is not None
     assert spec.loader is not None
@@ -94,7 +94,7 @@ def _execute(path: Path, name: str) -> ModuleType:
 
 @contextmanager
 def hugging_face_home() -> Iterator[None]:
-    """Set ``HF_HOME`` to its default while modules that cannot do without are imported."""
+    """Set ``HF_HOME`` to its default during the import of modules that read it."""
     if "HF_HOME" in os.environ:
         yield
         return

@@ -1,15 +1,15 @@
 """The scorer ``lmms-eval`` of the four benchmarks: the installed package's own functions, offline.
 
-A sample is put back into the row that lmms-eval's data sets have, its ``process_results`` scores
-the text, and what it returns is read. Nothing is computed anew. Known differences from a run of
-its command line:
+A sample is converted to a row of lmms-eval's data sets, lmms-eval's ``process_results`` scores the
+text, and its result is read; nothing is reimplemented. Known differences from lmms-eval's command
+line:
 
-- Replies that no rule of TempCompass reads go to a network judge there, a model that was shut down
-  in September 2026: the judge is taken out, and they get the 0 that an unreachable judge gives.
-- Captions are rated by that judge alone. They are left out of the mean and counted as dropped;
-  lmms-eval without its judge gives every one of them 0.
-- lmms-eval 0.7.3 has no score over MVBench's or TempCompass's tasks, nor over VideoMMMU's tracks.
-  Ours are the benchmarks' own means of the same item values.
+- Responses that no rule of TempCompass matches go to a judge over the network there, with a model
+  that was shut down in September 2026. Here they get 0, as if that judge were unreachable.
+- Captions are rated by the judge alone. Here they are left out of the mean and counted as dropped;
+  lmms-eval without its judge gives each of them 0.
+- lmms-eval 0.7.3 has no score over all tasks of MVBench or TempCompass, or all tracks of VideoMMMU.
+  Ours are the benchmarks' official means of the same item values.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ _BY_TASK = {
 
 
 def lmms_scorer(task: str, aggregation: Aggregation) -> Scorer | None:
-    """Return the scorer of a benchmark that lmms-eval has, None for any other."""
+    """Return the scorer for a benchmark that lmms-eval also has, None for any other."""
     rule = RULES.get(task)
     if rule is None:
         return None
@@ -66,7 +66,7 @@ def lmms_scorer(task: str, aggregation: Aggregation) -> Scorer | None:
 
 
 def score_vsibench(sample: Sample, text: str) -> Score:
-    """Score the first word as a letter, or the first number in words or digits."""
+    """Score a letter in the first word, or the first number in digits or words."""
     module = scoring_module("vsibench")
     row = {"question_type": sample.category, "ground_truth": sample.answer}
     scored = module.vsibench_process_results(row, [text])["vsibench_overall"]
@@ -83,7 +83,7 @@ def score_vsibench(sample: Sample, text: str) -> Score:
 
 
 def score_mvbench(sample: Sample, text: str) -> Score:
-    """Score the first lone letter of the text; an empty reply is left out of the mean."""
+    """Score the first single letter; an empty response is left out of the mean."""
     module = scoring_module("mvbench")
     known = letters(len(sample.options))
     gold = sample.options[known.index(sample.answer)]
@@ -96,7 +96,7 @@ def score_mvbench(sample: Sample, text: str) -> Score:
 
 
 def score_videommmu(sample: Sample, text: str) -> Score:
-    """Score the letter or the values that its parsers read; an empty open reply is left out."""
+    """Score the letter or values that the parsers read; empty open responses are left out."""
     module = scoring_module("videommmu")
     row = {
         "id": sample.cluster,
@@ -111,13 +111,13 @@ def score_videommmu(sample: Sample, text: str) -> Score:
     correct = module.evaluate_videommmu([entry])[1]["acc"] == 1
     if row["question_type"] == MULTIPLE_CHOICE:
         return binary_score(None if read == _NOTHING_FOUND else correct, read)
-    # Its list comes from a set; sorted, so that two runs show the same.
+    # The list comes from a set; it is sorted so that two runs record the same answer.
     credited = [value for value in read if module.eval_open(sample.answer, [value])]
     return binary_score(correct, sorted(str(value).strip() for value in credited or read)[-1])
 
 
 def score_tempcompass(sample: Sample, text: str) -> Score:
-    """Score by the matching rules; what only the judge could rate has no answer."""
+    """Score by the matching rules; a caption, which only the judge rates, has no answer."""
     task = task_of(sample)
     if task == CAPTIONING:
         return Score(value=None, outcome=Outcome.NO_ANSWER)
@@ -130,11 +130,13 @@ def score_tempcompass(sample: Sample, text: str) -> Score:
     }
     rate: Callable[..., Mapping[str, Any]] = getattr(scoring_module("tempcompass"), _BY_TASK[task])
     rated = rate(row, [text])["avg_accuracy"]
-    return binary_score(rated["rating"] == 1 if rated["match_success"] else None, _said(task, text))
+    return binary_score(
+        rated["rating"] == 1 if rated["match_success"] else None, _matched_part(task, text)
+    )
 
 
-def _said(task: str, text: str) -> str:
-    """Return the part of a matched reply that the rules look at."""
+def _matched_part(task: str, text: str) -> str:
+    """Return the part of a matched response that the rules read."""
     if task == MULTI_CHOICE:
         return text[:1]
     if task == YES_NO:

@@ -1,17 +1,17 @@
 """A task of lmms-eval as a task of this harness: ``lmms:NAME``.
 
 Prompts, media, generation arguments and scoring are lmms-eval's; frames, engines, records, resume
-and statistics are ours. Deliberate choices and known differences:
+and statistics are ours. Deliberate departures and known differences:
 
-- The score is the task's own aggregated number where that lies on a scale of 0-1 or 0-100. Where
-  it is the mean of the items' values, our clustered interval goes with it; where it is not, the
-  score stands alone and the items' mean with its error stands beside it, and no board ranks it.
-- Under ``--protocol official`` frames are those of lmms-eval's vLLM model: 32 evenly spaced, at
+- The score is the task's own aggregated number if that is on a scale of 0-1 or 0-100. If it equals
+  the mean of the items' values, our clustered interval is reported with it. If not, it has no
+  interval, the items' mean with its error is reported as a further figure, and no board ranks it.
+- Under ``--protocol official`` the frames are those of lmms-eval's vLLM model: 32 evenly spaced, at
   most 1,605,632 pixels; under ``video-r1`` the paper's. Prompts and sampling are always the task's.
-- Some rules guess where they read no answer (MMMU's does). lmms-eval's guess depends on what it
-  scored before; ours is drawn by the document, so that scoring twice gives the same.
-- Tasks that ask a network judge, need data that are not there or end the process are reported and
-  left out of the run.
+- Some rules guess if they read no answer (MMMU's does). lmms-eval's guess depends on what it scored
+  before; ours is seeded by the document, so that scoring again gives the same value.
+- Tasks that need a judge over the network, need data that are missing, or end the process are
+  reported and left out of the run.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ OWN_FRAMES = FramePolicy(
 
 
 class LmmsTask:
-    """Satisfies `harness.task.api.Task`; lmms-eval is imported by `load`."""
+    """A `harness.task.api.Task`; `load` imports lmms-eval."""
 
     version = 1
     homepage = "https://github.com/EvolvingLMMs-Lab/lmms-eval"
@@ -76,7 +76,7 @@ class LmmsTask:
 
     @property
     def scorers(self) -> Mapping[str, Scorer]:
-        """The task's own scoring, the only one there is."""
+        """Return the only scorer: the task's own scoring."""
         scorer = Scorer(
             name=NAME,
             version=1,
@@ -88,14 +88,14 @@ class LmmsTask:
         return {NAME: scorer}
 
     def load(self, data: Path) -> Questions:
-        """Load the data set and ask for every document's messages.
+        """Load the data set and build the messages of every document.
 
-        The questions as they are asked are written to ``lmms/NAME`` in the data root; that file
-        is the run's data fingerprint. Images without a file go there when a run asks for them.
+        The questions are written to ``lmms/NAME`` in the data root; that file is the run's data
+        fingerprint. In-memory images are written there when a run needs them.
 
         Raises:
-            UsageError: lmms-eval is not installed, or has no such task.
-            UnavailableTaskError: The task cannot be asked here.
+            UsageError: lmms-eval is not installed or has no such task.
+            UnavailableTaskError: The task cannot be run here.
         """
         task = load_task(self._name, self._include_path)
         with task_boundary(self._name):
@@ -109,11 +109,11 @@ class LmmsTask:
         )
 
     def protocol(self, suite: str) -> Protocol:
-        """Return the preset of a suite; only the frames depend on it."""
-        return self.asked_with(self._sampling, suite)
+        """Return the preset ``video-r1`` or ``official``; they differ in frames only."""
+        return self.protocol_with(self._sampling, suite)
 
-    def asked_with(self, sampling: Sampling | None, suite: str) -> Protocol:
-        """Return the preset of a suite with the sampling that a task's arguments ask for."""
+    def protocol_with(self, sampling: Sampling | None, suite: str) -> Protocol:
+        """Return the preset of a suite with the given sampling."""
         if suite not in SUITES:
             raise UsageError(f"unknown protocol {suite!r}; known: {', '.join(SUITES)}")
         return Protocol(
@@ -130,12 +130,12 @@ class LmmsTask:
         return self._prompts[sample.id]
 
     def with_llm_judge(self, base_url: str, model: str) -> Scorer | None:
-        """Return None: the task's own scoring stands as it is."""
+        """Return None: the task's own scoring has no optional judge."""
         return None
 
     def extra(self, run: Mapping[str, Sequence[Record]]) -> dict[str, float]:
-        """Return every metric as lmms-eval reports it, on its own scale; warn of what has none."""
-        records = _answered(run.get(self.name, ()))
+        """Return every metric on lmms-eval's scale; log a warning if one cannot be computed."""
+        records = _answered_records(run.get(self.name, ()))
         if not records:
             return {}
         totals = self._totals(records)
@@ -146,7 +146,7 @@ class LmmsTask:
                     self.name, name, len(records), total,
                 )  # fmt: skip
         figures = {n: float(total) for n, total in totals.items() if isinstance(total, int | float)}
-        mean = _mean(records)
+        mean = _mean_and_error(records)
         own = self._on_our_scale(totals, mean)
         if mean is not None and own is not None and abs(own - mean[0]) > SAME:
             figures[MEAN_OF_ITEMS] = 100 * mean[0]
@@ -164,9 +164,13 @@ class LmmsTask:
         return Score(value=value, outcome=outcome, answer=own.reply(index, text))
 
     def _total(self, records: Sequence[Record]) -> float | None:
-        """Return the task's own number on our scale."""
-        answered = _answered(records)
-        return self._on_our_scale(self._totals(answered), _mean(answered)) if answered else None
+        """Return the task's own number on the scale 0 to 1, None if it has another scale."""
+        answered = _answered_records(records)
+        return (
+            self._on_our_scale(self._totals(answered), _mean_and_error(answered))
+            if answered
+            else None
+        )
 
     def _on_our_scale(
         self, totals: Mapping[str, Any], mean: tuple[float, float | None] | None
@@ -180,16 +184,16 @@ class LmmsTask:
 
     def _scoring(self) -> OwnScoring:
         if self._own is None:
-            raise ValueError(f"{self.name}: its questions have to be loaded first")
+            raise ValueError(f"{self.name}: call load() before scoring")
         return self._own
 
 
-def _answered(records: Sequence[Record]) -> list[Record]:
+def _answered_records(records: Sequence[Record]) -> list[Record]:
     return [record for record in records if record.text is not None and record.failure is None]
 
 
-def _mean(records: Sequence[Record]) -> tuple[float, float | None] | None:
-    """Return the mean of the items' values with its standard error, None without any."""
+def _mean_and_error(records: Sequence[Record]) -> tuple[float, float | None] | None:
+    """Return the mean of the items' values and its standard error, None without values."""
     scored = [record for record in records if record.value is not None]
     if not scored:
         return None

@@ -183,7 +183,7 @@ def test_tasks_that_cannot_be_asked_cost_no_other_task(tasks, tmp_path, capsys):
     assert evaluate(tasks, tmp_path / "run", toy.VIDEO, *refused) == 4
     told = " ".join(capsys.readouterr().err.split())
     for reason in (
-        "network judge (requests)", "SystemExit: video path: gone.mp4 does not exist",
+        "judge over the network (requests)", "SystemExit: video path: gone.mp4 does not exist",
         "1 of 1 media files are missing", "no-rows.json", "num_beams=4 cannot be honoured",
         "of the type loglikelihood",
     ):  # fmt: skip
