@@ -52,7 +52,7 @@ def scoring_module(name: str) -> Any:
     root = _package_folder()
     with hugging_face_home(), _light_tasks_package(root):
         module: Any = _execute_file(root / "tasks" / name / "utils.py", f"_videor1_lmms_{name}")
-        # The module imports this one on first use; it must be found while the light package is there.
+        # The module imports this one on first use, when the light package is already gone.
         import_module("lmms_eval.tasks._task_utils.mcq_extract")
     if hasattr(module, "get_eval_result"):
         module.get_eval_result = _no_judge
