@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from harness.backends.fake import FakeBackend
+from harness.backends.select import ResolvedEngine
 from harness.run.plan import PlannedTask
 from harness.schema import FramePolicy, Kind, Media, Outcome, Prompt, Record, Sample, Sampling
 from harness.scoring.rules import score_video_r1
@@ -84,6 +87,22 @@ def planned(samples: Sequence[Sample]) -> PlannedTask:
         scorer=task.scorers["video-r1"],
         samples=tuple(samples),
         fingerprint="none",
+    )
+
+
+def engine_that_waits_for(frames: Path | None) -> ResolvedEngine:
+    """Return a fake engine whose start ends when decoded frames are in a frame cache."""
+
+    def build() -> FakeBackend:
+        assert frames is not None
+        end = time.monotonic() + 60
+        while not list(frames.rglob("*.frames")):
+            assert time.monotonic() < end, "nothing was decoded while the engine started"
+            time.sleep(0.01)
+        return FakeBackend(lambda request: "<answer>A</answer>")
+
+    return ResolvedEngine(
+        backend="fake", checkpoint="slow", identity={"kind": "fake"}, patch_multiple=28, build=build
     )
 
 

@@ -15,6 +15,10 @@ pytest.importorskip("lmms_eval", reason="needs the heavy environment: lmms-eval 
 import lmms_upstream as upstream
 
 from harness.cli import main
+from harness.run.plan import Plan
+from harness.schema import Media
+from tests.clips import write_clip
+from tests.toys import engine_that_waits_for, planned, sample
 
 TASKS = (upstream.VIDEO, upstream.IMAGE)
 
@@ -61,7 +65,10 @@ def test_our_command_reports_the_metrics_of_lmms_evals_own(tasks, server, own_me
 
 def test_our_model_in_its_command_reports_the_same(tasks, server, own_metrics, tmp_path):
     """``lmms-eval --model videor1``, stopped after the first task's items and run again."""
-    model = f"pretrained=m,backend=openai,base_url={server},max_frames=4,out={tmp_path / 'kept'}"
+    model = (
+        f"pretrained=m,backend=openai,base_url={server},max_frames=4,out={tmp_path / 'kept'},"
+        f"frame_cache={tmp_path / 'frames'},decode_timeout=60,workers=1"
+    )
     first = _lmms_eval(tasks, tmp_path / "first", "videor1", model)
     assert first == own_metrics
     records = tmp_path / "kept" / "records-0.jsonl"
@@ -70,6 +77,21 @@ def test_our_model_in_its_command_reports_the_same(tasks, server, own_metrics, t
     assert _lmms_eval(tasks, tmp_path / "again", "videor1", model) == own_metrics
     assert records.read_text().splitlines(keepends=True)[:7] == kept[:7]
     assert len(records.read_text().splitlines()) == len(kept)
+    decode = json.loads((tmp_path / "kept" / "summary.json").read_text())["timing"]["decode"]
+    assert (decode["workers"], decode["decodes"]) == (1, 0)
+    assert decode["cache_hits"] > 0
+
+
+def test_our_model_decodes_while_its_engine_starts(tmp_path):
+    """The engine's start waits here until the first frames are in the cache."""
+    from tasks.lmms import model
+
+    clip = write_clip(tmp_path / "clip.mp4")
+    config = model._read_options({"frame_cache": str(tmp_path / "frames"), "workers": 1})
+    plan = Plan((planned([sample(0, (Media(path=clip),))]),))
+    engine = engine_that_waits_for(config.decode.frame_cache)
+    records = model._answer(plan, engine, tmp_path / "run", config)
+    assert [record.text for record in records.values()] == ["<answer>A</answer>"]
 
 
 def _lmms_eval(tasks: Path, out: Path, model: str, arguments: str) -> dict[str, float]:

@@ -14,10 +14,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from harness.backends.select import EngineConfig
 from harness.cli.child import child_command
+from harness.cli.flags import flags_of
 from harness.errors import UsageError
 from harness.files import is_locked, write_json
 from harness.gate.verdict import Verdict
+from harness.run.config import DecodeConfig, EvalConfig
 from trainer.runs.checkpoints import (
     Saved,
     saved_checkpoints,
@@ -219,20 +222,19 @@ class Watcher:
 
 def eval_command(spec: str, folder: Path, asked: SliceSettings, cache: Path) -> list[str]:
     """Return the command line that evaluates one checkpoint on the slice."""
-    flags = {
-        "--tasks": ",".join(asked.tasks),
-        "--data": asked.data,
-        "--protocol": asked.protocol,
-        "--backend": asked.backend,
-        "--limit": asked.items_per_task,
-        "--max-frames": asked.max_frames,
-        "--max-pixels": asked.max_pixels,
-        "--max-failures": asked.max_failures,
-        "--frame-cache": cache if asked.frame_cache else None,
-        "--out": folder,
-    }
-    given = [part for flag in flags.items() if flag[1] is not None for part in flag]
-    return child_command(["eval", spec, *given])
+    config = EvalConfig(
+        tasks=asked.tasks,
+        data=asked.data,
+        protocol=asked.protocol,
+        limit=asked.items_per_task,
+        max_frames=asked.max_frames,
+        max_pixels=asked.max_pixels,
+        max_failures=asked.max_failures,
+        out=folder,
+        engine=EngineConfig(backend=asked.backend),
+        decode=DecodeConfig(frame_cache=cache if asked.frame_cache else None),
+    )
+    return child_command(["eval", spec, *flags_of(config)])
 
 
 def in_its_own_process(asked: SliceSettings, out: Path) -> Evaluate:

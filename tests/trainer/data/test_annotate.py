@@ -6,12 +6,14 @@ from argparse import ArgumentParser
 import pytest
 from rich.console import Console
 
+import harness
 from harness.backends.fake import FakeBackend
 from harness.backends.select import ResolvedEngine
 from harness.cli.exits import Exit
 from harness.cli.flags import read_option_flags
 from harness.errors import RunMismatchError, UsageError
 from harness.schema import Completion, Failure
+from tests.toys import engine_that_waits_for
 from tests.trainer.commands import run
 from tests.trainer.rows import IMAGE, make_row, write_media, write_rows
 from trainer.cli.annotate import AnnotateCommand, annotate_rows
@@ -149,6 +151,25 @@ def test_an_interrupted_annotation_goes_on(annotate, tmp_path):
     annotate("--max-failures", "1")
     assert len(annotate.asked) == 4
     assert len(json.loads((tmp_path / "kept.json").read_text())) == 3
+
+
+def test_videos_are_decoded_while_the_engine_starts_and_kept_in_the_frame_cache(tmp_path):
+    """The engine's start waits here until the first frames are in the cache."""
+    write_media(tmp_path)
+    rows = write_rows(tmp_path / "rows.json", ROWS[:1])
+    parser = ArgumentParser()
+    AnnotateCommand().configure(parser)
+    args = parser.parse_args([
+        "--rows", str(rows), "--media-root", str(tmp_path), "--checkpoint", "slow", "--workers",
+        "1", "--out", str(tmp_path / "out.json"), "--frame-cache", str(tmp_path / "frames"),
+        "--decode-timeout", "60",
+    ])  # fmt: skip
+    config = read_option_flags(args, AnnotateConfig())
+    engine = engine_that_waits_for(config.decode.frame_cache)
+    verdict = annotate_rows(args, config, Console(quiet=True), engine)
+    assert (verdict.code, verdict.reason[:11]) == (Exit.OK, "0 of 1 rows")
+    timing = harness.load_run(tmp_path / "out.json.run").timing
+    assert (timing.decode.workers, timing.decode.decodes) == (1, 1)
 
 
 def test_another_sampling_seed_is_another_run(annotate):

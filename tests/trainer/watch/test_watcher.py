@@ -327,9 +327,8 @@ def test_every_checkpoint_is_asked_the_same_slice(tmp_path):
     command = eval_command("c", tmp_path / "r", asked, tmp_path / "frames")
     assert command[1:] == [
         "-P", "-m", "harness", "eval", "c",
-        "--tasks", "mvbench", "--data", "d", "--protocol", "video-r1",
-        "--backend", "auto", "--limit", "7", "--max-frames", "4", "--max-failures", "0",
-        "--frame-cache", str(tmp_path / "frames"), "--out", str(tmp_path / "r"),
+        "--tasks", "mvbench", "--data", "d", "--max-frames", "4", "--limit", "7",
+        "--out", str(tmp_path / "r"), "--frame-cache", str(tmp_path / "frames"),
     ]  # fmt: skip
 
 
