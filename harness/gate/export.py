@@ -1,4 +1,4 @@
-"""A gate for machines: JSON with everything, JUnit XML with one case per task."""
+"""Writes a gate's result for programs: JSON with everything, JUnit XML with one case per task."""
 
 from __future__ import annotations
 
@@ -11,24 +11,19 @@ from xml.etree import ElementTree
 
 from harness.errors import UsageError
 from harness.gate.policy import Tier
-from harness.gate.verdict import (
-    Comparison,
-    GateLine,
-    GateResult,
-    Verdict,
-)
+from harness.gate.verdict import Comparison, GateLine, GateResult, Verdict
 
 _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 def as_json(gate: GateResult, reason: str) -> str:
-    """Write the gate as JSON; scores, differences and margins are points."""
+    """Write the result as JSON; scores, differences and margins are points."""
     content = {
         "verdict": gate.verdict,
         "reason": reason,
         "same_checkpoint": gate.same_checkpoint,
         "policy": asdict(gate.policy),
-        "tasks": {line.name: _line(line) for line in gate.lines},
+        "tasks": {line.name: _line_fields(line) for line in gate.lines},
         "flips": [asdict(flip) for flip in gate.flips],
         "notes": gate.notes,
     }
@@ -36,13 +31,13 @@ def as_json(gate: GateResult, reason: str) -> str:
 
 
 def as_junit(gate: GateResult) -> str:
-    """Write the gate as JUnit XML.
+    """Write the result as JUnit XML.
 
-    What is missing is an error, a required task that does not pass a failure, an advisory one
-    that does not pass is skipped: none of them shows as green.
+    An incomplete task is an error, a required task that does not pass is a failure, and an advisory
+    one that does not pass is skipped, so that none of them is shown as passed.
     """
     suite = ElementTree.Element("testsuite", name="videor1 gate", tests=str(len(gate.lines)))
-    tags = [_case(suite, line) for line in gate.lines]
+    tags = [_add_case(suite, line) for line in gate.lines]
     for attribute, tag in (("errors", "error"), ("failures", "failure"), ("skipped", "skipped")):
         suite.set(attribute, str(tags.count(tag)))
     ElementTree.indent(suite)
@@ -50,26 +45,28 @@ def as_junit(gate: GateResult) -> str:
 
 
 def write_text(path: Path, text: str, *, append: bool = False) -> None:
-    """Write a report; a step summary is appended to, as other steps write it too."""
+    """Write a report; with `append`, behind what the file already holds."""
     try:
         with path.open("a" if append else "w", encoding="utf-8") as file:
             file.write(text)
     except OSError as error:
-        raise UsageError(f"{path}: cannot be written: {error.strerror}") from None
+        raise UsageError(
+            f"{path}: cannot be written: {error.strerror}; name another file"
+        ) from None
 
 
-def _line(line: GateLine) -> dict[str, Any]:
+def _line_fields(line: GateLine) -> dict[str, Any]:
     return {
         "verdict": line.verdict,
         "tier": line.tier,
         "margin": line.margin,
         "items": line.n,
         "gaps": line.gaps,
-        **({} if line.comparison is None else _statistics(line, line.comparison)),
+        **({} if line.comparison is None else _statistics_fields(line, line.comparison)),
     }
 
 
-def _statistics(line: GateLine, found: Comparison) -> dict[str, Any]:
+def _statistics_fields(line: GateLine, found: Comparison) -> dict[str, Any]:
     difference = found.difference
     return {
         "baseline": 100 * found.base,
@@ -87,17 +84,17 @@ def _statistics(line: GateLine, found: Comparison) -> dict[str, Any]:
     }
 
 
-def _case(suite: ElementTree.Element, line: GateLine) -> str | None:
-    """Add a task's case and return what it counts as; None is a pass."""
+def _add_case(suite: ElementTree.Element, line: GateLine) -> str | None:
+    """Add a task's case; return the tag of its result, None for a pass."""
     case = ElementTree.SubElement(suite, "testcase", classname="videor1.gate", name=line.name)
-    tag = _tag(line)
+    tag = _result_tag(line)
     if tag is not None:
-        message = _NOT_XML.sub("?", f"{line.verdict}: {_summary(line)}")
+        message = _NOT_XML.sub("?", f"{line.verdict}: {_summarise_line(line)}")
         ElementTree.SubElement(case, tag, type=line.verdict.value, message=message)
     return tag
 
 
-def _tag(line: GateLine) -> str | None:
+def _result_tag(line: GateLine) -> str | None:
     if line.verdict is Verdict.PASS:
         return None
     if line.verdict is Verdict.INCOMPLETE:
@@ -105,7 +102,7 @@ def _tag(line: GateLine) -> str | None:
     return "failure" if line.tier is Tier.REQUIRED else "skipped"
 
 
-def _summary(line: GateLine) -> str:
+def _summarise_line(line: GateLine) -> str:
     if line.comparison is None:
         return "; ".join(line.gaps)
     found, needed = line.comparison, line.needed
@@ -113,5 +110,5 @@ def _summary(line: GateLine) -> str:
     if found.bounds is not None:
         parts.append(f"bounds {100 * found.bounds[0]:+.2f} to {100 * found.bounds[1]:+.2f}")
     if needed is not None and line.verdict is Verdict.INCONCLUSIVE:
-        parts.append(f"{needed} items needed, {line.n} there")
+        parts.append(f"{needed} items needed, got {line.n}")
     return ", ".join(parts)

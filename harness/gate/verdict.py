@@ -1,9 +1,10 @@
-"""Is a run worse than a baseline? PASS, REGRESSION, or INCONCLUSIVE where the data cannot tell.
+"""Decides whether a run is worse than a baseline: PASS, REGRESSION or INCONCLUSIVE.
 
-Non-inferiority by paired differences clustered by video (harness_ux.md 4.3). With margin m a task
-passes when the lower bound of its difference lies above -m and has regressed when the upper bound
-lies below -m, both one-sided. "All required tasks pass" needs no correction for many tasks (it is
-an intersection-union test), "some required task regressed" does and gets Holm's.
+A non-inferiority test on paired differences, with standard errors clustered by video. With margin m
+a task passes when the lower bound of its difference lies above -m, and has regressed when the upper
+bound lies below -m; both bounds are one-sided. "All required tasks pass" needs no correction for
+several tasks (it is an intersection-union test); "some required task regressed" does and gets
+Holm's. Sources: docs/sources.md, section "Regression gates".
 """
 
 from __future__ import annotations
@@ -14,17 +15,8 @@ from enum import StrEnum
 from typing import Any
 
 from harness.gate.baseline import Baseline
-from harness.gate.pairing import (
-    Flip,
-    Pairing,
-    check_comparable,
-    pair,
-    worst_flips,
-)
-from harness.gate.policy import (
-    Policy,
-    Tier,
-)
+from harness.gate.pairing import Flip, Pairing, check_comparable, pair, worst_flips
+from harness.gate.policy import Policy, Tier
 from harness.schema import Record
 from harness.stats import (
     Estimate,
@@ -43,37 +35,39 @@ SHOWN_FLIPS = 10
 
 
 class Verdict(StrEnum):
-    """What is known about one task, or about the run."""
+    """The result for one task, or for the run."""
 
     PASS = "PASS"
     REGRESSION = "REGRESSION"
     INCONCLUSIVE = "INCONCLUSIVE"
+    """Too few items to decide."""
     INCOMPLETE = "INCOMPLETE"
-    """Items are missing or failed; nothing is judged."""
+    """Items are missing or failed, so the task is not judged."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Comparison:
-    """Two sets of scores of the same items; scores and differences as shares of 1."""
+    """Both scores of one task and their difference, all from 0 to 1."""
 
     base: float
     candidate: float
     difference: Estimate
     bounds: tuple[float, float] | None
-    """One-sided each; None below two videos."""
+    """One-sided confidence bounds of the difference; None below two videos."""
     flip_p: float
-    """P value of a drop by flipping the signs of whole videos."""
+    """P value against "no drop", from flipping the signs of whole videos."""
     discordance: float
     """Share of items whose value changed."""
     design_effect: float | None
-    """How many times shared videos inflate the variance; None where nothing varies."""
+    """Factor by which shared videos increase the variance; None where nothing varies."""
     mde: float | None
-    """Drop below the margin that is called with the policy's power."""
+    """Minimum detectable effect: the drop beyond the margin that is found with the policy's
+    power."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GateLine:
-    """One task of the gate, or the mean over its required tasks."""
+    """The result of one task, or of the mean over the required tasks."""
 
     name: str
     tier: Tier
@@ -83,26 +77,27 @@ class GateLine:
     verdict: Verdict
     comparison: Comparison | None = None
     needed: int | None = None
-    """Items that would pass an equal model with the policy's power."""
+    """Items with which an equally good model passes with the policy's power."""
     p_regression: float = 1.0
-    """P value against "at most the margin was lost", adjusted over the required lines."""
+    """P value against "the drop is at most the margin", adjusted by Holm over required lines."""
     gaps: tuple[str, ...] = ()
+    """Missing, failed or unknown items; with any of them the task is not judged."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GateResult:
-    """A run judged against a baseline."""
+    """A run compared with a baseline."""
 
     lines: tuple[GateLine, ...]
     flips: tuple[Flip, ...]
     notes: tuple[str, ...]
     policy: Policy
     same_checkpoint: bool
-    """An A/A comparison: whatever differs is noise."""
+    """Both sides are the same checkpoint, so that every difference is noise."""
 
     @property
     def verdict(self) -> Verdict:
-        """The verdict: a required regression first, then what is incomplete, then what is open."""
+        """REGRESSION if a required task regressed, else INCOMPLETE, INCONCLUSIVE or PASS."""
         if Verdict.REGRESSION in self._required:
             return Verdict.REGRESSION
         if any(line.gaps for line in self.lines):
@@ -116,7 +111,7 @@ class GateResult:
         return [line.verdict for line in self.lines if line.tier is Tier.REQUIRED]
 
     def names(self, verdict: Verdict) -> list[str]:
-        """Return the required tasks with a verdict; incomplete ones whatever their tier."""
+        """Return the required tasks with this verdict; incomplete ones whatever their tier."""
         anyway = verdict is Verdict.INCOMPLETE
         return [
             line.name
@@ -128,25 +123,25 @@ class GateResult:
 def judge_run(
     baseline: Baseline, manifest: Mapping[str, Any], records: Sequence[Record], policy: Policy
 ) -> GateResult:
-    """Compare a run with a baseline and judge every task.
+    """Compare the manifest and records of a run with a baseline and decide on every task.
 
     Raises:
-        RunMismatchError: The run has another protocol or other data.
+        RunMismatchError: The run's protocol or data differs from the baseline's.
     """
     check_comparable(baseline, manifest)
     pairings = pair(baseline, records)
-    lines = [_measured(pairing, policy) for pairing in pairings]
+    lines = [_measure_task(pairing, policy) for pairing in pairings]
     return GateResult(
-        lines=tuple(_judged([*lines, *_overall(pairings, policy)], policy)),
+        lines=tuple(_decide_lines([*lines, *_measure_overall(pairings, policy)], policy)),
         flips=tuple(worst_flips(pairings, SHOWN_FLIPS)),
-        notes=tuple(_notes(baseline, records, pairings)),
+        notes=tuple(_make_notes(baseline, records, pairings)),
         policy=policy,
         same_checkpoint=baseline.checkpoint == manifest["checkpoint"],
     )
 
 
 def measure_difference(pairing: Pairing, policy: Policy) -> Comparison:
-    """Measure the difference between the two sides of a task."""
+    """Compute both scores of a task and their difference."""
     base, candidate, paths = pairing.base, pairing.candidate, pairing.paths
     difference = paired_difference(base, candidate, pairing.clusters, paths)
     independent = paired_difference(base, candidate, [item.id for item in pairing.items], paths)
@@ -168,7 +163,7 @@ def measure_difference(pairing: Pairing, policy: Policy) -> Comparison:
 def decide_verdict(
     difference: Estimate, margin: float, *, alpha: float, p_regression: float
 ) -> Verdict:
-    """Judge a difference against a margin, both as shares of 1."""
+    """Return the verdict on a difference; difference and margin are from 0 to 1."""
     if difference.se is None:
         return Verdict.INCONCLUSIVE
     if p_regression < alpha:
@@ -178,7 +173,7 @@ def decide_verdict(
     return Verdict.INCONCLUSIVE
 
 
-def _measured(pairing: Pairing, policy: Policy) -> GateLine:
+def _measure_task(pairing: Pairing, policy: Policy) -> GateLine:
     line = GateLine(
         name=pairing.task,
         tier=policy.tier(pairing.task),
@@ -205,8 +200,11 @@ def _with_statistics(line: GateLine, comparison: Comparison, policy: Policy) -> 
     )
 
 
-def _overall(pairings: Sequence[Pairing], policy: Policy) -> list[GateLine]:
-    """Measure the mean over the required tasks: one tree of means, so shared videos are summed."""
+def _measure_overall(pairings: Sequence[Pairing], policy: Policy) -> list[GateLine]:
+    """Compute the mean over the required tasks.
+
+    It is one aggregation tree, so that a video which several tasks share is one cluster.
+    """
     counted = [pairing for pairing in pairings if policy.tier(pairing.task) is Tier.REQUIRED]
     if len(counted) < 2:
         return []
@@ -233,8 +231,8 @@ def _overall(pairings: Sequence[Pairing], policy: Policy) -> list[GateLine]:
     ]
 
 
-def _judged(lines: Sequence[GateLine], policy: Policy) -> list[GateLine]:
-    """Correct the required lines for being many, then judge every line that has statistics."""
+def _decide_lines(lines: Sequence[GateLine], policy: Policy) -> list[GateLine]:
+    """Apply Holm's correction over the required lines, then decide on lines with statistics."""
     required = [line for line in lines if line.tier is Tier.REQUIRED]
     corrected = holm([line.p_regression for line in required])
     adjusted = {line.name: p for line, p in zip(required, corrected, strict=True)}
@@ -255,12 +253,14 @@ def _judged(lines: Sequence[GateLine], policy: Policy) -> list[GateLine]:
     ]
 
 
-def _notes(baseline: Baseline, records: Sequence[Record], pairings: Sequence[Pairing]) -> list[str]:
+def _make_notes(
+    baseline: Baseline, records: Sequence[Record], pairings: Sequence[Pairing]
+) -> list[str]:
     others = sorted({record.task for record in records} - set(baseline.tasks))
     return [
-        *([f"not in the baseline, not judged: {', '.join(others)}"] if others else []),
+        *([f"not judged, not in the baseline: {', '.join(others)}"] if others else []),
         *(
-            f"{pairing.task}: {pairing.dropped} items that the scorer drops count as 0 here"
+            f"{pairing.task}: {pairing.dropped} items that the scorer leaves out count as 0 here"
             for pairing in pairings
             if pairing.dropped
         ),

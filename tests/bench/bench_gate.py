@@ -3,7 +3,7 @@
     python -m tests.bench.bench_gate [--repetitions 2000]
 
 A/A pairs have the same true score, yet each model is better on some videos and worse on others
-(effects on the logit, as in harness_ux.md 4.4), so answers to questions about one video agree. Per
+(normal effects on the logit), so answers to questions about one video agree. Per
 shape: how often margin 0 is called REGRESSION though nothing is worse, the same for the t test that
 ignores videos, and how often a true drop of exactly the minimum detectable effect is called. Every
 repetition takes the effect that its own A/A pair prints and gives it to a fresh pair.

@@ -65,11 +65,13 @@ def test_the_frozen_run_has_the_same_items(run):
 
 
 def test_the_gate_says_the_same(run):
-    """Differences, bounds, p values and detectable effects; only the key of the verdict moved."""
+    """Differences, bounds, p values and detectable effects; wording apart."""
     code = main(["gate", str(FIXTURES / "baseline_schema_1.parquet"), "run", "--json", "gate.json"])
     assert code == 3
-    text = (FIXTURES / "gate_schema_1.json").read_text().replace('"judgement"', '"verdict"')
-    _assert_same(json.loads((run.parent / "gate.json").read_text()), json.loads(text))
+    before = (FIXTURES / "gate_schema_1.json").read_text().replace('"judgement"', '"verdict"')
+    now = json.loads((run.parent / "gate.json").read_text())
+    assert now["reason"]
+    _assert_same(now, json.loads(before) | {"reason": now["reason"]})
 
 
 def test_the_run_compares_with_itself(run):

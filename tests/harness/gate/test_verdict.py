@@ -155,7 +155,7 @@ def test_a_regression_elsewhere_stands_whatever_is_missing(gate, capsys):
     """A judged task has regressed even if another one cannot be judged; both are named."""
     run = {"vsibench": WORSE, "mvbench": GOOD}
     assert gate(BOTH, run, damage=_without_last) == 1
-    assert "allows: vsibench; not judged, items are missing: mvbench" in capsys.readouterr().err
+    assert "allows: vsibench; not judged because of missing items: mvbench" in capsys.readouterr().err
 
 
 def test_another_protocol_is_refused_with_the_field(gate, capsys):
@@ -211,7 +211,7 @@ def test_dropped_items_count_as_nothing():
     run = {"vsibench": [1.0, None, None, 0.0]}
     result = _judged(base, run, Policy())
     assert result.lines[0].comparison.difference.mean == -0.25
-    assert result.notes == ("vsibench: 2 items that the scorer drops count as 0 here",)
+    assert result.notes == ("vsibench: 2 items that the scorer leaves out count as 0 here",)
 
 
 def test_differences_follow_the_tree_of_means():
@@ -267,7 +267,7 @@ def test_an_advisory_task_does_not_decide(gate, tmp_path, capsys):
 def test_tasks_that_the_baseline_lacks_are_mentioned():
     """They are not judged, and not silently."""
     result = _judged({"vsibench": GOOD}, BOTH, Policy())
-    assert result.notes == ("not in the baseline, not judged: mvbench",)
+    assert result.notes == ("not judged, not in the baseline: mvbench",)
 
 
 def test_the_same_checkpoint_is_called_a_a(gate, capsys):
