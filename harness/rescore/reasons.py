@@ -1,8 +1,8 @@
-"""Why two scorers give the same text different scores: one class per pair of readings.
+"""Classifies why two scorers give the same text different scores.
 
-The classes say what the scorers saw, in the words of a reader of answers; they are settled by the
-two scores and the text alone, so that every disagreement belongs to exactly one. `Reason.OTHER`
-means that this module does not understand it: the parity tests let none through.
+The classes are in terms of how the answer was parsed. They depend on the two scores and the text
+alone, so that every disagreement belongs to exactly one. `Reason.OTHER` means that no class fits;
+the tests that compare our scorers with lmms-eval's fail on it.
 """
 
 from __future__ import annotations
@@ -11,29 +11,26 @@ import re
 from enum import StrEnum
 
 from harness.schema import Kind, Outcome, Sample, Score
-from harness.scoring.answers import (
-    letters,
-    number,
-)
+from harness.scoring.answers import letters, number
 
 
 class Reason(StrEnum):
-    """What sets two scores of one text apart, in the order in which it is looked for."""
+    """Why two scores of one text differ, in the order in which the classes are tried."""
 
     EMPTY = "empty answer"
-    """There is nothing to read; rules differ in what that is worth."""
+    """The text is empty; the scorers give it different values."""
     UNSCORED = "left out by one rule"
-    """One of the scorers drops the item from its mean."""
+    """One of the scorers leaves the item out of its mean."""
     PART = "part of the right option counts"
-    """One rule is content with any part of the gold option, a lone bracket for example."""
+    """One rule accepts any part of the gold option, a lone bracket for example."""
     BOUNDARY = "boundary of a threshold"
-    """Both read the same number; it stands at the edge of a tolerance."""
-    COMPARISON = "same answer, compared otherwise"
+    """Both read the same number, which is at the edge of a tolerance."""
+    COMPARISON = "same answer, compared differently"
     OTHER_NUMBER = "another number is read"
     OTHER_LETTER = "another letter is read"
     OTHER_TEXT = "another text is read"
     TAG = "tag"
-    """One rule does not look inside, or behind, ``<answer>``, ``<think>`` and the like."""
+    """One rule does not look inside, or behind, tags such as ``<answer>`` and ``<think>``."""
     SPACE = "space around the answer"
     CASE = "case"
     MARKS = "marks around the answer"
@@ -43,8 +40,8 @@ class Reason(StrEnum):
     IN_WORDS = "number in words"
     OPTION_TEXT = "text or label of an option"
     INSIDE_WORDS = "letter inside a word"
-    BARE = "bare letter is no answer"
-    """The question as one rule knows it asks for words; `video-r1` recasts it with letters."""
+    BARE = "bare letter is not an answer"
+    """One rule's question asks for words; the `video-r1` prompt asks it with letters."""
     OTHER = "unexplained"
 
 
@@ -54,37 +51,37 @@ _MARKUP = re.compile(r"\\(?:boxed|text|mathbf)")
 _NUMERIC = (Kind.REGRESSION, Kind.NUMERICAL)
 
 
-def differ(one: Score, other: Score) -> bool:
-    """Tell whether two scores count differently.
+def scores_differ(one: Score, other: Score) -> bool:
+    """Tell whether two scores have different values.
 
-    Why an answer is worth nothing, wrong or not found, makes no difference to any score.
+    An answer that is wrong and one that was not found both have the value 0 and do not differ.
     """
     return one.value != other.value
 
 
-def reason(sample: Sample, text: str, one: Score, other: Score) -> Reason:
-    """Name the class of a disagreement between two scores of `text`."""
+def find_reason(sample: Sample, text: str, one: Score, other: Score) -> Reason:
+    """Return the class of a disagreement between two scores of `text`."""
     if not text.strip():
         return Reason.EMPTY
     if (one.value is None) != (other.value is None):
         return Reason.UNSCORED
-    read, also = _read(one), _read(other)
-    if any(score.value and _read(score) is None for score in (one, other)):
+    read, also = _answer_of(one), _answer_of(other)
+    if any(score.value and _answer_of(score) is None for score in (one, other)):
         return Reason.PART
     if read is not None and also is not None:
-        return _of_two_answers(sample, read, also)
+        return _compare_answers(sample, read, also)
     if read is None and also is None:
         return Reason.OTHER
     if _TAG.search(text):
         return Reason.TAG
-    return _of_a_number(text) if sample.kind in _NUMERIC else _of_a_choice(sample, text)
+    return _classify_number(text) if sample.kind in _NUMERIC else _classify_choice(sample, text)
 
 
-def _read(score: Score) -> str | None:
+def _answer_of(score: Score) -> str | None:
     return None if score.outcome in (Outcome.NO_ANSWER, Outcome.TRUNCATED) else score.answer
 
 
-def _of_two_answers(sample: Sample, read: str, also: str) -> Reason:
+def _compare_answers(sample: Sample, read: str, also: str) -> Reason:
     numbers = number(read), number(also)
     if sample.kind in _NUMERIC and None not in numbers:
         if numbers[0] != numbers[1]:
@@ -96,7 +93,7 @@ def _of_two_answers(sample: Sample, read: str, also: str) -> Reason:
     return Reason.OTHER_LETTER if choice else Reason.OTHER_TEXT
 
 
-def _of_a_number(text: str) -> Reason:
+def _classify_number(text: str) -> Reason:
     if number(text) is not None:
         return Reason.NOTATION if "," in text or text == text.strip() else Reason.SPACE
     found = re.search(r"\d", text)
@@ -108,7 +105,7 @@ def _of_a_number(text: str) -> Reason:
     return Reason.LEADING if any(map(str.isalnum, before)) else Reason.MARKS
 
 
-def _of_a_choice(sample: Sample, text: str) -> Reason:
+def _classify_choice(sample: Sample, text: str) -> Reason:
     known = letters(max(len(sample.options), 4))
     bare = _MARKS.sub("", _MARKUP.sub("", text))
     if bare.upper() in known:
@@ -122,13 +119,13 @@ def _of_a_choice(sample: Sample, text: str) -> Reason:
         return Reason.TRAILING
     if any(word in known for word in words):
         return Reason.LEADING
-    if any(wording in text.casefold() for wording in _wordings(sample)):
+    if any(wording in text.casefold() for wording in _option_wordings(sample)):
         return Reason.OPTION_TEXT
     return Reason.INSIDE_WORDS if any(x in text.upper() for x in known) else Reason.OTHER
 
 
-def _wordings(sample: Sample) -> set[str]:
-    """Return option texts, and labels such as ``Option 1``, that a reply may quote."""
+def _option_wordings(sample: Sample) -> set[str]:
+    """Return the option texts, and labels such as ``Option 1``, that an answer may quote."""
     lines = "\n".join(sample.source.values()).split("\n")
     labels = {line.partition(": ")[0] for line in lines if ": " in line}
     return {wording.casefold() for wording in (*sample.options, *labels)}

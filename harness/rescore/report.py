@@ -1,138 +1,134 @@
-"""What another scorer changed, for a person: a table, reason classes with examples, and a page."""
+"""Prints what another scorer changed: scores, reasons with examples, and an HTML page."""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from html import escape
 from typing import TYPE_CHECKING
 
+from harness.board.page import page
 from harness.rescore.reasons import Reason
-from harness.rescore.rescore import Change
-from harness.schema import Record, TaskSummary
+from harness.rescore.rescore import ChangedItem, RescoredRun
+from harness.run.summary import Results
+from harness.schema import Record
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.table import Table
 
-_SHOWN_CHARACTERS = 60
+_PRINTED_CHARACTERS = 60
 _PAGE_CHARACTERS = 400
 
-Changes = Mapping[str, Sequence[Change]]
-Summaries = Mapping[str, TaskSummary]
 
-
-def by_reason(changes: Sequence[Change]) -> dict[Reason, list[Change]]:
-    """Group changes by their reason, most frequent first."""
-    groups: defaultdict[Reason, list[Change]] = defaultdict(list)
-    for change in changes:
-        groups[change.reason].append(change)
+def by_reason(items: Sequence[ChangedItem]) -> dict[Reason, list[ChangedItem]]:
+    """Group changed items by their reason, most frequent first."""
+    groups: defaultdict[Reason, list[ChangedItem]] = defaultdict(list)
+    for item in items:
+        groups[item.reason].append(item)
     return dict(sorted(groups.items(), key=lambda group: -len(group[1])))
 
 
-def print_changes(
-    console: Console, before: Summaries, after: Summaries, changes: Changes, *, shown: int
-) -> None:
-    """Print scores side by side, then per task the reason classes with `shown` examples each."""
-    from rich import box
-    from rich.table import Table
+def print_rescored(console: Console, run: RescoredRun, *, shown: int) -> None:
+    """Print both scores, then per task the reasons with `shown` examples each."""
     from rich.text import Text
 
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    table.add_column("task", no_wrap=True)
-    for heading in (_scorers(before), _scorers(after), "change", "items", "differ"):
-        table.add_column(heading, justify="right")
-    for task, old in before.items():
-        new = after[task]
-        table.add_row(
-            task,
-            _percent(old.score),
-            _percent(new.score),
-            _change(old.score, new.score),
-            str(new.n),
-            str(len(changes[task])),
-        )
-    console.print(table)
-    for task, found in changes.items():
-        for cause, group in by_reason(found).items():
-            console.print(Text(f"{task}: {cause}: {_tally(group)}", style="bold"))
-            for change in group[:shown]:
-                console.print(Text(f"  {change.sample.id}  {_line(change)}"), soft_wrap=True)
+    console.print(_make_score_table(run))
+    for task, items in run.changed.items():
+        for reason, group in by_reason(items).items():
+            console.print(Text(f"{task}: {reason}: {_format_tally(group)}", style="bold"))
+            for item in group[:shown]:
+                text = f"  {item.sample.id}  {_format_example(item)}"
+                console.print(Text(text), soft_wrap=True)
 
 
-def changes_page(title: str, before: Summaries, after: Summaries, changes: Changes) -> str:
-    """Build a page of its own with every changed item, folded by task and reason class."""
-    return "\n".join(
-        (
-            "<!doctype html>",
-            '<meta charset="utf-8">',
-            f"<title>{escape(title)}</title>",
-            "<style>body{font:15px/1.5 system-ui;max-width:80em;margin:2em auto;padding:0 1em}"
-            "table{border-collapse:collapse;width:100%;table-layout:fixed}"
-            "td,th{border-bottom:1px solid #8884;padding:.2em .7em;text-align:left;"
-            "vertical-align:top}th:nth-child(3){width:40%}summary{cursor:pointer;margin:.4em 0}"
-            "pre{white-space:pre-wrap;overflow-wrap:anywhere;margin:0}</style>",
-            f"<h1>{escape(title)}</h1>",
-            *(line for task in before for line in _task(task, before, after, changes[task])),
-        )
+def rescore_page(title: str, run: RescoredRun) -> str:
+    """Return an HTML page with every changed item, folded by task and reason."""
+    return page(
+        title, "".join(f"{line}\n" for task in run.before.tasks for line in _format_task(task, run))
     )
 
 
-def _scorers(summaries: Summaries) -> str:
-    return ", ".join(dict.fromkeys(summary.scorer for summary in summaries.values()))
+def _make_score_table(run: RescoredRun) -> Table:
+    from rich import box
+    from rich.table import Table
+
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table.add_column("task", no_wrap=True)
+    scorers = (_format_scorers(run.before), _format_scorers(run.after))
+    for heading in (*scorers, "change", "items", "differ"):
+        table.add_column(heading, justify="right")
+    for task, old in run.before.tasks.items():
+        new = run.after.tasks[task]
+        table.add_row(
+            task,
+            _format_score(old.score),
+            _format_score(new.score),
+            _format_difference(old.score, new.score),
+            str(new.n),
+            str(len(run.changed[task])),
+        )
+    return table
 
 
-def _task(task: str, before: Summaries, after: Summaries, found: Sequence[Change]) -> Iterator[str]:
-    old, new = before[task], after[task]
-    scores = f"{_percent(old.score)} by {old.scorer}, {_percent(new.score)} by {new.scorer}"
-    yield f"<h2>{escape(task)}: {escape(scores)}; {len(found)} of {new.n} items differ</h2>"
-    for cause, group in by_reason(found).items():
-        yield f"<details><summary>{escape(cause)}: {escape(_tally(group))}</summary><table>"
+def _format_scorers(results: Results) -> str:
+    return ", ".join(dict.fromkeys(summary.scorer for summary in results.tasks.values()))
+
+
+def _format_task(task: str, run: RescoredRun) -> Iterator[str]:
+    old, new, items = run.before.tasks[task], run.after.tasks[task], run.changed[task]
+    scores = (
+        f"{_format_score(old.score)} by {old.scorer}, {_format_score(new.score)} by {new.scorer}"
+    )
+    yield f"<h2>{escape(task)}: {escape(scores)}; {len(items)} of {new.n} items differ</h2>"
+    for reason, group in by_reason(items).items():
+        summary = f"{escape(reason)}: {escape(_format_tally(group))}"
+        yield f'<details><summary>{summary}</summary><table class="items">'
         yield "<tr>" + "".join(
             f"<th>{escape(name)}</th>" for name in ("item", "gold", "text", old.scorer, new.scorer)
         )
-        for change in group:
-            yield _row(change)
+        for item in group:
+            yield _format_page_row(item)
         yield "</table></details>"
 
 
-def _row(change: Change) -> str:
-    text = _shortened(change.before.text or "", _PAGE_CHARACTERS)
+def _format_page_row(item: ChangedItem) -> str:
     cells = (
-        change.sample.id,
-        change.sample.answer,
-        text,
-        _read(change.before),
-        _read(change.after),
+        item.sample.id,
+        item.sample.answer,
+        _cut_text(item.before.text or "", _PAGE_CHARACTERS),
+        _format_reading(item.before),
+        _format_reading(item.after),
     )
     return "<tr>" + "".join(f"<td><pre>{escape(cell)}</pre></td>" for cell in cells) + "</tr>"
 
 
-def _line(change: Change) -> str:
-    text = _shortened(change.before.text or "", _SHOWN_CHARACTERS)
-    return (
-        f"{text!r}, gold {change.sample.answer!r}: {_read(change.before)} -> {_read(change.after)}"
-    )
+def _format_example(item: ChangedItem) -> str:
+    text = _cut_text(item.before.text or "", _PRINTED_CHARACTERS)
+    readings = f"{_format_reading(item.before)} -> {_format_reading(item.after)}"
+    return f"{text!r}, gold {item.sample.answer!r}: {readings}"
 
 
-def _read(record: Record) -> str:
+def _format_reading(record: Record) -> str:
+    """Format a value with the answer that was read, or with why none was."""
     value = "left out" if record.value is None else f"{record.value:g}"
-    answer = _shortened(record.answer or "", _SHOWN_CHARACTERS)
+    answer = _cut_text(record.answer or "", _PRINTED_CHARACTERS)
     return f"{value} ({answer})" if answer else f"{value} ({record.outcome.replace('_', ' ')})"
 
 
-def _tally(group: Sequence[Change]) -> str:
-    up = sum((change.after.value or 0) > (change.before.value or 0) for change in group)
+def _format_tally(group: Sequence[ChangedItem]) -> str:
+    up = sum((item.after.value or 0) > (item.before.value or 0) for item in group)
     items = "1 item" if len(group) == 1 else f"{len(group)} items"
     return f"{items}, {up} higher, {len(group) - up} lower or left out"
 
 
-def _shortened(text: str, length: int) -> str:
+def _cut_text(text: str, length: int) -> str:
     return text if len(text) <= length else f"{text[: length - 1]}…"
 
 
-def _percent(score: float | None) -> str:
+def _format_score(score: float | None) -> str:
     return "-" if score is None else f"{score:.1f}"
 
 
-def _change(old: float | None, new: float | None) -> str:
+def _format_difference(old: float | None, new: float | None) -> str:
     return "-" if old is None or new is None else f"{new - old:+.1f}"

@@ -1,48 +1,52 @@
-"""Stored responses under another scorer: new scores, and what changed for which reason.
+"""Scores the stored texts of a run with another scorer and lists what changes.
 
-A run keeps its texts, so that a scorer is a choice that can be made again. The data folder is read
-for the questions and has to be the one the run was made with. What comes out lies beside the
-records, which stay as they are: ``scores-NAME.jsonl`` has one line per item, ``scores-NAME.json``
-the summaries.
+The data folder is read for the questions and has to be the one the run was made with. The results
+are written beside the records, which stay unchanged: ``scores-NAME.jsonl`` has one line per item,
+``scores-NAME.json`` the summaries.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from harness.errors import DatasetError, RunMismatchError
 from harness.files import write_json
-from harness.rescore.reasons import (
-    Reason,
-    differ,
-    reason,
-)
+from harness.rescore.reasons import Reason, find_reason, scores_differ
 from harness.run.config import JudgeConfig
-from harness.run.plan import (
-    Plan,
-    PlannedTask,
-    pick_scorer,
-    select,
-    stratified,
-)
+from harness.run.plan import Plan, PlannedTask, pick_scorer, select, stratified
 from harness.run.runner import make_record
-from harness.run.summary import Results
+from harness.run.store import read_manifest, read_records
+from harness.run.summary import Results, summarise_run
 from harness.schema import Completion, FramePolicy, Record, Sample, Sampling, Score
+from harness.scoring.tags import ScorerTag
 from harness.task import registry
 from harness.task.protocol import Protocol
 
 FIELDS = ("id", "task", "outcome", "value", "answer", "scorer", "failure")
-"""What a line of a score file holds; the rest is in the records."""
+"""Fields of a line in a score file; the others are in the records."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Change:
-    """An item that another scorer gives another value."""
+class RescoreConfig:
+    """The scorer to use, and where the questions are."""
+
+    scorer: str
+    """Name of a scorer that every task of the run has, without a version."""
+    data: Path
+    """Folder that holds one folder per benchmark."""
+    judge: JudgeConfig | None = None
+    include_path: Path | None = None
+    """Folder of the run's own lmms-eval tasks."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChangedItem:
+    """An item to which the other scorer gives another value."""
 
     sample: Sample
     before: Record
@@ -51,118 +55,86 @@ class Change:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class NewScorer:
-    """What texts are scored with, and where the questions are."""
+class RescoredRun:
+    """A run under its own and under another scorer."""
 
-    name: str
-    data: Path
-    judge: JudgeConfig | None = None
-    include_path: Path | None = None
+    before: Results
+    after: Results
+    changed: Mapping[str, Sequence[ChangedItem]]
+    """Items whose values differ, by task, in the order of the questions."""
+    scores_file: Path
+    """``scores-NAME.jsonl`` in the run directory."""
 
 
-def plan_again(manifest: Mapping[str, Any], choice: NewScorer) -> Plan:
-    """Return the plan of a stored run with another scorer.
+def rescore_run(folder: Path, config: RescoreConfig) -> RescoredRun:
+    """Score a run directory again and write its second score file and summaries.
 
     Raises:
-        UsageError: A task without that scorer, or a scorer whose package is not installed.
-        RunMismatchError: The data folder holds other questions than the run was made with.
+        UsageError: `folder` is not a run directory, a task does not have that scorer, or the
+            scorer's package is not installed.
+        RunMismatchError: The data folder has other questions than the run was made with.
     """
-    return Plan(tuple(_planned(selection, manifest, choice) for selection in manifest["tasks"]))
-
-
-def plan_as_stored(plan: Plan, manifest: Mapping[str, Any]) -> Plan:
-    """Return `plan` with the scorers that the run's records were made with, to summarise them."""
-    return Plan(
-        tuple(_with_stored_scorer(p, manifest["protocol"][p.task.name]) for p in plan.tasks)
+    manifest = read_manifest(folder)
+    before = {record.id: record for record in read_records(folder)}
+    plan = _plan_again(manifest, config)
+    after = _score_again(plan, before.values())
+    results = summarise_run(plan, after)
+    return RescoredRun(
+        before=summarise_run(_plan_as_stored(plan, manifest), before),
+        after=results,
+        changed={p.task.name: _changed_items(p, before, after) for p in plan.tasks},
+        scores_file=_write_scores(folder, config.scorer, plan, results, after),
     )
 
 
-def score_again(plan: Plan, records: Iterable[Record]) -> dict[str, Record]:
-    """Score every stored text; an item without one keeps its failure."""
-    known = {s.id: (planned, s) for planned in plan.tasks for s in planned.samples}
-    scored = {}
-    for record in records:
-        if record.id not in known:
-            raise DatasetError(f"{record.id}: the run has a record of it, its questions have not")
-        scored[record.id] = _rescored(*known[record.id], record)
-    return scored
-
-
-def find_changes(
-    planned: PlannedTask, before: Mapping[str, Record], after: Mapping[str, Record]
-) -> list[Change]:
-    """List the items of one task whose values differ, in the order of the questions."""
-    return [
-        Change(
-            sample=sample,
-            before=before[sample.id],
-            after=after[sample.id],
-            reason=reason(
-                sample,
-                before[sample.id].text or "",
-                _score(before[sample.id]),
-                _score(after[sample.id]),
-            ),
-        )
-        for sample in planned.samples
-        if sample.id in before and differ(_score(before[sample.id]), _score(after[sample.id]))
-    ]
-
-
-def write_scores(
-    folder: Path, name: str, plan: Plan, results: Results, records: Mapping[str, Record]
-) -> Path:
-    """Write the second score file of a run and its summaries; return the former."""
-    path = folder / f"scores-{slug(name)}.jsonl"
-    rows = ({field: asdict(r)[field] for field in FIELDS} for r in records.values())
-    text = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
-    beside = path.with_name(f".{path.name}")
-    beside.write_text(text, encoding="utf-8")
-    beside.replace(path)
-    summaries = {task: asdict(summary) for task, summary in results.tasks.items()}
-    protocols = plan.identity()["protocol"]
-    write_json(path.with_suffix(".json"), {"tasks": summaries, "protocol": protocols})
-    return path
-
-
-def slug(name: str) -> str:
+def file_part(scorer: str) -> str:
     """Return a scorer's name as a part of a file name."""
-    return re.sub(r"[^\w.+-]+", "-", name)
+    return re.sub(r"[^\w.+-]+", "-", scorer)
 
 
-def _planned(selection: str, manifest: Mapping[str, Any], choice: NewScorer) -> PlannedTask:
+def _plan_again(manifest: Mapping[str, Any], config: RescoreConfig) -> Plan:
+    """Return the plan of a stored run with another scorer."""
+    return Plan(tuple(_plan_task(selection, manifest, config) for selection in manifest["tasks"]))
+
+
+def _plan_task(selection: str, manifest: Mapping[str, Any], config: RescoreConfig) -> PlannedTask:
     name = registry.name_of(selection)
-    task = registry.get(name, choice.include_path)
-    questions, fingerprint = select(task, choice.data, selection)
-    scorer = pick_scorer(task, choice.name, choice.judge)
+    task = registry.get(name, config.include_path)
+    questions, fingerprint = select(task, config.data, selection)
+    scorer = pick_scorer(task, config.scorer, config.judge)
     stored = manifest["data"][name]
     samples = stratified(questions.samples, manifest["limit"])
     if (len(samples), fingerprint) != (stored["items"], stored["sha256"]):
         raise RunMismatchError(
-            f"{selection}: {choice.data} holds other questions than the run was made with:"
-            f" {len(samples)} items, sha256 {fingerprint}; the run has {stored['items']} items,"
-            f" sha256 {stored['sha256']}. Name its data with --data"
+            f"{selection}: {config.data} has other questions than the run was made with: got"
+            f" {len(samples)} items, sha256 {fingerprint}; expected {stored['items']} items, sha256"
+            f" {stored['sha256']}. Name the run's data folder with --data"
         )
     return PlannedTask(
         selection=selection,
         task=task,
-        protocol=_protocol(manifest["protocol"][name], scorer.tag),
+        protocol=_with_scorer(manifest["protocol"][name], scorer.tag),
         scorer=scorer,
         samples=samples,
         fingerprint=fingerprint,
     )
 
 
+def _plan_as_stored(plan: Plan, manifest: Mapping[str, Any]) -> Plan:
+    """Return `plan` with the scorers that the run's records were made with, to summarise them."""
+    return Plan(
+        tuple(_with_stored_scorer(p, manifest["protocol"][p.task.name]) for p in plan.tasks)
+    )
+
+
 def _with_stored_scorer(planned: PlannedTask, stored: Mapping[str, Any]) -> PlannedTask:
-    name, _, version = stored["scorer"].rpartition("@")
-    # A judge (``official+judge:model@1``) helps a rule and leaves its aggregation as it is.
-    known = planned.task.scorers[name.partition("+judge")[0]]
-    scorer = replace(known, name=name, version=int(version))
-    return replace(planned, scorer=scorer, protocol=_protocol(stored, scorer.tag))
+    tag = ScorerTag.parse(stored["scorer"])
+    scorer = replace(planned.task.scorers[tag.rule], name=tag.name, version=tag.version)
+    return replace(planned, scorer=scorer, protocol=_with_scorer(stored, scorer.tag))
 
 
-def _protocol(stored: Mapping[str, Any], scorer: str) -> Protocol:
-    """Read a stored protocol; only the scorer is another."""
+def _with_scorer(stored: Mapping[str, Any], scorer: str) -> Protocol:
+    """Return a stored protocol with another scorer."""
     fields = {name: value for name, value in stored.items() if name != "hash"}
     return Protocol(
         **{
@@ -174,7 +146,21 @@ def _protocol(stored: Mapping[str, Any], scorer: str) -> Protocol:
     )
 
 
-def _rescored(planned: PlannedTask, sample: Sample, record: Record) -> Record:
+def _score_again(plan: Plan, records: Iterable[Record]) -> dict[str, Record]:
+    """Score every stored text; an item without one keeps its failure."""
+    known = {s.id: (planned, s) for planned in plan.tasks for s in planned.samples}
+    scored = {}
+    for record in records:
+        if record.id not in known:
+            raise DatasetError(
+                f"{record.id}: the run has a record of this item, but its question files do not"
+                " have the item; evaluate again"
+            )
+        scored[record.id] = _score_record(*known[record.id], record)
+    return scored
+
+
+def _score_record(planned: PlannedTask, sample: Sample, record: Record) -> Record:
     if record.text is None:
         return replace(record, scorer=planned.scorer.tag)
     stored = Completion(text=record.text, finish_reason=record.finish_reason or "stop")
@@ -189,5 +175,43 @@ def _rescored(planned: PlannedTask, sample: Sample, record: Record) -> Record:
     )
 
 
-def _score(record: Record) -> Score:
+def _changed_items(
+    planned: PlannedTask, before: Mapping[str, Record], after: Mapping[str, Record]
+) -> list[ChangedItem]:
+    """List the items of one task whose values differ, in the order of the questions."""
+    return [
+        ChangedItem(
+            sample=sample,
+            before=before[sample.id],
+            after=after[sample.id],
+            reason=find_reason(
+                sample,
+                before[sample.id].text or "",
+                _score_of(before[sample.id]),
+                _score_of(after[sample.id]),
+            ),
+        )
+        for sample in planned.samples
+        if sample.id in before
+        and scores_differ(_score_of(before[sample.id]), _score_of(after[sample.id]))
+    ]
+
+
+def _score_of(record: Record) -> Score:
     return Score(value=record.value, outcome=record.outcome, answer=record.answer)
+
+
+def _write_scores(
+    folder: Path, scorer: str, plan: Plan, results: Results, records: Mapping[str, Record]
+) -> Path:
+    """Write the second score file of a run and its summaries; return the former."""
+    path = folder / f"scores-{file_part(scorer)}.jsonl"
+    rows = ({field: asdict(r)[field] for field in FIELDS} for r in records.values())
+    text = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+    beside = path.with_name(f".{path.name}")
+    beside.write_text(text, encoding="utf-8")
+    beside.replace(path)
+    summaries = {task: asdict(summary) for task, summary in results.tasks.items()}
+    protocols = plan.identity()["protocol"]
+    write_json(path.with_suffix(".json"), {"tasks": summaries, "protocol": protocols})
+    return path

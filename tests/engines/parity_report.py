@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 
 from harness.rescore.reasons import (
     Reason,
-    differ,
-    reason,
+    find_reason,
+    scores_differ,
 )
 from harness.schema import Sample, Score
 from harness.task import registry
@@ -69,8 +69,8 @@ def count_disagreements(benchmark: str, size: int = SIZE) -> Disagreements:
     for sample, text in responses(benchmark, size):
         scores = {name: scorers[name].score(sample, text) for name in dict.fromkeys(sum(PAIRS, ()))}
         for one, other in PAIRS:
-            if differ(scores[one], scores[other]):
-                cause = reason(sample, text, scores[one], scores[other])
+            if scores_differ(scores[one], scores[other]):
+                cause = find_reason(sample, text, scores[one], scores[other])
                 found.add((one, other), cause, _format_example(sample, text, scores))
     return found
 

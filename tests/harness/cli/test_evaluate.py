@@ -265,7 +265,7 @@ def test_a_config_of_a_task_can_be_scored_alone(made, tmp_path):
     [
         ('{"id": "vsibench/0"}', "line 1"),
         ('{"id": "vsibench/nope", "text": "A"}', "vsibench/nope"),
-        ('{"id": "vsibench/0", "text": "A"}\n{"id": "vsibench/0", "text": "B"}', "stands twice"),
+        ('{"id": "vsibench/0", "text": "A"}\n{"id": "vsibench/0", "text": "B"}', "is duplicated"),
     ],
     ids=["no text", "unknown id", "repeated id"],
 )

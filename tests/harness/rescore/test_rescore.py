@@ -9,8 +9,8 @@ import pytest
 from harness.cli import main
 from harness.rescore.reasons import (
     Reason,
-    differ,
-    reason,
+    find_reason,
+    scores_differ,
 )
 from harness.run.store import read_records
 from harness.schema import Kind, Outcome, Sample
@@ -216,8 +216,8 @@ NOTHING, RIGHT = binary_score(None, None), binary_score(True, "A")
 )
 def test_one_rule_reads_a_letter_and_the_other_none(text, expected):
     """The text around the letter says why."""
-    assert reason(CHOICE, text, RIGHT, NOTHING) is expected
-    assert reason(CHOICE, text, NOTHING, RIGHT) is expected
+    assert find_reason(CHOICE, text, RIGHT, NOTHING) is expected
+    assert find_reason(CHOICE, text, NOTHING, RIGHT) is expected
 
 
 @pytest.mark.parametrize(
@@ -235,35 +235,42 @@ def test_one_rule_reads_a_letter_and_the_other_none(text, expected):
 )
 def test_one_rule_reads_a_number_and_the_other_none(text, expected):
     """The notation or the text around the number says why."""
-    assert reason(COUNT, text, partial_score(1.0, "10"), NOTHING) is expected
+    assert find_reason(COUNT, text, partial_score(1.0, "10"), NOTHING) is expected
 
 
 def test_two_answers_that_were_read_are_compared():
     """Equal numbers are a boundary, unequal ones another reading; letters likewise."""
-    assert reason(COUNT, "9", partial_score(0.9, "9"), partial_score(0.8, "9.0")) is Reason.BOUNDARY
     assert (
-        reason(COUNT, "9 8", partial_score(0.9, "9"), partial_score(0.8, "8"))
+        find_reason(COUNT, "9", partial_score(0.9, "9"), partial_score(0.8, "9.0"))
+        is Reason.BOUNDARY
+    )
+    assert (
+        find_reason(COUNT, "9 8", partial_score(0.9, "9"), partial_score(0.8, "8"))
         is Reason.OTHER_NUMBER
     )
-    assert reason(CHOICE, "A B", RIGHT, binary_score(False, "B")) is Reason.OTHER_LETTER
+    assert find_reason(CHOICE, "A B", RIGHT, binary_score(False, "B")) is Reason.OTHER_LETTER
     free = replace(COUNT, kind=Kind.FREE_FORM)
-    assert reason(free, "x", binary_score(True, "x"), binary_score(False, "X")) is Reason.COMPARISON
     assert (
-        reason(free, "x y", binary_score(True, "x"), binary_score(False, "y")) is Reason.OTHER_TEXT
+        find_reason(free, "x", binary_score(True, "x"), binary_score(False, "X"))
+        is Reason.COMPARISON
+    )
+    assert (
+        find_reason(free, "x y", binary_score(True, "x"), binary_score(False, "y"))
+        is Reason.OTHER_TEXT
     )
 
 
 def test_credit_without_an_answer_and_dropped_items_have_classes_of_their_own():
     """MVBench's official rule credits a lone bracket; a dropped item has no value at all."""
     credited = replace(binary_score(True, "("), answer=None)
-    assert reason(CHOICE, "(", credited, NOTHING) is Reason.PART
-    assert reason(CHOICE, "x", replace(NOTHING, value=None), NOTHING) is Reason.UNSCORED
+    assert find_reason(CHOICE, "(", credited, NOTHING) is Reason.PART
+    assert find_reason(CHOICE, "x", replace(NOTHING, value=None), NOTHING) is Reason.UNSCORED
 
 
 def test_scores_differ_by_value_only():
     """Wrong and not found are both worth nothing; dropped is not nothing."""
-    assert not differ(binary_score(False, "B"), NOTHING)
-    assert differ(replace(NOTHING, value=None), NOTHING)
+    assert not scores_differ(binary_score(False, "B"), NOTHING)
+    assert scores_differ(replace(NOTHING, value=None), NOTHING)
     assert NOTHING.outcome is Outcome.NO_ANSWER
 
 

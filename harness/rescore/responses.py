@@ -1,0 +1,168 @@
+"""Scores texts that were generated elsewhere, without an engine and without videos."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from hashlib import sha256
+from pathlib import Path
+
+from harness.backends.replay import ReplayBackend
+from harness.errors import DatasetError, UsageError
+from harness.run.config import JudgeConfig
+from harness.run.manifest import make_manifest
+from harness.run.plan import Plan, PlannedTask, pick_scorer, select
+from harness.run.runner import make_record
+from harness.run.store import RunWriter
+from harness.run.summary import Results, summarise_run, write_results
+from harness.schema import Prompt, Record, Request, Sampling
+from harness.scoring.tags import ScorerTag
+from harness.task import registry
+
+STORED = "stored"
+"""Suite and template of a protocol whose texts were generated elsewhere."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScoreConfig:
+    """Which texts are scored, with what, and where the questions are."""
+
+    task: str
+    """``name`` or ``name:config``."""
+    responses: Path
+    """A JSON Lines file: ``{"id": ..., "text": ...}`` per line."""
+    data: Path
+    """Folder that holds one folder per benchmark."""
+    scorer: str | None = None
+    """None: the task's official one."""
+    judge: JudgeConfig | None = None
+    include_path: Path | None = None
+    """Folder of further lmms-eval tasks."""
+    out: Path | None = None
+    """Run directory to write; None: nothing is kept."""
+
+
+@dataclass(frozen=True, slots=True)
+class ScoredResponses:
+    """The summaries and records of scored texts."""
+
+    results: Results
+    records: Mapping[str, Record]
+
+
+def score_responses(config: ScoreConfig, argv: Sequence[str] = ()) -> ScoredResponses:
+    """Score every response of a file; with `config.out` also write a run directory.
+
+    Args:
+        config: What is scored.
+        argv: The command line, kept in ``run.json``.
+
+    Raises:
+        UsageError: An unknown task or scorer, or a file that cannot be read.
+        DatasetError: A malformed line, a duplicated id, or an id that the task does not have.
+    """
+    planned = _plan_task(config)
+    plan = Plan((planned,))
+    records = _score_texts(planned, read_responses(config.responses))
+    results = summarise_run(plan, records)
+    if config.out:
+        _write_run(config.out, config.responses, plan, records, argv)
+        write_results(config.out, results, records)
+    return ScoredResponses(results, records)
+
+
+def read_responses(path: Path) -> dict[str, str | None]:
+    """Read ``{"id", "text"}`` lines; a text of ``null`` means that there is no answer.
+
+    Raises:
+        UsageError: The file cannot be read.
+        DatasetError: A malformed line or a duplicated id.
+    """
+    responses: dict[str, str | None] = {}
+    try:
+        lines = path.read_text(encoding="utf-8").split("\n")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"{path}: cannot be read: {error}") from None
+    for number, line in enumerate(lines, start=1):
+        if line.strip():
+            sample_id, text = _parse_response(line, f"{path}, line {number}")
+            if sample_id in responses:
+                raise DatasetError(
+                    f"{path}, line {number}: id {sample_id!r} is duplicated; keep one line per id"
+                )
+            responses[sample_id] = text
+    return responses
+
+
+def _parse_response(line: str, where: str) -> tuple[str, str | None]:
+    try:
+        fields = json.loads(line)
+        sample_id, text = fields["id"], fields["text"]
+    except (json.JSONDecodeError, KeyError, TypeError) as error:
+        raise DatasetError(f'{where}: expected {{"id": ..., "text": ...}}, got {error!r}') from None
+    if not isinstance(sample_id, str) or not (text is None or isinstance(text, str)):
+        raise DatasetError(
+            f"{where}: expected a string as id and a string or null as text,"
+            f" got {sample_id!r} and {text!r}"
+        )
+    return sample_id, text
+
+
+def _plan_task(config: ScoreConfig) -> PlannedTask:
+    task = registry.get(registry.name_of(config.task), config.include_path)
+    preset = task.protocol("official")
+    name = config.scorer or ScorerTag.parse(preset.scorer).rule
+    scorer = pick_scorer(task, name, config.judge)
+    questions, fingerprint = select(task, config.data, config.task)
+    protocol = replace(
+        preset, suite=STORED, template=STORED, frames=None, sampling=None, scorer=scorer.tag
+    )
+    return PlannedTask(
+        selection=config.task,
+        task=task,
+        protocol=protocol,
+        scorer=scorer,
+        samples=questions.samples,
+        fingerprint=fingerprint,
+    )
+
+
+def _score_texts(planned: PlannedTask, responses: Mapping[str, str | None]) -> dict[str, Record]:
+    known = {sample.id: sample for sample in planned.samples}
+    unknown = [sample_id for sample_id in responses if sample_id not in known]
+    if unknown:
+        raise DatasetError(
+            f"{len(unknown)} responses have ids that {planned.selection} does not have,"
+            f" first: {unknown[0]!r}; its ids look like {next(iter(known))!r}"
+        )
+    texts = {sample_id: text for sample_id, text in responses.items() if text is not None}
+    answers = ReplayBackend(texts).generate(map(_make_request, responses))
+    return {
+        request.id: make_record(planned, known[request.id], answer) for request, answer in answers
+    }
+
+
+def _make_request(sample_id: str) -> Request:
+    """Return a request for a stored text; its prompt and sampling are not known."""
+    unknown = Sampling(temperature=0.0, max_tokens=0)
+    return Request(id=sample_id, prompt=Prompt(text=""), sampling=unknown)
+
+
+def _write_run(
+    folder: Path, responses: Path, plan: Plan, records: Mapping[str, Record], argv: Sequence[str]
+) -> None:
+    content = sha256(responses.read_bytes()).hexdigest()
+    manifest = make_manifest(
+        plan,
+        model=responses.name,
+        checkpoint={"name": responses.name, "kind": STORED, "sha256": content},
+        backend="replay",
+        limit=None,
+        argv=argv,
+    )
+    with RunWriter(folder, manifest) as run:
+        done = run.finished()
+        for record in records.values():
+            if record.id not in done:
+                run.append(record)
