@@ -8,13 +8,14 @@ same column of other runs only.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.board.entry import COLUMNS, Answers, Entry, schema
 from harness.errors import DatasetError
+from harness.files import read_json_lines
 from harness.run.store import read_records
 from harness.scoring.tags import ScorerTag, column_name
 
@@ -56,7 +57,7 @@ def _read_table(folder: Path, file: Path) -> pa.Table:
     """Return the records of a run with the values of a score file in place of their own."""
     import pyarrow as pa
 
-    scored = {row["id"]: row for row in _read_rows(file)}
+    scored = {row["id"]: row for _, row in read_json_lines(file)}
     rows = [
         {name: getattr(record, name) for name in COLUMNS}
         | {name: scored[record.id][name] for name in ("value", "outcome")}
@@ -64,12 +65,3 @@ def _read_table(folder: Path, file: Path) -> pa.Table:
         if record.id in scored
     ]
     return pa.Table.from_pylist(rows, schema=schema())
-
-
-def _read_rows(file: Path) -> Iterable[dict[str, Any]]:
-    try:
-        return [json.loads(line) for line in file.read_text("utf-8").split("\n") if line]
-    except ValueError as error:
-        raise DatasetError(
-            f"{file}: cannot be read ({error}); run `videor1 rescore {file.parent}` again"
-        ) from None

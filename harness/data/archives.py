@@ -17,6 +17,7 @@ from pathlib import Path, PurePosixPath
 from zipfile import BadZipFile, ZipFile, ZipInfo
 
 from harness.errors import UsageError
+from harness.files import write_atomically
 
 Placed = tuple[ZipInfo, Path]
 
@@ -80,13 +81,15 @@ def _is_there(entry: ZipInfo, target: Path) -> bool:
 
 
 def _extract(opened: ZipFile, entry: ZipInfo, target: Path) -> None:
-    """Write one file beside its place, then move it there with the time it has in the zip."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    beside = target.with_name(f".{target.name}.part")
-    with opened.open(entry) as content, beside.open("wb") as file:
-        shutil.copyfileobj(content, file, length=1 << 20)
-    os.utime(beside, (_modified(entry), _modified(entry)))
-    beside.replace(target)
+    """Write one file whole, with the modification time that it has in the zip."""
+
+    def write(temporary: Path) -> None:
+        with opened.open(entry) as content, temporary.open("wb") as file:
+            shutil.copyfileobj(content, file, length=1 << 20)
+        os.utime(temporary, (_modified(entry), _modified(entry)))
+
+    # Datasets have many thousand files: the system flushes them, and `_is_there` checks their size.
+    write_atomically(target, write, sync=False)
 
 
 def _modified(entry: ZipInfo) -> float:

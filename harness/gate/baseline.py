@@ -8,7 +8,6 @@ gating needs neither the benchmark's data nor its plugin.
 from __future__ import annotations
 
 import json
-import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -16,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import IncompleteRunError, UsageError
+from harness.files import write_atomically
 from harness.gate.policy import Policy, make_policy
 from harness.run.store import read_manifest, read_records
 from harness.schema import Outcome, Record
@@ -136,13 +136,8 @@ def write_baseline(path: Path, baseline: Baseline) -> None:
         "policy": None if baseline.policy is None else asdict(baseline.policy),
     }
     schema = _arrow_schema().with_metadata({_METADATA: json.dumps(metadata, sort_keys=True)})
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        pq.write_table(pa.Table.from_pylist(columns, schema), beside, compression="zstd")
-        beside.replace(path)
-    except OSError as error:
-        raise UsageError(f"{path}: cannot be written: {error.strerror or error}") from None
+    table = pa.Table.from_pylist(columns, schema)
+    write_atomically(path, lambda temporary: pq.write_table(table, temporary, compression="zstd"))
 
 
 def read_baseline(path: Path) -> Baseline:

@@ -7,7 +7,6 @@ are written beside the records, which stay unchanged: ``scores-NAME.jsonl`` has 
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -15,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import DatasetError, RunMismatchError
-from harness.files import write_json
+from harness.files import write_json, write_json_lines
 from harness.rescore.reasons import Reason, find_reason, scores_differ
 from harness.run.config import JudgeConfig
 from harness.run.plan import Plan, PlannedTask, pick_scorer, select, stratified
@@ -207,10 +206,7 @@ def _write_scores(
     """Write the second score file of a run and its summaries; return the former."""
     path = folder / f"scores-{file_part(scorer)}.jsonl"
     rows = ({field: asdict(r)[field] for field in FIELDS} for r in records.values())
-    text = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
-    beside = path.with_name(f".{path.name}")
-    beside.write_text(text, encoding="utf-8")
-    beside.replace(path)
+    write_json_lines(path, rows)
     summaries = {task: asdict(summary) for task, summary in results.tasks.items()}
     protocols = plan.identity()["protocol"]
     write_json(path.with_suffix(".json"), {"tasks": summaries, "protocol": protocols})

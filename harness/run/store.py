@@ -9,17 +9,20 @@ a second writer out and disappears with its process.
 from __future__ import annotations
 
 import dataclasses
-import json
-import os
-import threading
-import time
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from harness.errors import DatasetError, HarnessError, RunMismatchError, UsageError
-from harness.files import _exclusive, diff, write_json
+from harness.errors import DatasetError, UsageError
+from harness.files import (
+    FolderClaim,
+    JsonLinesWriter,
+    lock_folder,
+    read_json,
+    read_json_lines,
+    write_atomically,
+)
 from harness.schema import Failure, Outcome, Record
 
 if TYPE_CHECKING:
@@ -35,6 +38,13 @@ IDENTITY = ("schema", "protocol", "checkpoint", "data", "backend", "tasks", "lim
 _SYNC_EVERY_S = 1.0
 
 
+def _identity(manifest: Mapping[str, Any]) -> Mapping[str, Any]:
+    return {name: manifest.get(name) for name in IDENTITY}
+
+
+CLAIM = FolderClaim(manifest=MANIFEST, kind="run", compared=_identity)
+
+
 class RunWriter:
     """The one writer of a run directory; use as a context manager.
 
@@ -45,16 +55,14 @@ class RunWriter:
 
     def __init__(self, folder: Path, manifest: Mapping[str, Any]) -> None:
         self.folder = folder
-        self._lock = _exclusive(folder)
+        self._lock = lock_folder(folder)
         try:
-            _write_or_check(folder / MANIFEST, manifest)
+            CLAIM.take(folder, manifest)
             self.records = {record.id: record for record in read_records(folder)}
-            self._file = _open_for_append(folder / RECORDS)
+            self._file = JsonLinesWriter(folder / RECORDS, sync_every_s=_SYNC_EVERY_S)
         except BaseException:
-            os.close(self._lock)
+            self._lock.release()
             raise
-        self._mutex = threading.Lock()
-        self._synced_at = time.monotonic()
 
     def __enter__(self) -> Self:
         return self
@@ -65,19 +73,19 @@ class RunWriter:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        os.fsync(self._file)
-        os.close(self._file)
-        os.close(self._lock)
+        try:
+            self._file.close()
+        finally:
+            self._lock.release()
 
     def append(self, record: Record) -> None:
-        """Write one finished item; safe from any thread. Failed items may be written again."""
-        line = json.dumps(dataclasses.asdict(record), ensure_ascii=False) + "\n"
-        with self._mutex:
-            _write_all(self._file, line.encode())
-            self.records[record.id] = record
-            if time.monotonic() - self._synced_at > _SYNC_EVERY_S:
-                os.fsync(self._file)
-                self._synced_at = time.monotonic()
+        """Write one finished item; safe from any thread. Failed items may be written again.
+
+        Raises:
+            HarnessError: It cannot be written; the items before it are kept.
+        """
+        self._file.append(dataclasses.asdict(record))
+        self.records[record.id] = record
 
     def finished(self) -> set[str]:
         """Return the ids that need no further work."""
@@ -90,36 +98,32 @@ def finished_ids(records: Iterable[Record]) -> set[str]:
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:
-    """Return ``run.json``; a folder without one is no run."""
-    try:
-        manifest: dict[str, Any] = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise UsageError(f"{folder}: not a run directory (no {MANIFEST})") from None
-    except json.JSONDecodeError as error:
-        raise UsageError(f"{folder / MANIFEST}: not valid JSON: {error}") from None
-    return manifest
+    """Return ``run.json``; raises `UsageError` for a folder that is not a run directory."""
+    if not (folder / MANIFEST).exists():
+        raise UsageError(f"{folder}: not a run directory (no {MANIFEST})")
+    return read_json(folder / MANIFEST)
 
 
 def read_records(folder: Path) -> list[Record]:
     """Return one record per item, the latest where an item was tried again.
 
-    A last line without its line break is what a kill leaves behind and is dropped; any other
-    broken line raises `DatasetError`.
+    Raises:
+        DatasetError: A line is not a record. A torn last line, which a kill leaves, is left out.
     """
     latest: dict[str, Record] = {}
     for path in sorted(folder.glob("records-*.jsonl")):
-        lines = path.read_bytes().split(b"\n")[:-1]
-        for number, line in enumerate(lines, start=1):
-            record = _record(line, f"{path}, line {number}")
+        for number, fields in read_json_lines(path):
+            record = _record(fields, f"{path}, line {number}")
             latest[record.id] = record
     return list(latest.values())
 
 
 def write_parquet(folder: Path, records: Mapping[str, Record]) -> None:
     """Write ``records.parquet``: one row per item, as `records_frame` returns them."""
-    beside = folder / ".records.parquet"
-    records_frame(list(records.values())).to_parquet(beside, index=False, schema=_arrow_schema())
-    beside.replace(folder / "records.parquet")
+    table, schema = records_frame(list(records.values())), _arrow_schema()
+    write_atomically(
+        folder / "records.parquet", lambda path: table.to_parquet(path, index=False, schema=schema)
+    )
 
 
 def records_frame(records: Sequence[Record]) -> pd.DataFrame:
@@ -155,9 +159,8 @@ def _arrow_schema() -> pa.Schema:
     )
 
 
-def _record(line: bytes, where: str) -> Record:
+def _record(fields: dict[str, Any], where: str) -> Record:
     try:
-        fields = json.loads(line)
         fields["outcome"] = Outcome(fields["outcome"])
         if fields["failure"] is not None:
             fields["failure"] = Failure(**fields["failure"])
@@ -168,40 +171,3 @@ def _record(line: bytes, where: str) -> Record:
         raise DatasetError(
             f"{where}: not a record ({error}); the file was changed or damaged after it was written"
         ) from None
-
-
-def _write_or_check(path: Path, manifest: Mapping[str, Any]) -> None:
-    if not path.exists():
-        write_json(path, manifest)
-        return
-    stored = read_manifest(path.parent)
-    wanted = json.loads(json.dumps(dict(manifest)))
-    lines = diff(
-        {name: stored.get(name) for name in IDENTITY}, {name: wanted.get(name) for name in IDENTITY}
-    )
-    if lines:
-        raise RunMismatchError(
-            f"{path.parent} holds a run of something else (stored != asked): {'; '.join(lines)}."
-            " Use another --out to keep both"
-        )
-
-
-def _open_for_append(path: Path) -> int:
-    """Open the records file after cutting off a torn last line."""
-    handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND)
-    content = path.read_bytes()
-    whole = content.rfind(b"\n") + 1
-    if whole != len(content):
-        os.ftruncate(handle, whole)
-    return handle
-
-
-def _write_all(handle: int, line: bytes) -> None:
-    try:
-        written = os.write(handle, line)
-    except OSError as error:
-        raise HarnessError(
-            f"records cannot be written: {error.strerror}; finished items are kept"
-        ) from error
-    if written != len(line):
-        raise HarnessError("records cannot be written: the disk is full; finished items are kept")

@@ -11,12 +11,14 @@ import hashlib
 import json
 import os
 import time
+from contextlib import suppress
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 import numpy as np
 
-from harness.errors import UsageError
+from harness.errors import HarnessError, UsageError
+from harness.files import write_atomically
 from harness.schema import Clip, FramePolicy, Media, MediaKind
 from harness.video.decode import content_key, decode
 
@@ -81,14 +83,13 @@ class FrameCache:
         described = {name: getattr(clip, name) for name in _DESCRIBED}
         head = json.dumps({**described, "shape": pixels.shape}).encode() + b"\n"
         path = self._path(clip.key)
-        beside = path.with_name(f"{path.name}.{os.getpid()}")
-        try:
-            path.parent.mkdir(exist_ok=True)
-            with beside.open("wb") as file:
+
+        def write(temporary: Path) -> None:
+            with temporary.open("wb") as file:
                 file.writelines([_digest(head, pixels.data), head, pixels.data])
-            beside.replace(path)
-        except OSError:
-            beside.unlink(missing_ok=True)
+
+        with suppress(HarnessError):  # the disk is full: see the docstring of the class
+            write_atomically(path, write, sync=False)  # a torn file fails its digest
         self._evict()
 
     def _evict(self) -> None:

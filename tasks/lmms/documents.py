@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import UnavailableTaskError
+from harness.files import write_text
 from harness.schema import Kind, Prompt, Sample
 from tasks.lmms.loading import task_boundary
 from tasks.lmms.messages import Question, read_messages, write_images
@@ -46,11 +47,8 @@ class Documents:
 
     def write(self) -> Path:
         """Write the questions, one JSON object per line; the file is the data fingerprint."""
-        self._folder.mkdir(parents=True, exist_ok=True)
         path = self._folder / _QUESTIONS_FILE
-        beside = path.with_suffix(".part")
-        beside.write_text("".join(map(self._format_question, self.samples)), encoding="utf-8")
-        beside.replace(path)
+        write_text(path, "".join(map(self._format_question, self.samples)))
         return path
 
     def _make_sample(self, index: int, document: Mapping[str, Any]) -> Sample:

@@ -9,10 +9,12 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from harness.errors import UnavailableTaskError
+from harness.files import write_atomically
 from harness.schema import Media, MediaKind, Prompt
 
 _KINDS = {"video": MediaKind.VIDEO, "image": MediaKind.IMAGE}
@@ -73,10 +75,11 @@ def write_images(messages: Sequence[Mapping[str, Any]], folder: Path) -> None:
         if part["type"] == "image" and _is_in_memory(image):
             path = _image_path(image, folder)
             if not path.exists():
-                folder.mkdir(parents=True, exist_ok=True)
-                beside = path.with_suffix(".part")
-                image.convert("RGB").save(beside, "PNG", compress_level=1)
-                beside.replace(path)
+                write_atomically(path, partial(_save_png, image))
+
+
+def _save_png(image: Any, path: Path) -> None:
+    image.convert("RGB").save(path, "PNG", compress_level=1)
 
 
 def _content_parts(message: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:

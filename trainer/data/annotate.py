@@ -9,14 +9,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness.errors import UsageError
+from harness.files import write_json_lines, write_text
 from harness.run.plan import (
     Plan,
     PlannedTask,
@@ -199,13 +198,8 @@ def write_annotated(
 
 def _write(out: Path, rows: Sequence[Mapping[str, Any]]) -> None:
     """Write a JSON list or JSON Lines, by the suffix, whole or not at all."""
-    lines = [json.dumps(row, ensure_ascii=False) for row in rows]
-    listed = out.suffix == ".json"
-    text = "[\n" + ",\n".join(lines) + "\n]\n" if listed else "".join(f"{line}\n" for line in lines)
-    beside = out.with_name(f".{out.name}.{os.getpid()}")
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        beside.write_text(text, encoding="utf-8")
-        beside.replace(out)
-    except OSError as error:
-        raise UsageError(f"{out}: cannot be written: {error.strerror}") from None
+    if out.suffix == ".json":
+        lines = (json.dumps(row, ensure_ascii=False) for row in rows)
+        write_text(out, "[\n" + ",\n".join(lines) + "\n]\n")
+    else:
+        write_json_lines(out, rows)

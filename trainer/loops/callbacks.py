@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import TracebackType
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from transformers import TrainerCallback
 
+from harness.files import JsonLinesWriter, read_json_lines, write_json_lines
 from trainer.runs.folder import METRICS
 
 if TYPE_CHECKING:
@@ -111,17 +111,14 @@ class StepLines:
 
     def keep_until(self, step: int) -> None:
         """Remove the lines of later steps, which a resumed run repeats, and an incomplete line."""
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        lines = self._path.read_bytes().splitlines(keepends=True) if self._path.exists() else []
-        complete = [line for line in lines if line.endswith(b"\n")]
-        kept = [line for line in complete if json.loads(line)["step"] <= step]
-        self._path.write_bytes(b"".join(kept))
+        if self._path.exists():
+            lines = (line for _, line in read_json_lines(self._path))
+            write_json_lines(self._path, (line for line in lines if line["step"] <= step))
 
     def append(self, lines: Iterable[Mapping[str, Any]]) -> None:
         """Append lines in one write."""
-        text = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
-        with self._path.open("a", encoding="utf-8") as file:
-            file.write(text)
+        with JsonLinesWriter(self._path) as file:
+            file.append(*lines)
 
 
 class MetricsFile(TrainerCallback):  # type: ignore[misc]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
@@ -10,12 +9,7 @@ from functools import partial
 from pathlib import Path
 
 from harness.cli.exits import Exit
-from harness.errors import RunMismatchError
-from harness.files import (
-    diff,
-    write_folder,
-    write_json,
-)
+from harness.files import FolderClaim, write_folder
 from harness.schema import Variant
 from trainer.config.recipe import (
     Algorithm,
@@ -179,6 +173,7 @@ def _name(seed: int, arm: Arm) -> str:
 
 
 MANIFEST = "miniature.json"
+CLAIM = FolderClaim(manifest=MANIFEST, kind="experiment", must_be_new=True)
 
 
 def claim(experiment: Experiment) -> None:
@@ -187,21 +182,8 @@ def claim(experiment: Experiment) -> None:
     Raises:
         RunMismatchError: It holds another experiment, or something else.
     """
-    out, path = experiment.out, experiment.out / MANIFEST
     asked = {**asdict(experiment.settings), "steps": experiment.steps}
-    if not path.exists():
-        if out.exists() and (not out.is_dir() or any(out.iterdir())):
-            raise RunMismatchError(
-                f"{out} exists and holds no experiment (no {MANIFEST}); choose another --out"
-            )
-        out.mkdir(parents=True, exist_ok=True)
-        write_json(path, asked)
-    lines = diff(json.loads(path.read_text(encoding="utf-8")), json.loads(json.dumps(asked)))
-    if lines:
-        raise RunMismatchError(
-            f"{out} holds another experiment (stored != asked): {'; '.join(lines)}; choose"
-            " another --out"
-        )
+    CLAIM.take(experiment.out, asked)
 
 
 def prepare(experiment: Experiment, say: Callable[[str], None]) -> None:

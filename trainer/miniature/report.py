@@ -13,7 +13,7 @@ from typing import Any
 from harness.board.latex import to_latex
 from harness.board.markdown import to_markdown
 from harness.board.table import NOTHING, Table, TableCell, score_text
-from harness.files import write_json
+from harness.files import write_json, write_text
 from harness.stats import Estimate
 from trainer.miniature.curves import draw_curves, rl_arms
 from trainer.miniature.hypotheses import (
@@ -56,8 +56,8 @@ def write_pages(out: Path, outcome: Outcome) -> list[Path]:
         draw_curves(out, learned, outcome.seeds, out / CURVES)
     else:
         (out / CURVES).unlink(missing_ok=True)  # of more arms, from before
-    _write(out / MARKDOWN, to_markdown(tables) + figure)
-    _write(out / LATEX, to_latex(tables))
+    write_text(out / MARKDOWN, to_markdown(tables) + figure)
+    write_text(out / LATEX, to_latex(tables))
     write_json(out / NUMBERS, as_json(outcome))
     names = (MARKDOWN, LATEX, NUMBERS, *((CURVES,) if learned else ()))
     return [out / name for name in names]
@@ -178,9 +178,3 @@ def _claims(outcome: Outcome, findings: Sequence[Finding]) -> Table:
             *(f"[{number}] {source}" for number, source in enumerate(sources, start=1)),
         ),
     )
-
-
-def _write(path: Path, text: str) -> None:
-    beside = path.with_name(f".{path.name}")
-    beside.write_text(text, encoding="utf-8")
-    beside.replace(path)

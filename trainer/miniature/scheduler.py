@@ -6,7 +6,6 @@ was under way goes on where it was.
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import subprocess
@@ -17,6 +16,7 @@ from pathlib import Path
 
 from harness.cli.child import PREFIX
 from harness.cli.exits import Exit
+from harness.files import JsonLinesWriter, read_json_lines
 from trainer.miniature.experiment import Stage
 
 DONE = "stages.jsonl"
@@ -124,8 +124,8 @@ class Schedule:
             "command": str(stage),
             "seconds": round(time.monotonic() - process.began, 1),
         }
-        with (self._folder / DONE).open("a", encoding="utf-8") as file:
-            file.write(json.dumps(line) + "\n")
+        with JsonLinesWriter(self._folder / DONE) as file:
+            file.append(line)
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,8 +147,7 @@ def durations(folder: Path) -> Mapping[str, float]:
     path = folder / DONE
     if not path.exists():
         return {}
-    lines = path.read_text(encoding="utf-8").split("\n")[:-1]  # without a line that a kill tore
-    return {line["stage"]: line["seconds"] for line in map(json.loads, lines)}
+    return {line["stage"]: line["seconds"] for _, line in read_json_lines(path)}
 
 
 def log_file(folder: Path, stage: Stage) -> Path:

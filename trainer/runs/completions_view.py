@@ -5,12 +5,12 @@ Reads ``completions.jsonl`` of a GRPO or T-GRPO run, one line per group of compl
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import UsageError
+from harness.files import read_json_lines
 from trainer.runs.folder import COMPLETIONS
 
 if TYPE_CHECKING:
@@ -56,14 +56,8 @@ def read_completions(run: Path) -> Iterator[Group]:
     path = run / COMPLETIONS
     if not path.is_file():
         raise UsageError(f"{run}: no {COMPLETIONS}; GRPO and T-GRPO runs write it, SFT runs do not")
-    with path.open(encoding="utf-8") as file:
-        for number, line in enumerate(file, start=1):
-            if not line.endswith("\n"):
-                return
-            try:
-                yield json.loads(line)
-            except ValueError as error:
-                raise UsageError(f"{path}, line {number}: not valid JSON: {error}") from None
+    for _, line in read_json_lines(path):
+        yield line
 
 
 def _print_group(console: Console, group: Group) -> None:

@@ -8,7 +8,6 @@ the other processes of a distributed one need not decode everything again.
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -16,8 +15,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from harness.errors import RunMismatchError, UsageError
-from harness.files import diff, write_json
+from harness.errors import UsageError
+from harness.files import FolderClaim, read_json, write_json
 from harness.models.checkpoint import Checkpoint
 from trainer.config.recipe import (
     Algorithm,
@@ -48,6 +47,16 @@ _OF_THE_MACHINE = ("check", "decode_workers", "decode_timeout_s", "cache_mib")
 """Data settings that move no number: a resumed run may have others."""
 
 _POLL_S = 0.5
+
+
+def _compared(manifest: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the part of a manifest in which a resumed run has to agree."""
+    recipe = with_new_names(manifest["recipe"])
+    data = {key: value for key, value in recipe["data"].items() if key not in _OF_THE_MACHINE}
+    return {**manifest, "recipe": {**recipe, "data": data}}
+
+
+CLAIM = FolderClaim(manifest=MANIFEST, kind="training run", compared=_compared, must_be_new=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,47 +92,25 @@ def make_manifest(
 
 
 def claim(out: Path, manifest: Mapping[str, Any]) -> None:
-    """Make `out` the folder of this run, or find that it is.
+    """Make `out` the folder of this run, or check that it is.
 
     Raises:
         RunMismatchError: The folder belongs to something else; the differing fields are named.
+        UsageError: It cannot be written.
     """
-    refuse_other(out, manifest)
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        if not (out / MANIFEST).exists():
-            write_json(out / MANIFEST, manifest)
-    except OSError as error:
-        raise UsageError(
-            f"{out}: cannot be written: {error.strerror}; choose another --out"
-        ) from None
+    CLAIM.take(out, manifest)
 
 
 def refuse_other(out: Path, manifest: Mapping[str, Any]) -> None:
     """Raise `RunMismatchError` where `out` holds anything but this run."""
-    if not (out / MANIFEST).exists():
-        if out.exists() and (not out.is_dir() or any(out.iterdir())):
-            raise RunMismatchError(
-                f"{out} exists and is not a training run (no {MANIFEST}); choose another --out"
-            )
-        return
-    lines = diff(_compared(read_manifest(out)), _compared(manifest))
-    if lines:
-        raise RunMismatchError(
-            f"{out} holds another training run (stored != asked): {'; '.join(lines)}."
-            " Use another --out to keep both"
-        )
+    CLAIM.check(out, manifest)
 
 
 def read_manifest(out: Path) -> dict[str, Any]:
-    """Return ``train.json``; a folder without one is no training run."""
-    try:
-        content: dict[str, Any] = json.loads((out / MANIFEST).read_text(encoding="utf-8"))
-    except OSError:
-        raise UsageError(f"{out}: not a training run (no {MANIFEST})") from None
-    except ValueError as error:
-        raise UsageError(f"{out / MANIFEST}: not valid JSON: {error}") from None
-    return content
+    """Return ``train.json``; raises `UsageError` for a folder that is not a training run."""
+    if not (out / MANIFEST).exists():
+        raise UsageError(f"{out}: not a training run (no {MANIFEST})")
+    return read_json(out / MANIFEST)
 
 
 def checked_rows(
@@ -154,7 +141,7 @@ def _stored(path: Path, key: str, data: DataSettings) -> RowReport | None:
     """Return an earlier report on the same rows, None without one."""
     if not path.exists():
         return None
-    content = json.loads(path.read_text(encoding="utf-8"))
+    content = read_json(path)
     if content["key"] != key:
         return None
     kept = set(content["rows"])
@@ -175,13 +162,6 @@ def _check_key(data: DataSettings) -> str:
     """Hash what the check depends on: the settings and the question files."""
     settings = repr((data, [_sha256(path) for path in data.rows]))
     return hashlib.sha256(settings.encode()).hexdigest()[:16]
-
-
-def _compared(manifest: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the part of a manifest in which a resumed run has to agree."""
-    recipe = with_new_names(manifest["recipe"])
-    data = {key: value for key, value in recipe["data"].items() if key not in _OF_THE_MACHINE}
-    return {**manifest, "recipe": {**recipe, "data": data}}
 
 
 def _sha256(path: Path) -> str:

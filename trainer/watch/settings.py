@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -10,12 +9,13 @@ from typing import Literal
 
 from harness.bounds import positive
 from harness.config import read_settings
-from harness.errors import RunMismatchError, UsageError
-from harness.files import diff, write_json
+from harness.errors import UsageError
+from harness.files import FolderClaim, read_json
 from harness.gate.policy import Policy
 from trainer.config.recipe import RECIPES
 
 SETTINGS = "watch.json"
+CLAIM = FolderClaim(manifest=SETTINGS, kind="watch")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,24 +96,14 @@ def keep(out: Path, settings: WatchSettings, run: Path) -> None:
         "slice": {**asdict(settings.slice), "data": str(settings.slice.data)},
         "gate": asdict(settings.gate),
     }
-    if not (out / SETTINGS).exists():
-        write_json(out / SETTINGS, asked)
-        return
-    stored = json.loads((out / SETTINGS).read_text(encoding="utf-8"))
-    lines = diff(stored, json.loads(json.dumps(asked)))
-    if lines:
-        raise RunMismatchError(
-            f"{out} holds another watch (stored != asked): {'; '.join(lines)}. Its looks would not"
-            " be comparable; use another --out"
-        )
+    CLAIM.take(out, asked)
 
 
 def watched_run(out: Path) -> Path:
     """Return the folder of the training run that a watch's folder belongs to."""
-    try:
-        return Path(json.loads((out / SETTINGS).read_text(encoding="utf-8"))["run"])
-    except OSError:
-        raise UsageError(f"{out}: not the results of `videor1 watch` (no {SETTINGS})") from None
+    if not (out / SETTINGS).exists():
+        raise UsageError(f"{out}: not the results of `videor1 watch` (no {SETTINGS})")
+    return Path(read_json(out / SETTINGS)["run"])
 
 
 def read_watch_settings(config: str, assignments: Sequence[str] = ()) -> WatchSettings:

@@ -7,7 +7,6 @@ same start.
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from statistics import fmean, variance
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import UsageError, missing_extra
+from harness.files import read_json_lines, write_atomically
 from trainer.runs.folder import METRICS
 from trainer.watch.evaluations import (
     Look,
@@ -69,8 +69,7 @@ def read_timeline(out: Path, run: Path | None) -> Timeline:
     metrics: list[Mapping[str, Any]] = []
     path = None if run is None else run / METRICS
     if path is not None and path.exists():
-        lines = path.read_text(encoding="utf-8").split("\n")[:-1]
-        metrics = [json.loads(line) for line in lines]
+        metrics = [line for _, line in read_json_lines(path)]
     return Timeline(name=out.name, looks=read_looks(out), metrics=metrics)
 
 
@@ -143,9 +142,10 @@ def plot(timelines: Sequence[Timeline], path: Path) -> None:
 
 def save(figure: Any, path: Path) -> None:
     """Write a matplotlib figure so that readers see the old or the new picture."""
-    beside = path.with_name(f".{path.name}")
-    figure.savefig(beside, dpi=120, format=path.suffix.removeprefix(".") or "png")
-    beside.replace(path)
+    picture_format = path.suffix.removeprefix(".") or "png"
+    write_atomically(
+        path, lambda temporary: figure.savefig(temporary, dpi=120, format=picture_format)
+    )
 
 
 def running_mean(values: Sequence[float]) -> list[float]:

@@ -191,7 +191,7 @@ def test_a_torn_record_file(tmp_path, capsys, line, code):
     lines[line] = lines[line][:40]
     path.write_text("\n".join(lines) + ("" if line == -1 else "\n"))
     assert main(["gate", str(tmp_path / "b.parquet"), str(run)]) == code
-    said = {4: "1 of the baseline's items have no record", 2: "line 301: not a record"}[code]
+    said = {4: "1 of the baseline's items have no record", 2: "line 301: not valid JSON"}[code]
     assert said in capsys.readouterr().err
 
 

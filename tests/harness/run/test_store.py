@@ -1,13 +1,11 @@
 """A run directory loses nothing that was finished and is never shared by two runs."""
 
-import json
 import os
 import stat
 
 import pytest
 
 from harness.errors import DatasetError, RunMismatchError, UsageError
-from harness.files import write_json
 from harness.run.store import (
     RunWriter,
     read_manifest,
@@ -121,14 +119,6 @@ def test_a_folder_without_manifest_is_no_run(tmp_path):
     """Commands that read runs say when a folder is none."""
     with pytest.raises(UsageError, match="not a run directory"):
         read_manifest(tmp_path)
-
-
-def test_json_files_are_replaced_whole(tmp_path):
-    """No temporary file stays behind and the content is valid JSON."""
-    write_json(tmp_path / "summary.json", {"a": 1})
-    write_json(tmp_path / "summary.json", {"a": 2})
-    assert [path.name for path in tmp_path.iterdir()] == ["summary.json"]
-    assert json.loads((tmp_path / "summary.json").read_text()) == {"a": 2}
 
 
 def test_the_parquet_table_has_one_row_per_record(tmp_path):

@@ -232,7 +232,7 @@ def test_an_output_folder_with_something_else_is_refused(train, world):
     (world / "out/notes.txt").write_text("mine", encoding="utf-8")
     verdict = train()
     assert verdict.code is Exit.USAGE
-    assert "is not a training run" in verdict.reason
+    assert "holds no training run" in verdict.reason
 
 
 def test_supervised_rows_need_their_rationale(train, world):

@@ -1,6 +1,5 @@
 """The folder of a training run, its processes, and what a recipe costs."""
 
-import fcntl
 import threading
 from dataclasses import replace
 from types import SimpleNamespace
@@ -8,11 +7,6 @@ from types import SimpleNamespace
 import pytest
 
 from harness.errors import CheckpointError, DatasetError, UsageError
-from harness.files import (
-    LOCK,
-    is_locked,
-    locked,
-)
 from harness.schema import MediaKind
 from tests.trainer.commands import HIDDEN, INTERMEDIATE, LAYERS, VOCABULARY, write_checkpoint
 from tests.trainer.fake_runs import save
@@ -135,30 +129,6 @@ def test_the_newest_checkpoint_is_found_by_number_if_it_is_whole(tmp_path):
     save(tmp_path, 11, state=False)
     (tmp_path / "checkpoint-best").mkdir()
     assert newest_checkpoint(tmp_path) == tmp_path / "checkpoint-10"
-
-
-def test_a_lock_keeps_others_out_and_ends_with_its_block(tmp_path):
-    """As the lock of a run directory."""
-    folder = tmp_path / "run"
-    assert not is_locked(folder)
-    with locked(folder):
-        assert is_locked(folder)
-        with pytest.raises(UsageError, match="another process is at work"), locked(folder):
-            pass
-    assert not is_locked(folder)
-
-
-def test_looking_at_a_lock_keeps_nobody_out(tmp_path):
-    """Many may look at once, and who wants to work waits until they have."""
-    folder = tmp_path / "run"
-    with locked(folder):
-        pass
-    with (folder / LOCK).open() as looking:
-        fcntl.flock(looking, fcntl.LOCK_SH)
-        assert not is_locked(folder)
-        threading.Timer(0.1, lambda: fcntl.flock(looking, fcntl.LOCK_UN)).start()
-        with locked(folder):
-            assert is_locked(folder)
 
 
 def test_groups_have_to_be_whole():

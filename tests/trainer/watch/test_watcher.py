@@ -384,7 +384,7 @@ def test_a_second_watch_in_one_folder_is_refused(tmp_path):
     run_folder, out = begin_run(tmp_path / "run"), tmp_path / "out"
     flags = [run_folder, "--config", "paper", "--out", out, "--once", "--set", "slice.data=no"]
     with locked(out):
-        assert "another process is at work" in run(Watch(), *flags).reason
+        assert "another process is writing" in run(Watch(), *flags).reason
     verdict = run(Watch(), *flags, "--set", "slice.backend=fake", "--set", "slice.attempts=1")
     assert verdict.code is Exit.INCOMPLETE
     verdict = run(Watch(), *flags, "--set", "gate.margin=5")
