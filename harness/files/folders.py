@@ -20,8 +20,9 @@ LOCK = ".lock"
 
 _WAIT_FOR_CHECKS_S = 0.5
 """How long a worker waits for a lock: `is_locked` holds it for microseconds."""
-_CHECK_S = 0.1
-_POLL_S = 0.01
+_CHECK_S = 0.02
+"""How long a check waits for other checks before it calls a folder locked."""
+_POLL_S = 0.002
 
 Json = Mapping[str, Any]
 
