@@ -1,17 +1,18 @@
-"""Which ranks the data allow a model: simultaneous comparisons of every pair of models.
+"""Computes the range of ranks that the data allow each model.
 
-A model's best rank is one more than the number of models that are certainly better, its worst the
-number of models that are not certainly worse. "Certainly" means outside the pair's interval, and
-all intervals of a task share one critical value under which they hold together in 95 % of cases;
-then all true ranks lie inside their ranges together (Mogstad, Romano, Shaikh, Wilhelm, Inference
-for Ranks, Review of Economic Studies 91, 2024). Bonferroni would be valid too, but wider: pairs
-share models and questions, and the bootstrap of the largest statistic knows it.
+Every pair of models is compared. A model's best rank is one more than the number of significantly
+better models; its worst rank is the number of models that are not significantly worse (itself
+included). A difference is significant when it lies outside the pair's confidence interval. All
+intervals of a task share one critical value, chosen so that in 95 % of cases all of them hold
+together; then all true ranks lie inside their ranges together (Mogstad, Romano, Shaikh, Wilhelm,
+Inference for Ranks, Review of Economic Studies 91, 2024). Bonferroni would be valid too but wider,
+because pairs share models and questions and the bootstrap of the largest statistic uses that.
 
 The largest |t| is bootstrapped by flipping the sign of whole videos (Rademacher multipliers, fixed
-seed), each draw with its own standard error, which gives the heavier tails of few videos: with
+seed). Each draw has its own standard error, which gives the heavier tails of few videos: with
 z = |sum w D| / sqrt(sum D^2), t = z sqrt((C - 1) / (C - z^2)) grows with z, the same for all pairs.
-The flips themselves, a difference equal in every video, count as one more pair: with so few videos
-that even they cannot be told from chance nothing is certain.
+The flips themselves, as a difference equal in every video, count as one more pair: where the videos
+are so few that even this difference could be chance, no difference is significant.
 """
 
 from __future__ import annotations
@@ -49,33 +50,33 @@ def rank_ranges(scores: NDArray[np.float64], influence: NDArray[np.float64]) -> 
 
     Args:
         scores: Shape (models,); higher is better.
-        influence: What each video moved each score by, shape (videos, models).
+        influence: Contribution of each video to each score, shape (videos, models).
     """
-    certain = _certainly_better(scores, influence)
+    better = _significantly_better(scores, influence)
     return [
         RankRange(1 + int(above), scores.size - int(below))
-        for above, below in zip(certain.sum(axis=0), certain.sum(axis=1), strict=True)
+        for above, below in zip(better.sum(axis=0), better.sum(axis=1), strict=True)
     ]
 
 
-def _certainly_better(
+def _significantly_better(
     scores: NDArray[np.float64], influence: NDArray[np.float64]
 ) -> NDArray[np.bool_]:
-    """Tell of every (row, column) whether the row's model is better than the column's."""
+    """Return for every (row, column) whether the row's model is significantly better."""
     n_clusters, n_models = influence.shape
     nothing = np.zeros((n_models, n_models), dtype=np.bool_)
     if n_clusters < 2:
         return nothing
-    spread = _spread(influence)
+    spread = _pair_spreads(influence)
     critical = _critical_value(influence, spread)
     if math.isinf(critical):
         return nothing
     errors = spread * math.sqrt(n_clusters / (n_clusters - 1))
-    certain: NDArray[np.bool_] = scores[:, None] - scores > critical * errors
-    return certain
+    better: NDArray[np.bool_] = scores[:, None] - scores > critical * errors
+    return better
 
 
-def _spread(influence: NDArray[np.float64]) -> NDArray[np.float64]:
+def _pair_spreads(influence: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return sqrt(sum of squared differences) of every pair; exactly 0 for equal columns."""
     columns = influence.T
     return np.array([np.sqrt(((columns - column) ** 2).sum(axis=1)) for column in columns])
@@ -84,7 +85,7 @@ def _spread(influence: NDArray[np.float64]) -> NDArray[np.float64]:
 def _critical_value(influence: NDArray[np.float64], spread: NDArray[np.float64]) -> float:
     """Return the value that the largest |t| of all pairs stays below in 95 % of draws.
 
-    It is infinite where the videos are too few for any certainty.
+    It is infinite where there are too few videos for any difference to be significant.
     """
     n_clusters, n_models = influence.shape
     first, second = np.triu_indices(n_models, 1)

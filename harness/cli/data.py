@@ -1,28 +1,26 @@
-"""``videor1 data``: is everything there that the benchmarks need, and if not, bring it.
+"""``videor1 data``: check that the benchmarks' data is complete, or download it.
 
 ``check`` reads every question and looks for its media; ``--decode`` opens each of them as well.
-Media that nobody may distribute count as missing too: the score is not over all items without them.
-``fetch`` downloads a benchmark at a pinned commit and unpacks it; interrupted, it goes on where it
-stopped. A second fetch into a folder takes the folder's commit, ``--revision`` another one.
+Media that the publishers may not distribute count as missing too: without them the score does not
+cover all items. ``fetch`` downloads a benchmark at a pinned commit and unpacks it; after an
+interruption the same command resumes. A second fetch into a folder takes the folder's commit,
+``--revision`` another one.
 """
 
 from __future__ import annotations
 
 from argparse import SUPPRESS, ArgumentParser, Namespace
 from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.cli.exits import CommandResult, Exit
 from harness.cli.flags import add_data_flag, task_list
 from harness.errors import UsageError
-from harness.run.config import available_processors
-from harness.task import registry
 
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from harness.run.data_check import DataCheck
     from harness.run.media_check import Gap
     from harness.schema import Sample
 
@@ -33,21 +31,21 @@ LOOK_AHEAD_BYTES = 1 << 28
 class DataCommand:
     """The ``data`` command."""
 
-    help = "check that the benchmarks' data is complete, or fetch it"
+    help = "check that the benchmarks' data is complete, or download it"
 
     def configure(self, parser: ArgumentParser) -> None:
-        """Declare the two actions and their flags."""
+        """Declare the actions ``check`` and ``fetch`` and their flags."""
         actions = parser.add_subparsers(metavar="ACTION", required=True)
-        checking = "look for every video the questions need"
+        checking = "look for every video that the questions need"
         check = actions.add_parser("check", help=checking, description=checking, allow_abbrev=False)
         check.add_argument(
             "--tasks",
             type=task_list,
             metavar="A,B",
-            help="NAME or NAME:config (default: those with a folder)",
+            help="NAME or NAME:config (default: all that have a folder)",
         )
         add_data_flag(check)
-        check.add_argument("--decode", action="store_true", help="decode every video as well")
+        check.add_argument("--decode", action="store_true", help="also decode every video")
         check.set_defaults(action=_check)
         fetching = "download a benchmark and unpack it"
         fetch = actions.add_parser("fetch", help=fetching, description=fetching, allow_abbrev=False)
@@ -56,102 +54,58 @@ class DataCommand:
         fetch.add_argument(
             "--revision",
             metavar="COMMIT",
-            help="commit or branch (default: the one in the folder, else our pin)",
+            help="commit or branch (default: that of the folder, else the pinned one)",
         )
         fetch.add_argument("--endpoint", metavar="URL", help=SUPPRESS)
         fetch.set_defaults(action=_fetch)
 
     def run(self, args: Namespace) -> CommandResult:
-        """Do the chosen action."""
+        """Check or download, then print what is missing."""
         result: CommandResult = args.action(args)
         return result
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Checked:
-    """What was found about one selection."""
-
-    selection: str
-    samples: Sequence[Sample]
-    gaps: Sequence[Gap]
-
-    @property
-    def n_media(self) -> int:
-        """Distinct files or frame folders that the questions need."""
-        return len({media.path for sample in self.samples for media in sample.media})
-
-    @property
-    def unusable(self) -> list[Gap]:
-        """The gaps that keep questions from being asked."""
-        return [gap for gap in self.gaps if not gap.usable]
 
 
 def _check(args: Namespace) -> CommandResult:
     from rich.console import Console
 
-    selections = args.tasks or _present(args.data)
-    console = Console()
-    return _show(console, [_checked(selection, args.data, args.decode) for selection in selections])
+    from harness.run.data_check import check_data, tasks_with_data
+
+    selections = args.tasks or tasks_with_data(args.data)
+    decode = _decode_all if args.decode else None
+    checks = [check_data(selection, args.data, decode) for selection in selections]
+    _print_checks(Console(), checks)
+    return _conclude(checks)
 
 
 def _fetch(args: Namespace) -> CommandResult:
     from rich.console import Console
 
     from harness.data.fetch import fetch
+    from harness.run.data_check import check_data
+    from harness.task import registry
 
     task = registry.get(args.task)
     if task.source is None:
-        raise UsageError(f"{task.name} cannot be fetched from the hub; see {task.homepage}")
+        raise UsageError(
+            f"{task.name} cannot be downloaded from the hub; see {task.homepage} for its data"
+        )
     console, folder = Console(), registry.data_folder(task, args.data)
-    console.print(f"fetching {task.source.page} into {folder}", soft_wrap=True)
+    console.print(f"downloading {task.source.page} into {folder}", soft_wrap=True)
     receipt = fetch(task.source, folder, revision=args.revision, endpoint=args.endpoint)
     pinned = "our pin" if receipt.revision == task.source.revision else "not our pin"
     console.print(f"{len(receipt.files)} files of commit {receipt.revision} ({pinned})")
-    return _show(console, [_checked(args.task, args.data, decode=False)])
+    checks = [check_data(args.task, args.data)]
+    _print_checks(console, checks)
+    return _conclude(checks)
 
 
-def _present(data: Path) -> list[str]:
-    """Return the installed tasks whose folder exists."""
-    found = [
-        name
-        for name in sorted(registry.installed())
-        if registry.data_folder(registry.get(name), data).is_dir()
-    ]
-    if not found:
-        raise UsageError(
-            f"{data}: no benchmark folder here; --data names the folder that holds them,"
-            " `videor1 data fetch TASK` brings one"
-        )
-    return found
-
-
-def _checked(selection: str, data: Path, decode: bool) -> Checked:
-    from harness.run.media_check import find_gaps
-    from harness.run.plan import select
-
-    task = registry.get(registry.name_of(selection))
-    folder = registry.data_folder(task, data)
-    if not folder.is_dir():
-        raise UsageError(
-            f"{folder}: no such folder; `videor1 data fetch {task.name}` brings it,"
-            " --data names the folder that holds it"
-        )
-    samples = select(task, data, selection)[0].samples
-    gaps = find_gaps(task, samples)
-    if decode:
-        gaps += _decoded(selection, samples)
-    return Checked(selection=selection, samples=samples, gaps=gaps)
-
-
-def _decoded(selection: str, samples: Sequence[Sample]) -> list[Gap]:
-    """Decode every medium on disk, with a progress bar."""
+def _decode_all(selection: str, samples: Sequence[Sample]) -> list[Gap]:
+    """Decode all media on disk, with a progress bar; return what is damaged or differs."""
     from rich.console import Console
     from rich.progress import Progress
 
-    from harness.run.media_check import (
-        find_damage,
-        probe_jobs,
-    )
+    from harness.run.config import available_processors
+    from harness.run.media_check import find_damage, probe_jobs
     from harness.video.decord_check import decode_and_compare
     from harness.video.pool import DecodePool
 
@@ -168,36 +122,29 @@ def _decoded(selection: str, samples: Sequence[Sample]) -> list[Gap]:
         return find_damage(samples, jobs, pool, lambda: progress.advance(bar))
 
 
-def _show(console: Console, checks: Sequence[Checked]) -> CommandResult:
-    """Print the table and the gaps, and judge."""
+def _print_checks(console: Console, checks: Sequence[DataCheck]) -> None:
+    """Print one line per task, then what is missing."""
     from rich import box
     from rich.table import Table
 
     table = Table(box=box.SIMPLE_HEAD)
     table.add_column("task", style="bold", no_wrap=True)
-    for heading in ("items", "media", "unusable", "items hit"):
+    for heading in ("items", "media", "unusable", "affected items"):
         table.add_column(heading, justify="right")
     for check in checks:
-        unusable = sum(len(gap.media) for gap in check.unusable)
-        hit = sum(gap.items for gap in check.unusable)
-        counts = (len(check.samples), check.n_media, unusable, hit)
+        counts = (len(check.samples), check.n_media, check.n_unusable, check.n_affected)
         table.add_row(check.selection, *(f"{number:,}" for number in counts))
     console.print(table)
     for check in checks:
         lines = [line for gap in check.gaps for line in gap.lines()]
         for line in [check.selection, *lines] if lines else []:
             console.print(line, soft_wrap=True, markup=False, highlight=False)
-    return _judge_checks(checks)
 
 
-def _judge_checks(checks: Sequence[Checked]) -> CommandResult:
-    incomplete = {
-        check.selection: sum(len(gap.media) for gap in check.unusable)
-        for check in checks
-        if check.unusable
-    }
+def _conclude(checks: Sequence[DataCheck]) -> CommandResult:
+    incomplete = [f"{check.selection} {check.n_unusable}" for check in checks if check.unusable]
     if incomplete:
-        counts = ", ".join(f"{name} {number}" for name, number in incomplete.items())
-        return CommandResult(Exit.INCOMPLETE, f"media are missing or damaged: {counts}")
+        reason = f"media are missing or damaged: {', '.join(incomplete)}"
+        return CommandResult(Exit.INCOMPLETE, reason)
     items = sum(len(check.samples) for check in checks)
-    return CommandResult(Exit.OK, f"everything is there for {items:,} items")
+    return CommandResult(Exit.OK, f"the data of {items:,} items is complete")

@@ -1,8 +1,8 @@
-"""``videor1 doctor``: what this machine has of what an evaluation needs.
+"""``videor1 doctor``: show what this machine has: packages, decoders, engines, devices, data.
 
-Everything is shown, and only what breaks every evaluation makes the exit code 4: a core package
-that is not installed, or a test clip that cannot be written and decoded. No GPU, no engine and no
-data are ordinary states and are shown with what to do about them. The hub token is never shown.
+Exit code 4 means that no evaluation can work here: a core package is not installed, or a test clip
+cannot be written and decoded. A missing GPU, engine or benchmark is normal and printed with what to
+do about it. The hub token is never printed.
 """
 
 from __future__ import annotations
@@ -38,14 +38,14 @@ print(", ".join(names) or "no GPU visible, CPU only")
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class MachineFact:
     """One line of the report."""
 
     area: str
     name: str
     value: str
     broken: bool = False
-    """Whether nothing can be evaluated like this."""
+    """Whether nothing can be evaluated on this machine because of it."""
 
 
 class DoctorCommand:
@@ -54,11 +54,11 @@ class DoctorCommand:
     help = "show what this machine has: packages, decoders, devices, engines, data"
 
     def configure(self, parser: ArgumentParser) -> None:
-        """Declare where to look for data."""
+        """Declare the data folder to look at."""
         add_data_flag(parser)
 
     def run(self, args: Namespace) -> CommandResult:
-        """Print the findings area by area."""
+        """Print the facts area by area."""
         from rich.console import Console
         from rich.table import Table
         from rich.text import Text
@@ -68,55 +68,56 @@ class DoctorCommand:
         table.add_column(style="dim", no_wrap=True)
         table.add_column(style="bold", no_wrap=True)
         table.add_column(overflow="fold")
-        areas = [finding.area for finding in found]
-        for position, finding in enumerate(found):
-            area = finding.area if areas.index(finding.area) == position else ""
-            table.add_row(
-                area, finding.name, Text(finding.value), style="red" if finding.broken else ""
-            )
+        areas = [fact.area for fact in found]
+        for position, fact in enumerate(found):
+            area = fact.area if areas.index(fact.area) == position else ""
+            table.add_row(area, fact.name, Text(fact.value), style="red" if fact.broken else "")
         Console().print(table)
-        broken = [finding.name for finding in found if finding.broken]
+        broken = [fact.name for fact in found if fact.broken]
         if broken:
-            return CommandResult(Exit.INCOMPLETE, f"cannot evaluate like this: {', '.join(broken)}")
-        return CommandResult(Exit.OK, "the core works")
+            reason = f"nothing can be evaluated on this machine: {', '.join(broken)}"
+            return CommandResult(Exit.INCOMPLETE, reason)
+        return CommandResult(Exit.OK, "the core packages and the video decoder work")
 
 
-def examine(data: Path) -> Iterator[Finding]:
-    """Yield everything worth knowing, the slow parts last."""
-    yield from _system(data)
-    yield from _packages()
-    yield _decoding()
-    yield from _engines()
-    yield from _hub()
-    yield from _benchmarks(data)
+def examine(data: Path) -> Iterator[MachineFact]:
+    """Yield one fact per line of the report, slow checks last."""
+    yield from _system_facts(data)
+    yield from _package_facts()
+    yield _decoding_fact()
+    yield from _engine_facts()
+    yield from _hub_facts()
+    yield from _benchmark_facts(data)
 
 
-def _system(data: Path) -> Iterator[Finding]:
-    yield Finding("system", "python", f"{platform.python_version()} at {sys.executable}")
-    yield Finding("system", "platform", f"{platform.platform()}, {os.cpu_count()} CPUs")
+def _system_facts(data: Path) -> Iterator[MachineFact]:
+    yield MachineFact("system", "python", f"{platform.python_version()} at {sys.executable}")
+    yield MachineFact("system", "platform", f"{platform.platform()}, {os.cpu_count()} CPUs")
     place = next(
         folder for folder in (data.absolute(), *data.absolute().parents) if folder.exists()
     )
-    yield Finding("system", "free disk", f"{shutil.disk_usage(place).free / 1e9:.0f} GB at {place}")
+    yield MachineFact(
+        "system", "free disk", f"{shutil.disk_usage(place).free / 1e9:.0f} GB at {place}"
+    )
 
 
-def _packages() -> Iterator[Finding]:
-    """List the core requirements, then what else can move a number."""
+def _package_facts() -> Iterator[MachineFact]:
+    """Yield the versions of core packages, then of others that can change a score."""
     from harness.run.manifest import installed_packages
 
     core = [re.split(r"[^\w.-]", text)[0] for text in requires(PROJECT) or [] if ";" not in text]
     for name in core:
         try:
-            yield Finding("packages", name, version(name))
+            yield MachineFact("packages", name, version(name))
         except PackageNotFoundError:
-            yield Finding("packages", name, f"missing; pip install {name}", broken=True)
+            yield MachineFact("packages", name, f"missing; pip install {name}", broken=True)
     for name, found in installed_packages().items():
         if name not in core:
-            yield Finding("packages", name, found)
+            yield MachineFact("packages", name, found)
 
 
-def _decoding() -> Finding:
-    """Write a clip and read it back through the code that evaluations use."""
+def _decoding_fact() -> MachineFact:
+    """Write a clip and decode it with the code that evaluations use."""
     from harness.schema import FramePolicy, Media
 
     try:
@@ -127,9 +128,9 @@ def _decoding() -> Finding:
             _write_clip(path)
             clip = decode(Media(path=path), FramePolicy(max_frames=4), patch_multiple=28)
     except (ImportError, MediaError, OSError, RuntimeError, ValueError) as error:
-        return Finding("decoding", "test clip", f"{type(error).__name__}: {error}", broken=True)
+        return MachineFact("decoding", "test clip", f"{type(error).__name__}: {error}", broken=True)
     count, height, width, _ = clip.frames.shape
-    return Finding("decoding", "test clip", f"{count} frames of {width} x {height} decoded")
+    return MachineFact("decoding", "test clip", f"{count} frames of {width} x {height} decoded")
 
 
 def _write_clip(path: Path) -> None:
@@ -145,17 +146,20 @@ def _write_clip(path: Path) -> None:
         container.mux(stream.encode())
 
 
-def _engines() -> Iterator[Finding]:
+def _engine_facts() -> Iterator[MachineFact]:
     for name in ("vllm", "transformers"):
         missing = f"not installed; pip install '{PROJECT}[{name}]'"
-        yield Finding("engines", name, "installed" if find_spec(name) else missing)
-    yield Finding("engines", "openai", "any OpenAI-compatible server, with --base-url")
+        yield MachineFact("engines", name, "installed" if find_spec(name) else missing)
+    yield MachineFact("engines", "openai", "any OpenAI-compatible server, with --base-url")
     if find_spec("torch"):
-        yield Finding("engines", "torch devices", _torch_devices())
+        yield MachineFact("engines", "torch devices", _torch_devices())
 
 
 def _torch_devices() -> str:
-    """Ask another process: importing torch is slow, and a broken driver may end it."""
+    """Return the GPUs that torch sees.
+
+    Another process imports torch: that is slow, and a broken driver may end the process.
+    """
     command = [sys.executable, "-c", _TORCH_PROBE]
     try:
         probe = subprocess.run(command, capture_output=True, text=True, timeout=TORCH_TIMEOUT_S)
@@ -165,23 +169,27 @@ def _torch_devices() -> str:
     return (said.strip().splitlines() or [f"exit code {probe.returncode}"])[-1]
 
 
-def _hub() -> Iterator[Finding]:
+def _hub_facts() -> Iterator[MachineFact]:
     from huggingface_hub import get_token
 
-    yield Finding("hub", "token", "present" if get_token() else "none; gated data need HF_TOKEN")
+    yield MachineFact(
+        "hub", "token", "present" if get_token() else "none; gated data sets need HF_TOKEN"
+    )
     for name in HUB_VARIABLES:
         if name in os.environ:
-            yield Finding("hub", name, os.environ[name])
+            yield MachineFact("hub", name, os.environ[name])
 
 
-def _benchmarks(data: Path) -> Iterator[Finding]:
+def _benchmark_facts(data: Path) -> Iterator[MachineFact]:
     for name in sorted(registry.installed()):
         task = registry.get(name)
         folder = registry.data_folder(task, data)
         if not folder.is_dir():
-            yield Finding("data", name, f"not at {folder}; `videor1 data fetch {name}` brings it")
+            yield MachineFact(
+                "data", name, f"not at {folder}; `videor1 data fetch {name}` downloads it"
+            )
             continue
         try:
-            yield Finding("data", name, f"{len(task.load(folder).samples):,} items at {folder}")
+            yield MachineFact("data", name, f"{len(task.load(folder).samples):,} items at {folder}")
         except UsageError as error:
-            yield Finding("data", name, str(error))
+            yield MachineFact("data", name, str(error))

@@ -1,4 +1,4 @@
-"""What a person sees at the end of a run: scores with intervals, outcomes, categories."""
+"""Prints the end of a run: scores with intervals, outcomes, categories, failures and timing."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 _BAR_WIDTH = 24
 _SHOWN_REASONS = 10
 _NO_SCORE = (Outcome.NO_ANSWER, Outcome.TRUNCATED, Outcome.FAILED)
-"""Outcomes with a column of their own: what a score alone does not tell."""
+"""Outcomes without a score; each has a column of its own."""
 
 
 def print_summaries(console: Console, summaries: Mapping[str, TaskSummary]) -> None:
@@ -26,7 +26,7 @@ def print_summaries(console: Console, summaries: Mapping[str, TaskSummary]) -> N
 
     console.print(score_table(summaries))
     for name, summary in summaries.items():
-        console.print(Text(f"  {name}: {_provenance(summary)}", style="dim"))
+        console.print(Text(f"  {name}: {_format_provenance(summary)}", style="dim"))
     for name, summary in summaries.items():
         if len(summary.breakdown) > 1:
             console.print(breakdown_table(name, summary))
@@ -52,7 +52,7 @@ def print_failures(console: Console, records: Iterable[Record]) -> None:
 
 
 def print_timing(console: Console, timing: Timing) -> None:
-    """Print how fast the run was and where its time went."""
+    """Print the throughput of the run and where its time went."""
     from rich.text import Text
 
     decode, engine = timing.decode, timing.engine
@@ -86,7 +86,7 @@ def print_timing(console: Console, timing: Timing) -> None:
 
 
 def score_table(summaries: Mapping[str, TaskSummary]) -> Table:
-    """Build the main table, one line per task; it fits 80 columns."""
+    """Return the score table, one line per task, at most 80 columns wide."""
     from rich import box
     from rich.table import Table
 
@@ -102,7 +102,7 @@ def score_table(summaries: Mapping[str, TaskSummary]) -> Table:
 
 
 def breakdown_table(name: str, summary: TaskSummary) -> Table:
-    """Build the per-category table of one task, with a bar for each score."""
+    """Return the table of one task by category, with a bar per score."""
     from rich import box
     from rich.table import Table
 
@@ -114,37 +114,39 @@ def breakdown_table(name: str, summary: TaskSummary) -> Table:
     table.add_column("")
     for category, line in summary.breakdown.items():
         if category.replace("*/", "", 1).count("/"):
-            continue  # finer levels are in summary.json; on a screen they would bury the rest
+            continue  # finer levels are in summary.json; here they would hide the others
         score, se = line["score"], line["se"]
-        table.add_row(category, _number(score), _number(se), str(line["n"]), _bar(score))
+        table.add_row(
+            category, _format_number(score), _format_number(se), str(line["n"]), _draw_bar(score)
+        )
     return table
 
 
 def _score_cells(summary: TaskSummary) -> list[str]:
     interval = "-" if summary.ci95 is None else f"{summary.ci95[0]:.1f} - {summary.ci95[1]:.1f}"
-    cells = [_number(summary.score), interval, str(summary.n), str(summary.n_clusters)]
+    cells = [_format_number(summary.score), interval, str(summary.n), str(summary.n_clusters)]
     for outcome in _NO_SCORE:
         count = summary.outcomes.get(outcome, 0)
         cells.append(f"[red]{count}[/red]" if count and outcome is Outcome.FAILED else str(count))
     return cells
 
 
-def _provenance(summary: TaskSummary) -> str:
-    """Say how the score came about, and what is not in it."""
+def _format_provenance(summary: TaskSummary) -> str:
+    """Return scorer, aggregation and protocol, and what the score leaves out."""
     notes = [
         f"scorer {summary.scorer}, aggregation {summary.aggregation}, protocol"
         f" {summary.protocol_hash}",
         *(f"{name.replace('_', ' ')} {value:.1f}" for name, value in summary.extra.items()),
         *([f"{summary.missing} items without a record"] if summary.missing else []),
-        *([f"{summary.dropped} answers dropped by the scorer's rule"] if summary.dropped else []),
+        *([f"{summary.dropped} answers left out by the scorer"] if summary.dropped else []),
     ]
     return "; ".join(notes)
 
 
-def _number(value: float | int | None) -> str:
+def _format_number(value: float | int | None) -> str:
     return "-" if value is None else f"{value:.1f}"
 
 
-def _bar(score: float | int | None) -> str:
+def _draw_bar(score: float | int | None) -> str:
     filled = 0 if score is None else round(score / 100 * _BAR_WIDTH)
     return f"[cyan]{'━' * filled}[/cyan][dim]{'─' * (_BAR_WIDTH - filled)}[/dim]"

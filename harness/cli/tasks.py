@@ -1,4 +1,4 @@
-"""``videor1 tasks``: which benchmarks are installed, ours and those of other packages."""
+"""``videor1 tasks``: list the installed benchmarks, ours and those of other packages."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ class TasksCommand:
     help = "list the installed benchmarks with their scorers"
 
     def configure(self, parser: ArgumentParser) -> None:
-        """Declare nothing; the list has no options."""
+        """Declare no flags."""
 
     def run(self, args: Namespace) -> CommandResult:
-        """Print a few lines per task."""
+        """Print title, scorers and data source of every task."""
         from rich.console import Console
 
         console = Console()

@@ -181,7 +181,7 @@ def test_check_of_complete_data_passes(data: Path, capsys: pytest.CaptureFixture
     assert main(["data", "check", "--data", str(data)]) == 0
     printed = capsys.readouterr()
     assert "vsibench" in printed.out
-    assert "everything is there for 1 items" in printed.err
+    assert "the data of 1 items is complete" in printed.err
 
 
 def test_check_counts_what_is_missing(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
