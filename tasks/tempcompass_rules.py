@@ -50,12 +50,12 @@ def score_official(sample: Sample, text: str) -> Score:
     if task == CAPTIONING:
         return Score(value=None, outcome=Outcome.NO_ANSWER)
     if task == CAPTION_MATCHING:
-        said = read_caption(reply, sample.source[QUESTION].split("\n")[1:])
+        found = read_caption(reply, sample.source[QUESTION].split("\n")[1:])
     elif task == YES_NO:
-        said = read_yes_no(reply)
+        found = read_yes_no(reply)
     else:
-        said, gold = read_choice(reply), gold[0]
-    return binary_score(None if said is None else said == gold, said)
+        found, gold = read_choice(reply), gold[0]
+    return binary_score(None if found is None else found == gold, found)
 
 
 def read_choice(reply: str) -> str | None:

@@ -24,7 +24,7 @@ from harness.schema import Variant
 from tasks.motionworld.trained import CHECKPOINT, card
 
 DEFAULT_OUT = Path("results/demo")
-WORLD = ("motionworld", "motionworld-stills")
+MOTIONWORLD = ("motionworld", "motionworld-stills")
 LAYOUTS = ("videommmu", "vsibench", "mvbench", "tempcompass")
 PROBES = (Variant.SHUFFLED, Variant.SINGLE, Variant.BLIND)
 """Variants of MotionWorld's clips that lack what the model was trained to use."""
@@ -76,8 +76,8 @@ class DemoCommand:
             str(CHECKPOINT), "--data", str(data), "--backend", backend,
             "--max-frames", str(_MAX_FRAMES), "--max-pixels", str(_MAX_PIXELS),
         ]  # fmt: skip
-        selections = {"run": ["--tasks", ",".join(WORLD + LAYOUTS)]} | {
-            variant.value: ["--tasks", WORLD[0], "--variant", variant] for variant in PROBES
+        selections = {"run": ["--tasks", ",".join(MOTIONWORLD + LAYOUTS)]} | {
+            variant.value: ["--tasks", MOTIONWORLD[0], "--variant", variant] for variant in PROBES
         }
         runs = {name: str(args.out / name) for name in selections}
         for name, selection in selections.items():

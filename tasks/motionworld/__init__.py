@@ -1,1 +1,1 @@
-"""A world of small clips with exact answers: training rows, and a benchmark of its own."""
+"""MotionWorld: drawn clips with known answers, as training rows and as a benchmark."""

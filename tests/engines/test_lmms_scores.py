@@ -45,7 +45,7 @@ def ask(task: str, gold: str, options: tuple[str, ...] = (), **fields: object) -
     })  # fmt: skip
 
 
-# --- the tables of the research notes: official / lmms-eval / video-r1
+# --- examples worked by hand: official / lmms-eval / video-r1
 
 
 @pytest.mark.parametrize(

@@ -83,7 +83,7 @@ def score(scorer: str, item: Sample, text: str) -> tuple[float | None, Outcome]:
 
 @published
 def test_published_counts() -> None:
-    """7540 questions; tasks, aspects and fine-grained types are those of the research notes."""
+    """7540 questions; tasks, aspects and fine-grained types were counted in the published files."""
     samples = TASK.load(DATA).samples
     assert len({s.id for s in samples}) == len(samples) == 7540
     assert len({s.cluster for s in samples}) == 410
@@ -336,7 +336,7 @@ UNREAD, DROPPED = (0.0, Outcome.NO_ANSWER), (None, Outcome.NO_ANSWER)
 def test_published_disagreements(
     items: dict[str, Sample], item: str, text: str, official: Any, video_r1: Any
 ) -> None:
-    """Table 5.5 of the research notes; Video-R1's column under our recast."""
+    """Responses that the official rules and Video-R1's, under our recast, score differently."""
     assert score("official", items[item], text) == official
     assert score("video-r1", items[item], text) == video_r1
 

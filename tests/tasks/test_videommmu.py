@@ -109,7 +109,7 @@ def test_all_published_questions_load(task: VideoMMMU) -> None:
 
 @published
 def test_published_counts() -> None:
-    """Tracks, disciplines, subjects and option counts are those of the research notes."""
+    """Tracks, disciplines, subjects and options were counted in the published files."""
     samples = TASK.load(DATA).samples
     places = Counter(tuple(s.category.split("/")[:2]) for s in samples)
     disciplines = {
@@ -343,7 +343,7 @@ UNREAD, DROPPED = (0.0, Outcome.NO_ANSWER), (None, Outcome.NO_ANSWER)
     ],
 )
 def test_multiple_choice_table(text: str, official: Any, video_r1: Any) -> None:
-    """Table 5.3 of the research notes: gold B, options A to J."""
+    """Gold B, options A to J: what the official parser and Video-R1's rule read."""
     assert score("official", choice(), text) == official
     assert score("video-r1", choice(), text) == video_r1
 
