@@ -16,7 +16,11 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from harness.backends.select import EngineConfig
+    from harness.board.leaderboard import Board
+    from harness.board.leaderboard import read_board as leaderboard
     from harness.errors import BackendError, DatasetError, HarnessError, UsageError
+    from harness.gate.compare import compare_runs as compare
+    from harness.gate.verdict import GateResult
     from harness.run.config import DecodeConfig, EvalConfig, FailureBudget, JudgeConfig
     from harness.run.evaluate import evaluate
     from harness.run.observer import RunObserver
@@ -54,6 +58,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Aggregation",
     "BackendError",
+    "Board",
     "Clip",
     "Completion",
     "DatasetError",
@@ -64,6 +69,7 @@ __all__ = [
     "FailureBudget",
     "FramePolicy",
     "FrameRule",
+    "GateResult",
     "HarnessError",
     "JudgeConfig",
     "Kind",
@@ -87,7 +93,9 @@ __all__ = [
     "Variant",
     "after_answer_tag",
     "binary_score",
+    "compare",
     "evaluate",
+    "leaderboard",
     "lettered",
     "letters",
     "load_run",
@@ -102,7 +110,9 @@ _SCHEMA = (
 )  # fmt: skip
 _MODULES = {
     "harness.backends.select": ("EngineConfig",),
+    "harness.board.leaderboard": ("Board",),
     "harness.errors": ("BackendError", "DatasetError", "HarnessError", "UsageError"),
+    "harness.gate.verdict": ("GateResult",),
     "harness.run.config": ("DecodeConfig", "EvalConfig", "FailureBudget", "JudgeConfig"),
     "harness.run.evaluate": ("evaluate",),
     "harness.run.observer": ("RunObserver",),
@@ -116,11 +126,18 @@ _MODULES = {
     "harness.task.api": ("Aggregation", "Questions", "Scorer", "Task"),
     "harness.task.protocol": ("Protocol",),
 }  # fmt: skip
+_RENAMED = {
+    "compare": ("harness.gate.compare", "compare_runs"),
+    "leaderboard": ("harness.board.leaderboard", "read_board"),
+}
 
 if not TYPE_CHECKING:  # a type checker would take any name for one of these
 
     def __getattr__(name: str) -> object:
         """Import an exported name on first use."""
+        if name in _RENAMED:
+            module, original = _RENAMED[name]
+            return getattr(import_module(module), original)
         if name == "__version__":
             return import_module("harness.plugins").installed_version()
         for module, names in _MODULES.items():

@@ -17,6 +17,7 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -98,12 +99,15 @@ class Board:
 
 
 def read_board(
-    folders: Iterable[Path], *, scorers: bool = False, published: Iterable[PublishedScore] = ()
+    folders: Iterable[PathLike[str] | str],
+    *,
+    scorers: bool = False,
+    published: Iterable[PublishedScore] = (),
 ) -> Board:
     """Read run directories and compare them.
 
     Args:
-        folders: Run directories, each once; at least one.
+        folders: Run directories or `harness.Run` objects, each once; at least one.
         scorers: Also show the scores that ``videor1 rescore`` left in the runs.
         published: Scores to list beside the measured ones, see `harness.board.published`.
 
@@ -111,7 +115,7 @@ def read_board(
         UsageError: A folder is not a run directory, or is named twice.
         DatasetError: A file of a run cannot be read, or two runs contradict each other.
     """
-    return build_board(read_entries(folders, scorers=scorers), published)
+    return build_board(read_entries(map(Path, folders), scorers=scorers), published)
 
 
 def build_board(entries: Sequence[Entry], published: Iterable[PublishedScore] = ()) -> Board:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from os import PathLike
 from pathlib import Path
 
 from harness.gate.baseline import Baseline, freeze_run, read_baseline
@@ -11,9 +12,9 @@ from harness.run.store import MANIFEST, read_manifest, read_records
 
 
 def compare_runs(
-    baseline: Baseline | Path | str,
-    run: Path | str,
-    policy: Policy | Path | str | None = None,
+    baseline: Baseline | PathLike[str] | str,
+    run: PathLike[str] | str,
+    policy: Policy | PathLike[str] | str | None = None,
     *,
     unlock: bool = False,
 ) -> GateResult:
@@ -21,7 +22,7 @@ def compare_runs(
 
     Args:
         baseline: A baseline file, or the run directory to compare with.
-        run: The run directory to be judged.
+        run: The run directory to be judged, or a `harness.Run`.
         policy: Margins and tiers, or a policy file; None: the policy locked in the baseline, else
             the default one.
         unlock: Accept a policy that demands less than the locked one.

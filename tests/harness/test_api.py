@@ -77,6 +77,16 @@ def test_a_stored_run_is_loaded_without_data_or_engine(run, tmp_path):
         harness.load_run(tmp_path)
 
 
+def test_runs_make_a_leaderboard_and_are_compared(run, tmp_path):
+    """A run can be given wherever the path of its folder can."""
+    copy = harness.load_run(shutil.copytree(run.folder, tmp_path / "copy"))
+    frame = harness.leaderboard([run, copy]).to_frame()
+    assert list(frame["vsibench score"]) == [run.scores["vsibench"].score] * 2
+    judged = harness.compare(run, copy)
+    assert judged.verdict in ("PASS", "INCONCLUSIVE")
+    assert harness.compare(str(run.folder), copy.folder).verdict == judged.verdict
+
+
 def test_the_same_call_resumes(run, data):
     """A finished run is a no-op."""
     before = (run.folder / "records-0.jsonl").read_bytes()
