@@ -9,11 +9,8 @@ from __future__ import annotations
 from typing import Any
 
 from harness.errors import BackendError
-from harness.models.checkpoint import (
-    ADAPTER_WEIGHTS,
-    Checkpoint,
-    tensor_names,
-)
+from harness.models.checkpoint import Checkpoint
+from harness.models.weights import ADAPTER_WEIGHTS, read_tensors
 
 RANKS = (8, 16, 32, 64, 128, 256, 320, 512)
 """Ranks vLLM reserves memory for."""
@@ -40,7 +37,7 @@ def refuse_partial(checkpoint: Checkpoint) -> None:
     if checkpoint.adapter is None:
         return
     prefix = SAVED_PREFIX + _language_model(checkpoint)
-    names = tensor_names(checkpoint.adapter / ADAPTER_WEIGHTS)
+    names = read_tensors(checkpoint.adapter / ADAPTER_WEIGHTS)
     outside = [name for name in names if not name.startswith(prefix)]
     if outside:
         raise BackendError(

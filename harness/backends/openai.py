@@ -60,7 +60,7 @@ class OpenAIBackend:
         try:
             import openai
         except ImportError as error:
-            raise missing_extra("openai", "vllm") from error
+            raise missing_extra("openai", "server") from error
         self._options = options or ServerConfig()
         self._model = model
         self._sdk = openai

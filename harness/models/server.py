@@ -1,41 +1,43 @@
-"""A model that a server holds: which one it is, and what identifies it in a run's manifest."""
+"""Finds a model on an OpenAI-compatible server, and what identifies it in a run's manifest."""
 
 from __future__ import annotations
 
-import json
 import os
-import urllib.error
-import urllib.request
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
-from harness.errors import CheckpointError
-from harness.models.checkpoint import (
-    DEFAULT_PATCH_MULTIPLE,
-    Identity,
-)
+from harness.errors import CheckpointError, missing_extra
+from harness.models.identity import Identity
 
 TIMEOUT_S = 10.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServedModel:
-    """A model behind an OpenAI-compatible server; its weights and processor are out of sight."""
+    """A model behind an OpenAI-compatible server; its weights and processor cannot be read."""
 
     spec: str
+    """``model@host:port``."""
     name: str
+    """Display name."""
     base_url: str
+    """Address of the API, up to and with ``/v1``."""
     model: str
     """Model id in the server's own list."""
     identity: Identity
-    patch_multiple: int = DEFAULT_PATCH_MULTIPLE
 
 
 def served(base_url: str, model: str | None = None) -> ServedModel:
-    """Ask a server which models it has and pick `model`, or its only one."""
+    """Ask a server which models it has and pick `model`, or the only one where that is None.
+
+    Raises:
+        CheckpointError: No server answers, or it does not have the model.
+        UsageError: The package openai is not installed.
+    """
     base_url = base_url.rstrip("/")
-    listed = {entry["id"]: entry for entry in _listed_models(base_url)}
+    listed = _list_models(base_url)
     model = next(iter(listed)) if model is None and len(listed) == 1 else model
     if model is None or model not in listed:
         raise CheckpointError(
@@ -51,17 +53,27 @@ def served(base_url: str, model: str | None = None) -> ServedModel:
     )
 
 
-def _listed_models(base_url: str) -> list[dict[str, Any]]:
-    key = os.environ.get("OPENAI_API_KEY", "EMPTY")
-    request = urllib.request.Request(
-        f"{base_url}/models", headers={"Authorization": f"Bearer {key}"}
-    )
+def _list_models(base_url: str) -> Mapping[str, Mapping[str, Any]]:
+    """Map the ids of a server's models to what it says about them."""
     try:
-        with urllib.request.urlopen(request, timeout=TIMEOUT_S) as answer:
-            models: list[dict[str, Any]] = json.load(answer)["data"]
-    except (urllib.error.URLError, OSError, ValueError, KeyError, TypeError) as error:
+        import openai
+    except ImportError as error:
+        raise missing_extra("openai", "server") from error
+    key = os.environ.get("OPENAI_API_KEY", "EMPTY")
+    try:
+        with openai.OpenAI(
+            base_url=base_url, api_key=key, timeout=TIMEOUT_S, max_retries=0
+        ) as client:
+            models = [entry.model_dump() for entry in client.models.list()]
+    # The client takes a reply of another shape as it comes and fails where it is used.
+    except (openai.OpenAIError, ValueError, AttributeError, TypeError) as error:
         raise CheckpointError(
-            f"no OpenAI-compatible server answers at {base_url}/models: {error}; start it, or check"
-            " --base-url (it usually ends in /v1)"
+            f"no OpenAI-compatible server answers at {base_url}/models: {error.__cause__ or error};"
+            " start it, or check --base-url (it usually ends in /v1)"
         ) from error
-    return models
+    listed = {entry["id"]: entry for entry in models if isinstance(entry.get("id"), str)}
+    if not listed:
+        raise CheckpointError(
+            f"{base_url}/models lists no models; check --base-url (it usually ends in /v1)"
+        )
+    return listed

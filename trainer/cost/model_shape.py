@@ -6,7 +6,6 @@ without weights is measured by what its configuration speaks of.
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,13 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import CheckpointError
-from harness.models.checkpoint import (
-    DEFAULT_PATCH_MULTIPLE,
-    HUB_ID,
-    LENGTH_BYTES,
-    full_checkpoint,
-)
-from harness.models.video_processor import _read, _video_processor, require_video
+from harness.models.checkpoint import HUB_ID, full_checkpoint
+from harness.models.identity import read_part
+from harness.models.video_processor import patch_multiple, require_video, video_processor_config
+from harness.models.weights import read_tensors, weight_files
 from trainer.config.sections import LoraSettings
 
 _VISION = ("visual.", "vision_tower.", "vision_model.")
@@ -91,9 +87,8 @@ def has_weights(spec: str) -> bool:
 
 
 def _shape(folder: Path, tensors: Mapping[str, tuple[int, ...]]) -> ModelShape:
-    config = _read(folder / "config.json")
+    config = read_part(folder / "config.json")
     text = {**config, **config.get("text_config", {})}
-    processor = _video_processor(folder)
     try:
         heads = text["num_attention_heads"]
         width = text.get("head_dim") or text["hidden_size"] // heads
@@ -104,27 +99,23 @@ def _shape(folder: Path, tensors: Mapping[str, tuple[int, ...]]) -> ModelShape:
             intermediate=text["intermediate_size"],
             vocabulary=text["vocab_size"],
             key_value=2 * text.get("num_key_value_heads", heads) * width,
-            patch_multiple=processor.get("patch_size", 0) * processor.get("merge_size", 0)
-            or DEFAULT_PATCH_MULTIPLE,
-            frames_per_token=processor.get("temporal_patch_size", 1),
+            patch_multiple=patch_multiple(folder),
+            frames_per_token=video_processor_config(folder).get("temporal_patch_size", 1),
         )
     except KeyError as error:
         raise _incomplete(folder, error) from None
 
 
 def _local_tensors(folder: Path) -> dict[str, tuple[int, ...]]:
-    tensors: dict[str, tuple[int, ...]] = {}
-    for path in sorted(folder.glob("*.safetensors")):
-        with path.open("rb") as file:
-            header = json.loads(file.read(int.from_bytes(file.read(LENGTH_BYTES), "little")))
-        tensors |= {
-            name: tuple(entry["shape"]) for name, entry in header.items() if name != "__metadata__"
-        }
-    return tensors
+    return {
+        name: tuple(tensor.shape)
+        for path in weight_files(folder)
+        for name, tensor in read_tensors(path).items()
+    }
 
 
 def _planned_tensors(folder: Path) -> dict[str, tuple[int, ...]]:
-    config = _read(folder / "config.json")
+    config = read_part(folder / "config.json")
     if config.get("model_type") != MODEL_TYPE:
         raise CheckpointError(
             f"{folder} has no weights (*.safetensors), and only for {MODEL_TYPE} does their size"

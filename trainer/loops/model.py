@@ -10,10 +10,7 @@ import torch
 
 from harness.backends import chat, positions
 from harness.errors import CheckpointError, UsageError, missing_extra
-from harness.models.checkpoint import (
-    Checkpoint,
-    resolve,
-)
+from harness.models.checkpoint import Checkpoint, full_checkpoint
 from trainer.config.choices import Dtype
 from trainer.config.sections import (
     LoraSettings,
@@ -46,11 +43,7 @@ def load(settings: ModelSettings) -> Loaded:
     Raises:
         UsageError: The checkpoint cannot be found, is an adapter, or does not take videos.
     """
-    checkpoint = resolve(settings.checkpoint)
-    if checkpoint.adapter is not None:
-        raise CheckpointError(
-            f"{checkpoint.spec} is an adapter; merge it into {checkpoint.path} before training it"
-        )
+    checkpoint = full_checkpoint(settings.checkpoint)
     processor = chat.load_processor(checkpoint)
     if getattr(processor, "video_processor", None) is None:
         raise CheckpointError(f"{checkpoint.path} has no video processor; copy the base model's")

@@ -13,14 +13,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.models.checkpoint import (
-    ADAPTER_CONFIG,
-    LENGTH_BYTES,
-    hash_weights,
-)
+from harness.errors import CheckpointError
+from harness.models.weights import ADAPTER_CONFIG, expected_bytes, hash_weights, weight_files
 
 STATE = "trainer_state.json"
-INDEX = "model.safetensors.index.json"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,13 +64,13 @@ def look_at(folder: Path) -> Saved | str:
         return next(_lacking(folder), found)
     except FileNotFoundError as error:
         return f"{Path(str(error.filename)).name} is missing"
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (CheckpointError, OSError, ValueError, KeyError, TypeError) as error:
         return f"not readable yet: {error}"
 
 
 def weights_of(folder: Path) -> str:
     """Hash what tells the weights in a folder from any others."""
-    return hash_weights(_weight_files(folder))
+    return hash_weights(weight_files(folder))
 
 
 def _folders(run: Path) -> Iterable[Path]:
@@ -82,30 +78,12 @@ def _folders(run: Path) -> Iterable[Path]:
 
 
 def _lacking(folder: Path) -> Iterator[str]:
-    files = _weight_files(folder)
+    files = weight_files(folder)
     if not files:
         yield "no weights"
     for path in files:
-        size, promised = path.stat().st_size, _promised_bytes(path)
+        size, promised = path.stat().st_size, expected_bytes(path)
         if size < promised:
             yield f"{path.name} has {size:,} of {promised:,} bytes"
     if not (folder / ADAPTER_CONFIG).exists() and not (folder / "config.json").exists():
         yield "config.json is missing"
-
-
-def _weight_files(folder: Path) -> list[Path]:
-    """List the weights: the shards that the index names, or what is there without one."""
-    index = folder / INDEX
-    if index.exists():
-        names = json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()
-        return [folder / name for name in sorted(set(names))]
-    return sorted(folder.glob("*.safetensors"))
-
-
-def _promised_bytes(path: Path) -> int:
-    """Return how long a safetensors file is going to be, by its header."""
-    with path.open("rb") as file:
-        length = int.from_bytes(file.read(LENGTH_BYTES), "little")
-        header = json.loads(file.read(length))
-    ends = [entry["data_offsets"][1] for name, entry in header.items() if name != "__metadata__"]
-    return LENGTH_BYTES + length + max(ends, default=0)

@@ -44,6 +44,7 @@ class Stub:
 
     def __init__(self) -> None:
         self.bodies: list[Body] = []
+        self.models: object = {"data": [{"id": "m", "root": "/models/m"}]}
         self.reply: Callable[[str, Body], Reply] = lambda text, body: answer()
         self.http = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         self.url = f"http://127.0.0.1:{self.http.server_port}/v1"
@@ -60,7 +61,7 @@ class Stub:
 
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
-                self._send(200, {"data": [{"id": "m", "root": "/models/m"}]})
+                self._send(200, stub.models)
 
             def do_POST(self) -> None:
                 body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
@@ -68,7 +69,7 @@ class Stub:
                 user = next(turn for turn in body["messages"] if turn["role"] == "user")
                 self._send(*stub.reply(user["content"][-1]["text"], body))
 
-            def _send(self, status: int, content: Body) -> None:
+            def _send(self, status: int, content: object) -> None:
                 data = json.dumps(content).encode()
                 self.send_response(status)
                 self.send_header("Content-Type", "application/json")
@@ -296,6 +297,14 @@ def test_an_unknown_model_is_refused(stub):
     """The message lists what the server has."""
     with pytest.raises(CheckpointError, match="no model 'other'; it lists: m"):
         served(stub.url, "other")
+
+
+@pytest.mark.parametrize("content", [{"data": 3}, {"error": "no"}, ["a"], "a page", {"data": [{}]}])
+def test_a_server_of_another_kind_is_named(stub, content):
+    """It answers, but not with a list of models."""
+    stub.models = content
+    with pytest.raises(CheckpointError, match=r"no OpenAI-compatible server|lists no models"):
+        served(stub.url)
 
 
 def test_a_missing_server_is_named():

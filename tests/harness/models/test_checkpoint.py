@@ -15,7 +15,6 @@ from harness.errors import CheckpointError
 from harness.models.checkpoint import (
     Checkpoint,
     resolve,
-    tensor_names,
 )
 
 NATIVE = {"patch_size": 14, "merge_size": 2}
@@ -106,7 +105,7 @@ def test_cut_weights_are_refused(model):
 def test_broken_json_is_named(model):
     """The file and the place are in the message."""
     (model / "processor_config.json").write_text("{")
-    with pytest.raises(CheckpointError, match=r"processor_config\.json is not valid JSON"):
+    with pytest.raises(CheckpointError, match=r"processor_config\.json: not valid JSON"):
         _ = resolve(str(model)).patch_multiple
 
 
@@ -252,9 +251,26 @@ def test_the_patch_multiple_is_patch_times_merge(model, files, patch_multiple):
     assert resolve(str(model)).patch_multiple == patch_multiple
 
 
-def test_tensor_names_are_read_without_the_tensors(model):
-    """The header lists them."""
-    assert tensor_names(model / "model.safetensors") == ["w"]
+def test_identities_are_those_of_earlier_versions(model, adapter):
+    """Hashes that the first edition stored in manifests, of an adapter on two shards."""
+    values = bytes(number * 7 % 251 for number in range(1_000_000))
+    (model / "model.safetensors").unlink()
+    write_weights(model / "model-1.safetensors", values)
+    write_weights(model / "model-2.safetensors", b"x" * 100, "v")
+    weight_map = {"w": "model-1.safetensors", "v": "model-2.safetensors"}
+    write_json(model / "model.safetensors.index.json", {"weight_map": weight_map})
+    write_weights(adapter / "adapter_model.safetensors", values[:5000])
+    assert resolve(str(adapter)).identity == {
+        "adapter": "2ca1b475de2edb989e0c3ca54d9dc61f6431db09d6dc98ba6d21dc0b7f4a5aa2",
+        "weights": "0c1a70702ca171e02ea1337fb1ee134815c260036b6b04d72bbf7d7a59777ded",
+        "base": {
+            "weights": "82a24d16b724e91f3f54ae6df81a9bca1402a03032f97acaeb0a1f8895185fbf",
+            "config": "1db9e41d74c6a7ab5ce4c535a71fed43b6328260fb2c8628ea2c25e846a40a93",
+            "tokenizer": "20617a300d32df70c9aa901d57e3bc897affc6e3ae3d08aa04f36589e729acb5",
+            "chat_template": "8d85517ecb305b007d68a6c67f4470d04d9acac16ccf4c841388b2553e4788ea",
+            "processor": "6f8891d894bcdc724fc128ca723c8c5e2a28e8339a17700b5ff87b9f99e96d5f",
+        },
+    }
 
 
 def test_resolving_loads_no_engine(model):

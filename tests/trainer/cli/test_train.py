@@ -181,7 +181,7 @@ def test_bad_rows_can_be_left_out(train, world, capsys):
 def test_a_checkpoint_without_video_is_refused(train, world):
     """It would train blind: no video token, or no video processor."""
     write_checkpoint(world / "checkpoint", config={"text_config": CONFIG["text_config"]})
-    assert "knows no video" in train().reason
+    assert "takes no video" in train().reason
     write_checkpoint(world / "checkpoint", video=False)
     verdict = train()
     assert verdict.code is Exit.USAGE
