@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 DEFAULT_OUT = Path("results/runs/miniature")
 
 
-class Miniature:
+class MiniatureCommand:
     """The ``miniature`` command."""
 
     help = "Video-R1's ablation on small clips: SFT, GRPO, T-GRPO, evaluated, with a table"

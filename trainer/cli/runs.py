@@ -49,11 +49,8 @@ def _timeline(args: Namespace) -> CommandResult:
 
     from trainer.runs.folder import MANIFEST
     from trainer.watch.settings import watched_run
-    from trainer.watch.timeline import (
-        plot,
-        print_timeline,
-        read_timeline,
-    )
+    from trainer.watch.timeline import read_timeline
+    from trainer.watch.timeline_view import plot, print_timeline
 
     timelines = [
         read_timeline(folder, folder if (folder / MANIFEST).exists() else watched_run(folder))

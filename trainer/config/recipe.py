@@ -14,13 +14,9 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from harness.config import (
-    build,
-    override,
-    read_toml,
-)
+from harness.config import read_settings
 from harness.errors import UsageError
-from trainer.config.renamed import RENAMED, refuse_old_names
+from trainer.config.renamed import refuse_old_settings
 from trainer.config.sections import (
     DataSettings,
     FrameSettings,
@@ -93,13 +89,8 @@ def read_recipe(algorithm: Algorithm, config: str, assignments: Sequence[str] = 
     """
     path = find_recipe(algorithm, config)
     kind = RECIPE_OF[algorithm]
-    written = read_toml(path)
-    refuse_old_names(written, str(path))
-    for assignment in assignments:
-        key = assignment.partition("=")[0].strip()
-        if key in RENAMED:
-            raise UsageError(f"--set {assignment}: {key} is now called {RENAMED[key]}")
-    return build(kind, override(kind, written, assignments), str(path))
+    refuse_old_settings(path, assignments)
+    return read_settings(kind, path, assignments)
 
 
 def find_recipe(algorithm: Algorithm, config: str) -> Path:

@@ -7,10 +7,12 @@ resumes under the new ones.
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from harness.config import read_toml
 from harness.errors import UsageError
 
 RENAMED: Mapping[str, str] = MappingProxyType(
@@ -35,27 +37,43 @@ RENAMED: Mapping[str, str] = MappingProxyType(
 """Old to new, as ``section.field``."""
 
 
-def refuse_old_names(content: Mapping[str, Any], where: str) -> None:
-    """Raise `UsageError` with the new name where a recipe uses an old one.
+def refuse_old_settings(
+    path: Path, assignments: Sequence[str], renamed: Mapping[str, str] = RENAMED
+) -> None:
+    """Raise `UsageError` with the new name where a file or a ``--set`` uses an old one.
 
     Args:
-        content: The tables of a recipe.
-        where: The file or flag that they come from, for the message.
+        path: The TOML file, merged over the one that it extends.
+        assignments: ``section.field=value`` strings.
+        renamed: Old to new name, as ``section.field``.
     """
-    for old, new in RENAMED.items():
+    content = read_toml(path)
+    for old, new in renamed.items():
         *sections, field = old.split(".")
         if field in _find_table(content, sections):
-            raise UsageError(f"{where}: {old} is now called {new}")
+            raise UsageError(f"{path}: {old} is now called {new}")
+        for assignment in assignments:
+            key = assignment.partition("=")[0].strip()
+            if key == old or key.startswith(f"{old}."):
+                raise UsageError(f"--set {assignment}: {old} is now called {new}")
+
+
+def rename_fields(
+    content: Mapping[str, Any], renamed: Mapping[str, str] = RENAMED
+) -> dict[str, Any]:
+    """Return stored settings with today's field names; a field stays in its table."""
+    changed = copy.deepcopy(dict(content))
+    for old, new in renamed.items():
+        *sections, field = old.split(".")
+        table = _find_table(changed, sections)
+        if field in table:
+            table[new.rpartition(".")[2]] = table.pop(field)
+    return changed
 
 
 def with_new_names(recipe: Mapping[str, Any]) -> dict[str, Any]:
     """Return the recipe of a stored run with today's field names."""
-    renamed = copy.deepcopy(dict(recipe))
-    for old, new in RENAMED.items():
-        *sections, field = old.split(".")
-        table = _find_table(renamed, sections)
-        if field in table:
-            table[new.rpartition(".")[2]] = table.pop(field)
+    renamed = rename_fields(recipe)
     optim = renamed.get("optim", {})
     if "schedule" in recipe.get("optim", {}) and optim["lr_scheduler_type"] == "constant":
         optim["lr_scheduler_type"] = "constant_with_warmup"  # what it became in transformers

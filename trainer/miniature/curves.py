@@ -19,8 +19,8 @@ from trainer.watch.timeline import (
     Timeline,
     read_timeline,
     running_mean,
-    save,
 )
+from trainer.watch.timeline_view import save_figure
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,7 +81,7 @@ def draw_curves(out: Path, arms: Sequence[Arm], seeds: Sequence[int], path: Path
             axis.axhline(0, color="grey", linewidth=0.8)
     handles, labels = axes[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=2)
-    save(figure, path)
+    save_figure(figure, path)
 
 
 def _draw(axis: Any, panel: _Panel, arm: Arm, runs: Sequence[Timeline]) -> None:

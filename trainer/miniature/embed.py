@@ -22,7 +22,7 @@ from harness.run.store import SUMMARY
 from harness.schema import Variant
 from trainer.miniature.arms import SFT, VARIANTS
 from trainer.miniature.experiment import MANIFEST
-from trainer.watch.evaluations import read_looks
+from trainer.watch.evaluations import read_points
 
 _NOT_NEEDED = ("optimizer.pt", "scheduler.pt", "rng_state.pth", "trainer_state.json")
 _MOST_BYTES = 8_000_000
@@ -56,7 +56,7 @@ def candidates(experiment: Path) -> Iterator[Candidate]:
     for folder in sorted(experiment.glob("seed-*/watch/*")):
         if folder.name == SFT.name:
             continue  # its examined checkpoint is one that has still something to learn
-        last = read_looks(folder)[-1]
+        last = read_points(folder)[-1]
         scores = [score.score for score in last.scores.values() if score.score is not None]
         yield Candidate(
             seed=int(folder.parents[1].name.removeprefix("seed-")),

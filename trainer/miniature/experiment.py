@@ -19,7 +19,7 @@ from trainer.miniature.arms import ARMS, CLIPS, SFT, UNTAUGHT, VARIANTS, Arm
 from trainer.miniature.settings import MiniatureSettings
 from trainer.watch.evaluations import (
     START,
-    read_looks,
+    read_points,
 )
 
 _WATCH = "tiny"
@@ -82,10 +82,10 @@ class Experiment:
         A small model learns to see all at once, now sooner, now later; a fixed number of updates
         would stop one seed before it and another behind.
         """
-        for look in read_looks(self._watch(seed, SFT)):
-            score = look.scores[CLIPS].score
-            if look.step != START and score is not None and score >= self.settings.enough:
-                return Path(look.checkpoint)
+        for point in read_points(self._watch(seed, SFT)):
+            score = point.scores[CLIPS].score
+            if point.step != START and score is not None and score >= self.settings.enough:
+                return Path(point.checkpoint)
         return None
 
     def _last(self, seed: int, arm: Arm) -> Path:
@@ -137,7 +137,7 @@ class Experiment:
         return [f"model.checkpoint={self.checkpoint(seed, arm.start)}", *changes]
 
     def _watching(self, seed: int, arm: Arm) -> Stage:
-        """Look at every checkpoint of a training, on the clips for tuning."""
+        """EvalPoint at every checkpoint of a training, on the clips for tuning."""
         return Stage(
             name=f"{_name(seed, arm)}/watch",
             words=(

@@ -1,1 +1,1 @@
-"""Evaluation of each checkpoint while a training runs."""
+"""Evaluate each checkpoint of a training run while it trains."""

@@ -1,17 +1,17 @@
-"""One look at a checkpoint: its scores on the slice, and whether it is worse than the start.
+"""Read and write the evaluations of a watch: per checkpoint its scores and a verdict.
 
-A look is one JSON file, written when its evaluation is complete; the timeline is made of them.
+Each evaluated checkpoint is one JSON file, written when its evaluation is complete; the timeline is
+built from these files.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from harness.errors import RunMismatchError
-from harness.files import write_json
+from harness.files import read_json, write_json
 from harness.gate.baseline import freeze
 from harness.gate.policy import Policy
 from harness.gate.report import verdict_sentence
@@ -23,12 +23,12 @@ from harness.run.store import (
 )
 
 START = 0
-"""Step of the checkpoint that training began with."""
+"""Step of the checkpoint that training started from."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskScore:
-    """One benchmark's score in points."""
+    """The score of one benchmark, in points."""
 
     score: float | None
     ci95: tuple[float, float] | None
@@ -36,87 +36,94 @@ class TaskScore:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Look:
+class EvalPoint:
     """One evaluated checkpoint."""
 
     step: int
     checkpoint: str
     weights: str
-    """Hash of the weights that were evaluated; the id of a model on the hub."""
+    """Hash of the evaluated weights; for a model on the hub its id."""
     scores: Mapping[str, TaskScore]
-    judgement: str | None = None
-    """A `harness.gate.verdict.Verdict` against the start; None: not judged."""
+    """By benchmark."""
+    verdict: str | None = None
+    """A `harness.gate.verdict.Verdict` against the start; None: not compared."""
     reason: str = ""
 
 
-def look_file(out: Path, step: int) -> Path:
-    """Name the file of a look."""
+def point_file(out: Path, step: int) -> Path:
+    """Return the file of an evaluated checkpoint."""
     return out / f"step-{step:06d}.json"
 
 
 def run_folder(out: Path, step: int) -> Path:
-    """Name the run directory of a look."""
+    """Return the run directory of an evaluation."""
     return out / f"step-{step:06d}"
 
 
 def log_file(out: Path, step: int) -> Path:
-    """Name the file that the evaluation's own output goes to."""
+    """Return the file with the output of ``videor1 eval`` for a checkpoint."""
     return out / f"step-{step:06d}.log"
 
 
-def read_looks(out: Path) -> list[Look]:
-    """Return the looks of a watch, by step."""
-    return sorted((_read(path) for path in out.glob("step-*.json")), key=lambda look: look.step)
+def read_points(out: Path) -> list[EvalPoint]:
+    """Return the evaluated checkpoints of a watch, by step."""
+    points = (_read_point(path) for path in out.glob("step-*.json"))
+    return sorted(points, key=lambda point: point.step)
 
 
-def read_look(out: Path, step: int) -> Look | None:
-    """Return the look at a step, None before there is one."""
-    path = look_file(out, step)
-    return _read(path) if path.exists() else None
+def read_point(out: Path, step: int) -> EvalPoint | None:
+    """Return the evaluated checkpoint of a step, None before it is evaluated."""
+    path = point_file(out, step)
+    return _read_point(path) if path.exists() else None
 
 
-def write_look(out: Path, look: Look) -> None:
-    """Write a look, whole or not at all."""
-    write_json(look_file(out, look.step), asdict(look))
+def write_point(out: Path, point: EvalPoint) -> None:
+    """Write an evaluated checkpoint; readers see the whole file or none."""
+    write_json(point_file(out, point.step), asdict(point))
 
 
 def read_scores(run: Path) -> dict[str, TaskScore]:
-    """Read the scores of a finished evaluation."""
-    tasks = json.loads((run / SUMMARY).read_text(encoding="utf-8"))["tasks"]
+    """Return the scores of a finished evaluation, by benchmark."""
+    tasks = read_json(run / SUMMARY)["tasks"]
     return {
-        name: TaskScore(score=task["score"], ci95=_pair(task["ci95"]), n=task["n"])
+        name: TaskScore(score=task["score"], ci95=_to_interval(task["ci95"]), n=task["n"])
         for name, task in tasks.items()
     }
 
 
-def judged_against(start: Path, run: Path, policy: Policy) -> tuple[str, str]:
-    """Judge one run directory against another; returns the judgement and a sentence.
+def compare_with_start(start: Path, run: Path, policy: Policy) -> tuple[str, str]:
+    """Compare the run directory of a checkpoint with that of the start.
+
+    Returns:
+        The verdict and a sentence that explains it.
 
     Raises:
-        RunMismatchError: They were not asked the same.
+        RunMismatchError: The two runs differ in protocol or data.
     """
     baseline = freeze(read_manifest(start), read_records(start), None)
     gate = judge_run(baseline, read_manifest(run), read_records(run), policy)
     return str(gate.verdict), verdict_sentence(gate)
 
 
-def require_same(look: Look, weights: str) -> None:
-    """Raise where a checkpoint is no longer the one that was looked at."""
-    if look.weights != weights:
+def require_same_weights(point: EvalPoint, weights: str) -> None:
+    """Raise `RunMismatchError` where the weights of a checkpoint changed after its evaluation."""
+    if point.weights != weights:
         raise RunMismatchError(
-            f"{look.checkpoint} has other weights than those that were evaluated as step"
-            f" {look.step}; watch the new training with another --out"
+            f"{point.checkpoint} has other weights than those that were evaluated as step"
+            f" {point.step}; watch the new training with another --out"
         )
 
 
-def _read(path: Path) -> Look:
-    content = json.loads(path.read_text(encoding="utf-8"))
+def _read_point(path: Path) -> EvalPoint:
+    content = read_json(path)
+    if "judgement" in content:  # the name of the field in files of version 0.1
+        content["verdict"] = content.pop("judgement")
     scores = {
-        name: TaskScore(score=score["score"], ci95=_pair(score["ci95"]), n=score["n"])
+        name: TaskScore(score=score["score"], ci95=_to_interval(score["ci95"]), n=score["n"])
         for name, score in content.pop("scores").items()
     }
-    return Look(**content, scores=scores)
+    return EvalPoint(**content, scores=scores)
 
 
-def _pair(interval: list[float] | None) -> tuple[float, float] | None:
-    return None if interval is None else (interval[0], interval[1])
+def _to_interval(bounds: list[float] | None) -> tuple[float, float] | None:
+    return None if bounds is None else (bounds[0], bounds[1])

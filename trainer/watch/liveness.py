@@ -1,8 +1,8 @@
-"""Whether a training is still at work, as far as its folder shows.
+"""Detect whether a training process is still running, from its folder.
 
-Two signs of life count: a process holds the folder, or something in it was written since the last
-look. The second is for a lock that cannot be seen, as of a training on another machine whose folder
-is shared or copied.
+A training is alive if a process holds the lock of its folder, or if something in the folder was
+written since the last check. The second sign is for a lock that is not visible here, because the
+training runs on another machine and its folder is shared or copied.
 """
 
 from __future__ import annotations
@@ -15,42 +15,43 @@ from harness.files import is_locked
 from trainer.runs.folder import MANIFEST
 
 
-class Pulse:
-    """Feels for signs of life of a training.
+class Liveness:
+    """Detects whether a training has stalled.
 
     Args:
-        run: Its folder; need not exist yet.
-        patience_s: How long it may show none. A restart takes that long to become visible: weights
-            are hashed and packages imported before the folder is held.
-        clock: Seconds that only grow.
+        run: Folder of the training run; need not exist yet.
+        stalled_after_s: Seconds without a sign of life after which a training counts as stalled. A
+            restarted training needs some time before it locks its folder: it hashes weights and
+            imports packages first.
+        clock: Returns monotonic seconds.
     """
 
     def __init__(
-        self, run: Path, patience_s: float, clock: Callable[[], float] = time.monotonic
+        self, run: Path, stalled_after_s: float, clock: Callable[[], float] = time.monotonic
     ) -> None:
         self._run = run
-        self._patience_s = patience_s
+        self._stalled_after_s = stalled_after_s
         self._clock = clock
         self._alive_at = clock()
-        self._written: int | None = None
+        self._last_write: int | None = None
 
-    def is_gone(self) -> bool:
-        """Tell whether the training has begun and shown no sign of life for `patience_s`.
+    def is_stalled(self) -> bool:
+        """Return whether the training has started and given no sign of life for too long.
 
-        A folder without a manifest is that of a training that has not begun, or of one that is not
-        ours and holds no folder: nobody knows whether it runs.
+        A folder without a manifest belongs to a training that has not started, or to one that is
+        not ours and locks no folder: its state is unknown, and the answer is False.
         """
-        written = _last_write(self._run)
-        silent = written == self._written and not is_locked(self._run)
-        self._written = written
+        written = _last_write_ns(self._run)
+        silent = written == self._last_write and not is_locked(self._run)
+        self._last_write = written
         if not silent or not (self._run / MANIFEST).exists():
             self._alive_at = self._clock()
-        return self._clock() - self._alive_at >= self._patience_s
+        return self._clock() - self._alive_at >= self._stalled_after_s
 
 
-def _last_write(folder: Path) -> int | None:
-    """Return when something in a folder was last written, None where that cannot be told."""
+def _last_write_ns(folder: Path) -> int | None:
+    """Return the latest modification time in a folder, None where it cannot be read."""
     try:
         return max((path.stat().st_mtime_ns for path in folder.iterdir()), default=None)
-    except FileNotFoundError:  # the folder is not there yet, or a checkpoint is being rotated away
+    except FileNotFoundError:  # no folder yet, or a checkpoint was deleted at this moment
         return None

@@ -1,10 +1,12 @@
-"""What is watched, and how: the settings of ``videor1 watch``, one TOML file."""
+"""Read the settings of ``videor1 watch``: what to evaluate, and when a checkpoint is worse."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 from typing import Literal
 
 from harness.bounds import positive
@@ -13,28 +15,38 @@ from harness.errors import UsageError
 from harness.files import FolderClaim, read_json
 from harness.gate.policy import Policy
 from trainer.config.recipe import RECIPES
+from trainer.config.renamed import refuse_old_settings, rename_fields
 
 SETTINGS = "watch.json"
-CLAIM = FolderClaim(manifest=SETTINGS, kind="watch")
+PRESETS = {"paper": RECIPES / "watch.toml", "tiny": RECIPES / "watch-tiny.toml"}
+
+RENAMED: Mapping[str, str] = MappingProxyType(
+    {"patience_s": "stalled_after_s", "gate.looks": "gate.evaluations"}
+)
+"""Old names of settings and their new ones."""
+
+CLAIM = FolderClaim(
+    manifest=SETTINGS, kind="watch", compared=partial(rename_fields, renamed=RENAMED)
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SliceSettings:
-    """The fixed part of the benchmarks that every checkpoint answers."""
+    """The part of the benchmarks on which every checkpoint is evaluated."""
 
     tasks: tuple[str, ...] = ("videommmu", "vsibench", "mvbench", "tempcompass")
     data: Path = Path("data")
     protocol: Literal["video-r1", "official"] = "video-r1"
     items_per_task: int | None = 200
-    """Spread over the categories, the same items for every checkpoint; None: all."""
+    """Spread over the categories, the same items for every checkpoint; None: all items."""
     max_frames: int | None = None
     max_pixels: int | None = None
     backend: Literal["auto", "vllm", "transformers", "fake"] = "auto"
     max_failures: str = "0"
     frame_cache: bool = True
-    """Keep decoded frames beside the results, so that each video is decoded once per watch."""
+    """Store decoded frames in the watch's folder, so that each video is decoded once per watch."""
     attempts: int = 3
-    """How often an evaluation that crashes is started."""
+    """How often an evaluation is started before it counts as failed."""
 
     def __post_init__(self) -> None:
         if self.attempts < 1 or (self.items_per_task is not None and self.items_per_task < 1):
@@ -43,53 +55,70 @@ class SliceSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GateSettings:
-    """When a checkpoint counts as worse than the one that training began with."""
+    """When a checkpoint counts as worse than the one that training started from."""
 
     start: str | None = None
-    """The checkpoint to compare with; None: the one that the recipe of the run names."""
+    """The checkpoint to compare with; None: the one that the run's recipe names."""
     margin: float = 2.0
-    """Points that a task's score may truly have dropped by."""
+    """Accepted drop of a task's score, in points."""
     alpha: float = 0.05
-    """Chance of a false REGRESSION over the whole training, all looks together."""
-    looks: int | None = None
-    """Checkpoints that will be judged; None: as many as the run is going to save."""
+    """Probability of a false REGRESSION over the whole training, all evaluations together."""
+    evaluations: int | None = None
+    """Number of checkpoints that get a verdict; None: as many as the run is going to save."""
     stop_on_regression: bool = False
 
     def __post_init__(self) -> None:
         if not 0 <= self.margin <= 100 or not 0 < self.alpha <= 0.5:
             raise ValueError("margin is 0 to 100 points, alpha above 0 and at most 0.5")
-        if self.looks is not None and self.looks < 1:
-            raise ValueError(f"looks: expected at least 1, got {self.looks}")
+        if self.evaluations is not None and self.evaluations < 1:
+            raise ValueError(f"evaluations: expected at least 1, got {self.evaluations}")
 
-    def policy(self, looks: int) -> Policy:
-        """Return the policy of one look of so many.
+    def policy(self, evaluations: int) -> Policy:
+        """Return the gate policy of one of so many evaluations.
 
-        Each look spends an equal part of alpha (Bonferroni's alpha spending). Sequential bounds
-        that spend less assume that looks accumulate data; here each look is another model.
+        Each evaluation spends an equal part of alpha (Bonferroni). Sequential tests, which spend
+        less, assume that evaluations accumulate data; here each one tests another model.
         """
-        return Policy(margin=self.margin, alpha=self.alpha / looks)
+        return Policy(margin=self.margin, alpha=self.alpha / evaluations)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WatchSettings:
-    """Everything that ``videor1 watch`` can be told."""
+    """All settings of ``videor1 watch``."""
 
     slice: SliceSettings = field(default_factory=SliceSettings)
     gate: GateSettings = field(default_factory=GateSettings)
     poll_s: float = 10.0
-    """Seconds between two looks for new checkpoints."""
-    patience_s: float = 600.0
+    """Seconds between two checks for new checkpoints."""
+    stalled_after_s: float = 600.0
     """Seconds without a sign of life after which a training counts as interrupted."""
 
     def __post_init__(self) -> None:
-        positive(self, "poll_s", "patience_s")
+        positive(self, "poll_s", "stalled_after_s")
 
 
-def keep(out: Path, settings: WatchSettings, run: Path) -> None:
-    """Write down what is watched and how.
+def read_watch_settings(config: str, assignments: Sequence[str] = ()) -> WatchSettings:
+    """Read a settings file, or the shipped ``paper`` or ``tiny`` one.
+
+    Args:
+        config: Path of a TOML file, or the name of a shipped one.
+        assignments: ``section.field=value`` strings that replace values of the file.
 
     Raises:
-        RunMismatchError: `out` holds a watch of something else.
+        UsageError: No such file, an unknown or renamed key, or a value of the wrong type or range.
+    """
+    path = Path(config) if config.endswith(".toml") else PRESETS.get(config)
+    if path is None:
+        raise UsageError(f"--config {config}: neither a .toml file nor one of {', '.join(PRESETS)}")
+    refuse_old_settings(path, assignments, RENAMED)
+    return read_settings(WatchSettings, path, assignments)
+
+
+def claim_folder(out: Path, settings: WatchSettings, run: Path) -> None:
+    """Store which run is watched and how, or check that the folder belongs to the same watch.
+
+    Raises:
+        RunMismatchError: The folder holds a watch of another run or with other settings.
     """
     asked = {
         "run": str(run.resolve()),
@@ -104,12 +133,3 @@ def watched_run(out: Path) -> Path:
     if not (out / SETTINGS).exists():
         raise UsageError(f"{out}: not the results of `videor1 watch` (no {SETTINGS})")
     return Path(read_json(out / SETTINGS)["run"])
-
-
-def read_watch_settings(config: str, assignments: Sequence[str] = ()) -> WatchSettings:
-    """Read a settings file, or the shipped ``paper`` or ``tiny`` one."""
-    presets = {"paper": RECIPES / "watch.toml", "tiny": RECIPES / "watch-tiny.toml"}
-    path = Path(config) if config.endswith(".toml") else presets.get(config)
-    if path is None:
-        raise UsageError(f"--config {config}: neither a .toml file nor one of {', '.join(presets)}")
-    return read_settings(WatchSettings, path, assignments)

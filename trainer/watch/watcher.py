@@ -1,9 +1,9 @@
-"""Continuous evaluation: every checkpoint of a training run, once, as soon as it is whole.
+"""Evaluate every checkpoint of a training run once, as soon as it is complete.
 
 Each evaluation is a ``videor1 eval`` in a process of its own, so that a crash costs one checkpoint
-and its memory is free afterwards. All state is on disk: the run directory of an evaluation, which
-the same command resumes, and one file per finished look. So a watch that is killed goes on where it
-was, and an evaluation that outlived it is waited for.
+and the memory is free afterwards. All state is on disk: the run directory of an evaluation, which
+the same command resumes, and one file per evaluated checkpoint. A watch that is killed therefore
+resumes, and an evaluation that is still running is waited for.
 """
 
 from __future__ import annotations
@@ -34,36 +34,37 @@ from trainer.runs.folder import (
 from trainer.watch import evaluations
 from trainer.watch.evaluations import (
     START,
-    Look,
+    EvalPoint,
 )
-from trainer.watch.liveness import Pulse
+from trainer.watch.liveness import Liveness
 from trainer.watch.settings import (
     SliceSettings,
     WatchSettings,
 )
 
 Evaluate = Callable[[str, Path, Path], int]
-"""Evaluates a checkpoint into a run directory, logging to a file; returns the exit code."""
+"""Evaluates a checkpoint; takes checkpoint, run directory and log file, returns the exit code."""
 
 BUSY = -1
-"""What `Evaluate` returns where another process is still at this evaluation."""
+"""Returned by `Evaluate` where another process is still running this evaluation."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
-    """Something to evaluate."""
+    """A checkpoint to evaluate."""
 
     step: int
-    spec: str
+    checkpoint: str
+    """Folder or hub id."""
     saved: Saved | None = None
-    """None: the checkpoint that training began with."""
+    """None: the checkpoint that training started from."""
 
     @property
     def weights(self) -> str | None:
-        """Hash of the weights, None where they are gone; a hub id stands for itself."""
-        folder = Path(self.spec)
+        """Hash of the weights, None where they were deleted; for a model on the hub its id."""
+        folder = Path(self.checkpoint)
         try:
-            return weights_of(folder) if folder.is_dir() or self.saved else self.spec
+            return weights_of(folder) if folder.is_dir() or self.saved else self.checkpoint
         except FileNotFoundError:
             return None
 
@@ -74,9 +75,9 @@ class Watcher:
     Args:
         run: Folder of the training run; need not exist yet.
         out: Folder of the results.
-        settings: What to evaluate and how to judge.
-        evaluate: Does one evaluation; `in_its_own_process` outside of tests.
-        on_look: Told after every look.
+        settings: What to evaluate, and when a checkpoint is worse.
+        evaluate: Runs one evaluation; `evaluate_in_process` outside of tests.
+        on_point: Called with every evaluated checkpoint.
     """
 
     def __init__(
@@ -85,52 +86,56 @@ class Watcher:
         out: Path,
         settings: WatchSettings,
         evaluate: Evaluate,
-        on_look: Callable[[Look], None] = lambda look: None,
+        on_point: Callable[[EvalPoint], None] = lambda point: None,
     ) -> None:
         self.failures: dict[int, str] = {}
-        """Steps that were given up, with the reason. The next watch tries them again."""
+        """Reasons of the checkpoints that could not be evaluated, by step; the next watch tries
+        them again."""
         self.interrupted = False
-        """Whether the watch ended because the training did, before its last step."""
+        """Whether the watch ended because the training stopped before its last step."""
         self._run = run
         self._out = out
         self._settings = settings
-        self._pulse = Pulse(run, settings.patience_s)
+        self._liveness = Liveness(run, settings.stalled_after_s)
         self._evaluate = evaluate
-        self._on_look = on_look
+        self._on_point = on_point
 
     def watch(self, *, once: bool = False) -> None:
-        """Evaluate until the training is over, gone or to be stopped; with `once`, what is there.
+        """Evaluate until the training has ended, stalled or is told to stop.
+
+        Args:
+            once: Evaluate the checkpoints that exist now and return.
 
         Raises:
-            UsageError: Nothing says what the training began with.
+            UsageError: It is not known which checkpoint the training started from.
             RunMismatchError: A checkpoint changed after it was evaluated.
         """
         while True:
-            # Asked before catching up, which takes long: what is saved meanwhile is for the next
-            # round.
-            over, gone = self.is_over(), self._pulse.is_gone()
-            if self.catch_up() and (once or over or gone):
-                self.interrupted = gone and not over and not once
+            # Checked before the evaluations, which take long: a checkpoint that is saved during
+            # them is for the next round.
+            over, stalled = self.is_over(), self._liveness.is_stalled()
+            if self.catch_up() and (once or over or stalled):
+                self.interrupted = stalled and not over and not once
                 return
             time.sleep(self._settings.poll_s)
 
     def catch_up(self) -> bool:
-        """Deal with all that is whole; False where an earlier evaluation is still under way."""
+        """Evaluate all complete checkpoints; False where an earlier evaluation is still running."""
         for target in self._targets():
-            if not self._deal_with(target):
+            if not self._process(target):
                 return False
             if START in self.failures or self._must_stop():
                 break
         return True
 
     def is_over(self) -> bool:
-        """Tell whether no further checkpoint is going to be evaluated."""
+        """Return whether no later checkpoint is going to be evaluated."""
         saved = saved_checkpoints(self._run)
         last = bool(saved) and saved[-1].step >= saved[-1].max_steps
         return last or START in self.failures or self._must_stop()
 
     def _targets(self) -> Iterator[Target]:
-        """Yield what is there: first what training began with, then its checkpoints by step."""
+        """Yield the checkpoint that training started from, then the saved ones by step."""
         saved = saved_checkpoints(self._run)
         start = self._settings.gate.start
         if start is None and (self._run / MANIFEST).exists():
@@ -138,90 +143,102 @@ class Watcher:
         if start is None:
             if saved:
                 raise UsageError(
-                    f"{self._run} has no {MANIFEST}, so nothing says what its training began with;"
-                    " name it with --set gate.start=CHECKPOINT"
+                    f"{self._run} has no {MANIFEST}, so it is not known which checkpoint the"
+                    " training started from; name it with --set gate.start=CHECKPOINT"
                 )
             return
-        yield Target(step=START, spec=start)
+        yield Target(step=START, checkpoint=start)
         for one in saved:
-            yield Target(step=one.step, spec=str(one.folder), saved=one)
+            yield Target(step=one.step, checkpoint=str(one.folder), saved=one)
 
-    def _deal_with(self, target: Target) -> bool:
-        """Evaluate and judge a checkpoint, or find that this has been done or given up."""
+    def _process(self, target: Target) -> bool:
+        """Evaluate a checkpoint unless that is done; False where another process is doing it."""
         if target.step in self.failures:
             return True
-        weights, known = target.weights, evaluations.read_look(self._out, target.step)
+        weights, known = target.weights, evaluations.read_point(self._out, target.step)
         if weights is None:
-            return self._give_up(target, "was deleted before it was evaluated")
+            return self._record_failure(target, "was deleted before it was evaluated")
         if known is not None:
-            evaluations.require_same(known, weights)
+            evaluations.require_same_weights(known, weights)
             return True
-        code = self._evaluated(target)
+        code = self._run_evaluation(target)
         if code == BUSY:
             return False
         if code != 0:
             log = evaluations.log_file(self._out, target.step)
-            return self._give_up(target, f"`videor1 eval` ended with exit {code}, see {log}")
-        if target.weights not in (weights, None):  # None: evaluated, then rotated away
-            return self._give_up(target, "changed while it was evaluated")
-        self._look_at(target, weights)
+            return self._record_failure(target, f"`videor1 eval` ended with exit {code}, see {log}")
+        if target.weights not in (weights, None):  # None: deleted by the training's rotation
+            return self._record_failure(target, "changed while it was evaluated")
+        self._record_point(target, weights)
         return True
 
-    def _give_up(self, target: Target, reason: str) -> bool:
-        self.failures[target.step] = f"{target.spec} {reason}"
+    def _record_failure(self, target: Target, reason: str) -> bool:
+        self.failures[target.step] = f"{target.checkpoint} {reason}"
         return True
 
-    def _evaluated(self, target: Target) -> int:
-        """Evaluate, again where that fails; returns the last exit code."""
+    def _run_evaluation(self, target: Target) -> int:
+        """Run an evaluation, again where it fails; returns the last exit code."""
         code = BUSY
         for _ in range(self._settings.slice.attempts):
             folder = evaluations.run_folder(self._out, target.step)
-            code = self._evaluate(target.spec, folder, evaluations.log_file(self._out, target.step))
+            log = evaluations.log_file(self._out, target.step)
+            code = self._evaluate(target.checkpoint, folder, log)
             if code in (0, BUSY):
                 break
         return code
 
-    def _look_at(self, target: Target, weights: str) -> None:
-        """Judge an evaluated checkpoint and write the look down."""
-        look = Look(
+    def _record_point(self, target: Target, weights: str) -> None:
+        """Compare an evaluated checkpoint with the start and write it to disk."""
+        point = EvalPoint(
             step=target.step,
-            checkpoint=target.spec,
+            checkpoint=target.checkpoint,
             weights=weights,
             scores=evaluations.read_scores(evaluations.run_folder(self._out, target.step)),
         )
         if target.saved is not None:
-            look = self._judged(look, target.saved)
-        evaluations.write_look(self._out, look)
-        self._on_look(look)
+            point = self._with_verdict(point, target.saved)
+        evaluations.write_point(self._out, point)
+        self._on_point(point)
 
-    def _judged(self, look: Look, saved: Saved) -> Look:
+    def _with_verdict(self, point: EvalPoint, saved: Saved) -> EvalPoint:
         gate = self._settings.gate
-        planned = gate.looks or -(-saved.max_steps // saved.save_steps)
-        before = sum(other.step != START for other in evaluations.read_looks(self._out))
+        planned = gate.evaluations or -(-saved.max_steps // saved.save_steps)
+        before = sum(other.step != START for other in evaluations.read_points(self._out))
         if before >= planned:
-            return replace(look, reason=f"not judged: all {planned} planned looks are spent")
-        judgement, reason = evaluations.judged_against(
+            return replace(
+                point,
+                reason=f"no verdict: all {planned} planned evaluations (gate.evaluations) are done",
+            )
+        verdict, reason = evaluations.compare_with_start(
             evaluations.run_folder(self._out, START),
-            evaluations.run_folder(self._out, look.step),
+            evaluations.run_folder(self._out, point.step),
             gate.policy(planned),
         )
         return replace(
-            look, judgement=judgement, reason=f"look {before + 1} of {planned}: {reason}"
+            point, verdict=verdict, reason=f"evaluation {before + 1} of {planned}: {reason}"
         )
 
     def _must_stop(self) -> bool:
-        """Tell the training to stop where a look says so and the settings ask for it."""
+        """Tell the training to stop if a checkpoint is a REGRESSION and the settings ask for it."""
         if not self._settings.gate.stop_on_regression:
             return False
-        worse = [k for k in evaluations.read_looks(self._out) if k.judgement == Verdict.REGRESSION]
-        if worse and not (self._run / STOP).exists():
-            reason = f"step {worse[0].step}, {worse[0].reason}"
-            write_json(self._run / STOP, {"step": worse[0].step, "reason": reason})
-        return bool(worse)
+        points = evaluations.read_points(self._out)
+        worse = next((point for point in points if point.verdict == Verdict.REGRESSION), None)
+        if worse is not None and not (self._run / STOP).exists():
+            reason = f"step {worse.step}, {worse.reason}"
+            write_json(self._run / STOP, {"step": worse.step, "reason": reason})
+        return worse is not None
 
 
-def eval_command(spec: str, folder: Path, asked: SliceSettings, cache: Path) -> list[str]:
-    """Return the command line that evaluates one checkpoint on the slice."""
+def eval_command(checkpoint: str, folder: Path, asked: SliceSettings, cache: Path) -> list[str]:
+    """Return the command line that evaluates one checkpoint.
+
+    Args:
+        checkpoint: Folder or hub id.
+        folder: The run directory.
+        asked: What to evaluate.
+        cache: Folder for decoded frames.
+    """
     config = EvalConfig(
         tasks=asked.tasks,
         data=asked.data,
@@ -234,17 +251,22 @@ def eval_command(spec: str, folder: Path, asked: SliceSettings, cache: Path) -> 
         engine=EngineConfig(backend=asked.backend),
         decode=DecodeConfig(frame_cache=cache if asked.frame_cache else None),
     )
-    return child_command(["eval", spec, *flags_of(config)])
+    return child_command(["eval", checkpoint, *flags_of(config)])
 
 
-def in_its_own_process(asked: SliceSettings, out: Path) -> Evaluate:
-    """Return what runs ``videor1 eval`` for one checkpoint and waits for its end."""
+def evaluate_in_process(asked: SliceSettings, out: Path) -> Evaluate:
+    """Return a function that runs ``videor1 eval`` in a process and waits for its end.
 
-    def evaluate(spec: str, folder: Path, log: Path) -> int:
+    Args:
+        asked: What to evaluate.
+        out: Folder of the watch; decoded frames are stored below it.
+    """
+
+    def evaluate(checkpoint: str, folder: Path, log: Path) -> int:
         if is_locked(folder):
             return BUSY
         with log.open("ab") as file:
-            command = eval_command(spec, folder, asked, out / "frames")
+            command = eval_command(checkpoint, folder, asked, out / "frames")
             return subprocess.run(command, stdout=file, stderr=file, check=False).returncode
 
     return evaluate

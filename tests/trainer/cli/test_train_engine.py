@@ -31,7 +31,7 @@ from trainer.cost.model_shape import read_shape
 from trainer.loops.callbacks import StopFile
 from trainer.runs.checkpoints import saved_checkpoints
 from trainer.runs.folder import STOP
-from trainer.watch.evaluations import read_looks
+from trainer.watch.evaluations import read_points
 from trainer.watch.settings import (
     GateSettings,
     WatchSettings,
@@ -152,7 +152,7 @@ class _Regression(TrainerCallback):
         self._path = path
 
     def on_step_end(self, args, state, control, **_):
-        self._path.write_text('{"step": 1, "reason": "look 1 of 5: worse"}', encoding="utf-8")
+        self._path.write_text('{"step": 1, "reason": "evaluation 1 of 5: worse"}', encoding="utf-8")
 
 
 def test_a_stop_file_ends_training_with_a_last_checkpoint(untrained, tmp_path):
@@ -180,23 +180,26 @@ def test_a_regression_that_watch_sees_ends_the_training(untrained, tmp_path):
     out.mkdir()
     good, bad = [1.0] * 400, [0.0] * 400
     scores = {"start": good, "checkpoint-1": good, "checkpoint-2": bad}
-    gate = GateSettings(start="start", looks=5, stop_on_regression=True)
+    gate = GateSettings(start="start", evaluations=5, stop_on_regression=True)
     watcher = Watcher(run_folder, out, WatchSettings(gate=gate), Evaluator(scores))
     recipe = sft_recipe(untrained, tmp_path, max_steps=50, save_steps=1)
     callbacks = [_Watching(watcher), StopFile(run_folder / STOP)]
     sft.train(recipe, run_folder, rows=rows(tmp_path / "media"), callbacks=callbacks)
     assert [saved.step for saved in saved_checkpoints(run_folder)] == [1, 2, 3]
-    assert [look.judgement for look in read_looks(out)] == [None, "PASS", "REGRESSION"]
+    assert [point.verdict for point in read_points(out)] == [None, "PASS", "REGRESSION"]
 
 
 def test_a_stopped_run_does_not_go_on(train, world):
     """Until the file is removed."""
     assert train("sft").code is Exit.OK
-    reason = {"step": 2, "reason": "look 2 of 5: worse"}
+    reason = {"step": 2, "reason": "evaluation 2 of 5: worse"}
     (world / "out/stop.json").write_text(json.dumps(reason), encoding="utf-8")
     verdict = train("sft")
     assert verdict.code is Exit.REGRESSION
-    assert "stopped by `videor1 watch`: look 2 of 5: worse; remove out/stop.json" in verdict.reason
+    assert (
+        "stopped by `videor1 watch`: evaluation 2 of 5: worse; remove out/stop.json"
+        in verdict.reason
+    )
 
 
 def test_a_damaged_file_is_found_before_the_first_step(train, world):

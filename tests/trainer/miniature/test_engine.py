@@ -11,7 +11,7 @@ pytest.importorskip("trl", reason="needs the heavy environment: trl is not insta
 
 from harness.cli.exits import Exit
 from tests.trainer.commands import run
-from trainer.cli.miniature import Miniature
+from trainer.cli.miniature import MiniatureCommand
 from trainer.miniature.embed import candidates, embed
 from trainer.miniature.scheduler import durations
 
@@ -27,7 +27,7 @@ def test_one_command_ends_in_a_table_and_resumes(tmp_path: Path, capsys) -> None
     """Trainings, looks and examinations run; a second time nothing does, with the same numbers."""
     out = tmp_path / "mini"
     words = (*FLAGS, *SMALLER, "--out", out)
-    verdict = run(Miniature(), *words)
+    verdict = run(MiniatureCommand(), *words)
     assert verdict.code is Exit.OK, verdict
     assert "full: T-GRPO" in capsys.readouterr().out
     numbers, took = (out / "outcome.json").read_bytes(), durations(out)
@@ -36,7 +36,7 @@ def test_one_command_ends_in_a_table_and_resumes(tmp_path: Path, capsys) -> None
         for arm in ("sft", "tgrpo")
         for look in ("", "/watch", "/ordered", "/shuffled", "/reversed", "/single", "/blind")
     }
-    assert run(Miniature(), *words).code is Exit.OK
+    assert run(MiniatureCommand(), *words).code is Exit.OK
     assert ((out / "outcome.json").read_bytes(), durations(out)) == (numbers, took)
     _embeds(out, tmp_path / "embedded")
 

@@ -17,7 +17,7 @@ from harness.errors import RunMismatchError, UsageError
 from tests.interrupts import interruptible
 from tests.paths import ROOT
 from tests.trainer.commands import run
-from trainer.cli.miniature import Miniature
+from trainer.cli.miniature import MiniatureCommand
 from trainer.config.recipe import (
     Algorithm,
     read_recipe,
@@ -36,9 +36,9 @@ from trainer.miniature.scheduler import (
 )
 from trainer.miniature.settings import PRESETS, read_miniature
 from trainer.watch.evaluations import (
-    Look,
+    EvalPoint,
     TaskScore,
-    write_look,
+    write_point,
 )
 
 
@@ -69,8 +69,8 @@ def test_rewards_go_on_from_the_first_checkpoint_that_is_good_enough(tmp_path):
     for step, points in ((0, 99.0), (30, 79.9), (60, 80.0), (90, 95.0)):
         score = TaskScore(score=points, ci95=None, n=1)
         name = f"checkpoint-{step}"
-        write_look(
-            watch, Look(step=step, checkpoint=name, weights="", scores={"motionworld": score})
+        write_point(
+            watch, EvalPoint(step=step, checkpoint=name, weights="", scores={"motionworld": score})
         )
     assert plan.checkpoint(0, "sft") == Path("checkpoint-60")
     assert plan.checkpoint(1, "sft").parent == last.parents[2] / "seed-1/sft"
@@ -121,7 +121,9 @@ def test_the_shipped_settings_load_with_their_recipes(preset, tmp_path):
 
 def test_a_dry_run_prints_the_commands_and_runs_none(tmp_path, capsys):
     """They can be pasted into a shell."""
-    verdict = run(Miniature(), "--dry-run", "--arms", "sft,tgrpo", "--out", tmp_path / "mini")
+    verdict = run(
+        MiniatureCommand(), "--dry-run", "--arms", "sft,tgrpo", "--out", tmp_path / "mini"
+    )
     assert verdict.code is Exit.OK
     assert capsys.readouterr().out.startswith("videor1 train sft --config tiny")
     assert not (tmp_path / "mini").exists()
@@ -139,7 +141,7 @@ def test_a_dry_run_prints_the_commands_and_runs_none(tmp_path, capsys):
 )
 def test_bad_choices_are_named(flags, message):
     """Before anything is drawn."""
-    verdict = run(Miniature(), *flags, "--dry-run")
+    verdict = run(MiniatureCommand(), *flags, "--dry-run")
     assert verdict.code is Exit.USAGE
     assert message in verdict.reason
 

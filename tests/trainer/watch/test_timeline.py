@@ -1,4 +1,4 @@
-"""How a run went, without anything having watched it: curves, and by how much they rose."""
+"""The timeline of a training run that was not watched: curves and metric gains."""
 
 import json
 from argparse import ArgumentParser
@@ -11,11 +11,8 @@ from rich.console import Console
 from harness.cli.exits import Exit
 from harness.errors import UsageError
 from trainer.cli.train import Train
-from trainer.watch.timeline import (
-    print_timeline,
-    read_timeline,
-    rise,
-)
+from trainer.watch.timeline import metric_gain, read_timeline
+from trainer.watch.timeline_view import print_timeline
 
 REWARDS = [1.0, 2.0, 1.0, 2.0, 1.0, *[9.0] * 15, 3.0, 4.0, 3.0, 4.0, 3.0]
 """25 steps: a fifth are the first five, mean 1.4, and the last five, mean 3.4."""
@@ -36,9 +33,9 @@ def trained(tmp_path):
     return write
 
 
-def test_the_rise_compares_the_last_fifth_with_the_first():
+def test_the_gain_compares_the_last_fifth_with_the_first():
     """Both variances are 0.3, so the half width is 1.96 sqrt(0.3 / 5 + 0.3 / 5) = 0.679."""
-    found = rise(REWARDS)
+    found = metric_gain(REWARDS)
     half = 1.96 * sqrt(0.12)
     assert (found.steps, found.first, found.last) == (5, pytest.approx(1.4), pytest.approx(3.4))
     assert found.difference == pytest.approx(2.0)
@@ -46,23 +43,23 @@ def test_the_rise_compares_the_last_fifth_with_the_first():
 
 
 def test_a_flat_curve_has_an_interval_with_zero_in_it():
-    """Noise alone is no rise."""
-    low, high = rise([0.0, 1.0] * 20).ci95
+    """Noise alone is no gain."""
+    low, high = metric_gain([0.0, 1.0] * 20).ci95
     assert low < 0 < high
 
 
 def test_few_steps_say_nothing():
     """A fifth of 24 steps is four, too few for a variance to be trusted."""
-    assert rise(REWARDS[:24]) is None
+    assert metric_gain(REWARDS[:24]) is None
 
 
-def test_an_unwatched_run_prints_its_rise(trained):
-    """There is no table of looks, only the sentence."""
+def test_an_unwatched_run_prints_its_gain(trained):
+    """There is no table of checkpoints, only the sentence."""
     console = Console(record=True, width=150, file=StringIO())
     run = trained("grpo-tiny")
     print_timeline(console, read_timeline(run, run))
     assert console.export_text() == (
-        "grpo-tiny: reward 1.400 -> 3.400, rise +2.000 [+1.321, +2.679] (first and last 5 steps)\n"
+        "grpo-tiny: reward 1.400 -> 3.400, gain +2.000 [+1.321, +2.679] (first and last 5 steps)\n"
     )
 
 

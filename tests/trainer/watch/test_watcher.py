@@ -1,4 +1,4 @@
-"""Continuous evaluation: each whole checkpoint once, whatever is killed in between."""
+"""Each complete checkpoint is evaluated once, whatever is killed in between."""
 
 import json
 import signal
@@ -21,25 +21,24 @@ from tests.paths import ROOT
 from tests.trainer.commands import run, write_weights
 from tests.trainer.fake_runs import Evaluator, begin_run, fits, save, write_state
 from trainer.cli.train import Train
-from trainer.cli.watch import Watch
+from trainer.cli.watch import WatchCommand
 from trainer.runs.checkpoints import (
     look_at,
     saved_checkpoints,
     unfinished_checkpoints,
 )
 from trainer.runs.folder import STOP
-from trainer.watch.evaluations import read_looks
+from trainer.watch.evaluations import read_points
 from trainer.watch.settings import (
     GateSettings,
     SliceSettings,
     WatchSettings,
+    claim_folder,
     read_watch_settings,
+    watched_run,
 )
-from trainer.watch.timeline import (
-    plot,
-    print_timeline,
-    read_timeline,
-)
+from trainer.watch.timeline import read_timeline
+from trainer.watch.timeline_view import plot, print_timeline
 from trainer.watch.watcher import (
     BUSY,
     Watcher,
@@ -50,7 +49,7 @@ from trainer.watch.watcher import (
 GOOD, BAD = [1.0] * 400, [0.0] * 400
 MIXED = [1.0, 0.0] * 200
 STEPS = [10, 20, 30, 40, 50]
-PATIENT = WatchSettings(poll_s=0.01, slice=SliceSettings(attempts=2))
+QUICK = WatchSettings(poll_s=0.01, slice=SliceSettings(attempts=2))
 
 
 @pytest.fixture
@@ -60,7 +59,7 @@ def watched(tmp_path):
     out.mkdir()
     values = {"start": GOOD, **{f"checkpoint-{step}": GOOD for step in STEPS}}
 
-    def make(settings=PATIENT, evaluate=None, **others):
+    def make(settings=QUICK, evaluate=None, **others):
         evaluate = evaluate or Evaluator(
             {**values, **{k.replace("_", "-"): v for k, v in others.items()}}
         )
@@ -80,7 +79,7 @@ def test_the_start_and_every_checkpoint_are_evaluated_once_in_order(watched):
     again, evaluator = watched()
     again.watch()
     assert evaluator.asked == []
-    assert [look.step for look in read_looks(watched.out)] == [0, *STEPS]
+    assert [point.step for point in read_points(watched.out)] == [0, *STEPS]
 
 
 def test_a_checkpoint_that_is_still_being_written_is_waited_for(watched):
@@ -131,7 +130,7 @@ def test_a_state_that_is_not_this_steps_is_not_the_end(tmp_path, state, lack):
     assert lack in look_at(folder)
 
 
-def test_a_checkpoint_that_changed_after_its_look_is_refused(watched):
+def test_a_checkpoint_that_changed_after_its_evaluation_is_refused(watched):
     """Its scores would be those of other weights."""
     watcher, _ = watched()
     folder = save(watched.run, 10)
@@ -153,7 +152,7 @@ def test_a_checkpoint_that_changes_while_it_is_evaluated_is_not_recorded(watched
     save(watched.run, 10)
     watcher.catch_up()
     assert "changed while it was evaluated" in watcher.failures[10]
-    assert [look.step for look in read_looks(watched.out)] == [0]
+    assert [point.step for point in read_points(watched.out)] == [0]
 
 
 def test_a_crash_costs_one_checkpoint_and_is_tried_again(watched):
@@ -173,7 +172,7 @@ def test_a_crash_costs_one_checkpoint_and_is_tried_again(watched):
     assert asked.count("checkpoint-20") == 2
     assert list(watcher.failures) == [20]
     assert "ended with exit 139" in watcher.failures[20]
-    assert [look.step for look in read_looks(watched.out)] == [0, 10, 30, 40, 50]
+    assert [point.step for point in read_points(watched.out)] == [0, 10, 30, 40, 50]
     again, evaluator = watched()
     again.watch()
     assert evaluator.asked == ["checkpoint-20"]
@@ -190,45 +189,48 @@ def test_an_evaluation_that_outlived_its_watch_is_waited_for(watched):
     watcher, _ = watched(evaluate=busy)
     save(watched.run, 10)
     assert [watcher.catch_up() for _ in range(3)] == [False, False, True]
-    assert [look.step for look in read_looks(watched.out)] == [0, 10]
+    assert [point.step for point in read_points(watched.out)] == [0, 10]
 
 
-def test_each_look_spends_its_part_of_alpha(watched):
-    """Five planned looks at 5 % in all: one per cent each; a drop of everything is seen."""
+def test_each_evaluation_spends_its_part_of_alpha(watched):
+    """Five planned evaluations at 5 % in all: 1 % each; a drop to 0 points is detected."""
     watcher, _ = watched(checkpoint_30=BAD)
     for step in STEPS:
         save(watched.run, step)
     watcher.watch()
-    judgements = [look.judgement for look in read_looks(watched.out)]
-    assert judgements == [None, "PASS", "PASS", "REGRESSION", "PASS", "PASS"]
+    verdicts = [point.verdict for point in read_points(watched.out)]
+    assert verdicts == [None, "PASS", "PASS", "REGRESSION", "PASS", "PASS"]
     assert GateSettings(alpha=0.05).policy(5).alpha == pytest.approx(0.01)
-    assert read_looks(watched.out)[3].reason.startswith("look 3 of 5: worse than the margin")
+    assert read_points(watched.out)[3].reason.startswith("evaluation 3 of 5: worse than the margin")
 
 
-def test_repeated_looks_at_equal_checkpoints_are_no_regression(watched):
+def test_repeated_evaluations_of_equal_checkpoints_are_no_regression(watched):
     """The same scores ten times over stay what they are."""
     watcher, _ = watched(start=MIXED, **{f"checkpoint_{step}": MIXED for step in STEPS})
     for step in STEPS:
         save(watched.run, step)
     watcher.watch()
-    assert {look.judgement for look in read_looks(watched.out)[1:]} == {"PASS"}
+    assert {point.verdict for point in read_points(watched.out)[1:]} == {"PASS"}
 
 
-def test_looks_beyond_the_plan_are_shown_but_not_judged(watched):
-    """There is no alpha left for them."""
-    settings = replace(PATIENT, gate=GateSettings(looks=2))
+def test_evaluations_beyond_the_plan_are_shown_without_a_verdict(watched):
+    """All of alpha is spent."""
+    settings = replace(QUICK, gate=GateSettings(evaluations=2))
     watcher, _ = watched(settings)
     for step in STEPS:
         save(watched.run, step)
     watcher.watch()
-    late = read_looks(watched.out)[3]
-    assert (late.judgement, late.reason) == (None, "not judged: all 2 planned looks are spent")
+    late = read_points(watched.out)[3]
+    assert (late.verdict, late.reason) == (
+        None,
+        "no verdict: all 2 planned evaluations (gate.evaluations) are done",
+    )
 
 
 @pytest.mark.parametrize("stop", [True, False])
 def test_training_is_told_to_stop_on_a_regression_only_if_asked(watched, stop):
     """Later checkpoints are not evaluated then."""
-    settings = replace(PATIENT, gate=GateSettings(stop_on_regression=stop))
+    settings = replace(QUICK, gate=GateSettings(stop_on_regression=stop))
     watcher, evaluator = watched(settings, checkpoint_20=BAD)
     for step in STEPS:
         save(watched.run, step)
@@ -237,14 +239,15 @@ def test_training_is_told_to_stop_on_a_regression_only_if_asked(watched, stop):
     assert evaluator.asked[-1] == ("checkpoint-20" if stop else "checkpoint-50")
     if stop:
         assert (
-            "step 20, look 2 of 5: worse" in json.loads((watched.run / STOP).read_text())["reason"]
+            "step 20, evaluation 2 of 5: worse"
+            in json.loads((watched.run / STOP).read_text())["reason"]
         )
 
 
 def test_a_run_that_is_not_there_yet_is_waited_for(tmp_path):
     """The watch may be started first; a run that names no start is refused."""
     (tmp_path / "out").mkdir()
-    watcher = Watcher(tmp_path / "run", tmp_path / "out", PATIENT, fits(Evaluator({})))
+    watcher = Watcher(tmp_path / "run", tmp_path / "out", QUICK, fits(Evaluator({})))
     assert watcher.catch_up()
     assert not watcher.is_over()
     save(tmp_path / "run", 10)
@@ -263,13 +266,13 @@ def test_a_last_checkpoint_saved_while_another_is_evaluated_is_not_missed(watche
     watcher, _ = watched(evaluate=slow)
     save(watched.run, 10)
     watcher.watch()
-    assert [look.step for look in read_looks(watched.out)] == [0, 10, 50]
+    assert [point.step for point in read_points(watched.out)] == [0, 10, 50]
     assert not watcher.interrupted
 
 
 def test_an_interrupted_training_is_evaluated_and_not_waited_for(watched):
-    """Nobody holds its folder and nothing is written there: after some patience the watch ends."""
-    watcher, evaluator = watched(replace(PATIENT, patience_s=0.05))
+    """No process locks its folder and nothing is written: after a while the watch ends."""
+    watcher, evaluator = watched(replace(QUICK, stalled_after_s=0.05))
     for step in (10, 20):
         save(watched.run, step)
     watcher.watch()
@@ -278,8 +281,8 @@ def test_an_interrupted_training_is_evaluated_and_not_waited_for(watched):
 
 
 def test_a_training_at_work_is_waited_for(watched):
-    """It may take longer than anybody's patience from one checkpoint to the next."""
-    watcher, _ = watched(replace(PATIENT, patience_s=0.05))
+    """It may take any time from one checkpoint to the next."""
+    watcher, _ = watched(replace(QUICK, stalled_after_s=0.05))
     watching = threading.Thread(target=watcher.watch, daemon=True)
     with locked(watched.run):
         watching.start()
@@ -289,28 +292,26 @@ def test_a_training_at_work_is_waited_for(watched):
     watching.join(timeout=30)
     assert not watching.is_alive()
     assert not watcher.interrupted
-    assert [look.step for look in read_looks(watched.out)] == [0, 50]
+    assert [point.step for point in read_points(watched.out)] == [0, 50]
 
 
 def test_the_command_says_how_far_an_interrupted_training_got(watched):
-    """Exit 4, whatever the looks say; the folder, the step and what goes on with it are named."""
+    """Exit 4, whatever the verdicts are; folder, step and what to do are named."""
     watcher, _ = watched()
     words = [watched.run, "--config", "paper", "--out", watched.out]
-    hurry = ["--set", "poll_s=0.01", "--set", "patience_s=0.03"]
+    hurry = ["--set", "poll_s=0.01", "--set", "stalled_after_s=0.03"]
     watcher.catch_up()
-    verdict = run(Watch(), *words, *hurry)
+    verdict = run(WatchCommand(), *words, *hurry)
     assert verdict.code is Exit.INCOMPLETE
     assert "is not running and has saved no checkpoint;" in verdict.reason
     save(watched.run, 10)
     watcher.catch_up()
-    verdict = run(Watch(), *words, *hurry)
+    verdict = run(WatchCommand(), *words, *hurry)
     assert verdict.code is Exit.INCOMPLETE
-    assert verdict.reason == (
-        f"the training in {watched.run} is not running and has saved step 10 of 50; once it runs"
-        " again the same command goes on; step 10 PASS; 2 checkpoints evaluated in"
-        f" {watched.out}"
-    )
-    assert run(Watch(), *words, "--once").code is Exit.OK
+    assert f"the training in {watched.run} is not running" in verdict.reason
+    assert "has saved step 10 of 50;" in verdict.reason
+    assert f"step 10 PASS; 2 checkpoints evaluated in {watched.out}" in verdict.reason
+    assert run(WatchCommand(), *words, "--once").code is Exit.OK
 
 
 def test_without_a_start_there_is_nothing_to_compare_with(watched):
@@ -341,8 +342,39 @@ def test_the_shipped_settings_are_valid_and_unknown_keys_are_refused():
         read_watch_settings("paper", ["slice.items=3"])
     with pytest.raises(UsageError, match=r"neither a .toml file nor one of"):
         read_watch_settings("papers")
-    with pytest.raises(UsageError, match="patience_s: expected more than 0, got 0"):
-        read_watch_settings("paper", ["patience_s=0"])
+    with pytest.raises(UsageError, match="stalled_after_s: expected more than 0, got 0"):
+        read_watch_settings("paper", ["stalled_after_s=0"])
+
+
+def test_old_names_of_settings_are_refused_with_the_new_ones(tmp_path):
+    """On the command line and in a file."""
+    with pytest.raises(UsageError, match="patience_s is now called stalled_after_s"):
+        read_watch_settings("paper", ["patience_s=5"])
+    file = tmp_path / "watch.toml"
+    file.write_text("[gate]\nlooks = 5\n")
+    with pytest.raises(UsageError, match=r"watch.toml: gate.looks is now called gate.evaluations"):
+        read_watch_settings(str(file))
+
+
+def test_a_watch_of_the_version_before_is_resumed(watched):
+    """Its files have the old names of three fields."""
+    watcher, _ = watched()
+    save(watched.run, 10)
+    watcher.catch_up()
+    claim_folder(watched.out, QUICK, watched.run)
+    for name, old, new in (
+        ("watch", "looks", "evaluations"),
+        ("step-000010", "judgement", "verdict"),
+    ):
+        file = watched.out / f"{name}.json"
+        file.write_text(file.read_text().replace(f'"{new}":', f'"{old}":'))
+    assert '"judgement": "PASS"' in (watched.out / "step-000010.json").read_text()
+    claim_folder(watched.out, QUICK, watched.run)
+    assert watched_run(watched.out) == watched.run.resolve()
+    again, evaluator = watched()
+    again.catch_up()
+    assert evaluator.asked == []
+    assert [point.verdict for point in read_points(watched.out)] == [None, "PASS"]
 
 
 def _timeline(watched):
@@ -368,7 +400,7 @@ def test_the_timeline_shows_scores_reward_gap_and_verdict(watched):
     # Steps 21 to 30: rewards 2.1 to 3.0, their mean is 2.55.
     assert ["30", "0.0", "[-1.0,", "1.0]", "2.550", "0.100", "REGRESSION"] in lines
     assert ["0", "100.0", "[99.0,", "101.0]", "-", "-", "start"] in lines
-    assert timeline.mean_until("reward", timeline.looks[1]) == pytest.approx(0.55)
+    assert timeline.mean_until("reward", timeline.points[1]) == pytest.approx(0.55)
 
 
 def test_timelines_share_one_plot(watched, tmp_path):
@@ -384,22 +416,24 @@ def test_a_second_watch_in_one_folder_is_refused(tmp_path):
     run_folder, out = begin_run(tmp_path / "run"), tmp_path / "out"
     flags = [run_folder, "--config", "paper", "--out", out, "--once", "--set", "slice.data=no"]
     with locked(out):
-        assert "another process is writing" in run(Watch(), *flags).reason
-    verdict = run(Watch(), *flags, "--set", "slice.backend=fake", "--set", "slice.attempts=1")
+        assert "another process is writing" in run(WatchCommand(), *flags).reason
+    verdict = run(
+        WatchCommand(), *flags, "--set", "slice.backend=fake", "--set", "slice.attempts=1"
+    )
     assert verdict.code is Exit.INCOMPLETE
-    verdict = run(Watch(), *flags, "--set", "gate.margin=5")
+    verdict = run(WatchCommand(), *flags, "--set", "gate.margin=5")
     assert verdict.code is Exit.USAGE
     assert "gate.margin: 2.0 != 5.0" in verdict.reason
 
 
 _COMMAND = (
-    "import sys; from tests.trainer.commands import run; from trainer.cli.watch import Watch;"
-    " verdict = run(Watch(), *sys.argv[1:]); print(verdict); sys.exit(int(verdict.code))"
+    "import sys; from tests.trainer.commands import run;"
+    " from trainer.cli.watch import WatchCommand; verdict = run(WatchCommand(), *sys.argv[1:]); print(verdict); sys.exit(int(verdict.code))"
 )
 
 
 def test_five_checkpoints_written_meanwhile_survive_a_kill_and_a_half_written_one(tmp_path):
-    """The real command with real evaluations: killed once, every checkpoint has one look."""
+    """The real command with real evaluations: killed once, each checkpoint is evaluated once."""
     write_mvbench(tmp_path / "data/mvbench")
     train, out = (
         begin_run(tmp_path / "run", start=str(save(tmp_path / "before", 5))),
@@ -431,7 +465,7 @@ def test_five_checkpoints_written_meanwhile_survive_a_kill_and_a_half_written_on
     save(train, 50)
     printed, _ = watch.communicate(timeout=240)
     assert watch.returncode == 3, printed  # ten items cannot tell
-    assert [look.step for look in read_looks(out)] == [0, 10, 20, 30, 40, 50]
+    assert [point.step for point in read_points(out)] == [0, 10, 20, 30, 40, 50]
     assert "6 checkpoints evaluated" in printed
     for step in (0, 10, 20, 30, 40, 50):
         lines = (out / f"step-{step:06d}/records-0.jsonl").read_text().splitlines()
