@@ -428,7 +428,8 @@ def test_a_second_watch_in_one_folder_is_refused(tmp_path):
 
 _COMMAND = (
     "import sys; from tests.trainer.commands import run;"
-    " from trainer.cli.watch import WatchCommand; verdict = run(WatchCommand(), *sys.argv[1:]); print(verdict); sys.exit(int(verdict.code))"
+    " from trainer.cli.watch import WatchCommand;"
+    " verdict = run(WatchCommand(), *sys.argv[1:]); print(verdict); sys.exit(int(verdict.code))"
 )
 
 
