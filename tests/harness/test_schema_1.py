@@ -79,6 +79,7 @@ def test_the_run_compares_with_itself(run):
     assert compare_runs(run, run).verdict == "INCONCLUSIVE"  # 24 items cannot show 2 points
 
 
+@pytest.mark.slow
 def test_rescoring_gives_the_same_scores(run):
     """Summaries and protocols under the official scorer, on the drawn layouts."""
     from tasks.demo.layouts import write_all

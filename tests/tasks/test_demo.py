@@ -12,6 +12,7 @@ from harness.run.store import read_records
 from tasks.demo.command import PROBES, DemoCommand
 
 
+@pytest.mark.slow
 def test_the_demo_examines_probes_and_boards(tmp_path: Path, capsys) -> None:
     """Six benchmarks with the frames in order, MotionWorld three times more, then one table."""
     verdict = run(DemoCommand(), ["--backend", "fake", "--out", str(tmp_path)])

@@ -404,6 +404,7 @@ def nested(name: str, key: str) -> dict[str, Any]:
 
 
 @published
+@pytest.mark.slow
 def test_published_verdicts_are_reproduced() -> None:
     """All 5529 rule-matched answers of Video-LLaVA get their rating, the 7 others none."""
     samples = {s.id: s for s in TASK.load(DATA).samples}

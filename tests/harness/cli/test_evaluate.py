@@ -73,6 +73,7 @@ def test_a_finished_run_is_a_no_op(made, tmp_path):
     assert (tmp_path / "run" / "records-0.jsonl").read_bytes() == before
 
 
+@pytest.mark.slow
 def test_ten_kills_change_nothing(made, tmp_path):
     """Killed at ten random moments, a run ends with the summary of an uninterrupted one."""
     whole, killed = tmp_path / "whole", tmp_path / "killed"

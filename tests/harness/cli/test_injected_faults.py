@@ -94,6 +94,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "words",
     [
@@ -119,6 +120,7 @@ def test_no_command_ends_with_1_where_no_file_can_be_written(made: Path, words: 
     assert "Traceback" not in errors
 
 
+@pytest.mark.slow
 def test_a_disk_that_fills_up_in_a_run_keeps_what_is_finished(made: Path) -> None:
     """Exit 4 at the first record that does not fit; the same command goes on with more room."""
     words = "eval guesser --data data --tasks mvbench --out full " + " ".join(SMALL)
@@ -159,6 +161,7 @@ def _replace_run_by_a_file(folder: Path) -> None:
     (folder / "run").write_text("not a folder")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("take_away", [_remove_data, _remove_run, _replace_run_by_a_file])
 def test_what_is_taken_away_from_a_run_is_no_regression(
     made: Path, tmp_path: Path, take_away: Callable[[Path], None]

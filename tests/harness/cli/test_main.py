@@ -173,7 +173,7 @@ def test_the_version_is_the_installed_one(capsys: pytest.CaptureFixture[str]) ->
         (["eval"], "required: checkpoint"),
         (["eval", "x", "--nonsense"], "unrecognized arguments: --nonsense"),
         (["train", "sfft"], "invalid choice: 'sfft'"),
-        (["eval", "x", "--limit", "-1"], "--limit"),
+        (["eval", "x", "--limit", "-1"], "limit"),
     ],
 )
 def test_wrong_words_are_a_usage_error(

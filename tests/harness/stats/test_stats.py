@@ -282,6 +282,7 @@ def test_holm_and_wilson_are_those_of_statsmodels():
 
 
 @pytest.mark.parametrize("shape", [Shape(288, 18), Shape(900, 3), Shape(300, 1), Shape(410, 18)])
+@pytest.mark.slow
 def test_false_alarms_and_the_printed_effect_are_honest(shape):
     """Small simulation: alarms near 5 %, the detectable effect called near 80 % of the time.
 

@@ -14,6 +14,8 @@ from trainer.miniature.experiment import Experiment, Stage
 from trainer.miniature.scheduler import Schedule, log_file
 from trainer.miniature.settings import read_miniature
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def foreign(tmp_path: Path) -> Path:

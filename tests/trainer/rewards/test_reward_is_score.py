@@ -95,6 +95,7 @@ def test_reward_equals_score_outside_the_listed_differences(kind):
     assert equal == 0 if graded else equal > PER_KIND // 2
 
 
+@pytest.mark.slow
 def test_every_listed_difference_is_one():
     """An entry that no completion needs would hide mistakes."""
     for name in NEEDS.values():

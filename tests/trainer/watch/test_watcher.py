@@ -433,6 +433,7 @@ _COMMAND = (
 )
 
 
+@pytest.mark.slow
 def test_five_checkpoints_written_meanwhile_survive_a_kill_and_a_half_written_one(tmp_path):
     """The real command with real evaluations: killed once, each checkpoint is evaluated once."""
     write_mvbench(tmp_path / "data/mvbench")
