@@ -239,7 +239,7 @@ def _hint_of(kind: type, names: Sequence[str], assignment: str) -> Any:
 
 def _typed(text: str, hint: Any) -> Any:
     """Read the text of a ``--set`` value as TOML would, where the field's type asks for it."""
-    if text == "none" and (hint is Any or type(None) in get_args(hint)):
+    if text == "none" and type(None) in get_args(hint):
         return None
     hint = _inner(hint)
     try:

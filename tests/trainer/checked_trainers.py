@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 
+from tests.trainer.small_runs import checkpoint_of
 from trainer.algorithms.grpo import VideoGRPOTrainer, grpo_rewards
 from trainer.algorithms.tgrpo import VideoTGRPOTrainer, tgrpo_rewards
 from trainer.data.rows import TrainingRow
@@ -97,7 +98,9 @@ def run_tgrpo(
     callbacks: Sequence[Any] = (),
 ) -> tuple[Any, Any]:
     """Train as `tgrpo.train` does, and return trainer and inputs to be looked at."""
-    with rollout_run(recipe, out, rows=rows, callbacks=callbacks) as run:
+    with rollout_run(
+        recipe, out, checkpoint=checkpoint_of(recipe), rows=rows, callbacks=callbacks
+    ) as run:
         arguments = run.arguments(tgrpo_rewards(recipe.reward))
         if says is not None:
             arguments["rollouts"] = ScriptedRollouts(run.loaded.processor, says)
@@ -108,7 +111,7 @@ def run_tgrpo(
 
 def run_grpo(recipe: Any, out: Path, rows: Sequence[TrainingRow], **says: Any) -> Any:
     """The same for GRPO."""
-    with rollout_run(recipe, out, rows=rows, callbacks=()) as run:
+    with rollout_run(recipe, out, checkpoint=checkpoint_of(recipe), rows=rows, callbacks=()) as run:
         arguments = run.arguments(grpo_rewards(recipe.reward))
         if says:
             arguments["rollouts"] = ScriptedRollouts(run.loaded.processor, says["says"])

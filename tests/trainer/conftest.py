@@ -21,7 +21,7 @@ def untrained(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def student(untrained: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The same after some SFT: it mostly writes the tags, and guesses the letter between them."""
-    from tests.trainer.small_runs import row, sft_recipe, write_media
+    from tests.trainer.small_runs import row, sft_recipe, train_small, write_media
     from trainer.algorithms import sft
 
     folder = tmp_path_factory.mktemp("student")
@@ -35,7 +35,7 @@ def student(untrained: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         learning_rate=5e-3,
         save_steps=50,
     )
-    sft.train(recipe, folder / "run", rows=training_rows)
+    train_small(sft, recipe, folder / "run", rows=training_rows)
     return folder / "run" / "checkpoint-50"
 
 

@@ -9,11 +9,13 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from harness.models.checkpoint import Checkpoint, full_checkpoint
 from harness.schema import Kind, Media, MediaKind, Sample
 from tests.clips import write_clip
 from trainer.config.choices import Dtype
 from trainer.config.recipe import (
     GRPORecipe,
+    Recipe,
     SFTRecipe,
     TGRPORecipe,
 )
@@ -140,3 +142,19 @@ def small_optim(**changes: Any) -> OptimSettings:
         "save_steps": 1,
     }
     return OptimSettings(**{**values, **changes})
+
+
+def checkpoint_of(recipe: Recipe) -> Checkpoint:
+    return full_checkpoint(recipe.model.checkpoint)
+
+
+def load_small(checkpoint: str | Path) -> Any:
+    """Load a checkpoint in float32."""
+    from trainer.loops.model import load
+
+    return load(full_checkpoint(str(checkpoint)), small_model(Path(checkpoint)))
+
+
+def train_small(algorithm: Any, recipe: Recipe, out: Path, **options: Any) -> None:
+    """Run an algorithm's module as `trainer.runs.train` does."""
+    algorithm.train(recipe, out, checkpoint=checkpoint_of(recipe), **options)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from harness.models.checkpoint import Checkpoint
 from trainer.config.recipe import GRPORecipe
 from trainer.config.sections import RewardSettings
 from trainer.data.rows import TrainingRow
@@ -19,11 +20,12 @@ def train(
     recipe: GRPORecipe,
     out: Path,
     *,
-    rows: Sequence[TrainingRow] | None = None,
+    checkpoint: Checkpoint,
+    rows: Sequence[TrainingRow],
     callbacks: Sequence[Any] = (),
 ) -> None:
     """Train into `out`, from its last checkpoint where there is one; see `rollout_run`."""
-    with rollout_run(recipe, out, rows=rows, callbacks=callbacks) as run:
+    with rollout_run(recipe, out, checkpoint=checkpoint, rows=rows, callbacks=callbacks) as run:
         run.train(VideoGRPOTrainer(**run.arguments(grpo_rewards(recipe.reward))))
 
 

@@ -16,12 +16,10 @@ from datasets import Dataset
 from transformers.trainer_callback import PrinterCallback
 
 from harness.errors import DatasetError
+from harness.models.checkpoint import Checkpoint
 from trainer.config.recipe import SFTRecipe
 from trainer.data.checks import require_media_files
-from trainer.data.rows import (
-    TrainingRow,
-    read_training_rows,
-)
+from trainer.data.rows import TrainingRow
 from trainer.loops import collate
 from trainer.loops.callbacks import MetricsFile
 from trainer.loops.clips import ClipLoader
@@ -33,7 +31,7 @@ from trainer.loops.model import (
     lora_config,
     train_on,
 )
-from trainer.loops.setup import training_arguments
+from trainer.loops.setup import make_config
 from trainer.loops.trl_names import SFTConfig, SFTTrainer
 
 
@@ -41,7 +39,8 @@ def train(
     recipe: SFTRecipe,
     out: Path,
     *,
-    rows: Sequence[TrainingRow] | None = None,
+    checkpoint: Checkpoint,
+    rows: Sequence[TrainingRow],
     callbacks: Sequence[Any] = (),
 ) -> None:
     """Train into `out`, from its last checkpoint where there is one.
@@ -49,16 +48,15 @@ def train(
     Args:
         recipe: What to train, on what, and how.
         out: Folder of the run: ``checkpoint-N`` folders and ``metrics.jsonl``.
-        rows: The rows to train on; None reads all of the recipe's.
-        callbacks: Of transformers' Trainer, for progress or evaluation.
+        checkpoint: What training starts from.
+        rows: The rows to train on.
+        callbacks: Callbacks of transformers' Trainer, for progress or evaluation.
 
     Raises:
         UsageError: The checkpoint or the rows cannot be trained on.
     """
-    if rows is None:
-        rows = read_training_rows(recipe.data.rows, recipe.data.media_roots)
     require_media_files(rows)
-    loaded = load(recipe.model)
+    loaded = load(checkpoint, recipe.model)
     with ClipLoader(
         recipe.frames, recipe.data, patch_multiple=loaded.checkpoint.patch_multiple
     ) as clips:
@@ -69,8 +67,10 @@ def train(
             vision_ids=loaded.vision_ids,
             model=loaded.model,
             processing_class=loaded.processor,
-            args=SFTConfig(
-                **training_arguments(recipe.optim, recipe.model, out),
+            args=make_config(
+                SFTConfig,
+                recipe,
+                out,
                 dataset_kwargs={"skip_prepare_dataset": True},
                 max_length=None,
             ),

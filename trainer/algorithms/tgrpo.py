@@ -14,6 +14,7 @@ from typing import Any
 
 import torch
 
+from harness.models.checkpoint import Checkpoint
 from trainer.algorithms.grpo import grpo_rewards
 from trainer.config.recipe import TGRPORecipe
 from trainer.config.sections import (
@@ -39,11 +40,12 @@ def train(
     recipe: TGRPORecipe,
     out: Path,
     *,
-    rows: Sequence[TrainingRow] | None = None,
+    checkpoint: Checkpoint,
+    rows: Sequence[TrainingRow],
     callbacks: Sequence[Any] = (),
 ) -> None:
     """Train into `out`, from its last checkpoint where there is one; see `rollout_run`."""
-    with rollout_run(recipe, out, rows=rows, callbacks=callbacks) as run:
+    with rollout_run(recipe, out, checkpoint=checkpoint, rows=rows, callbacks=callbacks) as run:
         run.train(
             VideoTGRPOTrainer(rollout=recipe.rollout, **run.arguments(tgrpo_rewards(recipe.reward)))
         )

@@ -9,7 +9,7 @@ from harness.cli.exits import CommandResult, Exit
 from harness.cli.flags import count
 
 
-def add_looking(actions: _SubParsersAction[ArgumentParser]) -> None:
+def add_run_actions(actions: _SubParsersAction[ArgumentParser]) -> None:
     """Declare the two actions."""
     text = "print prompts, ordered and shuffled answers, and rewards of a run"
     show = actions.add_parser("show", help=text, description=text, allow_abbrev=False)

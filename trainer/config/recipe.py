@@ -1,8 +1,4 @@
-"""The recipe of a training run: one TOML file, read into frozen dataclasses.
-
-Presets come with each algorithm, where they make sense: ``paper`` (the paper's values), ``code``
-(those of its published code), and the miniature's ``tiny`` (two CPU cores) and ``gpu`` (one GPU).
-"""
+"""The recipe of a training run: one frozen dataclass per algorithm, made of sections."""
 
 from __future__ import annotations
 
@@ -11,11 +7,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
-from types import MappingProxyType
-from typing import Any
+from typing import Any, TypeVar
 
 from harness.config import read_settings
 from harness.errors import UsageError
+from trainer.config.choices import RolloutEngine
 from trainer.config.renamed import refuse_old_settings
 from trainer.config.sections import (
     DataSettings,
@@ -27,38 +23,120 @@ from trainer.config.sections import (
     TemporalRewardSettings,
     TwinRolloutSettings,
 )
-
-RECIPES = Path(__file__).parent / "recipes"
-
-
-class Algorithm(StrEnum):
-    """What ``videor1 train`` can do; a recipe file belongs to one."""
-
-    SFT = "sft"
-    GRPO = "grpo"
-    TGRPO = "tgrpo"
+from trainer.config.trl_fields import SAMPLING, refuse_owned
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SFTRecipe:
+class Recipe:
+    """The sections that every algorithm has, and what costs and checks need to know of it."""
+
+    model: ModelSettings
+    data: DataSettings
+    frames: FrameSettings = field(default_factory=FrameSettings)
+    optim: OptimSettings = field(default_factory=OptimSettings)
+    trl: Mapping[str, Any] = field(default_factory=dict)
+    """Further fields of TRL's config class."""
+
+    def __post_init__(self) -> None:
+        values = {entry.name: getattr(self, entry.name) for entry in dataclasses.fields(self)}
+        refuse_owned(self.trl, {k: type(v) for k, v in values.items() if k != "trl"})
+
+    @property
+    def samples_completions(self) -> bool:
+        """Whether the model writes the completions it learns from, instead of reading targets."""
+        return False
+
+    @property
+    def group_size(self) -> int:
+        """Completions per prompt that get a gradient."""
+        return 1
+
+    @property
+    def shuffled_group_size(self) -> int:
+        """Completions per video prompt that are sampled with shuffled frames."""
+        return 0
+
+    @property
+    def max_completion_length(self) -> int | None:
+        """Tokens of a sampled completion at most; None where targets are read from the rows."""
+        return None
+
+    @property
+    def needs_reference_model(self) -> bool:
+        """Whether the starting weights stay in memory beside the trained ones."""
+        return False
+
+    def sequences_per_update(self, world_size: int) -> int:
+        """Return how many rows (SFT) or completions an update has, over all processes.
+
+        Raises:
+            UsageError: They are not whole groups.
+        """
+        per_pass = self.optim.per_device_train_batch_size
+        passes = self.optim.gradient_accumulation_steps
+        sequences = per_pass * passes * world_size
+        if sequences % self.group_size:
+            raise UsageError(
+                f"rollout.num_generations {self.group_size} does not divide the {sequences}"
+                f" completions of an update (optim.per_device_train_batch_size {per_pass} x"
+                f" optim.gradient_accumulation_steps {passes} x {world_size} processes); change"
+                " one of them"
+            )
+        return sequences
+
+    def require_enough_rows(self, rows: int, world_size: int) -> None:
+        """Raise `UsageError` where the rows do not fill one update, so that none would be made.
+
+        The last update of SFT may be smaller than the others; groups are never cut.
+        """
+        if not self.samples_completions:
+            return
+        prompts = self.sequences_per_update(world_size) // self.group_size
+        if rows < prompts:
+            raise UsageError(
+                f"an update takes {prompts} different prompts and there are {rows} rows; add"
+                " rows, or lower optim.per_device_train_batch_size or"
+                " optim.gradient_accumulation_steps"
+            )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SFTRecipe(Recipe):
     """Supervised fine-tuning on rows with a rationale."""
 
-    model: ModelSettings
-    data: DataSettings
-    frames: FrameSettings = field(default_factory=FrameSettings)
-    optim: OptimSettings = field(default_factory=OptimSettings)
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class GRPORecipe:
+class GRPORecipe(Recipe):
     """Group-relative policy optimisation with the paper's rewards."""
 
-    model: ModelSettings
-    data: DataSettings
-    frames: FrameSettings = field(default_factory=FrameSettings)
-    optim: OptimSettings = field(default_factory=OptimSettings)
     rollout: RolloutSettings = field(default_factory=RolloutSettings)
     reward: RewardSettings = field(default_factory=RewardSettings)
+
+    def __post_init__(self) -> None:
+        Recipe.__post_init__(self)  # slots: no zero-argument super()
+        lost = [name for name in SAMPLING if name in self.trl]
+        if lost and self.rollout.engine is RolloutEngine.VLLM:
+            raise ValueError(f'trl.{lost[0]} cannot be set: rollout.engine = "vllm" ignores it')
+
+    @property
+    def samples_completions(self) -> bool:
+        """True."""
+        return True
+
+    @property
+    def group_size(self) -> int:
+        """G, completions per prompt."""
+        return self.rollout.num_generations
+
+    @property
+    def max_completion_length(self) -> int | None:
+        """Tokens of a sampled completion at most."""
+        return self.rollout.max_completion_length
+
+    @property
+    def needs_reference_model(self) -> bool:
+        """Whether there is a KL term; with an adapter the model without it is the reference."""
+        return bool(self.reward.beta) and self.model.lora is None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,95 +146,40 @@ class TGRPORecipe(GRPORecipe):
     rollout: TwinRolloutSettings = field(default_factory=TwinRolloutSettings)
     reward: TemporalRewardSettings = field(default_factory=TemporalRewardSettings)
 
-
-Recipe = SFTRecipe | GRPORecipe | TGRPORecipe
-
-RECIPE_OF: Mapping[Algorithm, type[Recipe]] = MappingProxyType(
-    {Algorithm.SFT: SFTRecipe, Algorithm.GRPO: GRPORecipe, Algorithm.TGRPO: TGRPORecipe}
-)
+    @property
+    def shuffled_group_size(self) -> int:
+        """G~, completions per video prompt with shuffled frames."""
+        return self.rollout.shuffled_group_size
 
 
-def read_recipe(algorithm: Algorithm, config: str, assignments: Sequence[str] = ()) -> Recipe:
-    """Read a recipe by file or preset name, changed by ``section.field=value`` strings.
+RecipeT = TypeVar("RecipeT", bound=Recipe)
+
+
+def read_recipe_file(kind: type[RecipeT], path: Path, assignments: Sequence[str] = ()) -> RecipeT:
+    """Read a recipe, changed by ``section.field=value`` strings.
 
     Args:
-        algorithm: Whose recipe it is.
-        config: Path of a TOML file, or a preset, such as ``paper`` or ``tiny``.
-        assignments: Values that replace the file's.
+        kind: The recipe class of the algorithm.
+        path: A TOML file.
+        assignments: Values that replace the file's (``--set``).
 
     Raises:
-        UsageError: No such file or preset, an unknown key, or a value of the wrong type or range.
+        UsageError: The file cannot be read, an unknown or old key, or a value of the wrong type or
+            out of bounds.
     """
-    path = find_recipe(algorithm, config)
-    kind = RECIPE_OF[algorithm]
     refuse_old_settings(path, assignments)
     return read_settings(kind, path, assignments)
 
 
-def find_recipe(algorithm: Algorithm, config: str) -> Path:
-    """Return the file of a recipe: a path, or one of the presets that come with the trainer."""
-    if Path(config).suffix == ".toml":
-        return Path(config)
-    presets = presets_of(algorithm)
-    if config not in presets:
-        raise UsageError(
-            f"--config {config}: neither a .toml file nor a preset of {algorithm}; presets:"
-            f" {', '.join(presets)}"
-        )
-    return presets[config]
-
-
-def presets_of(algorithm: Algorithm) -> dict[str, Path]:
-    """Map preset names to the recipe files that come with the trainer."""
-    files = {"paper": RECIPES / f"{algorithm}.toml"}
-    files |= {name: RECIPES / f"{algorithm}-{name}.toml" for name in ("code", "tiny", "gpu")}
-    return {name: path for name, path in files.items() if path.is_file()}
-
-
-def completions_per_update(recipe: GRPORecipe, processes: int) -> int:
-    """Return how many completions an update is made of, over all processes.
-
-    Raises:
-        UsageError: They are not whole groups.
-    """
-    group = recipe.rollout.num_generations
-    per_pass = recipe.optim.per_device_train_batch_size
-    passes = recipe.optim.gradient_accumulation_steps
-    completions = per_pass * passes * processes
-    if completions % group:
-        raise UsageError(
-            f"rollout.num_generations {group} does not divide the {completions} completions of an"
-            f" update (optim.per_device_train_batch_size {per_pass} x"
-            f" optim.gradient_accumulation_steps {passes} x {processes} processes); change one of"
-            " them"
-        )
-    return completions
-
-
-def require_enough_rows(recipe: Recipe, rows: int, processes: int) -> None:
-    """Raise `UsageError` where the rows do not fill one update, so that none would ever be made.
-
-    Supervised updates may be smaller than asked for; groups of completions are never cut.
-    """
-    if not isinstance(recipe, GRPORecipe):
-        return
-    prompts = completions_per_update(recipe, processes) // recipe.rollout.num_generations
-    if rows < prompts:
-        raise UsageError(
-            f"an update takes {prompts} different prompts and there are {rows} rows; give more"
-            " rows, or lower optim.per_device_train_batch_size or optim.gradient_accumulation_steps"
-        )
-
-
 def as_json(recipe: Recipe) -> dict[str, Any]:
     """Return a recipe as JSON types: what a run directory stores and compares."""
-    plain: dict[str, Any] = _plain(dataclasses.asdict(recipe))
+    plain: dict[str, Any] = _to_json(dataclasses.asdict(recipe))
     return plain
 
 
-def _plain(value: Any) -> Any:
+def _to_json(value: Any) -> Any:
     if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items()}
-    if isinstance(value, tuple):
-        return [_plain(item) for item in value]
+        return {key: _to_json(item) for key, item in value.items()}
+    if isinstance(value, tuple | list):
+        return [_to_json(item) for item in value]
     return str(value) if isinstance(value, Path | StrEnum) else value

@@ -73,7 +73,7 @@ def rename_fields(
 
 def with_new_names(recipe: Mapping[str, Any]) -> dict[str, Any]:
     """Return the recipe of a stored run with today's field names."""
-    renamed = rename_fields(recipe)
+    renamed = {"trl": {}, **rename_fields(recipe)}
     optim = renamed.get("optim", {})
     if "schedule" in recipe.get("optim", {}) and optim["lr_scheduler_type"] == "constant":
         optim["lr_scheduler_type"] = "constant_with_warmup"  # what it became in transformers

@@ -13,11 +13,7 @@ from dataclasses import dataclass
 from harness.schema import MediaKind
 from harness.scoring.prompts import video_r1
 from trainer.config.choices import Dtype
-from trainer.config.recipe import (
-    GRPORecipe,
-    Recipe,
-    TGRPORecipe,
-)
+from trainer.config.recipe import Recipe
 from trainer.config.sections import FrameSettings
 from trainer.cost.model_shape import ModelShape
 from trainer.data.rows import (
@@ -67,26 +63,20 @@ _STATES = ("weights", "gradients", "optimizer", "reference model")
 
 
 def estimate(
-    recipe: Recipe, rows: Sequence[TrainingRow], shape: ModelShape, *, processes: int
+    recipe: Recipe, rows: Sequence[TrainingRow], shape: ModelShape, *, world_size: int
 ) -> Estimate:
     """Estimate the cost of one update of a recipe on its rows."""
-    per_pass = recipe.optim.per_device_train_batch_size
-    sequences = per_pass * recipe.optim.gradient_accumulation_steps * processes
-    group = recipe.rollout.num_generations if isinstance(recipe, GRPORecipe) else 1
-    questions = sequences // group
-    twins = recipe.rollout.shuffled_group_size if isinstance(recipe, TGRPORecipe) else 0
+    sequences = recipe.sequences_per_update(world_size)
+    prompts = sequences // recipe.group_size
     prompt = max(_prompt_tokens(row, recipe.frames, shape) for row in rows)
-    if isinstance(recipe, GRPORecipe):
-        completion = recipe.rollout.max_completion_length
-    else:
-        completion = max(_text_tokens(thought(r.rationale or "") + r.solution) for r in rows)
+    completion = recipe.max_completion_length or max(map(_target_tokens, rows))
     return Estimate(
-        trained=_trained(recipe, shape),
-        rows_per_step=questions,
+        trained=_trained_weights(recipe, shape),
+        rows_per_step=prompts,
         prompt_tokens=prompt,
         completion_tokens=completion,
         sequences=sequences,
-        shuffled=questions * twins,
+        shuffled=prompts * recipe.shuffled_group_size,
         memory=_memory(recipe, shape, prompt, completion),
     )
 
@@ -106,11 +96,15 @@ def _prompt_tokens(row: TrainingRow, frames: FrameSettings, shape: ModelShape) -
     return text + sum(vision_tokens(media.kind, frames, shape) for media in sample.media)
 
 
+def _target_tokens(row: TrainingRow) -> int:
+    return _text_tokens(thought(row.rationale or "") + row.solution)
+
+
 def _text_tokens(text: str) -> int:
     return -(-len(text) // _CHARACTERS_PER_TOKEN)
 
 
-def _trained(recipe: Recipe, shape: ModelShape) -> int:
+def _trained_weights(recipe: Recipe, shape: ModelShape) -> int:
     if recipe.model.lora is not None:
         return shape.lora_parameters(recipe.model.lora)
     return shape.parameters - shape.vision_parameters * recipe.model.freeze_vision
@@ -119,30 +113,26 @@ def _trained(recipe: Recipe, shape: ModelShape) -> int:
 def _memory(recipe: Recipe, shape: ModelShape, prompt: int, completion: int) -> dict[str, int]:
     """Return bytes by what they hold, for the longest sequences of one forward pass."""
     number = _number_bytes(recipe)
-    trained = _trained(recipe, shape)
+    trained = _trained_weights(recipe, shape)
     tokens = recipe.optim.per_device_train_batch_size * (prompt + completion)
     layer = tokens * (8 * shape.hidden + 3 * shape.intermediate) * number
-    kept = tokens * shape.hidden * number  # what a layer hands on
+    kept = tokens * shape.hidden * number  # the output of a layer
     checkpointed = recipe.optim.gradient_checkpointing
     frozen = 4 if recipe.model.lora is None else number
     memory = {
-        "weights": 4 * trained + frozen * (_loaded(recipe, shape) - trained),
+        "weights": 4 * trained + frozen * (_loaded_weights(recipe, shape) - trained),
         "gradients": 4 * trained,
         "optimizer": 8 * trained,
         "activations": shape.layers * kept + layer if checkpointed else shape.layers * layer,
         "logits": _logits(recipe, shape, recipe.optim.per_device_train_batch_size * completion),
     }
-    if isinstance(recipe, GRPORecipe):
-        if recipe.reward.beta and recipe.model.lora is None:
-            memory["reference model"] = 4 * shape.parameters
-        together = (
-            recipe.optim.per_device_train_batch_size * recipe.optim.gradient_accumulation_steps
-        )
-        if isinstance(recipe, TGRPORecipe):
-            group, twins = recipe.rollout.num_generations, recipe.rollout.shuffled_group_size
-            together += together * twins // group
+    if recipe.needs_reference_model:
+        memory["reference model"] = 4 * shape.parameters
+    if recipe.samples_completions:
+        sampled = recipe.sequences_per_update(1)
+        sampled += sampled * recipe.shuffled_group_size // recipe.group_size
         memory["rollout cache"] = (
-            together * (prompt + completion) * shape.layers * shape.key_value * number
+            sampled * (prompt + completion) * shape.layers * shape.key_value * number
         )
     return memory
 
@@ -157,7 +147,7 @@ def _number_bytes(recipe: Recipe) -> int:
     return 2 if recipe.model.dtype is Dtype.BFLOAT16 else 4
 
 
-def _loaded(recipe: Recipe, shape: ModelShape) -> int:
+def _loaded_weights(recipe: Recipe, shape: ModelShape) -> int:
     """Return the weights in memory: the adapter's come on top of the model's."""
-    adapter = 0 if recipe.model.lora is None else _trained(recipe, shape)
+    adapter = 0 if recipe.model.lora is None else _trained_weights(recipe, shape)
     return shape.parameters + adapter

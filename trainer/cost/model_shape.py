@@ -1,7 +1,6 @@
-"""What a checkpoint is made of, read from its configuration and weight headers alone.
+"""Reads the sizes of a checkpoint from its configuration and the headers of its weight files.
 
-For a hub id only configurations and headers are fetched, a few hundred kB for any model. A folder
-without weights is measured by what its configuration speaks of.
+Nothing is loaded: for a hub id a few hundred kB are downloaded, whatever the model's size.
 """
 
 from __future__ import annotations
@@ -10,13 +9,12 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from harness.errors import CheckpointError
 from harness.models.checkpoint import HUB_ID, full_checkpoint
 from harness.models.identity import read_part
 from harness.models.video_processor import patch_multiple, require_video, video_processor_config
-from harness.models.weights import read_tensors, weight_files
+from harness.models.weights import ADAPTER_CONFIG, read_tensors, weight_files
 from trainer.config.sections import LoraSettings
 
 _VISION = ("visual.", "vision_tower.", "vision_model.")
@@ -65,18 +63,22 @@ class ModelShape:
 def read_shape(spec: str) -> ModelShape:
     """Read the shape of a folder or hub id without its weights.
 
+    Of a hub id only configurations and the headers of the weight files are downloaded. For a
+    folder without weights transformers builds the model of its ``config.json`` on torch's meta
+    device, which needs both libraries and no memory.
+
     Raises:
-        CheckpointError: It cannot be found, is an adapter, or knows no video.
+        CheckpointError: It cannot be found, is an adapter, takes no videos, or cannot be measured.
     """
     folder = Path(spec).expanduser()
     hub = None if folder.is_dir() else HUB_ID.fullmatch(spec)
     if hub is not None:
         folder, tensors = _from_hub(hub["repo"], hub["revision"])
-    elif (folder / "config.json").is_file() and not has_weights(spec):
-        tensors = _planned_tensors(folder)
-    else:
-        folder = full_checkpoint(spec).path
+    elif not folder.is_dir() or (folder / ADAPTER_CONFIG).is_file():
+        folder = full_checkpoint(spec).path  # says what is wrong with it
         tensors = _local_tensors(folder)
+    else:
+        tensors = _local_tensors(folder) if has_weights(spec) else _meta_tensors(folder)
     require_video(folder)
     return _shape(folder, tensors)
 
@@ -114,18 +116,28 @@ def _local_tensors(folder: Path) -> dict[str, tuple[int, ...]]:
     }
 
 
-def _planned_tensors(folder: Path) -> dict[str, tuple[int, ...]]:
-    config = read_part(folder / "config.json")
-    if config.get("model_type") != MODEL_TYPE:
-        raise CheckpointError(
-            f"{folder} has no weights (*.safetensors), and only for {MODEL_TYPE} does their size"
-            f" follow from config.json, which says {config.get('model_type')}; name a hub id, of"
-            " which nothing but headers is fetched"
-        )
+def _meta_tensors(folder: Path) -> dict[str, tuple[int, ...]]:
+    """Return the shapes of the model that ``config.json`` describes; tied weights count once."""
     try:
-        return planned_weights(config)
-    except KeyError as error:
-        raise _incomplete(folder, error) from None
+        import torch
+        from transformers import AutoConfig, AutoModelForImageTextToText
+    except ImportError:
+        raise CheckpointError(
+            f"{folder} has no weights (*.safetensors), and torch, which counts those of its"
+            " config.json, is not installed; install it with: pip install 'videor1[train]', or"
+            " name a hub id"
+        ) from None
+    try:
+        config = AutoConfig.from_pretrained(str(folder))
+        with torch.device("meta"):
+            model = AutoModelForImageTextToText.from_config(config)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        reason = str(error).strip().partition("\n")[0]
+        raise CheckpointError(
+            f"{folder} has no weights (*.safetensors), and transformers builds no model from its"
+            f" config.json: {reason}"
+        ) from error
+    return {name: tuple(weight.shape) for name, weight in model.named_parameters()}
 
 
 def _incomplete(folder: Path, error: KeyError) -> CheckpointError:
@@ -154,71 +166,3 @@ def _from_hub(repo: str, revision: str | None) -> tuple[Path, dict[str, tuple[in
 
 def _is_vision(name: str) -> bool:
     return any(part in name for part in _VISION)
-
-
-Weights = dict[str, tuple[int, ...]]
-
-MODEL_TYPE = "qwen2_5_vl"
-
-
-def planned_weights(config: Mapping[str, Any]) -> Weights:
-    """Return the shape of every weight by name; a `KeyError` names what the configuration lacks."""
-    text = {**config, **config.get("text_config", {})}
-    hidden, vocabulary = text["hidden_size"], text["vocab_size"]
-    weights = _vision(config["vision_config"])
-    weights["model.embed_tokens.weight"] = (vocabulary, hidden)
-    for number in range(text["num_hidden_layers"]):
-        weights |= _layer(f"model.layers.{number}", text)
-    weights["model.norm.weight"] = (hidden,)
-    if not config.get("tie_word_embeddings", False):
-        weights["lm_head.weight"] = (vocabulary, hidden)
-    return weights
-
-
-def _layer(name: str, text: Mapping[str, Any]) -> Weights:
-    hidden, heads = text["hidden_size"], text["num_attention_heads"]
-    kept = hidden // heads * text["num_key_value_heads"]
-    return {
-        f"{name}.input_layernorm.weight": (hidden,),
-        f"{name}.post_attention_layernorm.weight": (hidden,),
-        **_linear(f"{name}.self_attn.q_proj", hidden, hidden),
-        **_linear(f"{name}.self_attn.k_proj", kept, hidden),
-        **_linear(f"{name}.self_attn.v_proj", kept, hidden),
-        **_linear(f"{name}.self_attn.o_proj", hidden, hidden, bias=False),
-        **_gated(f"{name}.mlp", hidden, text["intermediate_size"], bias=False),
-    }
-
-
-def _vision(vision: Mapping[str, Any]) -> Weights:
-    hidden, out = vision["hidden_size"], vision["out_hidden_size"]
-    patch, frames = vision.get("patch_size", 14), vision.get("temporal_patch_size", 2)
-    merged = hidden * vision.get("spatial_merge_size", 2) ** 2
-    weights: Weights = {"visual.patch_embed.proj.weight": (hidden, 3, frames, patch, patch)}
-    for number in range(vision["depth"]):
-        name = f"visual.blocks.{number}"
-        weights |= {
-            f"{name}.norm1.weight": (hidden,),
-            f"{name}.norm2.weight": (hidden,),
-            **_linear(f"{name}.attn.qkv", 3 * hidden, hidden),
-            **_linear(f"{name}.attn.proj", hidden, hidden),
-            **_gated(f"{name}.mlp", hidden, vision["intermediate_size"]),
-        }
-    return {
-        **weights,
-        "visual.merger.ln_q.weight": (hidden,),
-        **_linear("visual.merger.mlp.0", merged, merged),
-        **_linear("visual.merger.mlp.2", out, merged),
-    }
-
-
-def _gated(name: str, hidden: int, intermediate: int, *, bias: bool = True) -> Weights:
-    return {
-        **_linear(f"{name}.gate_proj", intermediate, hidden, bias=bias),
-        **_linear(f"{name}.up_proj", intermediate, hidden, bias=bias),
-        **_linear(f"{name}.down_proj", hidden, intermediate, bias=bias),
-    }
-
-
-def _linear(name: str, rows: int, columns: int, *, bias: bool = True) -> Weights:
-    weights: Weights = {f"{name}.weight": (rows, columns)}
-    return {**weights, f"{name}.bias": (rows,)} if bias else weights

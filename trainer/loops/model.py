@@ -10,14 +10,16 @@ import torch
 
 from harness.backends import chat, positions
 from harness.errors import CheckpointError, UsageError, missing_extra
-from harness.models.checkpoint import Checkpoint, full_checkpoint
+from harness.models.checkpoint import Checkpoint
 from trainer.config.choices import Dtype
 from trainer.config.sections import (
     LoraSettings,
     ModelSettings,
 )
 from trainer.loops import forward
+from trainer.loops.callbacks import StopFile
 from trainer.runs.checkpoints import newest_checkpoint
+from trainer.runs.folder import STOP
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,16 +36,15 @@ class Loaded:
         return forward.vision_ids(self.model)
 
 
-def load(settings: ModelSettings) -> Loaded:
-    """Load a checkpoint for training.
+def load(checkpoint: Checkpoint, settings: ModelSettings) -> Loaded:
+    """Load a checkpoint, which `full_checkpoint` has resolved, for training.
 
     Trained weights are float32, whatever the precision of the computation: an update of 1e-6 is
     lost in bfloat16. Weights that stay frozen under a LoRA adapter have the configured precision.
 
     Raises:
-        UsageError: The checkpoint cannot be found, is an adapter, or does not take videos.
+        UsageError: The checkpoint cannot be loaded, or does not take videos.
     """
-    checkpoint = full_checkpoint(settings.checkpoint)
     processor = chat.load_processor(checkpoint)
     if getattr(processor, "video_processor", None) is None:
         raise CheckpointError(f"{checkpoint.path} has no video processor; copy the base model's")
@@ -102,7 +103,11 @@ class ExactResume:
 
 
 def train_on(trainer: Any, out: Path) -> None:
-    """Train from the newest complete checkpoint in `out`, or from the start."""
+    """Train from the newest complete checkpoint in `out`, or from the start.
+
+    Training ends early, with a last checkpoint, once the file `STOP` exists there.
+    """
+    trainer.add_callback(StopFile(out / STOP))
     newest = newest_checkpoint(out)
     trainer.train(resume_from_checkpoint=None if newest is None else str(newest))
 

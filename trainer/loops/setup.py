@@ -9,24 +9,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from harness.errors import UsageError
+from harness.models.checkpoint import Checkpoint
 from trainer.config.choices import (
     Dtype,
     RolloutEngine,
 )
-from trainer.config.recipe import (
-    GRPORecipe,
-    completions_per_update,
-    require_enough_rows,
-)
-from trainer.config.sections import (
-    ModelSettings,
-    OptimSettings,
-)
+from trainer.config.recipe import GRPORecipe, Recipe
 from trainer.data.checks import require_media_files
-from trainer.data.rows import (
-    TrainingRow,
-    read_training_rows,
-)
+from trainer.data.rows import TrainingRow
 from trainer.loops.callbacks import MetricsFile
 from trainer.loops.clips import ClipLoader
 from trainer.loops.groups import GroupReward
@@ -78,7 +69,8 @@ def rollout_run(
     recipe: GRPORecipe,
     out: Path,
     *,
-    rows: Sequence[TrainingRow] | None,
+    checkpoint: Checkpoint,
+    rows: Sequence[TrainingRow],
     callbacks: Sequence[Any],
 ) -> Iterator[RolloutRun]:
     """Load what a run needs; stop decoders and samplers at the end.
@@ -86,18 +78,17 @@ def rollout_run(
     Args:
         recipe: What to train, on what, and how.
         out: Folder of the run: ``checkpoint-N`` folders, ``metrics.jsonl``, ``completions.jsonl``.
-        rows: The rows to train on; None reads all of the recipe's.
+        checkpoint: What training starts from.
+        rows: The rows to train on.
         callbacks: Callbacks of transformers' Trainer, for progress or evaluation.
 
     Raises:
         UsageError: The checkpoint or the rows cannot be used for training, or the rows do not
             fill one update with whole groups.
     """
-    if rows is None:
-        rows = read_training_rows(recipe.data.rows, recipe.data.media_roots)
-    require_enough_rows(recipe, len(rows), DistInfo.of_this_process().world_size)
+    recipe.require_enough_rows(len(rows), DistInfo.of_this_process().world_size)
     require_media_files(rows)
-    loaded = load(recipe.model)
+    loaded = load(checkpoint, recipe.model)
     config = _grpo_config(recipe, out, loaded)  # also chooses the device of this process
     rollouts = _make_rollouts(recipe, loaded)
     with ClipLoader(
@@ -119,10 +110,32 @@ def rollout_run(
             rollouts.close()
 
 
-def training_arguments(optim: OptimSettings, model: ModelSettings, out: Path) -> dict[str, Any]:
+def make_config(kind: type, recipe: Recipe, out: Path, **arguments: Any) -> Any:
+    """Build TRL's config of a recipe; its ``[trl]`` table replaces what is given here.
+
+    Args:
+        kind: `SFTConfig` or `GRPOConfig`.
+        recipe: Its sections ``model``, ``optim`` and ``trl``.
+        out: Folder of the run.
+        arguments: Further fields, of one algorithm.
+
+    Raises:
+        UsageError: TRL refuses a value of the ``[trl]`` table.
+    """
+    given = {**_training_arguments(recipe, out), **arguments, **recipe.trl}
+    try:
+        return kind(**given)
+    except (ValueError, TypeError, ImportError) as error:
+        if recipe.trl:
+            raise UsageError(f"{kind.__name__} refuses the [trl] table: {error}") from error
+        raise
+
+
+def _training_arguments(recipe: Recipe, out: Path) -> dict[str, Any]:
     """Return the arguments of transformers' Trainer that SFT, GRPO and T-GRPO share."""
     import torch
 
+    optim = recipe.optim
     on_cpu = not torch.cuda.is_available()
     return {
         "output_dir": str(out),
@@ -141,7 +154,7 @@ def training_arguments(optim: OptimSettings, model: ModelSettings, out: Path) ->
         "save_steps": optim.save_steps,
         "save_total_limit": optim.save_total_limit,
         "logging_steps": optim.logging_steps,
-        "bf16": model.dtype is Dtype.BFLOAT16,
+        "bf16": recipe.model.dtype is Dtype.BFLOAT16,
         "use_cpu": on_cpu,
         "dataloader_pin_memory": not on_cpu,
         "remove_unused_columns": False,
@@ -167,11 +180,12 @@ def _make_rollouts(recipe: GRPORecipe, loaded: Loaded) -> Rollouts:
 
 def _grpo_config(recipe: GRPORecipe, out: Path, loaded: Loaded) -> GRPOConfig:
     rollout, reward = recipe.rollout, recipe.reward
-    processes = DistInfo.of_this_process().world_size
-    return GRPOConfig(
-        **training_arguments(recipe.optim, recipe.model, out),
+    config: GRPOConfig = make_config(
+        GRPOConfig,
+        recipe,
+        out,
         num_generations=rollout.num_generations,
-        generation_batch_size=completions_per_update(recipe, processes),
+        generation_batch_size=recipe.sequences_per_update(DistInfo.of_this_process().world_size),
         max_completion_length=rollout.max_completion_length,
         temperature=rollout.temperature,
         top_p=rollout.top_p,
@@ -183,3 +197,4 @@ def _grpo_config(recipe: GRPORecipe, out: Path, loaded: Loaded) -> GRPOConfig:
         scale_rewards="group",
         use_bias_correction_kl=False,  # the paper's KL estimate has no such factor
     )
+    return config

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from harness.schema import Variant
-from trainer.config.recipe import Algorithm
+from trainer.config import algorithms
+from trainer.config.algorithms import Algorithm
 
 UNTAUGHT = "untaught"
 """The model that training begins with: it answers in form and has never seen anything."""
@@ -25,17 +26,17 @@ class Arm:
     """Values of the recipe that differ, as ``section.field=value``."""
 
 
-SFT = Arm(name="sft", title="SFT", algorithm=Algorithm.SFT, start=UNTAUGHT)
-ZERO = Arm(name="zero", title="zero: T-GRPO, no SFT", algorithm=Algorithm.TGRPO, start=UNTAUGHT)
-GRPO = Arm(name="grpo", title="w/o temporal: GRPO", algorithm=Algorithm.GRPO, start=SFT.name)
+SFT = Arm(name="sft", title="SFT", algorithm=algorithms.SFT, start=UNTAUGHT)
+ZERO = Arm(name="zero", title="zero: T-GRPO, no SFT", algorithm=algorithms.TGRPO, start=UNTAUGHT)
+GRPO = Arm(name="grpo", title="w/o temporal: GRPO", algorithm=algorithms.GRPO, start=SFT.name)
 NO_IMAGES = Arm(
     name="tgrpo-video",
     title="w/o image: T-GRPO",
-    algorithm=Algorithm.TGRPO,
+    algorithm=algorithms.TGRPO,
     start=SFT.name,
     changes=("data.media=video",),
 )
-FULL = Arm(name="tgrpo", title="full: T-GRPO", algorithm=Algorithm.TGRPO, start=SFT.name)
+FULL = Arm(name="tgrpo", title="full: T-GRPO", algorithm=algorithms.TGRPO, start=SFT.name)
 
 ARMS = (SFT, ZERO, GRPO, NO_IMAGES, FULL)
 """In an order in which each one's start is there; the rows of the table."""

@@ -10,7 +10,7 @@ from statistics import fmean
 from typing import Any
 
 from harness.errors import missing_extra
-from trainer.config.recipe import Algorithm
+from trainer.config import algorithms
 from trainer.miniature.arms import ARMS, Arm
 from trainer.watch.timeline import (
     ACCURACY,
@@ -53,7 +53,7 @@ _SIZE = (10.0, 6.5)
 
 def rl_arms(arms: Sequence[Arm]) -> list[Arm]:
     """Return the arms that have a reward."""
-    return [arm for arm in arms if arm.algorithm is not Algorithm.SFT]
+    return [arm for arm in arms if arm.algorithm is not algorithms.SFT]
 
 
 def draw_curves(out: Path, arms: Sequence[Arm], seeds: Sequence[int], path: Path) -> None:

@@ -11,10 +11,7 @@ from pathlib import Path
 from harness.cli.exits import Exit
 from harness.files import FolderClaim, write_folder
 from harness.schema import Variant
-from trainer.config.recipe import (
-    Algorithm,
-    read_recipe,
-)
+from trainer.config import algorithms
 from trainer.miniature.arms import ARMS, CLIPS, SFT, UNTAUGHT, VARIANTS, Arm
 from trainer.miniature.settings import MiniatureSettings
 from trainer.watch.evaluations import (
@@ -89,7 +86,7 @@ class Experiment:
         return None
 
     def _last(self, seed: int, arm: Arm) -> Path:
-        recipe = read_recipe(arm.algorithm, self.settings.recipes, self._changes(seed, arm))
+        recipe = arm.algorithm.read_recipe(self.settings.recipes, self._changes(seed, arm))
         return self.run(seed, arm) / f"checkpoint-{recipe.optim.max_steps}"
 
     def beginnings(self) -> list[Stage]:
@@ -115,7 +112,7 @@ class Experiment:
         return Stage(
             name=_name(seed, arm),
             words=(
-                "train", arm.algorithm, "--config", self.settings.recipes,
+                "train", arm.algorithm.name, "--config", self.settings.recipes,
                 "--out", str(self.run(seed, arm)), *sets,
             ),
             needs=None if arm.start == UNTAUGHT else f"seed-{seed}/{arm.start}",
@@ -123,14 +120,14 @@ class Experiment:
 
     def _changes(self, seed: int, arm: Arm) -> list[str]:
         """Return what this experiment changes of the recipe."""
-        split = "sft" if arm.algorithm is Algorithm.SFT else "rl"
+        split = "sft" if arm.algorithm is algorithms.SFT else "rl"
         changes = [
             f"data.rows={self.world / split}.json",
             f"data.media_roots={self.world}",
             f"optim.seed={seed}",
             *arm.changes,
         ]
-        steps = self.settings.sft_steps if arm.algorithm is Algorithm.SFT else self.steps
+        steps = self.settings.sft_steps if arm.algorithm is algorithms.SFT else self.steps
         if steps is not None:
             changes.append(f"optim.max_steps={steps}")
         # Asked for last: the name of a checkpoint depends on the steps of the arm it belongs to.

@@ -4,22 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Literal
 
 from harness.bounds import positive
 from harness.config import read_settings
-from harness.errors import UsageError
 from tasks.motionworld.checkpoint import ModelSize
 from tasks.motionworld.splits import ALL_ASPECTS, Split
 from tasks.motionworld.stills import STILLS
-from trainer.config.recipe import (
-    RECIPES,
-    Algorithm,
-    presets_of,
-)
-
-PRESETS = {"tiny": RECIPES / "miniature-tiny.toml", "gpu": RECIPES / "miniature-gpu.toml"}
+from trainer.config.algorithms import ALGORITHMS
+from trainer.config.presets import find_config
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,17 +74,14 @@ class MiniatureSettings:
 
     def __post_init__(self) -> None:
         positive(self, "sft_steps", "threads")
-        for algorithm in Algorithm:
-            if self.recipes not in presets_of(algorithm):
+        for algorithm in ALGORITHMS.values():
+            if self.recipes not in algorithm.presets:
                 raise ValueError(
                     f"recipes: {algorithm} has no preset {self.recipes!r}; it has"
-                    f" {', '.join(presets_of(algorithm))}"
+                    f" {', '.join(algorithm.presets)}"
                 )
 
 
 def read_miniature(config: str, assignments: Sequence[str] = ()) -> MiniatureSettings:
     """Read a settings file or a shipped one, changed by ``section.field=value`` strings."""
-    path = Path(config) if config.endswith(".toml") else PRESETS.get(config)
-    if path is None:
-        raise UsageError(f"--config {config}: neither a .toml file nor one of {', '.join(PRESETS)}")
-    return read_settings(MiniatureSettings, path, assignments)
+    return read_settings(MiniatureSettings, find_config("miniature", config), assignments)

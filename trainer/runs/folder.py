@@ -18,11 +18,8 @@ from typing import Any
 from harness.errors import UsageError
 from harness.files import FolderClaim, read_json, write_json
 from harness.models.checkpoint import Checkpoint
-from trainer.config.recipe import (
-    Algorithm,
-    Recipe,
-    as_json,
-)
+from trainer.config.algorithms import Algorithm
+from trainer.config.recipe import Recipe, as_json
 from trainer.config.renamed import with_new_names
 from trainer.config.sections import DataSettings
 from trainer.data.checks import RowReport
@@ -72,14 +69,14 @@ class DistInfo:
         return cls(int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1")))
 
 
-def default_out(algorithm: Algorithm, config: str) -> Path:
+def default_out(algorithm: str, config: str) -> Path:
     """Name a run after its recipe: ``results/runs/tgrpo-paper``."""
     name = Path(config).stem
     return RUNS / (name if name.startswith(algorithm) else f"{algorithm}-{name}")
 
 
 def make_manifest(
-    algorithm: Algorithm, recipe: Recipe, checkpoint: Checkpoint, processes: int
+    algorithm: Algorithm, recipe: Recipe, checkpoint: Checkpoint, world_size: int
 ) -> dict[str, Any]:
     """Build ``train.json``."""
     return {
@@ -87,7 +84,7 @@ def make_manifest(
         "recipe": as_json(recipe),
         "checkpoint": {"name": checkpoint.name, **checkpoint.identity},
         "data": {str(path): _sha256(path) for path in recipe.data.rows},
-        "processes": processes,
+        "processes": world_size,
     }
 
 

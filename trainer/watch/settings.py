@@ -14,11 +14,10 @@ from harness.config import read_settings
 from harness.errors import UsageError
 from harness.files import FolderClaim, read_json
 from harness.gate.policy import Policy
-from trainer.config.recipe import RECIPES
+from trainer.config.presets import find_config
 from trainer.config.renamed import refuse_old_settings, rename_fields
 
 SETTINGS = "watch.json"
-PRESETS = {"paper": RECIPES / "watch.toml", "tiny": RECIPES / "watch-tiny.toml"}
 
 RENAMED: Mapping[str, str] = MappingProxyType(
     {"patience_s": "stalled_after_s", "gate.looks": "gate.evaluations"}
@@ -107,9 +106,7 @@ def read_watch_settings(config: str, assignments: Sequence[str] = ()) -> WatchSe
     Raises:
         UsageError: No such file, an unknown or renamed key, or a value of the wrong type or range.
     """
-    path = Path(config) if config.endswith(".toml") else PRESETS.get(config)
-    if path is None:
-        raise UsageError(f"--config {config}: neither a .toml file nor one of {', '.join(PRESETS)}")
+    path = find_config("watch", config)
     refuse_old_settings(path, assignments, RENAMED)
     return read_settings(WatchSettings, path, assignments)
 

@@ -14,12 +14,19 @@ import torch
 
 from harness.errors import DatasetError
 from tests.trainer.checked_trainers import direct_logps
-from tests.trainer.small_runs import row, rows, sft_recipe, small_data, write_media
+from tests.trainer.small_runs import (
+    load_small,
+    row,
+    rows,
+    sft_recipe,
+    small_data,
+    train_small,
+    write_media,
+)
 from trainer.algorithms import sft
 from trainer.loops import collate
 from trainer.loops.clips import ClipLoader
 from trainer.loops.inputs import InputBuilder
-from trainer.loops.model import load
 
 pytestmark = [
     pytest.mark.engine,
@@ -31,7 +38,7 @@ pytestmark = [
 def setting(untrained, tmp_path):
     """A loaded model, its input builder, and rows: three videos and an image."""
     recipe = sft_recipe(untrained, tmp_path)
-    loaded = load(recipe.model)
+    loaded = load_small(recipe.model.checkpoint)
     with ClipLoader(recipe.frames, recipe.data, patch_multiple=28) as clips:
         yield loaded, InputBuilder(loaded.processor, clips, cache_mib=64), rows(tmp_path / "media")
 
@@ -56,7 +63,7 @@ def test_the_loss_is_that_of_the_answers_given_the_videos(untrained, tmp_path):
     """Mean over all answer tokens of the batch of -log p, each row scored on its own directly."""
     data = rows(tmp_path / "media")
     recipe = sft_recipe(untrained, tmp_path, max_steps=1, per_device_train_batch_size=4)
-    loaded = load(recipe.model)
+    loaded = load_small(recipe.model.checkpoint)
     with ClipLoader(recipe.frames, recipe.data, patch_multiple=28) as clips:
         inputs = InputBuilder(loaded.processor, clips, cache_mib=64)
         seen = inputs.build(inputs.start(one.sample for one in data))
@@ -65,7 +72,7 @@ def test_the_loss_is_that_of_the_answers_given_the_videos(untrained, tmp_path):
         ids = loaded.processor.tokenizer(sft.target(one))["input_ids"]
         ids = [*ids, loaded.processor.tokenizer.eos_token_id]
         scores.append(direct_logps(loaded.model, shown, ids))
-    sft.train(recipe, tmp_path / "run", rows=data)
+    train_small(sft, recipe, tmp_path / "run", rows=data)
     assert metrics(tmp_path / "run")[0]["loss"] == pytest.approx(
         -torch.cat(scores).mean().item(), abs=1e-5
     )
@@ -111,7 +118,7 @@ def test_a_row_is_decoded_and_processed_once(setting):
 def test_what_is_remembered_is_bounded(untrained, tmp_path):
     """Without memory every batch decodes anew, and gives the same inputs."""
     recipe = sft_recipe(untrained, tmp_path)
-    processor = load(recipe.model).processor
+    processor = load_small(recipe.model.checkpoint).processor
     data = rows(tmp_path / "media", videos=1, images=0)
     with ClipLoader(recipe.frames, recipe.data, patch_multiple=28) as clips:
         inputs = InputBuilder(processor, clips, cache_mib=0)
@@ -124,7 +131,7 @@ def test_what_is_remembered_is_bounded(untrained, tmp_path):
 def test_decoding_in_workers_shows_the_same(untrained, tmp_path):
     """Worker processes deliver what the training process would decode itself."""
     recipe = sft_recipe(untrained, tmp_path)
-    processor = load(recipe.model).processor
+    processor = load_small(recipe.model.checkpoint).processor
     samples = [one.sample for one in rows(tmp_path / "media")]
     seen = []
     for workers in (0, 2):
@@ -143,7 +150,7 @@ def test_the_loss_falls(untrained, tmp_path):
     recipe = sft_recipe(
         untrained, tmp_path, max_steps=30, per_device_train_batch_size=4, save_steps=30
     )
-    sft.train(recipe, tmp_path / "run", rows=rows(tmp_path / "media"))
+    train_small(sft, recipe, tmp_path / "run", rows=rows(tmp_path / "media"))
     losses = [line["loss"] for line in metrics(tmp_path / "run") if "loss" in line]
     assert losses[-1] < 0.5 * losses[0]
 
@@ -156,12 +163,12 @@ def test_a_row_that_cannot_be_decoded_is_left_out_and_named(untrained, tmp_path,
     media[1].path.write_bytes(b"no video")
     recipe = sft_recipe(untrained, tmp_path, max_steps=1, per_device_train_batch_size=2)
     with caplog.at_level("WARNING", logger="trainer"):
-        sft.train(recipe, tmp_path / "both", rows=[sound, broken])
+        train_small(sft, recipe, tmp_path / "both", rows=[sound, broken])
     assert "row-4 is left out" in caplog.text
     both = metrics(tmp_path / "both")[0]
     assert both["failed_rows"] == 1
     alone = sft_recipe(untrained, tmp_path, max_steps=1, per_device_train_batch_size=1)
-    sft.train(alone, tmp_path / "alone", rows=[sound])
+    train_small(sft, alone, tmp_path / "alone", rows=[sound])
     assert both["loss"] == pytest.approx(metrics(tmp_path / "alone")[0]["loss"] / 2, rel=1e-5)
 
 
@@ -182,7 +189,8 @@ def test_a_batch_of_failures_changes_nothing(untrained, tmp_path):
     media = write_media(tmp_path / "media", videos=1, images=0)
     data = [row(0, media[0])]
     media[0].path.write_bytes(b"no video")
-    sft.train(
+    train_small(
+        sft,
         sft_recipe(untrained, tmp_path, max_steps=1, per_device_train_batch_size=1),
         tmp_path / "run",
         rows=data,
@@ -196,4 +204,4 @@ def test_a_row_without_rationale_is_refused(untrained, tmp_path):
     """SFT needs something to imitate; the message names the row."""
     data = [replace(rows(tmp_path / "media", 1, 0)[0], rationale=None)]
     with pytest.raises(DatasetError, match="row-0 has no rationale"):
-        sft.train(sft_recipe(untrained, tmp_path), tmp_path / "run", rows=data)
+        train_small(sft, sft_recipe(untrained, tmp_path), tmp_path / "run", rows=data)

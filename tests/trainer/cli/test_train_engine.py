@@ -24,7 +24,7 @@ from tests.paths import ROOT
 from tests.trainer.commands import run
 from tests.trainer.fake_runs import Evaluator
 from tests.trainer.rows import IMAGE, make_row, write_media, write_rows
-from tests.trainer.small_runs import rows, sft_recipe
+from tests.trainer.small_runs import rows, sft_recipe, train_small
 from trainer.algorithms import sft
 from trainer.cli.train import Train
 from trainer.cost.model_shape import read_shape
@@ -160,7 +160,7 @@ def test_a_stop_file_ends_training_with_a_last_checkpoint(untrained, tmp_path):
     recipe = sft_recipe(untrained, tmp_path, max_steps=50, save_steps=40)
     stop = tmp_path / "stop.json"
     callbacks = [_Regression(stop), StopFile(stop)]
-    sft.train(recipe, tmp_path / "out", rows=rows(tmp_path / "media"), callbacks=callbacks)
+    train_small(sft, recipe, tmp_path / "out", rows=rows(tmp_path / "media"), callbacks=callbacks)
     assert [saved.step for saved in saved_checkpoints(tmp_path / "out")] == [1]
 
 
@@ -184,7 +184,7 @@ def test_a_regression_that_watch_sees_ends_the_training(untrained, tmp_path):
     watcher = Watcher(run_folder, out, WatchSettings(gate=gate), Evaluator(scores))
     recipe = sft_recipe(untrained, tmp_path, max_steps=50, save_steps=1)
     callbacks = [_Watching(watcher), StopFile(run_folder / STOP)]
-    sft.train(recipe, run_folder, rows=rows(tmp_path / "media"), callbacks=callbacks)
+    train_small(sft, recipe, run_folder, rows=rows(tmp_path / "media"), callbacks=callbacks)
     assert [saved.step for saved in saved_checkpoints(run_folder)] == [1, 2, 3]
     assert [point.verdict for point in read_points(out)] == [None, "PASS", "REGRESSION"]
 

@@ -7,17 +7,13 @@ import pytest
 
 from harness.errors import UsageError
 from harness.schema import Kind, MediaKind
+from trainer.config.algorithms import ALGORITHMS, GRPO, SFT, TGRPO
 from trainer.config.choices import (
     GroupAccuracy,
     LrSchedulerType,
     Permutation,
 )
-from trainer.config.recipe import (
-    Algorithm,
-    as_json,
-    presets_of,
-    read_recipe,
-)
+from trainer.config.recipe import as_json
 from trainer.config.renamed import RENAMED
 from trainer.config.sections import LoraSettings
 
@@ -32,33 +28,33 @@ media_roots = ["media"]
 
 @pytest.fixture
 def recipe(tmp_path):
-    def write(text="", algorithm=Algorithm.TGRPO, sets=()):
+    def write(text="", algorithm=TGRPO, sets=()):
         path = tmp_path / "recipe.toml"
         path.write_text(MINIMAL + text, encoding="utf-8")
-        return read_recipe(algorithm, str(path), sets)
+        return algorithm.read_recipe(str(path), sets)
 
     return write
 
 
 @pytest.mark.parametrize(
     ("algorithm", "preset"),
-    [(algorithm, preset) for algorithm in Algorithm for preset in presets_of(algorithm)],
+    [(algorithm, preset) for algorithm in ALGORITHMS.values() for preset in algorithm.presets],
 )
 def test_every_preset_that_ships_is_a_valid_recipe(algorithm, preset):
     """A typo in a shipped recipe fails here, not on a cluster."""
-    assert read_recipe(algorithm, preset).model.checkpoint
+    assert algorithm.read_recipe(preset).model.checkpoint
 
 
 def test_each_algorithm_has_the_papers_recipe_and_a_tiny_one():
     """``code`` exists where the published code departs from the paper."""
-    assert set(presets_of(Algorithm.SFT)) == {"paper", "tiny", "gpu"}
-    assert set(presets_of(Algorithm.GRPO)) == {"paper", "code", "tiny", "gpu"}
-    assert set(presets_of(Algorithm.TGRPO)) == {"paper", "code", "tiny", "gpu"}
+    assert set(SFT.presets) == {"paper", "tiny", "gpu"}
+    assert set(GRPO.presets) == {"paper", "code", "tiny", "gpu"}
+    assert set(TGRPO.presets) == {"paper", "code", "tiny", "gpu"}
 
 
 def test_the_paper_preset_holds_the_papers_values():
     """G 8, G~ 4, 768 tokens, alpha 0.3, omega 0.2 in 320-512 tokens, mu 1, beta 0.04, lr 1e-6."""
-    paper = read_recipe(Algorithm.TGRPO, "paper")
+    paper = TGRPO.read_recipe("paper")
     assert (paper.rollout.num_generations, paper.rollout.shuffled_group_size) == (8, 4)
     assert (paper.rollout.temperature, paper.rollout.top_p) == (1.0, 0.95)
     assert paper.rollout.max_completion_length == 768
@@ -76,7 +72,7 @@ def test_the_paper_preset_holds_the_papers_values():
 
 def test_the_code_preset_differs_from_the_papers_in_the_documented_values_only():
     """mu 0.8, mean accuracies, correct above 0.1, two correct for the length bonus, 1,200 steps."""
-    paper, code = (as_json(read_recipe(Algorithm.TGRPO, name)) for name in ("paper", "code"))
+    paper, code = (as_json(TGRPO.read_recipe(name)) for name in ("paper", "code"))
     changed = {
         f"{section}.{key}": value
         for section, values in code.items()
@@ -95,7 +91,7 @@ def test_the_code_preset_differs_from_the_papers_in_the_documented_values_only()
 
 def test_defaults_are_the_papers(recipe):
     """A recipe that names model and data alone has the paper's rewards and rollouts."""
-    paper = read_recipe(Algorithm.TGRPO, "paper")
+    paper = TGRPO.read_recipe("paper")
     assert recipe().reward == paper.reward
     assert recipe().rollout == paper.rollout
     assert recipe().frames == paper.frames
@@ -106,7 +102,7 @@ def test_a_recipe_may_extend_another_and_change_single_values(tmp_path, recipe):
     recipe("[optim]\nmax_steps = 3\nseed = 7\n")
     child = tmp_path / "child.toml"
     child.write_text('extends = "recipe.toml"\n[optim]\nmax_steps = 9\n', encoding="utf-8")
-    optim = read_recipe(Algorithm.GRPO, str(child)).optim
+    optim = GRPO.read_recipe(str(child)).optim
     assert (optim.max_steps, optim.seed) == (9, 7)
 
 
@@ -115,7 +111,7 @@ def test_recipes_that_extend_each_other_in_a_circle_are_refused(tmp_path):
     (tmp_path / "a.toml").write_text('extends = "b.toml"', encoding="utf-8")
     (tmp_path / "b.toml").write_text('extends = "a.toml"', encoding="utf-8")
     with pytest.raises(UsageError, match="extends"):
-        read_recipe(Algorithm.SFT, str(tmp_path / "a.toml"))
+        SFT.read_recipe(str(tmp_path / "a.toml"))
 
 
 @pytest.mark.parametrize(
@@ -150,9 +146,9 @@ def test_what_a_recipe_may_not_hold_is_refused_with_what_it_may(recipe, text, me
 def test_temporal_knobs_belong_to_tgrpo_alone(recipe):
     """In a GRPO recipe they would do nothing, so they are unknown there."""
     with pytest.raises(UsageError, match=r"unknown key 'reward.mu'"):
-        recipe("[reward]\nmu = 1.0", Algorithm.GRPO)
+        recipe("[reward]\nmu = 1.0", GRPO)
     with pytest.raises(UsageError, match=r"unknown key 'rollout'"):
-        recipe("[rollout]\nnum_generations = 4", Algorithm.SFT)
+        recipe("[rollout]\nnum_generations = 4", SFT)
 
 
 def test_a_missing_section_or_key_is_named(tmp_path):
@@ -160,13 +156,13 @@ def test_a_missing_section_or_key_is_named(tmp_path):
     path = tmp_path / "r.toml"
     path.write_text("model = 3\ndata = {}", encoding="utf-8")
     with pytest.raises(UsageError, match="model: expected a table, got 3"):
-        read_recipe(Algorithm.SFT, str(path))
+        SFT.read_recipe(str(path))
     path.write_text('[model]\ncheckpoint = "m"\n[data]\nrows = "a.json"\nmedia_roots = []')
     with pytest.raises(UsageError, match=r"data.rows: expected a list, got 'a.json'"):
-        read_recipe(Algorithm.SFT, str(path))
+        SFT.read_recipe(str(path))
     path.write_text('[model]\ncheckpoint = "m"', encoding="utf-8")
     with pytest.raises(UsageError, match="key 'data' is missing"):
-        read_recipe(Algorithm.SFT, str(path))
+        SFT.read_recipe(str(path))
 
 
 def test_set_changes_single_values_with_their_types(recipe):
@@ -214,7 +210,7 @@ def test_an_old_key_is_refused_with_its_new_name(recipe, old, new):
 
 def test_every_new_name_is_a_field():
     """A typo in the table would send people to a key that does not exist either."""
-    plain = as_json(read_recipe(Algorithm.TGRPO, "paper", ["model.lora.r=8"]))
+    plain = as_json(TGRPO.read_recipe("paper", ["model.lora.r=8"]))
     for new in RENAMED.values():
         *sections, field = new.split(".")
         assert field in reduce(lambda table, name: table[name], sections, plain)
@@ -245,6 +241,6 @@ def test_a_set_that_fits_no_field_is_refused(recipe, assignment, message):
 def test_a_name_that_is_no_preset_lists_the_presets():
     """A file is recognised by its suffix."""
     with pytest.raises(UsageError, match=r"neither a .toml file nor a preset of sft; presets: pap"):
-        read_recipe(Algorithm.SFT, "paperr")
+        SFT.read_recipe("paperr")
     with pytest.raises(UsageError, match=r"nowhere.toml: not a readable TOML file"):
-        read_recipe(Algorithm.SFT, "nowhere.toml")
+        SFT.read_recipe("nowhere.toml")

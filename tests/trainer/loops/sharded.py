@@ -15,6 +15,7 @@ from accelerate import PartialState
 from accelerate.utils import DistributedType, FullyShardedDataParallelPlugin
 
 from tests.paths import ROOT
+from tests.trainer.small_runs import load_small
 from trainer.algorithms.sft import VideoSFTTrainer
 from trainer.algorithms.tgrpo import VideoTGRPOTrainer
 from trainer.config.recipe import SFTRecipe
@@ -22,7 +23,6 @@ from trainer.data.rows import TrainingRow
 from trainer.loops.callbacks import MetricsFile
 from trainer.loops.clips import ClipLoader
 from trainer.loops.inputs import InputBuilder
-from trainer.loops.model import load
 from trainer.loops.setup import training_arguments
 from trainer.loops.trl_names import SFTConfig
 
@@ -69,7 +69,7 @@ def run_sft(
     recipe: SFTRecipe, out: Path, rows: Sequence[TrainingRow], kind: type[VideoSFTTrainer]
 ) -> Any:
     """Train as `trainer.algorithms.sft.train` does, and return the trainer to be looked at."""
-    loaded = load(recipe.model)
+    loaded = load_small(recipe.model.checkpoint)
     with ClipLoader(
         recipe.frames, recipe.data, patch_multiple=loaded.checkpoint.patch_multiple
     ) as clips:

@@ -10,7 +10,7 @@ import torch
 
 from harness.errors import DatasetError
 from tests.trainer.checked_trainers import run_tgrpo
-from tests.trainer.small_runs import rows, sft_recipe, small_data, small_model, tgrpo_recipe
+from tests.trainer.small_runs import load_small, rows, sft_recipe, small_data, tgrpo_recipe
 from trainer.algorithms import (
     sft,
     tgrpo,
@@ -23,7 +23,6 @@ from trainer.loops import (
 from trainer.loops.clips import ClipLoader
 from trainer.loops.forward import MissingVisionFeaturesError
 from trainer.loops.inputs import InputBuilder
-from trainer.loops.model import load
 from trainer.loops.rollouts import PolicyRollouts
 
 pytestmark = [
@@ -35,7 +34,7 @@ pytestmark = [
 @pytest.fixture
 def seen(untrained, tmp_path):
     """A loaded model and the inputs of a video row and an image row."""
-    loaded = load(small_model(untrained))
+    loaded = load_small(untrained)
     recipe = tgrpo_recipe(untrained, tmp_path)
     data = rows(tmp_path / "media", videos=1, images=1)
     with ClipLoader(recipe.frames, small_data(tmp_path), patch_multiple=28) as clips:

@@ -18,9 +18,8 @@ import torch
 from safetensors.torch import load_file
 
 from tests.paths import ROOT
-from tests.trainer.small_runs import half_broken, rows, sft_recipe, small_model
+from tests.trainer.small_runs import half_broken, load_small, rows, sft_recipe, train_small
 from trainer.algorithms import sft
-from trainer.loops.model import load
 
 pytestmark = [
     pytest.mark.engine,
@@ -78,7 +77,7 @@ def test_two_processes_fine_tune_as_one(student, tmp_path):
     data = rows(tmp_path / "media")
     launch("fine_tune", student, tmp_path)
     recipe = sft_recipe(student, tmp_path, max_steps=3, per_device_train_batch_size=2, save_steps=3)
-    sft.train(recipe, tmp_path / "one", rows=data)
+    train_small(sft, recipe, tmp_path / "one", rows=data)
     one, two = (
         load_file(tmp_path / run / "checkpoint-3" / "model.safetensors") for run in ("one", "two")
     )
@@ -99,9 +98,9 @@ def test_a_process_that_can_show_nothing_fine_tunes_along(student, tmp_path, cut
     data = half_broken(tmp_path / "media")
     launch(f"{cut} fine_tune_half_blind", student, tmp_path)
     recipe = sft_recipe(student, tmp_path, max_steps=3, per_device_train_batch_size=2, save_steps=3)
-    sft.train(recipe, tmp_path / "one", rows=data)
+    train_small(sft, recipe, tmp_path / "one", rows=data)
     two = load_file(tmp_path / "weights-0.safetensors")
-    one = dict(load(small_model(tmp_path / "one" / "checkpoint-3")).model.named_parameters())
+    one = dict(load_small(tmp_path / "one" / "checkpoint-3").model.named_parameters())
     assert one.keys() == two.keys()
     for name in one:
         torch.testing.assert_close(one[name].detach(), two[name], atol=2e-5, rtol=0)

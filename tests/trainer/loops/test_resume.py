@@ -15,13 +15,20 @@ from safetensors.torch import load_file
 from transformers import TrainerCallback
 
 from harness.errors import CheckpointError
-from tests.trainer.small_runs import row, sft_recipe, small_model, tgrpo_recipe, write_media
+from tests.trainer.small_runs import (
+    load_small,
+    row,
+    sft_recipe,
+    tgrpo_recipe,
+    train_small,
+    write_media,
+)
 from trainer.algorithms import (
     sft,
     tgrpo,
 )
 from trainer.config.sections import LoraSettings
-from trainer.loops.model import load, restore_weights
+from trainer.loops.model import restore_weights
 from trainer.runs.checkpoints import newest_checkpoint
 
 pytestmark = [
@@ -111,7 +118,7 @@ def test_training_moved_the_weights(student, tmp_path):
         recipe = tgrpo_recipe(
             student, tmp_path, max_steps=2, save_steps=2, per_device_train_batch_size=8, seed=seed
         )
-        tgrpo.train(recipe, tmp_path / str(seed), rows=data)
+        train_small(tgrpo, recipe, tmp_path / str(seed), rows=data)
         states.append(state_of(tmp_path / str(seed) / "checkpoint-2"))
     name = next(name for name in states[0] if name.endswith("down_proj.weight"))
     assert not torch.equal(states[0][name], states[1][name])
@@ -120,7 +127,7 @@ def test_training_moved_the_weights(student, tmp_path):
 def test_weights_are_restored_from_a_checkpoint_with_older_names(student, untrained):
     """Qwen2.5-VL saves ``visual.*`` where the model has ``model.visual.*``; loading by name and
     without strictness, as transformers' Trainer does, would change nothing."""
-    taught, fresh = load(small_model(student)).model, load(small_model(untrained)).model
+    taught, fresh = load_small(student).model, load_small(untrained).model
     saved = load_file(student / "model.safetensors")
     assert not set(saved) & {name for name in fresh.state_dict() if "lm_head" not in name}
     restore_weights(fresh, student)
@@ -137,4 +144,4 @@ def test_a_checkpoint_that_lacks_weights_is_refused(student, untrained, tmp_path
     weights.pop("lm_head.weight")
     save_file(weights, tmp_path / "model.safetensors", metadata={"format": "pt"})
     with pytest.raises(CheckpointError, match=r"1 missing keys, first lm_head\.weight"):
-        restore_weights(load(small_model(untrained)).model, tmp_path)
+        restore_weights(load_small(untrained).model, tmp_path)

@@ -12,13 +12,13 @@ from typing import Any
 
 def fine_tune(checkpoint: Path, folder: Path) -> None:
     """Batches of one row each."""
-    from tests.trainer.small_runs import rows, sft_recipe
+    from tests.trainer.small_runs import rows, sft_recipe, train_small
     from trainer.algorithms import sft
 
     recipe = sft_recipe(
         checkpoint, folder, max_steps=3, per_device_train_batch_size=1, save_steps=3
     )
-    sft.train(recipe, folder / "two", rows=rows(folder / "media"))
+    train_small(sft, recipe, folder / "two", rows=rows(folder / "media"))
 
 
 def cut_groups(checkpoint: Path, folder: Path) -> None:

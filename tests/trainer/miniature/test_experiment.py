@@ -18,10 +18,7 @@ from tests.interrupts import interruptible
 from tests.paths import ROOT
 from tests.trainer.commands import run
 from trainer.cli.miniature import MiniatureCommand
-from trainer.config.recipe import (
-    Algorithm,
-    read_recipe,
-)
+from trainer.config.presets import presets_of
 from trainer.miniature.arms import ARMS, FULL, SFT, ZERO
 from trainer.miniature.experiment import (
     Experiment,
@@ -34,7 +31,7 @@ from trainer.miniature.scheduler import (
     finished,
     log_file,
 )
-from trainer.miniature.settings import PRESETS, read_miniature
+from trainer.miniature.settings import read_miniature
 from trainer.watch.evaluations import (
     EvalPoint,
     TaskScore,
@@ -51,7 +48,7 @@ def test_every_arm_goes_on_with_the_end_of_its_start(tmp_path):
     """T-GRPO begins with the last SFT checkpoint, zero with the untaught model."""
     plan = experiment(tmp_path, arms=ARMS)
     words = {stage.name: stage.words for stage in plan.stages()}
-    steps = read_recipe(Algorithm.SFT, "tiny", [f"data.media_roots={tmp_path}"]).optim.max_steps
+    steps = SFT.algorithm.read_recipe("tiny", [f"data.media_roots={tmp_path}"]).optim.max_steps
     taught = tmp_path / f"seed-1/sft/checkpoint-{steps}"
     assert f"model.checkpoint={taught}" in words["seed-1/tgrpo"]
     assert f"model.checkpoint={tmp_path / 'seed-1/untaught'}" in words["seed-1/zero"]
@@ -112,7 +109,7 @@ def test_steps_are_those_of_reinforcement_learning(tmp_path):
     assert words["seed-0/tgrpo/ordered"][1] == str(tmp_path / "seed-0/tgrpo/checkpoint-7")
 
 
-@pytest.mark.parametrize("preset", PRESETS)
+@pytest.mark.parametrize("preset", presets_of("miniature"))
 def test_the_shipped_settings_load_with_their_recipes(preset, tmp_path):
     """Every stage of every arm can be written down."""
     plan = experiment(tmp_path, settings=read_miniature(preset))
@@ -134,7 +131,7 @@ def test_a_dry_run_prints_the_commands_and_runs_none(tmp_path, capsys):
     [
         (("--arms", "tgrpo"), "tgrpo goes on with sft; name it, too"),
         (("--arms", "dpo"), "no arm 'dpo'; there are sft, zero"),
-        (("--config", "huge"), "neither a .toml file nor one of tiny, gpu"),
+        (("--config", "huge"), "presets: gpu, tiny"),
         (("--set", "world.aspects=smell"), "no ['smell']"),
         (("--set", "model.heads=3"), "3 heads of width 128"),
     ],

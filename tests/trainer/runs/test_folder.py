@@ -11,13 +11,8 @@ from harness.schema import MediaKind
 from tests.trainer.commands import HIDDEN, INTERMEDIATE, LAYERS, VOCABULARY, write_checkpoint
 from tests.trainer.fake_runs import save
 from tests.trainer.rows import make_row, write_media, write_rows
+from trainer.config.algorithms import GRPO, SFT, TGRPO
 from trainer.config.choices import OnBadRow
-from trainer.config.recipe import (
-    Algorithm,
-    completions_per_update,
-    read_recipe,
-    require_enough_rows,
-)
 from trainer.config.sections import (
     DataSettings,
     FrameSettings,
@@ -117,8 +112,8 @@ def test_the_launcher_says_which_process_this_is(monkeypatch):
 
 def test_a_run_is_named_after_its_recipe():
     """A file that begins with the algorithm does not repeat it."""
-    assert str(default_out(Algorithm.TGRPO, "paper")) == "results/runs/tgrpo-paper"
-    assert str(default_out(Algorithm.SFT, "my/sft-small.toml")) == "results/runs/sft-small"
+    assert str(default_out("tgrpo", "paper")) == "results/runs/tgrpo-paper"
+    assert str(default_out("sft", "my/sft-small.toml")) == "results/runs/sft-small"
 
 
 def test_the_newest_checkpoint_is_found_by_number_if_it_is_whole(tmp_path):
@@ -133,26 +128,25 @@ def test_the_newest_checkpoint_is_found_by_number_if_it_is_whole(tmp_path):
 
 def test_groups_have_to_be_whole():
     """4 completions x 2 passes x 3 processes are three groups of eight."""
-    recipe = read_recipe(
-        Algorithm.GRPO,
+    recipe = GRPO.read_recipe(
         "paper",
         ["optim.per_device_train_batch_size=4", "optim.gradient_accumulation_steps=2"],
     )
-    assert completions_per_update(recipe, 3) == 24
+    assert recipe.sequences_per_update(3) == 24
     with pytest.raises(UsageError, match="the 12 completions"):
-        completions_per_update(
-            replace(recipe, optim=replace(recipe.optim, gradient_accumulation_steps=1)), 3
-        )
+        replace(
+            recipe, optim=replace(recipe.optim, gradient_accumulation_steps=1)
+        ).sequences_per_update(3)
 
 
 def test_rows_have_to_fill_an_update():
     """32 completions are 4 prompts; of 3 rows no update would ever be made, and TRL would end
     without a word."""
-    recipe = read_recipe(Algorithm.TGRPO, "paper", ["optim.per_device_train_batch_size=16"])
-    require_enough_rows(recipe, 4, processes=2)
+    recipe = TGRPO.read_recipe("paper", ["optim.per_device_train_batch_size=16"])
+    recipe.require_enough_rows(4, world_size=2)
     with pytest.raises(UsageError, match="takes 4 different prompts and there are 3 rows"):
-        require_enough_rows(recipe, 3, processes=2)
-    require_enough_rows(read_recipe(Algorithm.SFT, "paper"), 1, processes=8)  # may be smaller
+        recipe.require_enough_rows(3, world_size=2)
+    SFT.read_recipe("paper").require_enough_rows(1, world_size=8)  # may be smaller
 
 
 def test_vision_tokens_by_hand(tmp_path):
@@ -171,7 +165,7 @@ def test_memory_by_hand(tmp_path):
         "model.dtype=float32", "rollout.max_completion_length=100",
         "optim.gradient_checkpointing=false",
     ]  # fmt: skip
-    cost = estimate(read_recipe(Algorithm.TGRPO, "paper", sets), rows, shape, processes=2)
+    cost = estimate(TGRPO.read_recipe("paper", sets), rows, shape, world_size=2)
     assert (cost.rows_per_step, cost.sequences, cost.shuffled) == (2, 16, 8)
     assert cost.trained == shape.parameters == 1344
     length = cost.prompt_tokens + 100
@@ -196,7 +190,7 @@ def test_an_adapter_trains_its_own_weights_only(tmp_path):
     write_media(tmp_path)
     rows = read_training_rows([write_rows(tmp_path / "r.json", [make_row()])], [tmp_path])
     sets = ["model.lora.r=2", 'model.lora.target_modules=["q_proj"]']
-    cost = estimate(read_recipe(Algorithm.GRPO, "paper", sets), rows, shape, processes=1)
+    cost = estimate(GRPO.read_recipe("paper", sets), rows, shape, world_size=1)
     assert cost.trained == 64
     assert cost.memory["weights"] == 4 * 64 + 2 * 1344  # the frozen ones in bfloat16
     assert "reference model" not in cost.memory

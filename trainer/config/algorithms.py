@@ -1,0 +1,86 @@
+"""The training algorithms, one object each; a new one is a module and an object below.
+
+Imports neither torch nor TRL: a dry run and the command's help need an algorithm's facts only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from types import MappingProxyType
+
+from trainer.config.presets import find_config, presets_of
+from trainer.config.recipe import GRPORecipe, Recipe, SFTRecipe, TGRPORecipe, read_recipe_file
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Algorithm:
+    """What ``videor1 train NAME`` needs to know before torch is imported."""
+
+    name: str
+    help: str
+    """One line for ``videor1 train --help``."""
+    recipe: type[Recipe]
+    module: str
+    """Module whose ``train(recipe, out, *, checkpoint, rows, callbacks)`` does the training."""
+    trl_config: str
+    """TRL's config class, whose fields the ``[trl]`` table of a recipe may set."""
+    needs_rationale: bool = False
+    """Whether every row needs a ``process`` text."""
+    packages: tuple[str, ...] = ("torch", "transformers", "datasets", "accelerate", "peft", "trl")
+    """What has to be installed, found out before a folder is claimed."""
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def presets(self) -> list[str]:
+        """Names of the recipes that come with the trainer."""
+        return list(presets_of(self.name))
+
+    def read_recipe(self, config: str, assignments: Sequence[str] = ()) -> Recipe:
+        """Read a recipe by file or preset name, changed by ``section.field=value`` strings.
+
+        Raises:
+            UsageError: No such file or preset, or the recipe is not valid.
+        """
+        return read_recipe_file(self.recipe, find_config(self.name, config), assignments)
+
+    def load_trainer(self) -> Callable[..., None]:
+        """Import torch and TRL, and return the function that trains."""
+        train: Callable[..., None] = import_module(self.module).train
+        return train
+
+    def load_trl_config(self) -> type:
+        """Import torch and TRL, and return the config class that the recipe becomes."""
+        config: type = getattr(import_module("trainer.loops.trl_names"), self.trl_config)
+        return config
+
+
+SFT = Algorithm(
+    name="sft",
+    help="supervised fine-tuning on rows with a rationale",
+    recipe=SFTRecipe,
+    module="trainer.algorithms.sft",
+    trl_config="SFTConfig",
+    needs_rationale=True,
+)
+GRPO = Algorithm(
+    name="grpo",
+    help="group-relative policy optimisation with the paper's rewards",
+    recipe=GRPORecipe,
+    module="trainer.algorithms.grpo",
+    trl_config="GRPOConfig",
+)
+TGRPO = Algorithm(
+    name="tgrpo",
+    help="GRPO that also rewards answers for depending on the order of the frames",
+    recipe=TGRPORecipe,
+    module="trainer.algorithms.tgrpo",
+    trl_config="GRPOConfig",
+)
+
+ALGORITHMS: Mapping[str, Algorithm] = MappingProxyType(
+    {algorithm.name: algorithm for algorithm in (SFT, GRPO, TGRPO)}
+)
