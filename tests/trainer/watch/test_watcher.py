@@ -340,7 +340,7 @@ def test_the_shipped_settings_are_valid_and_unknown_keys_are_refused():
     assert paper.slice.items_per_task == 200
     with pytest.raises(UsageError, match=r"unknown key 'slice.items'; valid keys: tasks"):
         read_watch_settings("paper", ["slice.items=3"])
-    with pytest.raises(UsageError, match=r"neither a .toml file nor one of"):
+    with pytest.raises(UsageError, match=r"neither a .toml file nor a preset of watch"):
         read_watch_settings("papers")
     with pytest.raises(UsageError, match="stalled_after_s: expected more than 0, got 0"):
         read_watch_settings("paper", ["stalled_after_s=0"])
