@@ -20,7 +20,7 @@ class EngineConfig:
     """Which engine answers, and its settings."""
 
     backend: Literal["auto", "vllm", "transformers", "openai", "fake"] = "auto"
-    """ResolvedEngine; auto takes vllm, then transformers, whichever is installed."""
+    """What answers; auto takes vllm, then transformers, whichever is installed."""
     base_url: str | None = field(default=None, metadata={"metavar": "URL"})
     """OpenAI-compatible server, with /v1."""
     max_model_len: int = field(default=16384, metadata={"metavar": "N"})

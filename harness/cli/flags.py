@@ -150,7 +150,8 @@ def _parser_of(option: Option) -> Any:
 
 def _help_text(option: Option) -> str:
     """Return the field's docstring as a help text, with the default where it says none."""
-    text = option.help[:1].lower() + option.help[1:].rstrip(".")
+    first, _, rest = option.help.rstrip(".").partition(" ")
+    text = f"{first.lower() if first.istitle() else first} {rest}"
     text = text.replace("%", "%%")
     if option.default in (None, False) or "(default" in text:
         return text
