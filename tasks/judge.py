@@ -18,9 +18,10 @@ from __future__ import annotations
 import json
 import os
 from functools import cached_property
+from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
-from harness.errors import BackendError
+from harness.errors import BackendError, missing_extra
 from harness.schema import Sample, Score
 from harness.scoring.rules import binary_score
 from tasks.tempcompass_rules import (
@@ -151,6 +152,12 @@ class LLMJudge:
         from openai import OpenAI
 
         return OpenAI(base_url=self.base_url, api_key=os.environ.get("OPENAI_API_KEY", "none"))
+
+
+def require_judge_client() -> None:
+    """Raise `UsageError` where the package that asks a judge is not installed."""
+    if find_spec("openai") is None:
+        raise missing_extra("openai", "server")
 
 
 def judge_prompt(sample: Sample, text: str) -> str:

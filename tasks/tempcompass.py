@@ -49,7 +49,7 @@ from harness.task.api import (
 from tasks import sources
 from tasks.base import MICRO, MODEL_PIXELS, OFFICIAL, Benchmark
 from tasks.files import Row, inside
-from tasks.judge import JUDGE_PREFIX, LLMJudge
+from tasks.judge import JUDGE_PREFIX, LLMJudge, require_judge_client
 from tasks.tempcompass_rows import TYPE, read_tasks, video_and_aspect
 from tasks.tempcompass_rules import (
     ANSWER,
@@ -137,7 +137,9 @@ def llm_judge_scorer(judge: LLMJudge) -> Scorer:
         return judge(sample, text) if by_rule.outcome is Outcome.NO_ANSWER else by_rule
 
     name = f"{OFFICIAL}+judge:{judge.model}"
-    return Scorer(name=name, version=1, score=score, aggregation=MICRO)
+    return Scorer(
+        name=name, version=1, score=score, aggregation=MICRO, require=require_judge_client
+    )
 
 
 def _make_samples(task: str, rows: Sequence[Row], data: Path) -> Iterator[Sample]:

@@ -106,15 +106,19 @@ def _decode_all(selection: str, samples: Sequence[Sample]) -> list[Gap]:
 
     from harness.run.config import available_processors
     from harness.run.media_check import find_damage, probe_jobs
-    from harness.video.decord_check import decode_and_compare
+    from harness.video import decord_check
+    from harness.video.decode import decode
     from harness.video.pool import DecodePool
 
     console = Console(stderr=True)
+    compares = decord_check.is_available()
+    if not compares:
+        console.print(decord_check.UNAVAILABLE, soft_wrap=True)
     pool = DecodePool(
         workers=available_processors(),
         timeout_s=DECODE_TIMEOUT_S,
         max_bytes=LOOK_AHEAD_BYTES,
-        decoder=decode_and_compare,
+        decoder=decord_check.decode_and_compare if compares else decode,
     )
     jobs = probe_jobs(samples)
     with pool, Progress(console=console, disable=not console.is_terminal) as progress:

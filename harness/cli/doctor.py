@@ -147,10 +147,11 @@ def _write_clip(path: Path) -> None:
 
 
 def _engine_facts() -> Iterator[MachineFact]:
-    for name in ("vllm", "transformers"):
-        missing = f"not installed; pip install '{PROJECT}[{name}]'"
-        yield MachineFact("engines", name, "installed" if find_spec(name) else missing)
-    yield MachineFact("engines", "openai", "any OpenAI-compatible server, with --base-url")
+    extras = {"vllm": "vllm", "transformers": "transformers", "openai": "server"}
+    for name, extra in extras.items():
+        missing = f"not installed; pip install '{PROJECT}[{extra}]'"
+        found = "any OpenAI-compatible server, with --base-url" if name == "openai" else "installed"
+        yield MachineFact("engines", name, found if find_spec(name) else missing)
     if find_spec("torch"):
         yield MachineFact("engines", "torch devices", _torch_devices())
 

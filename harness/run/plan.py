@@ -137,9 +137,10 @@ def pick_scorer(task: Task, name: str, judge: JudgeConfig | None) -> Scorer:
         raise UsageError(
             f"task {task.name!r} has no scorer {name!r}; it has: {', '.join(task.scorers)}"
         )
-    task.scorers[name].require()
     helped = judge and name == "official" and task.with_llm_judge(judge.url, judge.model)
-    return helped or task.scorers[name]
+    scorer = helped or task.scorers[name]
+    scorer.require()
+    return scorer
 
 
 Item = TypeVar("Item")

@@ -1,13 +1,14 @@
-"""Where decord would show a model other frames than the file holds.
+"""Finds the files of which decord shows other frames than the file holds.
 
-Video-R1, lmms-eval and VLMEvalKit read videos with decord, so published numbers saw its frames. It
-miscounts after seeking in some healthy files (open groups of pictures, MPEG-4 with B-frames) and
-conceals damage, without a word; `decode` does neither. This comparison names the files in which
-the two part, so that a difference to a published number can be explained.
+Video-R1, lmms-eval and VLMEvalKit read videos with decord, so published numbers saw its frames. In
+some healthy files (open groups of pictures, MPEG-4 with B-frames) decord miscounts after seeking,
+and it hides damage; `harness.video.decode.decode` does neither. The check names these files, so
+that a difference to a published number can be explained. See docs/sources.md, "decord".
 """
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,8 +20,12 @@ from harness.video.decode import decode, resize
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+UNAVAILABLE = (
+    "decord is not available on this platform; videos that it reads differently are not looked for"
+)
+
 _SAME_FRAME = 8.0
-"""Mean difference per colour value (of 255) below which two readers show one frame.
+"""Mean difference per colour value (of 255) below which two readers show the same frame.
 
 Conversions from YUV differ by a unit or two; another frame of a moving picture by far more.
 """
@@ -30,12 +35,17 @@ class DecordDiffersError(MediaError):
     """The file is sound, but decord shows other frames of it."""
 
 
+def is_available() -> bool:
+    """Tell whether decord is installed: it has packages for x86-64 Linux and Windows only."""
+    return find_spec("decord") is not None
+
+
 def decode_and_compare(media: Media, policy: FramePolicy, *, patch_multiple: int) -> Clip:
-    """Decode as `decode` does, then ask decord for the same frames; a decoder for `DecodePool`.
+    """Decode as `decode` does, then read the same frames with decord; a decoder for `DecodePool`.
 
     Raises:
         DecordDiffersError: decord cannot read the file, or shows another frame at some index.
-        MediaError: As `decode`.
+        MediaError: The file cannot be decoded.
     """
     clip = decode(media, policy, patch_multiple=patch_multiple)
     if media.kind is MediaKind.VIDEO:

@@ -1,6 +1,7 @@
 """The TempCompass judge: prompts, settings, reading of replies, failures, and its scorer."""
 
 import json
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -10,7 +11,9 @@ from typing import Any
 import pytest
 from openai import OpenAI
 
-from harness.errors import BackendError
+from harness.errors import BackendError, UsageError
+from harness.run.config import JudgeConfig
+from harness.run.plan import pick_scorer
 from harness.schema import Kind, Outcome, Sample
 from tasks.judge import ATTEMPTS, LLMJudge, judge_prompt, read_caption_verdict, read_verdict
 from tasks.tempcompass import TempCompass, llm_judge_scorer
@@ -288,3 +291,10 @@ def test_the_llm_judge_scorer_carries_the_model_in_its_name() -> None:
     assert scorer.tag == "official+judge:Qwen/Qwen3-8B@1"
     assert scorer.aggregation.name == "micro"
     assert scorer.name not in TempCompass().scorers
+
+
+def test_a_judge_without_its_client_is_named_before_anything_is_asked(monkeypatch) -> None:
+    """With the extra that installs it."""
+    monkeypatch.setitem(sys.modules, "openai", None)
+    with pytest.raises(UsageError, match=r"openai is not installed.*videor1\[server\]"):
+        pick_scorer(TempCompass(), "official", JudgeConfig(url="http://127.0.0.1:9/v1", model="m"))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import json
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -16,7 +17,7 @@ import pytest
 from PIL import Image
 
 from harness.backends.openai import OpenAIBackend, ServerConfig
-from harness.errors import BackendError, CheckpointError
+from harness.errors import BackendError, CheckpointError, UsageError
 from harness.models.server import served
 from harness.schema import Clip, Completion, Failure, MediaKind, Prompt, Request, Sampling
 
@@ -322,3 +323,10 @@ def test_a_server_that_vanishes_stops_the_run(stub):
     with pytest.raises(BackendError, match="cannot go on"):
         list(backend.generate([request("x")]))
     backend.close()
+
+
+def test_a_missing_package_is_named_with_its_extra(monkeypatch):
+    """Served models need the extra ``server``."""
+    monkeypatch.setitem(sys.modules, "openai", None)
+    with pytest.raises(UsageError, match=r"openai is not installed.*videor1\[server\]"):
+        served(NOWHERE)

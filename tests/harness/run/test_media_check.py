@@ -1,9 +1,11 @@
 from __future__ import annotations
 
 import json
+import sys
 from argparse import ArgumentParser
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -200,6 +202,17 @@ def test_decoding_finds_the_damaged_file(data: Path, capsys: pytest.CaptureFixtu
     assert "scene0.mp4" in capsys.readouterr().out
 
 
+def test_without_decord_the_files_are_decoded_all_the_same(
+    data: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On platforms that decord has no packages for."""
+    monkeypatch.setitem(sys.modules, "decord", None)
+    write_clip(data / "a.mp4").rename(data / "vsibench/scannet/scene0.mp4")
+    assert check(data, "--decode") == 0
+    assert "decord is not available on this platform" in capsys.readouterr().err
+
+
+@pytest.mark.skipif(find_spec("decord") is None, reason="decord is not available here")
 def test_a_sound_file_that_decord_misreads_is_noted(
     data: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

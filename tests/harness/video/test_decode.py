@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator
 from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
 
 import av
@@ -320,6 +321,7 @@ def test_nothing_is_printed(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -
     assert capfd.readouterr() == ("", "")
 
 
+@pytest.mark.skipif(find_spec("decord") is None, reason="decord is not available here")
 def test_files_that_decord_reads_otherwise_are_named(tmp_path: Path) -> None:
     """An open group of pictures makes decord show frame 22 for 31; ours is right and says so."""
     other = write_clip(tmp_path / "open.mkv", codec="libx264", options=OPEN_GROUPS)
