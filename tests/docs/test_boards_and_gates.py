@@ -1,0 +1,138 @@
+"""``docs/boards.md`` and ``docs/gates.md`` work as printed: commands, policy, Python, workflow."""
+
+import json
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+from harness.cli import main
+from harness.gate.policy import Policy, Rule, load_policy
+from tests.paths import ROOT
+
+PAGES = ("boards.md", "gates.md")
+RUNS = ("video-r1-7b", "qwen2.5-vl-7b", "mine", "candidate", "mine-32f")
+MAY_EXIT = {"gate": (0, 1, 3)}
+"""Commands whose exit code is their result; the others have to exit with 0."""
+
+
+def _blocks(page, language):
+    text = (ROOT / "docs" / page).read_text(encoding="utf-8")
+    return re.findall(rf"^```{language}\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
+
+
+def _commands(page):
+    lines = [line for block in _blocks(page, "bash") for line in block.splitlines()]
+    return [line for line in lines if line]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A working directory with the runs, the data and the files that the pages name."""
+    from tasks.demo.layouts import write_all
+
+    folder = tmp_path_factory.mktemp("docs")
+    for name in RUNS:
+        run = folder / "results" / "runs" / name
+        shutil.copytree(ROOT / "tests" / "fixtures" / "run_schema_1", run)
+        manifest = json.loads((run / "run.json").read_text())
+        manifest["model"] = name
+        if name == "mine-32f":
+            for protocol in manifest["protocol"].values():
+                protocol["frames"]["max_frames"] = 32
+        (run / "run.json").write_text(json.dumps(manifest))
+    shutil.copy(ROOT / "results" / "published.csv", folder / "results" / "published.csv")
+    (folder / "gate.toml").write_text(_blocks("gates.md", "toml")[0])
+    write_all(folder / "data")
+    return folder
+
+
+@pytest.fixture
+def inside(folder, monkeypatch):
+    """The same as the working directory, with the baseline that the gates read."""
+    monkeypatch.chdir(folder)
+    assert main(["baseline", "results/runs/mine", "-o", "results/baselines/mine.parquet"]) == 0
+    return folder
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_command_runs(page, inside):
+    """Each does what the page says, none is a wrong usage."""
+    for command in _commands(page):
+        program, *words = shlex.split(command)
+        assert program == "videor1", command
+        assert main(words) in MAY_EXIT.get(words[0], (0,)), command
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_the_python_runs(page, inside):
+    """The public API gives what the page shows."""
+    for block in _blocks(page, "python"):
+        exec(compile(block, page, "exec"), {})
+
+
+def test_the_policy_shows_every_key_with_its_default(inside):
+    """A reader can copy the file; only the table of one task is an example."""
+    policy = load_policy(inside / "gate.toml")
+    assert policy == Policy(tasks={"mvbench": Rule(margin=4.0)})
+    page = (ROOT / "docs" / "gates.md").read_text(encoding="utf-8")
+    for name in (*Policy.__dataclass_fields__, *Rule.__dataclass_fields__):
+        assert re.search(rf"^(# )?\[?{name}\b", page, re.MULTILINE), name
+
+
+def test_the_not_ranked_run_of_the_board_page_is_named_with_the_field(inside, capsys):
+    """The reason on the page is the reason that is printed."""
+    assert main(shlex.split(_commands("boards.md")[0])[1:]) == 0
+    printed = " ".join(capsys.readouterr().out.split())
+    assert "frames.max_frames: 32 != 8" in printed
+    assert "different settings (this run != the others)" in printed
+
+
+def test_the_json_has_the_keys_of_the_page(inside):
+    """Every key that is written is documented."""
+    main(["gate", "results/baselines/mine.parquet", "results/runs/candidate", "--json", "g.json"])
+    content = json.loads((inside / "g.json").read_text())
+    page = (ROOT / "docs" / "gates.md").read_text(encoding="utf-8")
+    keys = {*content, *next(iter(content["tasks"].values()))} - {"tasks"}
+    assert [key for key in sorted(keys) if f"`{key}`" not in page] == []
+
+
+def test_the_workflow_runs(inside):
+    """Its shell steps, with an engine of our own in place of the server and the data in place."""
+    yaml = pytest.importorskip("yaml")
+    steps = yaml.safe_load(_blocks("gates.md", "yaml")[0])["jobs"]["gate"]["steps"]
+    commands = [step["run"] for step in steps if "run" in step]
+    assert [shlex.split(command)[1] for command in commands] == ["install", "data", "eval", "gate"]
+    *_, evaluate, gate = commands
+    assert main(["data", "check", "--tasks", "vsibench", "--data", "data"]) == 0
+    evaluate = evaluate.replace('--base-url "$MODEL_URL"', "--backend fake")
+    shutil.rmtree(inside / "run", ignore_errors=True)
+    _shell(f"{evaluate} --max-frames 8 --max-pixels 3136", inside)
+    frozen = inside / "results" / "baselines" / "mine.parquet"
+    assert main(["baseline", "run", "-o", str(frozen)]) == 0
+    assert _shell(gate, inside, (0, 3)) in (0, 3)
+    assert "## videor1 gate" in (inside / "summary.md").read_text()
+    assert (inside / "gate.xml").exists()
+    assert (inside / "gate.json").exists()
+
+
+def _shell(command, folder, codes=(0,)):
+    """Run a step as the shell of a workflow does, with ``videor1`` on the path."""
+    (folder / "bin").mkdir(exist_ok=True)
+    program = folder / "bin" / "videor1"
+    program.write_text(f'#!/bin/sh\nexec "{sys.executable}" -P -m harness "$@"\n')
+    program.chmod(0o755)
+    env = os.environ | {
+        "PATH": f"{program.parent}{os.pathsep}{os.environ['PATH']}",
+        "PYTHONPATH": str(ROOT),
+        "GITHUB_STEP_SUMMARY": str(folder / "summary.md"),
+    }
+    done = subprocess.run(
+        ["bash", "-e", "-c", command], cwd=folder, env=env, capture_output=True, text=True
+    )
+    assert done.returncode in codes, done.stdout + done.stderr
+    return done.returncode
