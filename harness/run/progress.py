@@ -1,12 +1,15 @@
-"""Shows the progress of an evaluation: a bar on a terminal or in a notebook, lines elsewhere."""
+"""Shows the progress of an evaluation.
+
+A terminal gets a bar, a notebook one line that changes, anything else a line now and then.
+"""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from harness.run.observer import RunObserver
 from harness.schema import Outcome, Record
@@ -16,6 +19,7 @@ if TYPE_CHECKING:
     from rich.progress import Progress
 
 _LINE_EVERY_S = 30.0
+_NOTEBOOK_LINE_EVERY_S = 0.5
 
 
 class ProgressBar(RunObserver):
@@ -25,7 +29,7 @@ class ProgressBar(RunObserver):
         from rich.console import Console
 
         self._console = Console(stderr=True) if console is None else console
-        self._live = self._console.is_terminal or self._console.is_jupyter
+        self._notebook = NotebookLine() if self._console.is_jupyter else None
         self._bar: Progress | None = None
         self._total = 0
         self._done = 0
@@ -43,28 +47,36 @@ class ProgressBar(RunObserver):
 
     def starting(self, backend: str) -> AbstractContextManager[object]:
         """Show a status line while the engine starts."""
-        return self._console.status(f"starting {backend}, decoding videos meanwhile")
+        text = f"starting {backend}, decoding videos meanwhile"
+        if self._notebook is not None:
+            self._notebook.show(text)
+            return nullcontext()
+        return self._console.status(text)
 
     @contextmanager
     def answering(self) -> Iterator[None]:
-        """Show the bar; where nothing live can be shown, print a line now and then."""
+        """Show the bar on a terminal; elsewhere end with a line that counts the items."""
         self._started = self._printed_at = time.monotonic()
-        self._bar = _make_bar(self._console, live=self._live)
-        self._bar.add_task(
-            "evaluating", total=self._total, completed=self._done, rate="", failed=""
-        )
         try:
+            if not self._console.is_terminal or self._notebook is not None:
+                yield
+                return
+            self._bar = _make_bar(self._console)
+            self._bar.add_task(
+                "evaluating", total=self._total, completed=self._done, rate="", failed=""
+            )
             with self._bar:
                 yield
         finally:
-            self._bar = None
-            if not self._live:
+            if self._bar is None:
                 self._print_line()
+            self._bar = None
 
     def record(self, record: Record) -> None:
         """Count one finished item."""
         self._new += 1
         self._failed += record.outcome is Outcome.FAILED
+        every = _LINE_EVERY_S if self._notebook is None else _NOTEBOOK_LINE_EVERY_S
         if self._bar is not None:
             self._bar.update(
                 self._bar.task_ids[0],
@@ -72,7 +84,7 @@ class ProgressBar(RunObserver):
                 rate=f"{self._rate:.1f} items/s",
                 failed=f"{self._failed} failed" if self._failed else "",
             )
-        if not self._live and time.monotonic() - self._printed_at > _LINE_EVERY_S:
+        elif time.monotonic() - self._printed_at > every:
             self._print_line()
 
     def warn(self, message: str) -> None:
@@ -85,13 +97,37 @@ class ProgressBar(RunObserver):
 
     def _print_line(self) -> None:
         self._printed_at = time.monotonic()
-        self._console.print(
+        line = (
             f"{self._done + self._new} of {self._total} items, {self._failed} failed,"
             f" {self._rate:.1f} items/s"
         )
+        if self._notebook is not None:
+            self._notebook.show(line)
+        else:
+            self._console.print(line)
 
 
-def _make_bar(console: Console, *, live: bool) -> Progress:
+class NotebookLine:
+    """One line of a notebook cell's output, replaced by each new text.
+
+    rich would need ipywidgets for the same.
+    """
+
+    def __init__(self) -> None:
+        self._handle: Any = None
+
+    def show(self, text: str) -> None:
+        """Show a text in place of the one before."""
+        from IPython.display import display
+
+        content = {"text/plain": text}
+        if self._handle is None:
+            self._handle = display(content, raw=True, display_id=True)
+        else:
+            self._handle.update(content, raw=True)
+
+
+def _make_bar(console: Console) -> Progress:
     from rich.progress import (
         BarColumn,
         MofNCompleteColumn,
@@ -113,5 +149,4 @@ def _make_bar(console: Console, *, live: bool) -> Progress:
         TextColumn("left"),
         TimeRemainingColumn(),
         console=console,
-        disable=not live,
     )
