@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from trainer.miniature.arms import Arm
     from trainer.miniature.experiment import Experiment
     from trainer.miniature.scheduler import (
-        Progress,
-        Schedule,
+        Scheduler,
+        SchedulerProgress,
     )
 
 DEFAULT_OUT = Path("results/runs/miniature")
@@ -30,7 +30,7 @@ class MiniatureCommand:
     help = "Video-R1's ablation on small clips: SFT, GRPO, T-GRPO, evaluated, with a table"
 
     def configure(self, parser: ArgumentParser) -> None:
-        """Declare the experiment's size and where it goes."""
+        """Declare the flags: size of the experiment, arms, seeds and folder."""
         parser.add_argument(
             "--config",
             default="tiny",
@@ -38,7 +38,11 @@ class MiniatureCommand:
             help="tiny (two CPU cores), gpu (one GPU) or a file (default: %(default)s)",
         )
         parser.add_argument(
-            "--set", action="append", default=[], metavar="SECTION.FIELD=VALUE", help="change it"
+            "--set",
+            action="append",
+            default=[],
+            metavar="SECTION.FIELD=VALUE",
+            help="change a setting",
         )
         parser.add_argument(
             "--seeds", type=count, default=1, metavar="N", help="trainings of each arm (default: 1)"
@@ -58,45 +62,43 @@ class MiniatureCommand:
         parser.add_argument("--dry-run", action="store_true", help="print the commands, run none")
 
     def run(self, args: Namespace) -> CommandResult:
-        """Run what is not done yet, then write and print the result."""
+        """Run the commands that are not done yet, then write and print the report."""
         from rich.console import Console
 
         from harness.files import locked
-        from trainer.miniature.experiment import (
-            claim,
-            prepare,
-        )
-        from trainer.miniature.scheduler import Schedule
+        from trainer.miniature.experiment import claim_folder, create_inputs
+        from trainer.miniature.scheduler import Scheduler
 
-        experiment = _experiment(args)
+        experiment = _read_experiment(args)
         if args.dry_run:
             return _dry_run(experiment)
         for package in ("trl", "matplotlib"):
             if find_spec(package) is None:
                 raise missing_extra(package, "train")
         console = Console(stderr=True)
-        claim(experiment)
+        claim_folder(experiment)
         with locked(experiment.out):
-            schedule = Schedule(experiment.out, jobs=args.jobs, threads=experiment.settings.threads)
+            threads = experiment.settings.threads
+            scheduler = Scheduler(experiment.out, jobs=args.jobs, threads=threads)
             try:
-                prepare(experiment, console.print)
-                _run(experiment, schedule, console)
+                create_inputs(experiment, console.print)
+                _run_stages(experiment, scheduler, console)
             except KeyboardInterrupt:
                 return CommandResult(
                     Exit.INTERRUPTED,
-                    f"what is in {experiment.out} is kept; run the same command to go on",
+                    f"the results in {experiment.out} are kept; run the same command to resume",
                 )
-            for name, reason in schedule.failed.items():
+            for name, reason in scheduler.failed.items():
                 console.print(f"{name}: {reason}", style="red", markup=False, soft_wrap=True)
-            if schedule.failed:
-                names = ", ".join(schedule.failed)
+            if scheduler.failed:
+                names = ", ".join(scheduler.failed)
                 return CommandResult(
-                    Exit.INCOMPLETE, f"{names} failed; run the same command to go on"
+                    Exit.INCOMPLETE, f"{names} failed; run the same command to resume"
                 )
             return _conclude(experiment)
 
 
-def _experiment(args: Namespace) -> Experiment:
+def _read_experiment(args: Namespace) -> Experiment:
     from trainer.miniature.experiment import Experiment
     from trainer.miniature.settings import read_miniature
 
@@ -104,14 +106,14 @@ def _experiment(args: Namespace) -> Experiment:
         out=args.out,
         settings=read_miniature(args.config, args.set),
         seeds=range(args.seeds),
-        arms=_arms(args.arms),
+        arms=_choose_arms(args.arms),
         steps=args.steps,
     )
 
 
-def _arms(names: str | None) -> tuple[Arm, ...]:
-    """Return the chosen arms; what one of them goes on with has to be among them."""
-    from trainer.miniature.arms import ARMS, UNTAUGHT
+def _choose_arms(names: str | None) -> tuple[Arm, ...]:
+    """Return the named arms; the arm that one of them starts from has to be named, too."""
+    from trainer.miniature.arms import ARMS, INITIAL
 
     known = {arm.name: arm for arm in ARMS}
     chosen = list(known) if names is None else [name.strip() for name in names.split(",")]
@@ -120,8 +122,8 @@ def _arms(names: str | None) -> tuple[Arm, ...]:
         raise UsageError(f"--arms: no arm {unknown[0]!r}; there are {', '.join(known)}")
     arms = tuple(arm for arm in ARMS if arm.name in chosen)
     for arm in arms:
-        if arm.start not in (UNTAUGHT, *chosen):
-            raise UsageError(f"--arms: {arm.name} goes on with {arm.start}; name it, too")
+        if arm.start not in (INITIAL, *chosen):
+            raise UsageError(f"--arms: {arm.name} starts from {arm.start}; name {arm.start}, too")
     return arms
 
 
@@ -134,8 +136,8 @@ def _dry_run(experiment: Experiment) -> CommandResult:
     return CommandResult(Exit.OK, f"{len(stages)} commands; nothing was run")
 
 
-def _run(experiment: Experiment, schedule: Schedule, console: Console) -> None:
-    """Run the stages under a progress bar; elsewhere than on a terminal, a line per change."""
+def _run_stages(experiment: Experiment, scheduler: Scheduler, console: Console) -> None:
+    """Run the stages; show a progress bar on a terminal, and a line per change elsewhere."""
     from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
     from rich.progress import Progress as Bar
 
@@ -145,39 +147,34 @@ def _run(experiment: Experiment, schedule: Schedule, console: Console) -> None:
     )  # fmt: skip
     with Bar(*columns, console=console, disable=not console.is_terminal) as bar:
         task = bar.add_task("", total=None)
-        said = ""
+        last_line = ""
 
-        def show(progress: Progress) -> None:
-            nonlocal said
+        def show(progress: SchedulerProgress) -> None:
+            nonlocal last_line
             running = ", ".join(process.stage.name for process in progress.running)
             bar.update(task, total=progress.total, completed=progress.done, description=running)
-            if running != said and not console.is_terminal:
+            if running != last_line and not console.is_terminal:
                 console.print(f"{progress.done} of {progress.total} done; {running}", markup=False)
-            said = running
+            last_line = running
 
-        schedule.run(experiment.beginnings(), show)
-        if not schedule.failed:
-            schedule.run(experiment.stages(), show)
+        scheduler.run(experiment.first_stages(), show)
+        if not scheduler.failed:
+            scheduler.run(experiment.stages(), show)
 
 
 def _conclude(experiment: Experiment) -> CommandResult:
-    """Write and print the tables, and say what they say of the paper's claims."""
+    """Write and print the report; return which claims of the paper it supports."""
     from rich.console import Console
 
     from harness.board.text import WIDTH, print_tables
-    from trainer.miniature.hypotheses import (
-        judge,
-        summary,
-    )
-    from trainer.miniature.report import (
-        grids,
-        write_pages,
-    )
-    from trainer.miniature.results import read_outcome
+    from trainer.miniature.evaluations import read_evaluations
+    from trainer.miniature.hypotheses import decide, summarize
+    from trainer.miniature.report import report_tables, write_report
+    from trainer.miniature.results import AblationResults
 
-    outcome = read_outcome(experiment.out, experiment.seeds, experiment.arms)
-    files = write_pages(experiment.out, outcome)
+    results = AblationResults(read_evaluations(experiment.out, experiment.seeds, experiment.arms))
+    files = write_report(experiment.out, results)
     console = Console()
-    print_tables(console if console.is_terminal else Console(width=WIDTH), grids(outcome))
+    print_tables(console if console.is_terminal else Console(width=WIDTH), report_tables(results))
     written = ", ".join(file.name for file in files)
-    return CommandResult(Exit.OK, f"{summary(judge(outcome))}; {written} in {experiment.out}")
+    return CommandResult(Exit.OK, f"{summarize(decide(results))}; {written} in {experiment.out}")

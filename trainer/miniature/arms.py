@@ -1,4 +1,4 @@
-"""What the paper compares: one arm per row of its ablation, and the ways to ask each model."""
+"""List the arms of the paper's ablation, and the frame orders that each model is evaluated with."""
 
 from __future__ import annotations
 
@@ -8,26 +8,27 @@ from harness.schema import Variant
 from trainer.config import algorithms
 from trainer.config.algorithms import Algorithm
 
-UNTAUGHT = "untaught"
-"""The model that training begins with: it answers in form and has never seen anything."""
+INITIAL = "initial"
+"""Start of an arm without SFT: an initialised model that answers in the right format and does not
+use the frames yet."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Arm:
-    """One training, from the end of another."""
+    """One training, which starts from the end of another one or from the initial model."""
 
     name: str
     """Folder below that of the seed."""
     title: str
     algorithm: Algorithm
     start: str
-    """The arm it goes on with, or `UNTAUGHT`."""
+    """Name of the arm whose checkpoint it starts from, or `INITIAL`."""
     changes: tuple[str, ...] = ()
     """Values of the recipe that differ, as ``section.field=value``."""
 
 
-SFT = Arm(name="sft", title="SFT", algorithm=algorithms.SFT, start=UNTAUGHT)
-ZERO = Arm(name="zero", title="zero: T-GRPO, no SFT", algorithm=algorithms.TGRPO, start=UNTAUGHT)
+SFT = Arm(name="sft", title="SFT", algorithm=algorithms.SFT, start=INITIAL)
+ZERO = Arm(name="zero", title="zero: T-GRPO, no SFT", algorithm=algorithms.TGRPO, start=INITIAL)
 GRPO = Arm(name="grpo", title="w/o temporal: GRPO", algorithm=algorithms.GRPO, start=SFT.name)
 NO_IMAGES = Arm(
     name="tgrpo-video",
@@ -39,16 +40,16 @@ NO_IMAGES = Arm(
 FULL = Arm(name="tgrpo", title="full: T-GRPO", algorithm=algorithms.TGRPO, start=SFT.name)
 
 ARMS = (SFT, ZERO, GRPO, NO_IMAGES, FULL)
-"""In an order in which each one's start is there; the rows of the table."""
+"""The rows of the table; each arm comes after the one that it starts from."""
 
-CLIPS, STILLS = "motionworld", "motionworld-stills"
-"""The two benchmarks of the world."""
+VIDEO_TASK, IMAGE_TASK = "motionworld", "motionworld-stills"
+"""The two benchmarks of the dataset."""
 
 VARIANTS: dict[Variant, tuple[str, ...]] = {
-    Variant.ORDERED: (CLIPS, STILLS),
-    Variant.SHUFFLED: (CLIPS,),
-    Variant.REVERSED: (CLIPS,),
-    Variant.SINGLE: (CLIPS,),
-    Variant.BLIND: (CLIPS, STILLS),
+    Variant.ORDERED: (VIDEO_TASK, IMAGE_TASK),
+    Variant.SHUFFLED: (VIDEO_TASK,),
+    Variant.REVERSED: (VIDEO_TASK,),
+    Variant.SINGLE: (VIDEO_TASK,),
+    Variant.BLIND: (VIDEO_TASK, IMAGE_TASK),
 }
-"""How every model is asked at the end, and about what: a picture has one order only."""
+"""The frame orders of the final evaluation, each with its benchmarks; an image has one order."""

@@ -1,4 +1,4 @@
-"""How the reinforcement learning of every arm went: one picture over all seeds."""
+"""Plot the reinforcement learning of every arm over all seeds."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ class _Panel:
     title: str
     unit: str
     metric: str
-    twin: str | None = None
-    """What is drawn beside it, dashed."""
+    second_metric: str | None = None
+    """Drawn in the same panel, dashed."""
 
 
 _PANELS = (
@@ -38,28 +38,28 @@ _PANELS = (
         title="accuracy, all ordered (dashed: shuffled clips)",
         unit="share correct",
         metric=ACCURACY,
-        twin="temporal/shuffled",
+        second_metric="temporal/shuffled",
     ),
     _Panel(
         title="temporal gap of the clips: ordered - shuffled",
         unit="difference of accuracy",
         metric=GAP,
     ),
-    _Panel(title="length of an answer", unit="tokens", metric="completions/mean_length"),
+    _Panel(title="length of a completion", unit="tokens", metric="completions/mean_length"),
 )
 _SIZE = (10.0, 6.5)
 """Width and height in inches."""
 
 
 def rl_arms(arms: Sequence[Arm]) -> list[Arm]:
-    """Return the arms that have a reward."""
+    """Return the arms that are trained with reinforcement learning."""
     return [arm for arm in arms if arm.algorithm is not algorithms.SFT]
 
 
 def draw_curves(out: Path, arms: Sequence[Arm], seeds: Sequence[int], path: Path) -> None:
-    """Draw reward, accuracy, temporal gap and length over the steps of reinforcement learning.
+    """Plot reward, accuracy, temporal gap and completion length over the steps.
 
-    A thin line per seed, a thick one for the running mean over all seeds.
+    Each seed is a thin line, the running mean over all seeds a thick one.
 
     Raises:
         UsageError: matplotlib is not installed.
@@ -74,7 +74,7 @@ def draw_curves(out: Path, arms: Sequence[Arm], seeds: Sequence[int], path: Path
         folders = [out / f"seed-{seed}" / arm.name for seed in seeds]
         runs = [read_timeline(folder, folder) for folder in folders]
         for axis, panel in zip(axes, _PANELS, strict=True):
-            _draw(axis, panel, arm, runs)
+            _draw_panel(axis, panel, arm, runs)
     for axis, panel in zip(axes, _PANELS, strict=True):
         axis.set(title=panel.title, xlabel="step", ylabel=panel.unit)
         if panel.metric == GAP:
@@ -84,17 +84,17 @@ def draw_curves(out: Path, arms: Sequence[Arm], seeds: Sequence[int], path: Path
     save_figure(figure, path)
 
 
-def _draw(axis: Any, panel: _Panel, arm: Arm, runs: Sequence[Timeline]) -> None:
+def _draw_panel(axis: Any, panel: _Panel, arm: Arm, runs: Sequence[Timeline]) -> None:
     colour = f"C{ARMS.index(arm)}"
     for run in runs:
         axis.plot(*run.curve(panel.metric), color=colour, alpha=0.2, linewidth=0.6)
     axis.plot(*_mean_curve(runs, panel.metric), color=colour, label=arm.title)
-    if panel.twin is not None:
-        axis.plot(*_mean_curve(runs, panel.twin), color=colour, linestyle="--")
+    if panel.second_metric is not None:
+        axis.plot(*_mean_curve(runs, panel.second_metric), color=colour, linestyle="--")
 
 
 def _mean_curve(runs: Sequence[Timeline], metric: str) -> tuple[list[int], list[float]]:
-    """Return steps, and the running mean of the mean over the seeds that logged each of them."""
+    """Return steps and the running mean of the mean over the seeds that logged each step."""
     values: defaultdict[int, list[float]] = defaultdict(list)
     for run in runs:
         for step, value in zip(*run.curve(metric), strict=True):

@@ -1,14 +1,13 @@
-"""Choosing the checkpoint that comes with the package, and writing its card.
+"""Choose the checkpoint that comes with the package, copy it, and write its card.
 
     python -m trainer.miniature.embed results/runs/miniature tasks/motionworld/trained
 
-The choice is made on the development split; the card shows the test split.
+The choice uses the scores on the development split; the card shows those on the test split.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import shutil
 import sys
 from collections.abc import Iterator
@@ -17,20 +16,22 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import UsageError
-from harness.files import write_json
+from harness.files import read_json, write_json
 from harness.run.store import SUMMARY
 from harness.schema import Variant
+from trainer.config.renamed import rename_fields
 from trainer.miniature.arms import SFT, VARIANTS
 from trainer.miniature.experiment import MANIFEST
+from trainer.miniature.settings import RENAMED
 from trainer.watch.evaluations import read_points
 
-_NOT_NEEDED = ("optimizer.pt", "scheduler.pt", "rng_state.pth", "trainer_state.json")
-_MOST_BYTES = 8_000_000
+_TRAINING_ONLY = ("optimizer.pt", "scheduler.pt", "rng_state.pth", "trainer_state.json")
+_MAX_BYTES = 8_000_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Candidate:
-    """The end of one training."""
+    """The last checkpoint of one training."""
 
     seed: int
     arm: str
@@ -52,10 +53,10 @@ def main() -> int:
 
 
 def candidates(experiment: Path) -> Iterator[Candidate]:
-    """Yield the last checkpoint of every seed and arm that learned from rewards."""
+    """Yield the last checkpoint of every seed and every arm with reinforcement learning."""
     for folder in sorted(experiment.glob("seed-*/watch/*")):
         if folder.name == SFT.name:
-            continue  # its examined checkpoint is one that has still something to learn
+            continue  # reinforcement learning starts from its first good checkpoint, not its last
         last = read_points(folder)[-1]
         scores = [score.score for score in last.scores.values() if score.score is not None]
         yield Candidate(
@@ -67,53 +68,54 @@ def candidates(experiment: Path) -> Iterator[Candidate]:
 
 
 def embed(chosen: Candidate, experiment: Path, target: Path) -> None:
-    """Copy what an engine needs of a checkpoint, and write ``card.json`` and ``README.md``."""
+    """Copy the files that an engine needs, and write ``card.json`` and ``README.md``."""
     weights = chosen.checkpoint / "model.safetensors"
-    if weights.stat().st_size > _MOST_BYTES:
-        raise UsageError(f"{weights} has more than {_MOST_BYTES:,} bytes")
+    if weights.stat().st_size > _MAX_BYTES:
+        raise UsageError(
+            f"{weights} has {weights.stat().st_size:,} bytes; at most {_MAX_BYTES:,} are allowed"
+        )
     target.mkdir(parents=True, exist_ok=True)
     for file in sorted(chosen.checkpoint.iterdir()):
-        if file.name not in _NOT_NEEDED and file.suffix != ".bin":
+        if file.name not in _TRAINING_ONLY and file.suffix != ".bin":
             shutil.copyfile(file, target / file.name)
-    card = _card(chosen, experiment)
+    card = _make_card(chosen, experiment)
     write_json(target / "card.json", card)
-    (target / "README.md").write_text(_page(card), encoding="utf-8")
+    (target / "README.md").write_text(_format_readme(card), encoding="utf-8")
 
 
-def _card(chosen: Candidate, experiment: Path) -> dict[str, Any]:
-    settings = json.loads((experiment / MANIFEST).read_text(encoding="utf-8"))
+def _make_card(chosen: Candidate, experiment: Path) -> dict[str, Any]:
+    settings = rename_fields(read_json(experiment / MANIFEST), RENAMED)
     return {
         "command": f"videor1 miniature --seeds {chosen.seed + 1}",
         "seed": chosen.seed,
         "arm": chosen.arm,
-        "aspects": settings["world"]["aspects"],
-        "world_seed": settings["world"]["seed"],
+        "aspects": settings["dataset"]["aspects"],
+        "world_seed": settings["dataset"]["seed"],
         "dev": round(chosen.dev, 1),
         "test": {
-            f"{task}/{variant}": _score(experiment, chosen, variant, task)
+            f"{task}/{variant}": _read_score(experiment, chosen, variant, task)
             for variant, tasks in VARIANTS.items()
             for task in tasks
         },
     }
 
 
-def _score(experiment: Path, chosen: Candidate, variant: Variant, task: str) -> dict[str, Any]:
+def _read_score(experiment: Path, chosen: Candidate, variant: Variant, task: str) -> dict[str, Any]:
     run = experiment / f"seed-{chosen.seed}" / "test" / f"{chosen.arm}-{variant}"
-    summary = json.loads((run / SUMMARY).read_text(encoding="utf-8"))["tasks"][task]
+    summary = read_json(run / SUMMARY)["tasks"][task]
     return {"score": summary["score"], "ci95": summary["ci95"], "n": summary["n"]}
 
 
-def _page(card: dict[str, Any]) -> str:
-    """Write the card for people."""
+def _format_readme(card: dict[str, Any]) -> str:
     lines = [
-        "# A small Qwen2.5-VL that sees small clips",
+        "# A small Qwen2.5-VL for small clips",
         "",
         f"Made by `{card['command']}`, arm `{card['arm']}`, seed {card['seed']}; chosen for its"
-        f" score on the development split ({card['dev']}). It was taught"
-        f" {', '.join(card['aspects'])} on clips of 56 x 56 pixels and knows nothing else. Licence"
-        " as the project's.",
+        f" score on the development split ({card['dev']}). It was trained on the aspects"
+        f" {', '.join(card['aspects'])} with clips of 56 x 56 pixels, and on nothing else. Licence:"
+        " that of the project.",
         "",
-        "Test split of the world, clips and pictures that it was not taught with:",
+        "Scores on the test split, whose clips and images were not in the training data:",
         "",
         "| benchmark | frames | score | 95 % interval | items |",
         "| --- | --- | ---: | ---: | ---: |",

@@ -1,7 +1,7 @@
-"""What the trained models answered at the end, seed by seed and question by question.
+"""Read the final evaluations of all arms and seeds into arrays of scores.
 
-Read from the run directories of ``videor1 eval`` and held against the questions of the world: a
-comparison needs every question answered by every model under one protocol, so a gap is refused.
+The scores come from the run directories of ``videor1 eval``. A comparison needs every question to
+be answered by every model under one protocol, so that a missing answer is an error.
 """
 
 from __future__ import annotations
@@ -26,56 +26,58 @@ from trainer.miniature.arms import VARIANTS, Arm
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Exam:
+class Evaluations:
     """Questions and scores of every arm and seed."""
 
     arms: tuple[Arm, ...]
     seeds: tuple[int, ...]
     samples: Mapping[str, tuple[Sample, ...]]
-    """Questions per task; a task about which nothing is asked is left out."""
+    """Questions per task; a task without questions is left out."""
     scores: Mapping[tuple[str, Variant, str], NDArray[np.float64]]
     """Values in [0, 1] by name of the arm, variant and task, shape (seeds, questions)."""
     protocols: Mapping[str, Mapping[str, Any]]
-    """How the ordered questions of a task were asked, as in ``run.json``."""
+    """Protocol of each task with ordered frames, as in ``run.json``."""
 
 
-def read_exam(out: Path, seeds: Sequence[int], arms: Sequence[Arm]) -> Exam:
-    """Read every evaluation below the folder of the experiment.
+def read_evaluations(out: Path, seeds: Sequence[int], arms: Sequence[Arm]) -> Evaluations:
+    """Read every final evaluation in the folder of the experiment.
 
     Raises:
-        DatasetError: A question was not answered or failed, or an answer is to another question.
-        RunMismatchError: Two runs of a variant differ in their protocol or data.
+        DatasetError: A question has no answer or its answer failed, or an answer belongs to another
+            question.
+        RunMismatchError: Two runs of a variant differ in protocol or data.
         UsageError: A run is missing.
     """
-    samples = _questions(out / "world" / "test")
+    samples = _read_questions(out / "world" / "test")
     scores: dict[tuple[str, Variant, str], NDArray[np.float64]] = {}
     protocols: Mapping[str, Mapping[str, Any]] = {}
     for variant, tasks in VARIANTS.items():
         asked = {task: samples[task] for task in tasks if task in samples}
-        manifest = _agreed([_folder(out, seed, arm, variant) for arm in arms for seed in seeds])
+        folders = [_run_folder(out, seed, arm, variant) for arm in arms for seed in seeds]
+        manifest = _read_common_manifest(folders)
         if variant is Variant.ORDERED:
             protocols = {task: manifest["protocol"][task] for task in asked}
         for arm in arms:
-            answered = [_values(_folder(out, seed, arm, variant), asked) for seed in seeds]
+            values = [_read_values(_run_folder(out, seed, arm, variant), asked) for seed in seeds]
             for task in asked:
-                scores[arm.name, variant, task] = np.array([values[task] for values in answered])
-    return Exam(
+                scores[arm.name, variant, task] = np.array([of_seed[task] for of_seed in values])
+    return Evaluations(
         arms=tuple(arms), seeds=tuple(seeds), samples=samples, scores=scores, protocols=protocols
     )
 
 
-def _folder(out: Path, seed: int, arm: Arm, variant: Variant) -> Path:
+def _run_folder(out: Path, seed: int, arm: Arm, variant: Variant) -> Path:
     return out / f"seed-{seed}" / "test" / f"{arm.name}-{variant}"
 
 
-def _questions(world: Path) -> dict[str, tuple[Sample, ...]]:
-    clips, stills = MotionWorld(), MotionWorldStills()
-    tasks = [clips, stills] if (world / stills.name).exists() else [clips]
-    return {task.name: tuple(task.load(world / task.name).samples) for task in tasks}
+def _read_questions(folder: Path) -> dict[str, tuple[Sample, ...]]:
+    videos, images = MotionWorld(), MotionWorldStills()
+    tasks = [videos, images] if (folder / images.name).exists() else [videos]
+    return {task.name: tuple(task.load(folder / task.name).samples) for task in tasks}
 
 
-def _agreed(folders: Sequence[Path]) -> Mapping[str, Any]:
-    """Return the manifest of the first run after checking that the others measure the same."""
+def _read_common_manifest(folders: Sequence[Path]) -> Mapping[str, Any]:
+    """Return the manifest of the first run; the others must have its protocol and data."""
     first, *others = [(folder, read_manifest(folder)) for folder in folders]
     for folder, manifest in others:
         lines = [
@@ -86,31 +88,31 @@ def _agreed(folders: Sequence[Path]) -> Mapping[str, Any]:
         if lines:
             raise RunMismatchError(
                 f"{first[0]} and {folder} cannot be compared: {'; '.join(lines)};"
-                " delete the one that is not of this experiment"
+                " delete the one that does not belong to this experiment"
             )
     return first[1]
 
 
-def _values(folder: Path, asked: Mapping[str, Sequence[Sample]]) -> dict[str, list[float]]:
+def _read_values(folder: Path, asked: Mapping[str, Sequence[Sample]]) -> dict[str, list[float]]:
     """Return the values of one run, per task in the order of its questions."""
     records = {record.id: record for record in read_records(folder)}
     known = {sample.id for samples in asked.values() for sample in samples}
     unknown = next((name for name in records if name not in known), None)
     if unknown is not None:
-        raise DatasetError(f"{folder}: {unknown} is no question of this experiment's world")
+        raise DatasetError(f"{folder}: {unknown} is not a question of this experiment's dataset")
     return {
-        task: [_value(folder, sample.id, records.get(sample.id)) for sample in samples]
+        task: [_value_of(folder, sample.id, records.get(sample.id)) for sample in samples]
         for task, samples in asked.items()
     }
 
 
-def _value(folder: Path, name: str, record: Record | None) -> float:
+def _value_of(folder: Path, name: str, record: Record | None) -> float:
     if record is None:
-        raise DatasetError(f"{folder}: {name} has no record; run the evaluation again to go on")
+        raise DatasetError(f"{folder}: {name} has no record; run the evaluation again to resume")
     if record.value is None:
         reason = "" if record.failure is None else f" ({record.failure.message})"
         raise DatasetError(
-            f"{folder}: {name} has no value, it {record.outcome}{reason};"
-            " run the evaluation again to ask once more"
+            f"{folder}: {name} has no value, its outcome is {record.outcome}{reason};"
+            " run the evaluation again to retry it"
         )
     return record.value

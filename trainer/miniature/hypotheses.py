@@ -1,7 +1,7 @@
-"""What the paper says about its ablation, and what an outcome says of it.
+"""Test the claims of the paper's ablation on the results of the miniature.
 
-Source: Video-R1 (arXiv 2503.21776), Table 2. A claim stands or falls with the sign of one
-difference; each interval is a 95 % interval by itself, unadjusted for the number of claims.
+Source: Video-R1 (arXiv 2503.21776), Table 2. The sign of one difference decides each claim; each
+interval is a 95 % interval by itself, not adjusted for the number of claims.
 """
 
 from __future__ import annotations
@@ -16,28 +16,28 @@ from trainer.miniature.arms import FULL, GRPO, NO_IMAGES, SFT, ZERO, Arm
 from trainer.miniature.results import (
     GAIN,
     ORDERED,
+    AblationResults,
     Measure,
-    Outcome,
 )
 
 ABLATION = "Video-R1 (arXiv 2503.21776), ablation: SFT, zero, w/o image, w/o temporal, full"
 PURPOSE = "Video-R1 (arXiv 2503.21776), the purpose of T-GRPO; its ablation has ordered clips only"
 
 
-class Verdict(StrEnum):
-    """What an interval says of a claim."""
+class Decision(StrEnum):
+    """Whether the results support a hypothesis."""
 
     SUPPORTED = "supported"
-    """It lies above 0."""
+    """The interval of the difference lies above 0."""
     CONTRADICTED = "contradicted"
     """It lies below 0."""
     UNDECIDED = "undecided at this scale"
-    """It holds 0, or there are too few clips for one."""
+    """It contains 0, or there are too few clips for an interval."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Claim:
-    """A sentence of the paper that a difference of two arms decides."""
+class Hypothesis:
+    """A claim of the paper: one arm has a higher value of a measure than another arm."""
 
     name: str
     sentence: str
@@ -48,43 +48,43 @@ class Claim:
 
     @property
     def difference(self) -> str:
-        """Name what decides: ``full - SFT, ordered clips``."""
+        """The difference that decides, such as ``full - SFT, ordered clips``."""
         better, worse = (arm.title.partition(":")[0] for arm in (self.better, self.worse))
         return f"{better} - {worse}, {self.measure.title}"
 
 
-CLAIMS = (
-    Claim(
+HYPOTHESES = (
+    Hypothesis(
         name="rl",
         sentence="RL after SFT improves on SFT",
         better=FULL,
         worse=SFT,
     ),
-    Claim(
+    Hypothesis(
         name="rl-without-order",
         sentence="so does RL without the temporal reward",
         better=GRPO,
         worse=SFT,
     ),
-    Claim(
+    Hypothesis(
         name="cold-start",
         sentence="RL needs SFT before it",
         better=FULL,
         worse=ZERO,
     ),
-    Claim(
+    Hypothesis(
         name="temporal-reward",
         sentence="the temporal reward improves accuracy",
         better=FULL,
         worse=GRPO,
     ),
-    Claim(
+    Hypothesis(
         name="images",
         sentence="training on images too helps on videos",
         better=FULL,
         worse=NO_IMAGES,
     ),
-    Claim(
+    Hypothesis(
         name="order",
         sentence="the temporal reward makes answers depend more on order",
         better=FULL,
@@ -96,37 +96,39 @@ CLAIMS = (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
-    """A claim with its verdict."""
+class HypothesisResult:
+    """A hypothesis with its measured difference."""
 
-    claim: Claim
+    hypothesis: Hypothesis
     difference: Estimate
-    """In shares, not points."""
+    """As a share in [-1, 1], not in points."""
 
     @property
-    def verdict(self) -> Verdict:
-        """Judge by the interval alone."""
+    def decision(self) -> Decision:
+        """Whether the interval lies above 0, below 0, or contains it."""
         low, high = self.difference.ci95 or (0.0, 0.0)
         if low > 0:
-            return Verdict.SUPPORTED
-        return Verdict.CONTRADICTED if high < 0 else Verdict.UNDECIDED
+            return Decision.SUPPORTED
+        return Decision.CONTRADICTED if high < 0 else Decision.UNDECIDED
 
 
-def judge(outcome: Outcome) -> tuple[Finding, ...]:
-    """Judge the claims both of whose arms were trained."""
+def decide(results: AblationResults) -> tuple[HypothesisResult, ...]:
+    """Test the hypotheses both of whose arms were trained."""
     return tuple(
-        Finding(
-            claim=claim, difference=outcome.difference(claim.better, claim.worse, claim.measure)
+        HypothesisResult(
+            hypothesis=one, difference=results.difference(one.better, one.worse, one.measure)
         )
-        for claim in CLAIMS
-        if {claim.better, claim.worse} <= set(outcome.arms)
+        for one in HYPOTHESES
+        if {one.better, one.worse} <= set(results.arms)
     )
 
 
-def summary(findings: Sequence[Finding]) -> str:
-    """Say in one sentence which claims hold: ``supported: rl; contradicted: images``."""
-    names: defaultdict[Verdict, list[str]] = defaultdict(list)
-    for finding in findings:
-        names[finding.verdict].append(finding.claim.name)
-    parts = [f"{verdict}: {', '.join(names[verdict])}" for verdict in Verdict if verdict in names]
-    return "; ".join(parts) or "no claim compares the arms that were trained"
+def summarize(decided: Sequence[HypothesisResult]) -> str:
+    """Return the hypotheses by decision: ``supported: rl; contradicted: images``."""
+    names: defaultdict[Decision, list[str]] = defaultdict(list)
+    for one in decided:
+        names[one.decision].append(one.hypothesis.name)
+    parts = [
+        f"{decision}: {', '.join(names[decision])}" for decision in Decision if names[decision]
+    ]
+    return "; ".join(parts) or "no claim of the paper compares the arms that were trained"

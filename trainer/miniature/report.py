@@ -1,7 +1,7 @@
-"""The result for readers and for programs: tables, claims and curves below the experiment's folder.
+"""Write the report of the experiment: tables, tested claims, curves, and the numbers as JSON.
 
-``table.md`` shows everything, ``table.tex`` is for a paper, ``outcome.json`` holds the numbers in
-points. None of them names a time or a machine, so that equal results are equal files.
+``table.md`` has everything, ``table.tex`` is for a paper, ``outcome.json`` has the numbers in
+points. They contain neither times nor machines, so that equal results give equal files.
 """
 
 from __future__ import annotations
@@ -16,165 +16,162 @@ from harness.board.table import NOTHING, Table, TableCell, score_text
 from harness.files import write_json, write_text
 from harness.stats import Estimate
 from trainer.miniature.curves import draw_curves, rl_arms
-from trainer.miniature.hypotheses import (
-    Finding,
-    judge,
-)
-from trainer.miniature.results import (
-    Measure,
-    Outcome,
-)
+from trainer.miniature.hypotheses import HypothesisResult, decide
+from trainer.miniature.results import AblationResults, Measure
 
 MARKDOWN, LATEX, NUMBERS, CURVES = "table.md", "table.tex", "outcome.json", "curves.png"
 
 CONSTANT = "best constant answer"
-UNADJUSTED = "Each interval is a 95 % interval by itself, unadjusted for the number of claims"
+UNADJUSTED = "Each interval is a 95 % interval by itself, not adjusted for the number of claims"
 
 _DIGITS = 6
-"""Of a point; what differs by less is rounding."""
+"""Decimal places of a point; smaller differences are rounding errors."""
 
 
-def grids(outcome: Outcome) -> list[Table]:
-    """Return the table, its breakdown by aspect and look, and the claims that can be judged."""
-    findings = judge(outcome)
+def report_tables(results: AblationResults) -> list[Table]:
+    """Return the scores, their breakdown by aspect and appearance, and the tested claims."""
+    decided = decide(results)
     tables = [
-        _scores(outcome, "", outcome.measures, tuple(_notes(outcome))),
-        _scores(outcome, "Ordered clips by aspect and look", outcome.parts, ()),
+        _score_table(results, "", results.measures, tuple(_notes(results))),
+        _score_table(results, "Ordered clips by aspect and appearance", results.breakdown, ()),
     ]
-    return [*tables, _claims(outcome, findings)] if findings else tables
+    return [*tables, _claim_table(results, decided)] if decided else tables
 
 
-def write_pages(out: Path, outcome: Outcome) -> list[Path]:
-    """Write tables, numbers and curves below `out` and return the files.
+def write_report(out: Path, results: AblationResults) -> list[Path]:
+    """Write tables, numbers and curves into `out` and return the files.
 
     Raises:
         UsageError: matplotlib is not installed.
     """
-    tables, learned = grids(outcome), rl_arms(outcome.arms)
-    figure = f"\n![Reinforcement learning]({CURVES})\n" if learned else ""
-    if learned:
-        draw_curves(out, learned, outcome.seeds, out / CURVES)
+    tables, arms = report_tables(results), rl_arms(results.arms)
+    figure = f"\n![Reinforcement learning]({CURVES})\n" if arms else ""
+    if arms:
+        draw_curves(out, arms, results.seeds, out / CURVES)
     else:
-        (out / CURVES).unlink(missing_ok=True)  # of more arms, from before
+        (out / CURVES).unlink(missing_ok=True)  # from an earlier report with more arms
     write_text(out / MARKDOWN, to_markdown(tables) + figure)
     write_text(out / LATEX, to_latex(tables))
-    write_json(out / NUMBERS, as_json(outcome))
-    names = (MARKDOWN, LATEX, NUMBERS, *((CURVES,) if learned else ()))
+    write_json(out / NUMBERS, to_json(results))
+    names = (MARKDOWN, LATEX, NUMBERS, *((CURVES,) if arms else ()))
     return [out / name for name in names]
 
 
-def as_json(outcome: Outcome) -> dict[str, Any]:
+def to_json(results: AblationResults) -> dict[str, Any]:
     """Return every estimate in points with its 95 % interval, and every claim with its verdict."""
-    measures = (*outcome.measures, *outcome.parts)
+    measures = (*results.measures, *results.breakdown)
     return {
-        "seeds": list(outcome.seeds),
-        "intervals": outcome.basis,
-        "questions": {task: len(samples) for task, samples in outcome.exam.samples.items()},
-        "protocols": dict(outcome.exam.protocols),
+        "seeds": list(results.seeds),
+        "intervals": results.basis,
+        "questions": {task: len(samples) for task, samples in results.evaluations.samples.items()},
+        "protocols": dict(results.evaluations.protocols),
         "best_constant": {
-            measure.name: round(100 * outcome.constant(measure), _DIGITS) for measure in measures
+            measure.name: round(100 * results.constant_baseline(measure), _DIGITS)
+            for measure in measures
         },
         "scores": {
-            arm.name: {measure.name: _points(outcome.score(arm, measure)) for measure in measures}
-            for arm in outcome.arms
+            arm.name: {
+                measure.name: _in_points(results.score(arm, measure)) for measure in measures
+            }
+            for arm in results.arms
         },
-        "claims": {finding.claim.name: _judged(finding) for finding in judge(outcome)},
+        "claims": {one.hypothesis.name: _describe_claim(one) for one in decide(results)},
     }
 
 
-def _judged(finding: Finding) -> dict[str, Any]:
-    claim = finding.claim
+def _describe_claim(decided: HypothesisResult) -> dict[str, Any]:
+    hypothesis = decided.hypothesis
     return {
-        "sentence": claim.sentence,
-        "source": claim.source,
-        "difference": claim.difference,
-        "verdict": finding.verdict.value,
-        **_points(finding.difference),
+        "sentence": hypothesis.sentence,
+        "source": hypothesis.source,
+        "difference": hypothesis.difference,
+        "verdict": decided.decision.value,
+        **_in_points(decided.difference),
     }
 
 
-def _points(estimate: Estimate) -> Mapping[str, Any]:
-    interval = _interval(estimate)
+def _in_points(estimate: Estimate) -> Mapping[str, Any]:
+    interval = _interval_in_points(estimate)
     return {
         "points": round(100 * estimate.mean, _DIGITS),
         "ci95": None if interval is None else [round(bound, _DIGITS) for bound in interval],
     }
 
 
-def _interval(estimate: Estimate) -> tuple[float, float] | None:
+def _interval_in_points(estimate: Estimate) -> tuple[float, float] | None:
     if estimate.ci95 is None:
         return None
     low, high = estimate.ci95
     return 100 * low, 100 * high
 
 
-def _scores(
-    outcome: Outcome, title: str, measures: Sequence[Measure], notes: tuple[str, ...]
+def _score_table(
+    results: AblationResults, title: str, measures: Sequence[Measure], notes: tuple[str, ...]
 ) -> Table:
-    constants = (100 * outcome.constant(measure) for measure in measures)
+    constants = (100 * results.constant_baseline(measure) for measure in measures)
     return Table(
         title=title,
         header=("model", *(measure.title for measure in measures)),
         rows=(
-            (TableCell(text=CONSTANT), *(_field(points, None) for points in constants)),
+            (TableCell(text=CONSTANT), *(_score_cell(points, None) for points in constants)),
             *(
                 (
                     TableCell(text=arm.title),
-                    *(_estimated(outcome.score(arm, measure)) for measure in measures),
+                    *(_estimate_cell(results.score(arm, measure)) for measure in measures),
                 )
-                for arm in outcome.arms
+                for arm in results.arms
             ),
         ),
         notes=notes,
     )
 
 
-def _estimated(estimate: Estimate) -> TableCell:
-    return _field(100 * estimate.mean, _interval(estimate))
+def _estimate_cell(estimate: Estimate) -> TableCell:
+    return _score_cell(100 * estimate.mean, _interval_in_points(estimate))
 
 
-def _field(points: float, interval: tuple[float, float] | None) -> TableCell:
+def _score_cell(points: float, interval: tuple[float, float] | None) -> TableCell:
     return TableCell(text=score_text(points, interval), sort=points)
 
 
-def _notes(outcome: Outcome) -> Iterator[str]:
-    numbers = ", ".join(str(seed) for seed in outcome.seeds)
-    yield f"Score ± 95 % interval in points, {outcome.basis}; seeds: {numbers}"
+def _notes(results: AblationResults) -> Iterator[str]:
+    numbers = ", ".join(str(seed) for seed in results.seeds)
+    yield f"Score ± 95 % interval in points, {results.basis}; seeds: {numbers}"
     yield "Temporal gain: ordered minus shuffled, clip by clip"
-    yield f"{CONSTANT.capitalize()}: always the same one for an aspect, chosen on these questions"
-    for task, samples in outcome.exam.samples.items():
+    yield f"{CONSTANT.capitalize()}: one answer per aspect, chosen on these questions"
+    for task, samples in results.evaluations.samples.items():
         pairs = len({sample.cluster for sample in samples})
-        twins = f" in {pairs:,} pairs of twins" if pairs < len(samples) else ""
+        in_pairs = f" in {pairs:,} contrast pairs" if pairs < len(samples) else ""
         yield (
-            f"{task}: {len(samples):,} questions{twins}, the same for every model;"
-            f" {_asked(outcome.exam.protocols[task])}"
+            f"{task}: {len(samples):,} questions{in_pairs}, the same for every model;"
+            f" {_format_protocol(results.evaluations.protocols[task])}"
         )
-    yield "Settings were tuned on the development split only; these are questions of the test split"
+    yield "Settings were tuned on the development split only; these scores are of the test split"
 
 
-def _asked(protocol: Mapping[str, Any]) -> str:
+def _format_protocol(protocol: Mapping[str, Any]) -> str:
     scorer, digest = (protocol.get(name, NOTHING) for name in ("scorer", "hash"))
     return f"scorer {scorer}, protocol {digest}"
 
 
-def _claims(outcome: Outcome, findings: Sequence[Finding]) -> Table:
-    sources = list(dict.fromkeys(finding.claim.source for finding in findings))
+def _claim_table(results: AblationResults, decided: Sequence[HypothesisResult]) -> Table:
+    sources = list(dict.fromkeys(one.hypothesis.source for one in decided))
     return Table(
-        title="What the paper says",
+        title="Claims of the paper",
         header=("claim", "points", "difference", "verdict"),
         rows=tuple(
             (
                 TableCell(text=f"{claim.sentence} [{sources.index(claim.source) + 1}]"),
-                _estimated(finding.difference),
+                _estimate_cell(one.difference),
                 TableCell(text=claim.difference),
-                TableCell(text=finding.verdict),
+                TableCell(text=one.decision),
             )
-            for finding in findings
-            for claim in (finding.claim,)
+            for one in decided
+            for claim in (one.hypothesis,)
         ),
         texts=2,
         notes=(
-            f"{UNADJUSTED}, {outcome.basis}",
+            f"{UNADJUSTED}, {results.basis}",
             *(f"[{number}] {source}" for number, source in enumerate(sources, start=1)),
         ),
     )

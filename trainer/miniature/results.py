@@ -1,8 +1,8 @@
-"""What came out: scores over clips and seeds with their intervals, and differences of arms.
+"""Compute scores with intervals over clips and seeds, and differences between arms.
 
-Every model answers the same clips, so a score is a table of seeds by pairs of twin clips and its
-interval is `harness.stats.crossed_estimate`'s; differences are taken cell by cell. Scores are
-shares in [0, 1] here and points on the pages.
+Every model answers the same clips, so that a score is the mean of a table of seeds by contrast
+pairs; `harness.stats.crossed_estimate` gives its interval. Differences are taken cell by cell.
+Scores are shares in [0, 1] here and points in the report.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,11 +18,8 @@ from harness.schema import Sample, Variant
 from harness.scoring.rules import score_video_r1
 from harness.stats import Estimate, crossed_estimate
 from harness.stats.estimate import cluster_sums
-from trainer.miniature.arms import ARMS, CLIPS, STILLS, Arm
-from trainer.miniature.evaluations import (
-    Exam,
-    read_exam,
-)
+from trainer.miniature.arms import IMAGE_TASK, VIDEO_TASK, Arm
+from trainer.miniature.evaluations import Evaluations
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,19 +29,19 @@ class Measure:
     name: str
     """Key in ``outcome.json``."""
     title: str
-    task: str = CLIPS
+    task: str = VIDEO_TASK
     variant: Variant = Variant.ORDERED
     minus: Variant | None = None
-    """What is subtracted, clip by clip."""
+    """The variant that is subtracted, clip by clip."""
     part: str | None = None
-    """Aspect or look; None: all questions of the task."""
+    """An aspect, or whether the appearance was seen in training; None: all questions."""
 
 
 ORDERED = Measure(name="ordered", title="ordered clips")
 GAIN = Measure(name="temporal_gain", title="temporal gain", minus=Variant.SHUFFLED)
-STILL = Measure(name="stills", title="stills", task=STILLS)
-STILL_BLIND = Measure(
-    name="stills_blind", title="stills, blind", task=STILLS, variant=Variant.BLIND
+IMAGES = Measure(name="stills", title="images", task=IMAGE_TASK)
+IMAGES_BLIND = Measure(
+    name="stills_blind", title="images, blind", task=IMAGE_TASK, variant=Variant.BLIND
 )
 MEASURES = (
     ORDERED,
@@ -54,68 +50,71 @@ MEASURES = (
     Measure(name="reversed", title="reversed", variant=Variant.REVERSED),
     Measure(name="single", title="single frame", variant=Variant.SINGLE),
     Measure(name="blind", title="blind", variant=Variant.BLIND),
-    STILL,
+    IMAGES,
 )
 """The columns of the table."""
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class AblationResults:
     """Scores of every arm over clips and seeds."""
 
-    exam: Exam
+    evaluations: Evaluations
 
     @property
     def arms(self) -> tuple[Arm, ...]:
-        """What was trained, in the order of the table."""
-        return self.exam.arms
+        """The trained arms, in the order of the table."""
+        return self.evaluations.arms
 
     @property
     def seeds(self) -> tuple[int, ...]:
         """Seeds of the trainings."""
-        return self.exam.seeds
+        return self.evaluations.seeds
 
     @property
     def measures(self) -> tuple[Measure, ...]:
-        """The columns that the world has questions for."""
-        return tuple(measure for measure in MEASURES if measure.task in self.exam.samples)
+        """The columns of the table for which the dataset has questions."""
+        return tuple(measure for measure in MEASURES if measure.task in self.evaluations.samples)
 
     @property
-    def parts(self) -> tuple[Measure, ...]:
-        """Ordered clips per aspect and per look; stills without the picture."""
-        paths = [sample.category.split("/") for sample in self.exam.samples[CLIPS]]
+    def breakdown(self) -> tuple[Measure, ...]:
+        """Ordered clips per aspect and per seen or new appearance; images without the image."""
+        paths = [sample.category.split("/") for sample in self.evaluations.samples[VIDEO_TASK]]
         aspects = dict.fromkeys(path[0] for path in paths)
-        looks = dict.fromkeys(path[1] for path in paths)
+        novelties = dict.fromkeys(path[1] for path in paths)
         return (
             *(Measure(name=f"aspect_{name}", title=name, part=name) for name in aspects),
-            *(Measure(name=f"look_{name}", title=f"{name} looks", part=name) for name in looks),
-            *((STILL_BLIND,) if STILLS in self.exam.samples else ()),
+            *(
+                Measure(name=f"look_{name}", title=f"{name} appearances", part=name)
+                for name in novelties
+            ),
+            *((IMAGES_BLIND,) if IMAGE_TASK in self.evaluations.samples else ()),
         )
 
     @property
     def basis(self) -> str:
-        """Say what an interval is over."""
+        """What the intervals are over, as text."""
         if len(self.seeds) == 1:
-            return "over clips alone: one seed does not say what another seed gives"
+            return "over clips alone: one seed says nothing about another seed"
         return f"over clips and {len(self.seeds)} seeds: for new clips and new seeds"
 
     def score(self, arm: Arm, measure: Measure) -> Estimate:
-        """Return the mean score of an arm; the interval of a score ends where scores do."""
-        found = _estimate(self._table(arm, measure))
+        """Return the mean score of an arm; the interval of a score is cut to [0, 1]."""
+        found = _estimate(self._score_table(arm, measure))
         if measure.minus is not None or found.ci95 is None:
             return found
         low, high = found.ci95
         return replace(found, ci95=(max(0.0, low), min(1.0, high)))
 
     def difference(self, arm: Arm, other: Arm, measure: Measure) -> Estimate:
-        """Return by how much an arm scores more than another on the same clips and seeds."""
-        return _estimate(self._table(arm, measure) - self._table(other, measure))
+        """Return the score of an arm minus that of another one, on the same clips and seeds."""
+        return _estimate(self._score_table(arm, measure) - self._score_table(other, measure))
 
-    def constant(self, measure: Measure) -> float:
-        """Return what the best answer that is the same for all questions of an aspect scores."""
+    def constant_baseline(self, measure: Measure) -> float:
+        """Return the score of the best constant answer per aspect, chosen on these questions."""
         if measure.minus is not None:
             return 0.0
-        samples = self.exam.samples[measure.task]
+        samples = self.evaluations.samples[measure.task]
         answers = _best_constants(samples)
         earned = [
             score_video_r1(sample, answers[_aspect(sample)]).value or 0.0
@@ -124,26 +123,21 @@ class Outcome:
         ]
         return float(np.mean(earned))
 
-    def _table(self, arm: Arm, measure: Measure) -> NDArray[np.float64]:
-        """Return mean scores of twins, shape (seeds, pairs)."""
-        scores = self.exam.scores[arm.name, measure.variant, measure.task]
+    def _score_table(self, arm: Arm, measure: Measure) -> NDArray[np.float64]:
+        """Return mean scores of contrast pairs, shape (seeds, pairs)."""
+        scores = self.evaluations.scores[arm.name, measure.variant, measure.task]
         if measure.minus is not None:
-            scores = scores - self.exam.scores[arm.name, measure.minus, measure.task]
-        samples = self.exam.samples[measure.task]
-        kept = [place for place, sample in enumerate(samples) if _belongs(sample, measure)]
-        clusters = [samples[place].cluster for place in kept]
+            scores = scores - self.evaluations.scores[arm.name, measure.minus, measure.task]
+        samples = self.evaluations.samples[measure.task]
+        kept = [index for index, sample in enumerate(samples) if _belongs(sample, measure)]
+        clusters = [samples[index].cluster for index in kept]
         sizes = cluster_sums(np.ones(len(kept)), clusters)
         assert len(set(sizes)) == 1, f"{measure.title}: pairs of different sizes, {set(sizes)}"
         return np.stack([cluster_sums(row, clusters) / sizes for row in scores[:, kept]])
 
 
-def read_outcome(out: Path, seeds: Sequence[int], arms: Sequence[Arm] = ARMS) -> Outcome:
-    """Read the evaluations below the folder of an experiment; `read_exam` says what is refused."""
-    return Outcome(read_exam(out, seeds, arms))
-
-
 def _estimate(table: NDArray[np.float64]) -> Estimate:
-    """Estimate the mean of a table of shape (seeds, pairs); one pair has no interval."""
+    """Estimate the mean of a table of shape (seeds, pairs); no interval for a single pair."""
     if table.shape[1] < 2:
         return Estimate(
             mean=float(table.mean()), se=None, ci95=None, n=table.size, n_clusters=table.shape[1]
@@ -152,7 +146,7 @@ def _estimate(table: NDArray[np.float64]) -> Estimate:
 
 
 def _best_constants(samples: Sequence[Sample]) -> dict[str, str]:
-    """Map each aspect to that one of its answers which earns most; among letters, the commonest."""
+    """Map each aspect to its constant answer with the highest score."""
     aspects: defaultdict[str, list[Sample]] = defaultdict(list)
     for sample in samples:
         aspects[_aspect(sample)].append(sample)

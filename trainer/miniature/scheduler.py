@@ -1,7 +1,7 @@
-"""Running commands, some at a time, each in its own process, and remembering which are done.
+"""Run the commands of the experiment, some at a time, and store which are done.
 
-Every command resumes by itself, so that a schedule which is stopped or killed loses nothing: what
-was under way goes on where it was.
+Each command runs in a process of its own and resumes by itself, so that nothing is lost when the
+scheduler is stopped or killed.
 """
 
 from __future__ import annotations
@@ -25,29 +25,29 @@ LOGS = "logs"
 
 _POLL_S = 0.2
 _TAIL_CHARACTERS = 4096
-"""How much of the end of a log is searched for the command's last line; libraries may print after
-it."""
+"""Characters at the end of a log that are searched for the command's last line; libraries may print
+after it."""
 _GRACE_S = 60.0
-"""So long an interrupted command may take to save what it has."""
+"""Seconds that an interrupted command may take to save its state."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Process:
-    """A stage under way."""
+class RunningStage:
+    """A stage whose command is running."""
 
     stage: Stage
     handle: subprocess.Popen[bytes]
     began: float
 
 
-class Schedule:
-    """Runs the stages of an experiment in a folder.
+class Scheduler:
+    """Runs the stages of an experiment.
 
     Args:
-        folder: Of the experiment; holds logs and the list of what is done.
-        jobs: Commands at a time.
-        threads: Threads of each; None: what libraries choose.
-        program: What is run with the words of a stage.
+        folder: The experiment's folder; logs and the list of finished stages are stored there.
+        jobs: Number of commands that run at the same time.
+        threads: CPU threads of each command; None: the libraries' choice.
+        program: The command line in front of the words of a stage.
     """
 
     def __init__(
@@ -59,7 +59,7 @@ class Schedule:
         program: Sequence[str] = PREFIX,
     ) -> None:
         self.failed: dict[str, str] = {}
-        """Stages that ended badly, with the reason."""
+        """Reasons of the stages that failed, by name."""
         self._folder = folder
         self._jobs = jobs
         self._program = program
@@ -67,38 +67,45 @@ class Schedule:
         if threads is not None:
             self._environment["OMP_NUM_THREADS"] = str(threads)
 
-    def run(self, stages: Sequence[Stage], on_change: Callable[[Progress], None]) -> None:
-        """Run what is not done yet; after a failure nothing that is not under way is begun.
+    def run(self, stages: Sequence[Stage], on_change: Callable[[SchedulerProgress], None]) -> None:
+        """Run the stages that are not done yet; after a failure no further stage is started.
+
+        Args:
+            stages: In the order in which they are started, as far as their needs allow.
+            on_change: Called when a stage is started or has ended.
 
         Raises:
-            KeyboardInterrupt: After every command under way has ended.
+            KeyboardInterrupt: After every running command has ended.
         """
-        done = finished(self._folder)
+        done = set(durations(self._folder))
         waiting = [stage for stage in stages if stage.name not in done]
-        running: list[Process] = []
+        running: list[RunningStage] = []
         try:
             while waiting or running:
-                on_change(Progress(len(stages) - len(waiting) - len(running), len(stages), running))
-                self._begin(waiting, running, done)
+                finished = len(stages) - len(waiting) - len(running)
+                on_change(SchedulerProgress(finished, len(stages), running))
+                self._start_ready(waiting, running, done)
                 if not running:
                     return
                 time.sleep(_POLL_S)
                 for process in [one for one in running if one.handle.poll() is not None]:
                     running.remove(process)
-                    self._conclude(process, done)
-            on_change(Progress(len(stages), len(stages), ()))
+                    self._record_end(process, done)
+            on_change(SchedulerProgress(len(stages), len(stages), ()))
         finally:
-            _end(running)
+            _interrupt(running)
 
-    def _begin(self, waiting: list[Stage], running: list[Process], done: set[str]) -> None:
-        """Start what is ready, in order."""
+    def _start_ready(
+        self, waiting: list[Stage], running: list[RunningStage], done: set[str]
+    ) -> None:
+        """Start stages whose needs are done, as many as there are free jobs."""
         ready = [stage for stage in waiting if stage.needs is None or stage.needs in done]
         for stage in ready[: self._jobs - len(running)]:
             if not self.failed:
                 waiting.remove(stage)
-                running.append(self._started(stage))
+                running.append(self._start(stage))
 
-    def _started(self, stage: Stage) -> Process:
+    def _start(self, stage: Stage) -> RunningStage:
         log = log_file(self._folder, stage)
         log.parent.mkdir(parents=True, exist_ok=True)
         with log.open("ab") as file:
@@ -108,11 +115,11 @@ class Schedule:
                 stdout=file,
                 stderr=file,
                 env=self._environment,
-                start_new_session=True,  # Ctrl-C reaches this process, which tells the others once
+                start_new_session=True,  # Ctrl-C reaches this process alone
             )
-        return Process(stage=stage, handle=handle, began=time.monotonic())
+        return RunningStage(stage=stage, handle=handle, began=time.monotonic())
 
-    def _conclude(self, process: Process, done: set[str]) -> None:
+    def _record_end(self, process: RunningStage, done: set[str]) -> None:
         stage, code = process.stage, process.handle.returncode
         log = log_file(self._folder, stage)
         if code not in stage.accepted or not _states_its_end(log, code):
@@ -129,21 +136,16 @@ class Schedule:
 
 
 @dataclass(frozen=True, slots=True)
-class Progress:
-    """How far a schedule is."""
+class SchedulerProgress:
+    """How many stages are done, and which are running."""
 
     done: int
     total: int
-    running: Sequence[Process]
-
-
-def finished(folder: Path) -> set[str]:
-    """Name the stages that are done."""
-    return set(durations(folder))
+    running: Sequence[RunningStage]
 
 
 def durations(folder: Path) -> Mapping[str, float]:
-    """Map finished stages to the seconds that their last run took."""
+    """Return the seconds that the last run of each finished stage took, by name."""
     path = folder / DONE
     if not path.exists():
         return {}
@@ -151,12 +153,12 @@ def durations(folder: Path) -> Mapping[str, float]:
 
 
 def log_file(folder: Path, stage: Stage) -> Path:
-    """Name the file that a stage's output goes to."""
+    """Return the file with the output of a stage."""
     return folder / LOGS / f"{stage.name.replace('/', '-')}.log"
 
 
 def _states_its_end(log: Path, code: int) -> bool:
-    """Tell whether a command said itself that it ends with this code.
+    """Return whether the log says that the command ended with this exit code.
 
     Python ends with 1 where it crashes, which is the code of a regression.
     """
@@ -166,8 +168,8 @@ def _states_its_end(log: Path, code: int) -> bool:
     return any(line.startswith(f"exit {code} (") for line in tail.splitlines())
 
 
-def _end(running: Sequence[Process]) -> None:
-    """Interrupt what is under way and wait until it has saved what it has."""
+def _interrupt(running: Sequence[RunningStage]) -> None:
+    """Interrupt the running commands and wait until they have saved their state."""
     for process in running:
         process.handle.send_signal(signal.SIGINT)
     for process in running:

@@ -1,9 +1,10 @@
-"""How large the experiment is: one TOML file, ``tiny`` for two CPU cores, ``gpu`` for one GPU."""
+"""Read the settings of the experiment from a TOML file; ``tiny`` and ``gpu`` are shipped."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Literal
 
 from harness.bounds import positive
@@ -13,21 +14,25 @@ from tasks.motionworld.splits import ALL_ASPECTS, Split
 from tasks.motionworld.stills import STILLS
 from trainer.config.algorithms import ALGORITHMS
 from trainer.config.presets import find_config
+from trainer.config.renamed import refuse_old_settings
+
+RENAMED: Mapping[str, str] = MappingProxyType({"world": "dataset", "enough": "min_dev_score"})
+"""Old names of settings and their new ones."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class WorldSettings:
-    """What is drawn."""
+class DatasetSettings:
+    """The MotionWorld dataset: its aspects and the sizes of its splits."""
 
     aspects: tuple[str, ...]
     sft: int
-    """Pairs of clips per aspect, and still pictures per kind, that supervision teaches with."""
+    """Contrast pairs per video aspect, and images per image aspect, for supervised fine-tuning."""
     rl: int
     """The same for reinforcement learning."""
     dev: int
-    """The same for tuning and continuous evaluation."""
+    """The same for tuning and for the evaluation of every checkpoint."""
     test: int
-    """The same for the result."""
+    """The same for the final evaluation."""
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -37,13 +42,13 @@ class WorldSettings:
         positive(self, "sft", "rl", "dev", "test")
 
     @property
-    def has_stills(self) -> bool:
-        """Whether anything is asked about still pictures."""
+    def has_images(self) -> bool:
+        """True if the dataset has image questions."""
         return any(name in STILLS for name in self.aspects)
 
     @property
     def splits(self) -> tuple[Split, ...]:
-        """The same as splits of the world."""
+        """The splits with their sizes."""
         return (
             Split(name="sft", pairs=self.sft, stills=self.sft),
             Split(name="rl", pairs=self.rl, stills=self.rl),
@@ -54,23 +59,25 @@ class WorldSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MiniatureSettings:
-    """Everything that the experiment depends on besides the seeds and the recipes."""
+    """All settings of the experiment except the seeds and the recipes."""
 
     recipes: str
-    """Preset of ``videor1 train sft|grpo|tgrpo`` that every arm is trained by."""
-    world: WorldSettings
+    """Preset of ``videor1 train sft|grpo|tgrpo`` with which every arm is trained."""
+    dataset: DatasetSettings
     model: ModelSize = field(default_factory=ModelSize)
     backend: Literal["auto", "transformers", "vllm"] = "transformers"
-    """What evaluates."""
-    enough: float = 80.0
-    """Points on the development clips at which supervision has taught enough.
+    """Engine of the evaluations."""
+    min_dev_score: float = 80.0
+    """Points on the development clips that an SFT checkpoint needs.
 
-    Rewards go on from the first checkpoint that has them, from the last one where none has.
+    Reinforcement learning starts from the first SFT checkpoint with this score, or from the last
+    one where none has it.
     """
     sft_steps: int | None = None
-    """Updates of supervision; None: the recipe's."""
+    """Updates of supervised fine-tuning; None: the recipe's."""
     threads: int | None = None
-    """Of every command; None: what libraries choose. The last bits of results depend on it."""
+    """CPU threads of every command; None: the libraries' choice. The last bits of results depend on
+    it."""
 
     def __post_init__(self) -> None:
         positive(self, "sft_steps", "threads")
@@ -83,5 +90,11 @@ class MiniatureSettings:
 
 
 def read_miniature(config: str, assignments: Sequence[str] = ()) -> MiniatureSettings:
-    """Read a settings file or a shipped one, changed by ``section.field=value`` strings."""
-    return read_settings(MiniatureSettings, find_config("miniature", config), assignments)
+    """Read a settings file or a shipped one, changed by ``section.field=value`` strings.
+
+    Raises:
+        UsageError: No such file, an unknown or renamed key, or a value of the wrong type or range.
+    """
+    path = find_config("miniature", config)
+    refuse_old_settings(path, assignments, RENAMED)
+    return read_settings(MiniatureSettings, path, assignments)

@@ -19,12 +19,12 @@ pytestmark = [
     pytest.mark.engine,
     pytest.mark.filterwarnings("default"),  # third-party imports warn
 ]
-FLAGS = ("--arms", "sft,tgrpo", "--steps", "1", "--set", "sft_steps=1", "--set", "world.sft=4")
-SMALLER = ("--set", "world.rl=4", "--set", "world.dev=4", "--set", "world.test=4")
+FLAGS = ("--arms", "sft,tgrpo", "--steps", "1", "--set", "sft_steps=1", "--set", "dataset.sft=4")
+SMALLER = ("--set", "dataset.rl=4", "--set", "dataset.dev=4", "--set", "dataset.test=4")
 
 
 def test_one_command_ends_in_a_table_and_resumes(tmp_path: Path, capsys) -> None:
-    """Trainings, looks and examinations run; a second time nothing does, with the same numbers."""
+    """Trainings and evaluations run; a second time nothing runs, and the numbers are the same."""
     out = tmp_path / "mini"
     words = (*FLAGS, *SMALLER, "--out", out)
     verdict = run(MiniatureCommand(), *words)
@@ -32,9 +32,9 @@ def test_one_command_ends_in_a_table_and_resumes(tmp_path: Path, capsys) -> None
     assert "full: T-GRPO" in capsys.readouterr().out
     numbers, took = (out / "outcome.json").read_bytes(), durations(out)
     assert set(took) == {
-        f"seed-0/{arm}{look}"
+        f"seed-0/{arm}{stage}"
         for arm in ("sft", "tgrpo")
-        for look in ("", "/watch", "/ordered", "/shuffled", "/reversed", "/single", "/blind")
+        for stage in ("", "/watch", "/ordered", "/shuffled", "/reversed", "/single", "/blind")
     }
     assert run(MiniatureCommand(), *words).code is Exit.OK
     assert ((out / "outcome.json").read_bytes(), durations(out)) == (numbers, took)

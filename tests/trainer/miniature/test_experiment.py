@@ -1,4 +1,4 @@
-"""The miniature's plan and schedule: commands in order, some at a time, resumed and interrupted."""
+"""The miniature's commands and their scheduler: in order, some at a time, resumed, interrupted."""
 
 from __future__ import annotations
 
@@ -23,12 +23,11 @@ from trainer.miniature.arms import ARMS, FULL, SFT, ZERO
 from trainer.miniature.experiment import (
     Experiment,
     Stage,
-    claim,
+    claim_folder,
 )
 from trainer.miniature.scheduler import (
-    Schedule,
+    Scheduler,
     durations,
-    finished,
     log_file,
 )
 from trainer.miniature.settings import read_miniature
@@ -44,22 +43,22 @@ def experiment(out: Path, **changes: object) -> Experiment:
     return Experiment(**values)  # type: ignore[arg-type]
 
 
-def test_every_arm_goes_on_with_the_end_of_its_start(tmp_path):
-    """T-GRPO begins with the last SFT checkpoint, zero with the untaught model."""
+def test_every_arm_starts_from_the_end_of_its_start(tmp_path):
+    """T-GRPO starts from the last SFT checkpoint, zero from the initial model."""
     plan = experiment(tmp_path, arms=ARMS)
     words = {stage.name: stage.words for stage in plan.stages()}
     steps = SFT.algorithm.read_recipe("tiny", [f"data.media_roots={tmp_path}"]).optim.max_steps
-    taught = tmp_path / f"seed-1/sft/checkpoint-{steps}"
-    assert f"model.checkpoint={taught}" in words["seed-1/tgrpo"]
-    assert f"model.checkpoint={tmp_path / 'seed-1/untaught'}" in words["seed-1/zero"]
+    trained = tmp_path / f"seed-1/sft/checkpoint-{steps}"
+    assert f"model.checkpoint={trained}" in words["seed-1/tgrpo"]
+    assert f"model.checkpoint={tmp_path / 'seed-1/initial'}" in words["seed-1/zero"]
     assert "optim.seed=1" in words["seed-1/grpo"]
     assert "data.media=video" in words["seed-1/tgrpo-video"]
     assert "data.media=video" not in words["seed-1/tgrpo"]
 
 
-def test_rewards_go_on_from_the_first_checkpoint_that_is_good_enough(tmp_path):
-    """On the development clips; the last one where none is, and where nothing was looked at yet."""
-    plan = experiment(tmp_path, settings=read_miniature("tiny", ["enough=80"]))
+def test_reinforcement_learning_starts_from_the_first_good_checkpoint(tmp_path):
+    """By development score; from the last one where none is good or none is evaluated yet."""
+    plan = experiment(tmp_path, settings=read_miniature("tiny", ["min_dev_score=80"]))
     last = plan.checkpoint(0, "sft")
     watch = tmp_path / "seed-0/watch/sft"
     watch.mkdir(parents=True)
@@ -73,26 +72,26 @@ def test_rewards_go_on_from_the_first_checkpoint_that_is_good_enough(tmp_path):
     assert plan.checkpoint(1, "sft").parent == last.parents[2] / "seed-1/sft"
     [start] = [stage for stage in plan.stages() if stage.name == "seed-0/tgrpo"]
     assert "model.checkpoint=checkpoint-60" in start.words
-    later = experiment(tmp_path, settings=read_miniature("tiny", ["enough=99"]))
+    later = experiment(tmp_path, settings=read_miniature("tiny", ["min_dev_score=99"]))
     assert later.checkpoint(0, "sft") == last
 
 
-def test_a_world_without_pictures_is_asked_about_clips_alone(tmp_path):
-    """There is no folder of stills then."""
-    asked = read_miniature("tiny", ['world.aspects=["order"]'])
+def test_a_dataset_without_images_has_video_questions_alone(tmp_path):
+    """It has no folder of image questions."""
+    asked = read_miniature("tiny", ['dataset.aspects=["order"]'])
     plan = [stage.words for stage in experiment(tmp_path, settings=asked).stages()]
     tasks = {words[words.index("--tasks") + 1] for words in plan if "--tasks" in words}
     assert tasks == {"motionworld"}
 
 
 def test_what_others_wait_for_comes_first(tmp_path):
-    """Supervision and zero of every seed, with the looks that choose the cold start."""
-    first = [stage.name for stage in experiment(tmp_path, seeds=(0,)).beginnings()]
+    """SFT and zero of every seed, with the evaluations that choose the cold start."""
+    first = [stage.name for stage in experiment(tmp_path, seeds=(0,)).first_stages()]
     assert first == ["seed-0/sft", "seed-0/zero", "seed-0/sft/watch", "seed-0/zero/watch"]
 
 
 def test_training_and_tuning_never_see_the_test_split(tmp_path):
-    """Only final evaluations name it, and they name nothing else."""
+    """The final evaluations alone name it, and they name no other split."""
     for stage in experiment(tmp_path).stages():
         told = " ".join(stage.words)
         assert (stage.words[0] == "eval") == (str(tmp_path / "world/test") in told)
@@ -129,10 +128,10 @@ def test_a_dry_run_prints_the_commands_and_runs_none(tmp_path, capsys):
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
-        (("--arms", "tgrpo"), "tgrpo goes on with sft; name it, too"),
+        (("--arms", "tgrpo"), "tgrpo starts from sft; name sft, too"),
         (("--arms", "dpo"), "no arm 'dpo'; there are sft, zero"),
         (("--config", "huge"), "presets: gpu, tiny"),
-        (("--set", "world.aspects=smell"), "no ['smell']"),
+        (("--set", "dataset.aspects=smell"), "no ['smell']"),
         (("--set", "model.heads=3"), "3 heads of width 128"),
     ],
 )
@@ -145,36 +144,61 @@ def test_bad_choices_are_named(flags, message):
 
 def test_a_folder_holds_one_experiment(tmp_path):
     """Seeds and arms may be added, sizes may not change."""
-    claim(experiment(tmp_path / "mini"))
-    claim(experiment(tmp_path / "mini", seeds=(0, 1, 2), arms=(SFT, ZERO)))
+    claim_folder(experiment(tmp_path / "mini"))
+    claim_folder(experiment(tmp_path / "mini", seeds=(0, 1, 2), arms=(SFT, ZERO)))
     with pytest.raises(RunMismatchError, match="steps: None != 3"):
-        claim(experiment(tmp_path / "mini", steps=3))
+        claim_folder(experiment(tmp_path / "mini", steps=3))
     (tmp_path / "other").mkdir()
     (tmp_path / "other/file").touch()
     with pytest.raises(UsageError, match="holds no experiment"):
-        claim(experiment(tmp_path / "other"))
+        claim_folder(experiment(tmp_path / "other"))
 
 
-# The schedule, with shell scripts in place of videor1.
+def test_an_experiment_of_the_version_before_is_resumed(tmp_path):
+    """Its settings have old names, and the initial model lies in a folder with an old name."""
+    plan = experiment(tmp_path / "mini")
+    claim_folder(plan)
+    file = tmp_path / "mini/miniature.json"
+    old = file.read_text().replace('"dataset":', '"world":').replace("min_dev_score", "enough")
+    file.write_text(old)
+    (tmp_path / "mini/seed-0/untaught").mkdir(parents=True)
+    claim_folder(plan)
+    assert plan.initial_model(0).name == "untaught"
+    assert plan.initial_model(1).name == "initial"
+    with pytest.raises(RunMismatchError, match=r"min_dev_score: 80\.0 != 70\.0"):
+        claim_folder(
+            experiment(tmp_path / "mini", settings=read_miniature("tiny", ["min_dev_score=70"]))
+        )
+
+
+def test_old_names_of_settings_are_refused_with_the_new_ones(tmp_path):
+    """Also of a value within a renamed table."""
+    with pytest.raises(UsageError, match="enough is now called min_dev_score"):
+        read_miniature("tiny", ["enough=70"])
+    with pytest.raises(UsageError, match="world is now called dataset"):
+        read_miniature("tiny", ["world.sft=4"])
+
+
+# The scheduler, with shell scripts in place of videor1.
 
 
 def stage(name: str, script: str, needs: str | None = None, *accepted: Exit) -> Stage:
     return Stage(name=name, words=("-c", script), needs=needs, accepted=(Exit.OK, *accepted))
 
 
-def scheduled(folder: Path, *stages: Stage, jobs: int = 1) -> Schedule:
-    schedule = Schedule(folder, jobs=jobs, threads=1, program=("sh",))
-    schedule.run(stages, lambda progress: None)
-    return schedule
+def run_stages(folder: Path, *stages: Stage, jobs: int = 1) -> Scheduler:
+    scheduler = Scheduler(folder, jobs=jobs, threads=1, program=("sh",))
+    scheduler.run(stages, lambda progress: None)
+    return scheduler
 
 
 def test_what_a_stage_needs_is_done_before_it(tmp_path):
     """Whatever the order in which they are named."""
     file = tmp_path / "order"
     later, sooner = stage("b", f"echo b >> {file}", "a"), stage("a", f"echo a >> {file}")
-    assert not scheduled(tmp_path, later, sooner, jobs=2).failed
+    assert not run_stages(tmp_path, later, sooner, jobs=2).failed
     assert file.read_text() == "a\nb\n"
-    assert finished(tmp_path) == {"a", "b"}
+    assert set(durations(tmp_path)) == {"a", "b"}
     assert durations(tmp_path).keys() == {"a", "b"}
 
 
@@ -182,46 +206,46 @@ def test_what_is_done_is_not_run_again(tmp_path):
     """A second schedule runs the new stage only."""
     file = tmp_path / "order"
     first = stage("a", f"echo a >> {file}")
-    scheduled(tmp_path, first)
-    scheduled(tmp_path, first, stage("b", f"echo b >> {file}", "a"))
+    run_stages(tmp_path, first)
+    run_stages(tmp_path, first, stage("b", f"echo b >> {file}", "a"))
     assert file.read_text() == "a\nb\n"
 
 
 def test_a_failure_is_named_with_its_log_and_nothing_new_begins(tmp_path):
     """What failed is tried again by the next run."""
     bad = stage("bad", "echo no such file; exit 4")
-    schedule = scheduled(tmp_path, bad, stage("after", "true", "bad"), stage("other", "true"))
-    assert schedule.failed == {"bad": f"exit 4, see {log_file(tmp_path, bad)}"}
+    scheduler = run_stages(tmp_path, bad, stage("after", "true", "bad"), stage("other", "true"))
+    assert scheduler.failed == {"bad": f"exit 4, see {log_file(tmp_path, bad)}"}
     assert log_file(tmp_path, bad).read_text() == "no such file\n"
-    assert finished(tmp_path) == set()
+    assert set(durations(tmp_path)) == set()
 
 
 def test_an_accepted_exit_code_is_no_failure(tmp_path):
     """A watch that finds a regression has done its work."""
     script = "echo 'exit 1 (regression): step 8 is worse' >&2; exit 1"
-    assert not scheduled(tmp_path, stage("watch", script, None, Exit.REGRESSION)).failed
-    assert finished(tmp_path) == {"watch"}
+    assert not run_stages(tmp_path, stage("watch", script, None, Exit.REGRESSION)).failed
+    assert set(durations(tmp_path)) == {"watch"}
 
 
 def test_a_crash_is_no_regression(tmp_path):
     """Python ends with 1 where it crashes; only a command that says so has found a regression."""
     crash = f"{sys.executable} -c 'import no_such_module'"
-    schedule = scheduled(tmp_path, stage("watch", crash, None, Exit.REGRESSION))
-    assert schedule.failed.keys() == {"watch"}
-    assert finished(tmp_path) == set()
+    scheduler = run_stages(tmp_path, stage("watch", crash, None, Exit.REGRESSION))
+    assert scheduler.failed.keys() == {"watch"}
+    assert set(durations(tmp_path)) == set()
 
 
 def test_commands_run_with_their_own_number_of_threads(tmp_path):
     """The last bits of a training depend on it."""
     one = stage("a", "echo $OMP_NUM_THREADS $GOMP_SPINCOUNT")
-    scheduled(tmp_path, one)
+    run_stages(tmp_path, one)
     assert log_file(tmp_path, one).read_text() == "1 0\n"
 
 
 _INTERRUPTED = """
 import sys
 from pathlib import Path
-from trainer.miniature.scheduler import Schedule
+from trainer.miniature.scheduler import Scheduler
 from trainer.miniature.experiment import Stage
 folder = Path(sys.argv[1])
 script = (
@@ -229,7 +253,7 @@ script = (
     " while :; do sleep 0.05; done"
 )
 try:
-    Schedule(folder, jobs=1, program=("sh",)).run([Stage(name="a", words=("-c", script))], print)
+    Scheduler(folder, jobs=1, program=("sh",)).run([Stage(name="a", words=("-c", script))], print)
 except KeyboardInterrupt:
     sys.exit(130)
 """
@@ -248,11 +272,11 @@ def test_ctrl_c_reaches_what_is_under_way_and_waits_for_it(tmp_path):
     process.send_signal(signal.SIGINT)
     assert process.wait(30) == 130
     assert (tmp_path / "saved").read_text() == "saved\n"
-    assert finished(tmp_path) == set()
+    assert set(durations(tmp_path)) == set()
 
 
 def test_a_torn_last_line_is_a_stage_that_is_not_done(tmp_path):
     """As a kill leaves it."""
     line = json.dumps({"stage": "a", "command": "x", "seconds": 1})
     (tmp_path / "stages.jsonl").write_text(f"{line}\n{line[:9]}")
-    assert finished(tmp_path) == {"a"}
+    assert set(durations(tmp_path)) == {"a"}
