@@ -1,7 +1,8 @@
-"""Supervised fine-tuning on rows with a rationale: the cold start before reinforcement learning.
+"""Fine-tune on rows with a rationale (SFT): the cold start before reinforcement learning.
 
-Only the answer is learnt: neither the user's turn nor vision tokens are in the loss. (The paper's
-published collator left both in for Qwen2.5-VL; research/trainer.md, section 1, trap 11.)
+Only completions are in the loss, neither the user's turn nor vision tokens. The paper's published
+code has the user's turn in the loss, and for Qwen2.5-VL the video tokens as well: the collator in
+``src/r1-v/src/open_r1/sft_video.py`` of github.com/tulerfeng/Video-R1 at 59d65c3.
 """
 
 from __future__ import annotations

@@ -1,1 +1,1 @@
-"""Rewards of completions."""
+"""Rewards of completions, and where they differ from the evaluation's scores."""

@@ -1,7 +1,7 @@
-"""Where the accuracy reward differs from the evaluation's score on purpose: the one table.
+"""List the completions whose accuracy reward may differ from their evaluation score, with sources.
 
-Everywhere else the two are equal, which tests/trainer/rewards/test_reward_is_score.py tries on
-thousands of generated completions. The sources are Video-R1's files at 59d65c3.
+For all other completions the two are equal; tests/trainer/rewards/test_reward_is_score.py checks it
+on thousands of generated ones. The sources are files of github.com/tulerfeng/Video-R1 at 59d65c3.
 """
 
 from __future__ import annotations
@@ -20,52 +20,52 @@ class Difference:
     name: str
     applies: Callable[[Sample, str], bool]
     reward: str
-    """What `trainer.rewards.rewards.accuracy` does."""
+    """What `trainer.rewards.rewards.accuracy` returns."""
     score: str
-    """What `harness.scoring.rules.score_video_r1` does."""
+    """What `harness.scoring.rules.score_video_r1` returns."""
     source: str
 
 
-def _no_answer(sample: Sample, text: str) -> bool:
+def _has_no_answer(sample: Sample, text: str) -> bool:
     return not answer_tag(text)
 
 
-def _of_kind(kind: Kind) -> Callable[[Sample, str], bool]:
+def _has_kind(kind: Kind) -> Callable[[Sample, str], bool]:
     return lambda sample, text: sample.kind is kind
 
 
 DIFFERENCES = (
     Difference(
         name="no answer in tags",
-        applies=_no_answer,
-        reward="0: an answer has to be given in <answer> tags",
+        applies=_has_no_answer,
+        reward="0: an answer must be in <answer> tags",
         score="reads the whole text as the answer",
         source="grpo.py extract_answer against eval_bench.py extract_answer and its fallback",
     ),
     Difference(
         name="regression",
-        applies=_of_kind(Kind.REGRESSION),
-        reward="one minus the relative error, so that every step nearer pays",
+        applies=_has_kind(Kind.REGRESSION),
+        reward="one minus the relative error, so that a smaller error always earns more",
         score="mean relative accuracy, VSI-Bench's metric",
         source="grpo.py accuracy_reward against eval_bench.py mean_relative_accuracy",
     ),
     Difference(
         name="OCR",
-        applies=_of_kind(Kind.OCR),
+        applies=_has_kind(Kind.OCR),
         reward="one minus the word error rate",
-        score="0: no benchmark of the paper asks for a transcript",
+        score="0: no benchmark of the paper has OCR questions",
         source="grpo.py wer against eval_bench.py reward_fn",
     ),
     Difference(
         name="free-form",
-        applies=_of_kind(Kind.FREE_FORM),
-        reward="mean F1 of ROUGE-1, -2 and -L, stemmed",
-        score="0: no benchmark of the paper asks for free text",
+        applies=_has_kind(Kind.FREE_FORM),
+        reward="mean F1 of ROUGE-1, -2 and -L, with stemming",
+        score="0: no benchmark of the paper has free-form questions",
         source="grpo.py compute_rouge_score against eval_bench.py reward_fn",
     ),
 )
 
 
 def differences(sample: Sample, text: str) -> list[Difference]:
-    """Return the classes a completion belongs to; none: reward and score have to be equal."""
+    """Return the differences that apply to a completion; none: reward and score are equal."""
     return [difference for difference in DIFFERENCES if difference.applies(sample, text)]

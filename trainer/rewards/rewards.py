@@ -1,11 +1,11 @@
-"""What a completion earns in training: pure functions on texts and numbers, no torch.
+"""Compute the rewards of completions: pure functions of texts and numbers, without torch.
 
-They read answers and compare numbers with the harness's own functions, so that reward and score
-agree; where the paper's reward differs from its evaluation on purpose the function here is a
-second, named one, and `trainer.rewards.reward_vs_score` lists the case with its source.
+Answers are read and numbers compared by the harness's own functions, so that reward and score
+agree. Where the paper's reward differs from its evaluation on purpose there is a function of its
+own here, and `trainer.rewards.reward_vs_score` lists the difference.
 
-Source: Video-R1 ``src/r1-v/src/open_r1/grpo.py`` and ``trainer/grpo_trainer.py`` at 59d65c3
-(research/benchmarks.md section 6.2, research/trainer.md section 1).
+Source: github.com/tulerfeng/Video-R1 at 59d65c3, ``src/r1-v/src/open_r1/grpo.py`` and
+``src/r1-v/src/open_r1/trainer/grpo_trainer.py``.
 """
 
 from __future__ import annotations
@@ -31,14 +31,14 @@ if TYPE_CHECKING:
     )
 
 _TIE = 1e-9
-"""Rounding error that a comparison of two shares forgives."""
+"""Tolerance for rounding errors when two shares are compared."""
 
 
 def accuracy(sample: Sample, text: str) -> float:
-    """Return the accuracy reward of a completion, 0 to 1, by the kind of the question.
+    """Return the accuracy reward of a completion, 0 to 1, by the problem type of the sample.
 
-    The answer is the content of the first ``<answer>`` pair; without one, or with an empty one,
-    the reward is 0, whereas the paper's evaluation would look at the whole text.
+    The answer is the content of the first ``<answer>`` pair. Without one, or with an empty one, the
+    reward is 0, whereas the paper's evaluation reads the whole text as the answer.
     """
     answer = answer_tag(text) or ""
     match sample.kind:
@@ -60,7 +60,7 @@ def accuracy(sample: Sample, text: str) -> float:
 def format_reward(text: str) -> float:
     r"""Return 1 where the text is ``<think>...</think>``, white space, ``<answer>...</answer>``.
 
-    Nothing may stand before or after, not even a line break. The original is the regular
+    Nothing may come before or after, not even a line break. The paper's code uses the regular
     expression ``<think>.*?</think>\s*<answer>.*?</answer>`` on the full text.
     """
     begins, ends = "<think>", "</answer>"
@@ -77,7 +77,8 @@ def length_bonus(
     Args:
         accuracies: Accuracy reward of each completion, 0 to 1.
         lengths: Completion tokens, the end token included.
-        settings: Window, threshold, and how many of a group have to be correct before any earns.
+        settings: The window (``length_min`` to ``length_max`` tokens), ``tau``, and
+            ``length_min_correct``, the correct completions that a group needs.
     """
     correct = [value > settings.tau for value in accuracies]
     enough = sum(correct) >= settings.length_min_correct
@@ -90,14 +91,14 @@ def length_bonus(
 def temporal_bonus(
     ordered: Sequence[float], shuffled: Sequence[float], settings: TemporalRewardSettings
 ) -> list[float]:
-    """Return 1 for each correct completion of a group that the order of the frames helped, else 0.
+    """Return 1 for each correct completion of a group that gets the temporal bonus, else 0.
 
-    The group earns the bonus where ``p(ordered) >= mu * p(shuffled)``; a tie at mu = 1 earns it.
+    The group gets it where ``p(ordered) >= mu * p(shuffled)``, also where both are equal.
 
     Args:
-        ordered: Accuracy rewards of the completions that saw the frames in order.
-        shuffled: Accuracy rewards of those that saw them permuted.
-        settings: mu, tau, and whether p is the share of correct completions or a mean.
+        ordered: Accuracy rewards of the completions with frames in order.
+        shuffled: Accuracy rewards of the completions with shuffled frames.
+        settings: mu, tau, and whether p is the share of correct completions or the mean accuracy.
     """
     p, q = (group_accuracy(group, settings) for group in (ordered, shuffled))
     earned = p >= settings.mu * q - _TIE
@@ -105,7 +106,11 @@ def temporal_bonus(
 
 
 def group_accuracy(accuracies: Sequence[float], settings: TemporalRewardSettings) -> float:
-    """Return the p of one group of completions; a group without any is a `ValueError`."""
+    """Return p of one group: its share of correct completions, or its mean accuracy reward.
+
+    Raises:
+        ValueError: The group has no completions.
+    """
     if not accuracies:
         raise ValueError("a group without completions has no accuracy")
     if settings.group_accuracy is GroupAccuracy.PROPORTION:
@@ -116,13 +121,13 @@ def group_accuracy(accuracies: Sequence[float], settings: TemporalRewardSettings
 def relative_closeness(predicted: float, target: float) -> float:
     """Return one minus the relative error, not below 0: the paper's regression reward.
 
-    Its evaluation takes mean relative accuracy instead, which is 0 from 50 % error on.
+    The paper's evaluation uses mean relative accuracy instead, which is 0 from 50 % error on.
     """
     return 1.0 - min(1.0, (abs(predicted - target) + 1e-9) / (abs(target) + 1e-9))
 
 
 def require(kinds: Collection[Kind]) -> None:
-    """Raise `UsageError` where a package that the rewards of some problem types need is missing."""
+    """Raise `UsageError` if a package for the rewards of some problem types is not installed."""
     if Kind.OCR in kinds:
         _levenshtein()
     if Kind.FREE_FORM in kinds:
@@ -132,7 +137,7 @@ def require(kinds: Collection[Kind]) -> None:
 def word_accuracy(predicted: str, target: str) -> float:
     """Return one minus the word error rate, not below 0: the paper's OCR reward.
 
-    Words are separated by white space and compared with their case and punctuation.
+    Words are separated by white space; case and punctuation count.
     """
     words = target.split()
     errors: int = _levenshtein().distance(predicted.split(), words)
