@@ -1,11 +1,10 @@
-"""Training: SFT, GRPO and T-GRPO on TRL, with the prompts, frames and scores of the evaluation.
+"""Train with SFT, GRPO and T-GRPO on TRL, with the prompts, frames and scores of the evaluation.
 
-- `sft`, `grpo`, `tgrpo`: one algorithm each; a new one goes beside them. `loops` is what they are
-  built from, and all that imports torch.
-- `config`, `sections`, `choices`, `recipes/`: what a recipe can say; read by `settings`, `bounds`.
-- `data`, `checks`: rows, and what is wrong with them. `rewards`: what an answer earns; a new reward
-  is a function there, a weight in `sections`, and a column in `grpo` or `tgrpo`.
-- `run`, `saved`, `locks`: the folder of a run and its checkpoints; `show` and `timeline` read it.
-- `watch`, `looks`, `watch_settings`: every checkpoint evaluated. `annotate`: rationales for rows.
-- `estimate`, `shape`: what a run will cost. `cli`: the commands. `launch/`: several processes.
+- `algorithms`: one module per algorithm. `loops`: what they are built from; imports torch and TRL.
+- `config`: what a recipe can say; the recipes are in `config/recipes/`. `data`: rows and checks.
+- `rewards`: rewards of completions. A new one is a function there, a weight in `config.sections`,
+  and an entry in the list of `algorithms.grpo` or `algorithms.tgrpo`.
+- `runs`: the folder of a run and its checkpoints. `watch`: evaluates every checkpoint.
+- `cost`: estimates time and memory. `miniature`: the paper's experiment at a small scale.
+- `cli`: the commands. `launch/`: configs of `accelerate launch` for several processes.
 """

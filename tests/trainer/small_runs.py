@@ -27,7 +27,7 @@ from trainer.config.sections import (
     RewardSettings,
     RolloutSettings,
     TemporalRewardSettings,
-    TwinRolloutSettings,
+    TGRPORolloutSettings,
 )
 from trainer.data.rows import TrainingRow
 
@@ -118,7 +118,7 @@ def tgrpo_recipe(checkpoint: Path, folder: Path, **optim: Any) -> TGRPORecipe:
         data=small_data(folder),
         frames=SMALL,
         optim=small_optim(**{"per_device_train_batch_size": 8, **optim}),
-        rollout=TwinRolloutSettings(
+        rollout=TGRPORolloutSettings(
             num_generations=4, shuffled_group_size=2, max_completion_length=40
         ),
         reward=TemporalRewardSettings(length_min=4, length_max=39),

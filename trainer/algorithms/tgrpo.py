@@ -19,7 +19,7 @@ from trainer.algorithms.grpo import grpo_rewards
 from trainer.config.recipe import TGRPORecipe
 from trainer.config.sections import (
     TemporalRewardSettings,
-    TwinRolloutSettings,
+    TGRPORolloutSettings,
 )
 from trainer.data.rows import TrainingRow
 from trainer.loops.groups import (
@@ -69,7 +69,7 @@ def tgrpo_rewards(settings: TemporalRewardSettings) -> list[GroupReward]:
 class VideoTGRPOTrainer(RolloutTrainer):
     """GRPO that also samples every video prompt with shuffled frames."""
 
-    def __init__(self, *, rollout: TwinRolloutSettings, **common: Any) -> None:
+    def __init__(self, *, rollout: TGRPORolloutSettings, **common: Any) -> None:
         super().__init__(**common)
         self._rollout = rollout
 

@@ -55,12 +55,12 @@ class RolloutEngine(StrEnum):
 
 
 class Permutation(StrEnum):
-    """What is permuted to make the shuffled twin of a video."""
+    """What is permuted in the shuffled prompts of a video."""
 
     FRAME = "frame"
-    """Single frames, as in the paper. Each temporal grid of two frames then holds strangers."""
+    """Single frames, as in the paper. Each merged frame pair then contains non-adjacent frames."""
     GRID = "grid"
-    """Whole temporal grids: the same features in another order."""
+    """Whole merged frame pairs: the same vision features in another order."""
 
 
 class GroupAccuracy(StrEnum):

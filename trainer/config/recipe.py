@@ -21,7 +21,7 @@ from trainer.config.sections import (
     RewardSettings,
     RolloutSettings,
     TemporalRewardSettings,
-    TwinRolloutSettings,
+    TGRPORolloutSettings,
 )
 from trainer.config.trl_fields import SAMPLING, refuse_owned
 
@@ -143,7 +143,7 @@ class GRPORecipe(Recipe):
 class TGRPORecipe(GRPORecipe):
     """GRPO with the temporal contrast."""
 
-    rollout: TwinRolloutSettings = field(default_factory=TwinRolloutSettings)
+    rollout: TGRPORolloutSettings = field(default_factory=TGRPORolloutSettings)
     reward: TemporalRewardSettings = field(default_factory=TemporalRewardSettings)
 
     @property

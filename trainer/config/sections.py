@@ -176,7 +176,7 @@ class RolloutSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TwinRolloutSettings(RolloutSettings):
+class TGRPORolloutSettings(RolloutSettings):
     """T-GRPO also samples each video with its frames in another order."""
 
     shuffled_group_size: int = 4

@@ -82,7 +82,7 @@ class InputBuilder:
         self._cache: OrderedDict[str, PromptInputs] = OrderedDict()
         self._free_bytes = cache_mib * 2**20
         video_processor = getattr(processor, "video_processor", None)
-        self._frames_per_grid = int(getattr(video_processor, "temporal_patch_size", 1))
+        self._merged_frames = int(getattr(video_processor, "temporal_patch_size", 1))
 
     @property
     def decodes(self) -> int:
@@ -115,7 +115,7 @@ class InputBuilder:
             seed: Seed of the permutation, which depends on seed and clip alone: processes that
                 share a group get the same one, and so does a resumed run.
         """
-        size = self._frames_per_grid
+        size = self._merged_frames
         clips = tuple(shuffled_clip(clip, unit, size, seed) for clip in inputs.clips)
         if all(ours is theirs for ours, theirs in zip(clips, inputs.clips, strict=True)):
             return None
@@ -149,7 +149,7 @@ class InputBuilder:
         processes have to call the same layers.
         """
         self.failures[sample_id] = failure
-        blank = self._process(sample_id, prompt, (self._clips.blank(self._frames_per_grid),))
+        blank = self._process(sample_id, prompt, (self._clips.blank(self._merged_frames),))
         return replace(blank, failure=failure)
 
     def _process(self, sample_id: str, prompt: Prompt, clips: tuple[Clip, ...]) -> PromptInputs:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 Group = Mapping[str, Any]
 
 _TOTALS = ("reward", "advantage")
-"""Of a completion that is learnt from; those of a shuffled twin have neither."""
+"""Keys of ordered completions alone; completions of shuffled prompts have neither."""
 
 
 def print_completions(

@@ -1,4 +1,4 @@
-"""T-GRPO and GRPO: rewards and advantages by hand, twins, failures, counts."""
+"""T-GRPO and GRPO: rewards and advantages by hand, shuffled prompts, failures, counts."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ def test_no_bonus_where_the_shuffled_group_is_more_often_right(student, tmp_path
     assert metrics["rewards/temporal_bonus/mean"] == 0
 
 
-def test_the_code_s_mu_pays_for_the_same_groups(student, tmp_path):
+def test_the_mu_of_the_published_code_pays_for_the_same_groups(student, tmp_path):
     """mu = 0.8: 5/8 = 0.625 >= 0.8 * 3/4 = 0.6, so correct answers get 0.3 more: 2.3 and 1.
 
     mean = (5 * 2.3 + 3) / 8 = 1.8125; std = 1.3 * 0.517549 = 0.672814;
@@ -128,7 +128,7 @@ def test_nobody_right_earns_and_teaches_nothing(student, tmp_path):
     assert all(torch.equal(before[name], after[name]) for name in before)
 
 
-def test_an_image_has_no_twin_and_no_bonus(student, tmp_path):
+def test_an_image_has_no_shuffled_group_and_no_bonus(student, tmp_path):
     """The column does not apply: it is null, in no mean, and the group is not compared."""
     recipe = group_of_eight(student, tmp_path)
     line, metrics = one_group(recipe, tmp_path, says(5, 3), image=True)
@@ -161,7 +161,7 @@ def test_the_end_token_counts_for_the_length(student, tmp_path, beyond, earned):
     assert column(line, "length_bonus") == [earned] * 8
 
 
-def test_a_group_of_grpo_is_rewarded_without_twins(student, tmp_path):
+def test_a_group_of_grpo_has_no_shuffled_completions(student, tmp_path):
     """Three columns, no comparison, one prompt per question."""
     recipe = grpo_recipe(student, tmp_path, max_steps=1, per_device_train_batch_size=4)
     data = rows(tmp_path / "media", videos=1, images=0)
@@ -205,8 +205,8 @@ def test_kl_is_the_k3_estimate_against_the_starting_checkpoint(student, tmp_path
 
 
 def test_one_decode_and_one_processor_call_per_distinct_prompt(student, tmp_path):
-    """Sixteen completions of three videos and an image, two twins for each video: 4 decodes and 4
-    + 3 processor calls. Rollouts, policy and reference each call the vision tower once."""
+    """Sixteen completions of three videos and an image, two shuffled ones per video: 4 decodes and
+    4 + 3 processor calls. Rollouts, policy and reference each call the vision tower once."""
     calls = []
 
     class Counting(VideoTGRPOTrainer):
@@ -231,7 +231,7 @@ def test_one_decode_and_one_processor_call_per_distinct_prompt(student, tmp_path
 
 
 def test_ordered_and_shuffled_prompts_are_sampled_in_one_call(student, tmp_path):
-    """Eight ordered and four shuffled prompts reach the sampler together, twins behind."""
+    """Eight ordered and four shuffled prompts reach the sampler in one call, in that order."""
     batches = []
 
     class Noting(VideoTGRPOTrainer):
@@ -279,7 +279,7 @@ def test_a_failed_rollout_drops_its_whole_group(student, tmp_path, caplog):
 
 
 def test_a_failed_group_shifts_no_other(student, tmp_path):
-    """Of three groups whichever fails, the others keep their own rewards, twins and advantages:
+    """Of three groups whichever fails, the others keep their rewards, shuffled ones and advantages:
     2 of 4 right, a tie with 1 of 2; 2.5 and 1 have a mean of 1.75 and a std of 0.866025, so
     advantages are +-0.75 / 0.866125. KL is 0: policy and reference are still one."""
     for broken in range(3):
@@ -297,8 +297,8 @@ def test_a_failed_group_shifts_no_other(student, tmp_path):
             assert found == (
                 [] if failed else [pytest.approx(right)] * 2 + [pytest.approx(wrong)] * 2
             )
-            twins = [one["rewards"]["accuracy"] for one in line["shuffled"]]
-            assert twins == ([] if failed else [1.0, 0.0])
+            shuffled = [one["rewards"]["accuracy"] for one in line["shuffled"]]
+            assert shuffled == ([] if failed else [1.0, 0.0])
         metrics = lines(folder / "run" / "metrics.jsonl")[0]
         assert metrics["rewards/accuracy/mean"] == 0.5
         assert metrics["kl"] == pytest.approx(0, abs=1e-9)
@@ -319,7 +319,7 @@ def test_only_failed_groups_leave_the_weights_alone(student, tmp_path):
 
 @pytest.mark.parametrize("unit", Permutation)
 def test_both_units_of_permutation_train(student, tmp_path, unit):
-    """Rollouts of the policy itself, with twins that differ from their prompt in order only."""
+    """Rollouts of the policy itself; shuffled prompts differ from theirs in order alone."""
     recipe = tgrpo_recipe(student, tmp_path, max_steps=1)
     recipe = replace(recipe, rollout=replace(recipe.rollout, permutation=unit))
     run_tgrpo(recipe, tmp_path / "run", rows(tmp_path / "media", videos=2, images=0))
@@ -337,18 +337,18 @@ def test_a_group_that_does_not_fill_the_batch_is_refused(student, tmp_path):
         run_tgrpo(recipe, tmp_path / "run", rows(tmp_path / "media"))
 
 
-@pytest.mark.parametrize(("size", "twins"), [(8, 4), (8, 3), (4, 4), (5, 2)])
+@pytest.mark.parametrize(("size", "shuffled"), [(8, 4), (8, 3), (4, 4), (5, 2)])
 @pytest.mark.parametrize("cut", [1, 2, 3, 5, 40])
-def test_every_group_gets_its_twins_wherever_processes_cut_it(size, twins, cut):
+def test_every_group_gets_its_shuffled_ones_wherever_processes_cut_it(size, shuffled, cut):
     """Processes of `cut` completions each see their part of 40 and agree on the whole."""
     places = [
         place
         for start in range(0, 40, cut)
-        for place in shuffled_places(range(start, min(40, start + cut)), size, twins)
+        for place in shuffled_places(range(start, min(40, start + cut)), size, shuffled)
     ]
-    assert places == shuffled_places(range(40), size, twins)
+    assert places == shuffled_places(range(40), size, shuffled)
     counts = [sum(place // size == group for place in places) for group in range(40 // size)]
-    assert set(counts) == {twins}
+    assert set(counts) == {shuffled}
 
 
 def test_permutations_change_from_step_to_step():

@@ -1,4 +1,4 @@
-"""Shuffled twins: the same frames at the same times, in an order that never was."""
+"""A shuffled clip has the same frames at the same times, in another order."""
 
 from __future__ import annotations
 
@@ -29,25 +29,25 @@ def shown(one: Clip) -> list[int]:
 
 
 @pytest.mark.parametrize("unit", Permutation)
-def test_a_twin_shows_the_same_frames_at_the_same_times_in_another_order(unit):
-    """Frames and their indices move together; the clock does not."""
+def test_a_shuffled_clip_has_the_same_frames_and_times_in_another_order(unit):
+    """Frames and their indices move together; timestamps stay."""
     ordered = clip(8)
-    twin = shuffled_clip(ordered, unit, 2, seed=1)
-    assert sorted(shown(twin)) == shown(ordered) != shown(twin)
-    assert twin.indices == tuple(10 * number for number in shown(twin))
-    assert twin.timestamps == ordered.timestamps
-    assert twin.key != ordered.key
+    shuffled = shuffled_clip(ordered, unit, 2, seed=1)
+    assert sorted(shown(shuffled)) == shown(ordered) != shown(shuffled)
+    assert shuffled.indices == tuple(10 * number for number in shown(shuffled))
+    assert shuffled.timestamps == ordered.timestamps
+    assert shuffled.key != ordered.key
 
 
-def test_grids_stay_whole():
+def test_merged_pairs_stay_together():
     """Every pair of neighbours is a pair of the ordered clip."""
     numbers = shown(shuffled_clip(clip(8), Permutation.GRID, 2, seed=3))
     pairs = list(zip(numbers[::2], numbers[1::2], strict=True))
     assert sorted(pairs) == [(0, 1), (2, 3), (4, 5), (6, 7)] != pairs
 
 
-def test_a_short_last_grid_is_filled_as_the_processor_does():
-    """Five frames make three grids; the last one is 4, 4 wherever it ends up."""
+def test_a_short_last_pair_is_filled_as_the_processor_does():
+    """Five frames make three pairs; the last one is 4, 4 wherever it ends up."""
     numbers = shown(shuffled_clip(clip(5), Permutation.GRID, 2, seed=3))
     assert sorted(zip(numbers[::2], numbers[1::2], strict=True)) == [(0, 1), (2, 3), (4, 4)]
 
@@ -63,13 +63,13 @@ def test_seeds_repeat_and_differ(unit):
 @pytest.mark.parametrize("unit", Permutation)
 @pytest.mark.parametrize(("frames", "kind"), [(1, MediaKind.IMAGE), (1, MediaKind.VIDEO)])
 def test_one_frame_has_no_other_order(unit, frames, kind):
-    """An image, or a video of a single frame, is its own twin."""
+    """An image, or a video of a single frame, is returned as it is."""
     one = clip(frames, kind)
     assert shuffled_clip(one, unit, 2, seed=0) is one
 
 
-def test_one_grid_has_no_other_order():
-    """Two frames are one temporal grid."""
+def test_one_merged_pair_has_no_other_order():
+    """The processor merges two frames."""
     one = clip(2)
     assert shuffled_clip(one, Permutation.GRID, 2, seed=0) is one
     assert shown(shuffled_clip(one, Permutation.FRAME, 2, seed=0)) == [1, 0]

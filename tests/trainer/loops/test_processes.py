@@ -51,7 +51,7 @@ def launch(what: str, checkpoint: Path, folder: Path) -> None:
 
 def test_a_group_over_two_processes_is_one_group(student, tmp_path):
     """Log-probabilities are right in both; rewards are normalised over both halves; both halves'
-    twins show one permutation, 8 of them for 16; each process decodes a prompt once."""
+    shuffled prompts have one permutation, 8 for 16; each process decodes a prompt once."""
     rows(tmp_path / "media")
     launch("cut_groups", student, tmp_path)
     for rank in (0, 1):
