@@ -1,4 +1,4 @@
-"""The one error tree.
+"""Defines the errors that this project raises on purpose.
 
     HarnessError
     ├── UsageError            a command, flag or file the user gave is wrong   -> exit 2

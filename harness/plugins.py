@@ -1,4 +1,4 @@
-"""Finding what other packages add: entry points by group, one plugin per name."""
+"""Finds plugins that installed packages declare as entry points, one per group and name."""
 
 from __future__ import annotations
 
@@ -8,7 +8,11 @@ from harness.errors import UsageError
 
 
 def discover(group: str) -> dict[str, EntryPoint]:
-    """Map names to entry points; two different plugins of one name are refused, both named."""
+    """Map the names in an entry-point group to its entry points.
+
+    Raises:
+        UsageError: Two packages declare different plugins of one name.
+    """
     found: dict[str, EntryPoint] = {}
     for point in entry_points(group=group):
         other = found.setdefault(point.name, point)

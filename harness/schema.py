@@ -1,8 +1,8 @@
-"""The nouns of an evaluation, all frozen: sample in, request to the engine, record out.
+"""Defines the data classes of an evaluation: sample, request, completion, score, record.
 
 A `Sample` is one question. The runner turns it into a `Request` (prompt, decoded clips, sampling);
 a backend answers with a `Completion` or a `Failure`; a scorer turns the text into a `Score`; all of
-it becomes one `Record`, which is one JSON line on disk.
+it becomes one `Record`, which is one JSON line on disk. All classes are frozen.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class Kind(StrEnum):
-    """How an answer is given; the values are Video-R1's ``problem_type`` names."""
+    """The type of answer that a question asks for; values are Video-R1's ``problem_type`` names."""
 
     MULTIPLE_CHOICE = "multiple choice"
     NUMERICAL = "numerical"
@@ -29,7 +29,7 @@ class Kind(StrEnum):
 
 
 class Variant(StrEnum):
-    """What is done to the frames before the model sees them."""
+    """How the frames of a clip are rearranged before the model sees them."""
 
     ORDERED = "ordered"
     SHUFFLED = "shuffled"
@@ -41,12 +41,12 @@ class Variant(StrEnum):
 
 
 class Outcome(StrEnum):
-    """What became of one item. Only FAILED says nothing about the model."""
+    """The result of one item. FAILED alone says nothing about the model."""
 
     CORRECT = "correct"
     WRONG = "wrong"
     PARTIAL = "partial"
-    """A graded score strictly between 0 and 1 (mean relative accuracy)."""
+    """A score strictly between 0 and 1, for example a mean relative accuracy."""
     NO_ANSWER = "no_answer"
     """The scorer's rules found no answer in the text."""
     TRUNCATED = "truncated"
@@ -56,7 +56,7 @@ class Outcome(StrEnum):
 
 
 class MediaKind(StrEnum):
-    """How the frames of a medium are stored."""
+    """The way in which frames are stored."""
 
     VIDEO = "video"
     FRAMES = "frames"
@@ -71,8 +71,9 @@ class Media:
     path: Path
     kind: MediaKind = MediaKind.VIDEO
     start_s: float | None = None
-    """Where the clip begins, in seconds; None: at the start of the file."""
+    """Start of the clip in seconds; None: the start of the file."""
     end_s: float | None = None
+    """End of the clip in seconds; None: the end of the file."""
     fps: float | None = None
     """Frames per second of a frame folder; a video file carries its own."""
 
@@ -94,7 +95,7 @@ class Sample:
     """Option texts without letters; the letter is the position (A, B, ...)."""
     media: tuple[Media, ...] = ()
     source: Mapping[str, str] = field(default_factory=dict)
-    """The publisher's own wording where official prompts or rules need it beside the above."""
+    """Further fields of the publisher that official prompts or scoring rules need."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,18 +121,18 @@ class FrameRule(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FramePolicy:
-    """Which frames are taken from a clip and how large they are."""
+    """The rule by which frames are selected from a clip and resized."""
 
     rule: FrameRule = FrameRule.VIDEO_R1
     fps: float = 2.0
     min_frames: int = 4
     max_frames: int = 16
     min_pixels: int = 128 * 28 * 28
-    """Pixels per frame below which frames are enlarged."""
+    """Frames with fewer pixels are enlarged."""
     max_pixels: int = 256 * 28 * 28
-    """Pixels per frame above which frames are shrunk, aspect kept."""
+    """Frames with more pixels are shrunk; the aspect ratio is kept."""
     whole: bool = False
-    """Ignore `Media.start_s` and `end_s`: Video-R1 evaluates MVBench on whole videos."""
+    """Ignore `Media.start_s` and `end_s`; Video-R1 evaluates MVBench on whole videos."""
     order: Variant = Variant.ORDERED
     seed: int = 0
     """Seed of the frame permutation; used by the shuffled order only."""
@@ -139,38 +140,38 @@ class FramePolicy:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Clip:
-    """Decoded, resized frames of one `Media` and where they came from."""
+    """Decoded and resized frames of one `Media`, with their places in the source."""
 
     key: str
-    """Stable id of (file content, span, policy, size, order): equal keys mean equal frames."""
+    """Hash of file content, span, frame policy, size and order: equal keys mean equal frames."""
     kind: MediaKind
     frames: NDArray[np.uint8]
     """RGB, shape (T, H, W, 3)."""
     indices: tuple[int, ...]
-    """Source frame index of each frame, in the order shown to the model."""
+    """Index of each frame in the source, in the order in which the model sees them."""
     timestamps: tuple[float, ...]
-    """Seconds from the start of the clip, non-decreasing: the times at which frames are shown."""
+    """Time of each frame in seconds from the start of the clip, non-decreasing."""
     fps: float
     """Frame rate of the source."""
     total_frames: int
-    """Frames of the source clip, which `indices` count in."""
+    """Number of frames of the source; `indices` are below it."""
     duration_s: float
     decode_s: float = 0.0
-    """Seconds that decoding and resizing took, or reading the frame cache."""
+    """Seconds spent on decoding and resizing, or on reading the frame cache."""
     cached: bool = False
-    """The frames come from the frame cache."""
+    """True if the frames came from the frame cache."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Prompt:
-    """The text a model is asked with; media come before `text` in the user turn."""
+    """The text of one question; in the user turn the media come before `text`."""
 
     text: str
     system: str | None = None
     prefill: str = ""
-    """What the assistant turn begins with; it is not part of the returned text."""
+    """Start of the assistant turn; not part of the returned text."""
     before: tuple[str, ...] = ()
-    """Text in front of each medium where text and media alternate; `text` is what comes last."""
+    """Text before each medium where text and media alternate; `text` follows the last one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -185,7 +186,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Completion:
-    """What an engine wrote."""
+    """The text that an engine generated for one request."""
 
     text: str
     finish_reason: str
@@ -194,12 +195,12 @@ class Completion:
     output_tokens: int = 0
     generate_s: float = 0.0
     token_ids: tuple[int, ...] = ()
-    """Generated ids where the engine knows them; not stored in records."""
+    """Generated token ids where the engine returns them; not stored in records."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Failure:
-    """Why an item has no text. It is counted and shown, never scored."""
+    """The reason why an item has no text; it is counted and shown, never scored."""
 
     stage: str
     """``media``, ``prompt``, ``generate`` or ``score``."""
@@ -210,13 +211,13 @@ class Failure:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Score:
-    """What a scorer made of a text."""
+    """The result of scoring one text."""
 
     value: float | None
-    """0 to 1; None when the scorer's own rules drop the item from the mean."""
+    """0 to 1; None if the scorer's rules leave the item out of the mean."""
     outcome: Outcome
     answer: str | None = None
-    """The answer as extracted, None where none was found."""
+    """The extracted answer; None if none was found."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -258,7 +259,7 @@ class TaskSummary:
     """Standard error clustered by video, in points; None below two clusters."""
     ci95: tuple[float, float] | None
     n: int
-    """Items the run was asked to evaluate."""
+    """Number of items that the run evaluates."""
     n_scored: int
     n_clusters: int
     outcomes: Mapping[str, int]
@@ -272,4 +273,4 @@ class TaskSummary:
     aggregation: str
     protocol_hash: str
     extra: Mapping[str, float] = field(default_factory=dict)
-    """Benchmark-specific figures, e.g. TempCompass's match rate."""
+    """Further figures of the benchmark, for example TempCompass's match rate."""

@@ -1,4 +1,4 @@
-"""The seam to every engine: lazy requests in, answers out in any order."""
+"""Defines the backend interface: requests are taken lazily, answers come in any order."""
 
 from __future__ import annotations
 
@@ -13,40 +13,40 @@ Answer = tuple[Request, Completion | Failure]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EngineStats:
-    """Where an engine's time went since it was built; None where it does not know."""
+    """How an engine has spent its time since it was built; None for what it does not measure."""
 
     preprocess_s: float | None = None
-    """Making model inputs of prompts and frames; beside the engine's own work where it can."""
+    """Seconds of making model inputs from prompts and frames; may overlap the other times."""
     idle_s: float | None = None
-    """The engine had nothing to do and waited for a request."""
+    """Seconds in which the engine waited for a request."""
     vision_s: float | None = None
-    """Encoding images and videos."""
+    """Seconds of encoding images and videos."""
     prefill_s: float | None = None
-    """Steps that read prompts, without `vision_s`."""
+    """Seconds of steps that process prompts, without `vision_s`."""
     generate_s: float | None = None
-    """Steps that only write."""
+    """Seconds of steps that only generate."""
     vision_encodings: int | None = None
-    """Images and videos that went through the vision encoder."""
+    """Number of images and videos that the vision encoder processed."""
     cached_prompt_tokens: int | None = None
-    """Prompt tokens whose keys and values were there already."""
+    """Number of prompt tokens whose keys and values came from the prefix cache."""
 
 
 class Backend(Protocol):
-    """An engine. One that cannot start raises `BackendError` when it is built."""
+    """An engine that answers requests; the constructor raises `BackendError` if it cannot start."""
 
     name: str
 
     def generate(self, requests: Iterable[Request]) -> Iterator[Answer]:
         """Answer every request once, in any order.
 
-        `requests` is consumed lazily, possibly from another thread; it may block while media are
-        decoded, and where memory for them is short, until requests taken before are answered. So
-        an engine must not hold back answers until it has a certain number of requests. A request
-        that cannot be answered yields a `Failure`; the others go on.
+        `requests` is consumed lazily, possibly from another thread. It blocks while media are
+        decoded; where memory for frames is short, it blocks until earlier requests are answered.
+        So an engine must not wait for a certain number of requests before it answers. A request
+        that cannot be answered yields a `Failure`; the others continue.
         """
 
     def stats(self) -> EngineStats:
-        """Tell where the time went; the engine must not have been closed."""
+        """Return the times and counts so far; call it before `close`."""
 
     def close(self) -> None:
         """Free the engine; called once."""

@@ -1,8 +1,8 @@
-"""From a prompt and its clips to what a model reads, the same for every local engine.
+"""Renders prompts and clips as model inputs, in the same way for every local engine.
 
-The checkpoint's own chat template and processor decide how a question looks; nothing here knows an
+The checkpoint's own chat template and processor decide the form; nothing here depends on an
 architecture. Media come first in the user turn, so that the questions about one video share a
-prefix, and the prefill follows the generation prompt.
+prefix. The prefill follows the generation prompt.
 """
 
 from __future__ import annotations
@@ -19,7 +19,12 @@ Message = dict[str, Any]
 
 
 def load_processor(checkpoint: Checkpoint) -> Any:
-    """Load tokenizer, image and video processor of a checkpoint."""
+    """Load the tokenizer and the image and video processors of a checkpoint.
+
+    Raises:
+        BackendError: The checkpoint has no usable processor.
+        UsageError: transformers is not installed.
+    """
     try:
         from transformers import AutoProcessor
     except ImportError as error:
@@ -29,12 +34,14 @@ def load_processor(checkpoint: Checkpoint) -> Any:
     except (OSError, ValueError, ImportError) as error:
         raise BackendError(f"the processor of {checkpoint.path} is unusable: {error}") from error
     if not hasattr(processor, "tokenizer"):
-        raise BackendError(f"{checkpoint.path} has a tokenizer only, so it cannot be shown a video")
+        raise BackendError(
+            f"{checkpoint.path} has a tokenizer but no processor, so it takes no video"
+        )
     return processor
 
 
 def messages(prompt: Prompt, clips: Sequence[Clip]) -> list[Message]:
-    """Write the turns in the form that chat templates take."""
+    """Return the chat turns in the form that chat templates take."""
     user = []
     for text, clip in zip_longest(prompt.before, clips):
         user += [_text(text)] if text else []
@@ -47,7 +54,7 @@ def messages(prompt: Prompt, clips: Sequence[Clip]) -> list[Message]:
 
 
 def render(processor: Any, prompt: Prompt, clips: Sequence[Clip]) -> str:
-    """Render the turns with the checkpoint's chat template, up to where the answer begins."""
+    """Render the chat with the checkpoint's template, up to the start of the answer."""
     text: str = processor.apply_chat_template(
         messages(prompt, clips), tokenize=False, add_generation_prompt=True
     )
@@ -55,7 +62,7 @@ def render(processor: Any, prompt: Prompt, clips: Sequence[Clip]) -> str:
 
 
 def decode(processor: Any, token_ids: Sequence[int]) -> str:
-    """Turn generated ids into text, without special tokens."""
+    """Decode generated token ids to text, without special tokens."""
     text: str = processor.tokenizer.decode(
         list(token_ids), skip_special_tokens=True, clean_up_tokenization_spaces=False
     )
@@ -63,11 +70,11 @@ def decode(processor: Any, token_ids: Sequence[int]) -> str:
 
 
 def media_options(processor: Any) -> dict[str, dict[str, Any]]:
-    """Return the processor arguments under which frames stay as the harness made them.
+    """Return the processor arguments that keep frames as the harness made them.
 
-    The harness has sampled frames and fitted them to the processor's grid. A processor that works
-    at native resolution (it has a merge size) must not resize again; one that needs a fixed size
-    keeps its own resizing.
+    The harness has already sampled the frames and resized them to multiples of the patch. A
+    processor of native resolution (it has a merge size) must not resize them again; one of fixed
+    resolution keeps its own resizing.
     """
     return {
         "images_kwargs": _untouched(getattr(processor, "image_processor", None)),
@@ -79,10 +86,10 @@ def media_options(processor: Any) -> dict[str, dict[str, Any]]:
 
 
 def video_metadata(clip: Clip) -> dict[str, Any]:
-    """Describe a clip's time base as transformers and vLLM name it.
+    """Return a clip's frame rate, duration and frame indices as transformers and vLLM name them.
 
-    Frame indices are sorted: they stand for the times at which frames are shown, and those do not
-    follow the frames into another order.
+    Indices are sorted: they stand for the times of the frames, which stay in order when the frames
+    themselves are shuffled.
     """
     return {
         "fps": clip.fps,
@@ -93,7 +100,7 @@ def video_metadata(clip: Clip) -> dict[str, Any]:
 
 
 def is_image(clip: Clip) -> bool:
-    """Tell a single image from anything that has a time axis."""
+    """Tell whether a clip is a single image."""
     return clip.kind is MediaKind.IMAGE
 
 
@@ -112,6 +119,6 @@ def _untouched(processor: Any) -> dict[str, Any]:
     known = getattr(getattr(processor, "valid_kwargs", None), "__annotations__", {})
     options = {"do_resize": False} if "merge_size" in known else {}
     if "cap_pixels_per_frame" in known:
-        # Its default is about to change and it moves token counts; the harness sets the size.
+        # Its default is about to change and with it token counts; the harness sets the size.
         options["cap_pixels_per_frame"] = False
     return options

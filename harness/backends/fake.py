@@ -1,7 +1,7 @@
-"""A plain function as an engine, for tests, the demo and trying out a task without a model.
+"""Answers requests with a Python function, for tests, the demo and trying a task without a model.
 
-The function sees the whole request, frames included, and returns the text, a `Completion` where
-tokens matter, or a `Failure`. What it raises costs the one request, as with any other engine.
+The function gets the whole request, frames included, and returns the text, a `Completion` (to set
+token counts) or a `Failure`. An exception fails its request only, as with any other engine.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ class FakeBackend:
             yield request, self._answer(request)
 
     def stats(self) -> EngineStats:
-        """Nothing is known of where the time goes."""
+        """Return empty statistics: nothing is measured."""
         return EngineStats()
 
     def close(self) -> None:
-        """Nothing to free."""
+        """Do nothing: there is no engine to free."""
 
     def _answer(self, request: Request) -> Completion | Failure:
         try:
@@ -46,5 +46,5 @@ class FakeBackend:
 
 
 def first_option(request: Request) -> str:
-    """Answer A to everything, in the form the prompt asks for: a floor no model may fall below."""
+    """Answer A to every request, in the form that the prompt asks for: a constant baseline."""
     return "<answer>A</answer>" if "<answer>" in request.prompt.text else "A"

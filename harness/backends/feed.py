@@ -1,4 +1,4 @@
-"""What engines share: requests arrive lazily and are prepared beside the engine's own work."""
+"""Reads and prepares requests on a thread, while the engine works on earlier ones."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ Prepared = TypeVar("Prepared")
 
 
 def failure(error: Exception) -> Failure:
-    """Describe why one request has no text."""
+    """Return the `Failure` of a request that raised an error."""
     return Failure(stage="generate", error=type(error).__name__, message=str(error))
 
 
 class Feed(Generic[Prepared]):
-    """Reads requests on a thread and prepares them there, in the order they come.
+    """Reads requests on a thread and prepares them there, in order.
 
-    So an engine waits neither for media to be decoded nor for prompts to be processed. At most
-    `ahead` requests are prepared before they are taken.
+    So an engine waits neither for decoding nor for the processing of prompts. At most `ahead`
+    requests are prepared before they are taken.
     """
 
     def __init__(
@@ -39,26 +39,26 @@ class Feed(Generic[Prepared]):
         self._closed = threading.Event()
         self._error: Exception | None = None
         self.exhausted = False
-        """Nothing will be taken any more."""
+        """True once every request was taken."""
         self.prepare_s = 0.0
-        """Seconds spent on preparing so far."""
+        """Seconds spent on preparing requests so far."""
         self.idle_s = 0.0
-        """Seconds for which takers waited so far."""
+        """Seconds for which `take` waited so far."""
         self._thread = threading.Thread(
             target=self._read, args=(requests,), name="request-feed", daemon=True
         )
         self._thread.start()
 
     def take(self, *, wait_s: float | None) -> tuple[Request, Prepared | Failure] | None:
-        """Take the next request with what was made of it, or with why that failed.
+        """Return the next request with its prepared form, or with why preparing failed.
 
-        An error of the iterable is raised once everything read before it has been taken.
+        An error of the iterable is raised here after all requests before it were taken.
 
         Args:
-            wait_s: Seconds to wait for one; None waits for as long as it takes.
+            wait_s: Seconds to wait for a request; None waits without limit.
 
         Returns:
-            None when there is none within that time, or none any more.
+            None if no request came in that time, or if all were taken.
         """
         if self.exhausted:
             return None
@@ -76,11 +76,11 @@ class Feed(Generic[Prepared]):
         return item
 
     def close(self) -> None:
-        """Stop reading; a read under way ends by itself."""
+        """Stop reading; a read that has begun ends by itself."""
         self._closed.set()
 
     def join(self) -> None:
-        """Wait until nothing reads any more."""
+        """Wait until the thread has ended."""
         self._thread.join()
 
     def _read(self, requests: Iterable[Request]) -> None:

@@ -1,7 +1,7 @@
-"""LoRA adapters in vLLM: what it can load, and what it would silently leave out.
+"""Checks and names LoRA adapters for vLLM.
 
-vLLM adapts the language model. Weights of an adapter for the vision tower are dropped without a
-word, and the answers are those of a model that nobody trained, so such an adapter is refused.
+vLLM applies adapters to the language model only and drops other weights (vision tower) without a
+message. The answers would come from a partly applied adapter, so such an adapter is refused.
 """
 
 from __future__ import annotations
@@ -13,18 +13,18 @@ from harness.models.checkpoint import Checkpoint
 from harness.models.weights import ADAPTER_WEIGHTS, read_tensors
 
 RANKS = (8, 16, 32, 64, 128, 256, 320, 512)
-"""Ranks vLLM reserves memory for."""
+"""The values that vLLM accepts for `max_lora_rank`."""
 SAVED_PREFIX = "base_model.model."
-"""What peft puts before the names of the base model's modules."""
+"""Prefix of the base model's module names in adapters that peft saves."""
 
 
 def reserved_rank(checkpoint: Checkpoint) -> int:
-    """Return the smallest rank vLLM offers that holds the adapter."""
+    """Return the smallest `max_lora_rank` that is enough for the adapter."""
     return next((rank for rank in RANKS if rank >= checkpoint.lora_rank), RANKS[-1])
 
 
 def request(checkpoint: Checkpoint) -> Any:
-    """Return what names the adapter in every vLLM request; None without one."""
+    """Return vLLM's `LoRARequest` for the adapter; None without one."""
     if checkpoint.adapter is None:
         return None
     from vllm.lora.request import LoRARequest
@@ -33,7 +33,7 @@ def request(checkpoint: Checkpoint) -> Any:
 
 
 def refuse_partial(checkpoint: Checkpoint) -> None:
-    """Raise `BackendError` for an adapter of anything but the language model."""
+    """Raise `BackendError` for an adapter with weights outside the language model."""
     if checkpoint.adapter is None:
         return
     prefix = SAVED_PREFIX + _language_model(checkpoint)
@@ -42,13 +42,13 @@ def refuse_partial(checkpoint: Checkpoint) -> None:
     if outside:
         raise BackendError(
             f"{checkpoint.adapter} adapts more than the language model ({outside[0]} and"
-            f" {len(outside) - 1} more), which vLLM would leave out; use the transformers backend,"
+            f" {len(outside) - 1} more), which vLLM would ignore; use the transformers backend,"
             " or merge the adapter into its base model"
         )
 
 
 def _language_model(checkpoint: Checkpoint) -> str:
-    """Find the language model's name inside the checkpoint's model, built without weights."""
+    """Return the prefix of the language model's modules, from a model built without weights."""
     import torch
     from transformers import AutoConfig, AutoModelForImageTextToText
 

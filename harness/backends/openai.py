@@ -1,14 +1,14 @@
-"""Any OpenAI-compatible server as an engine, several requests at a time.
+"""Answers requests through any OpenAI-compatible server, several at a time.
 
 A vLLM server gets the frames as native video: one ``video_url`` part of comma-separated base64
-frames (vLLM's ``video/jpeg`` transport, which takes PNG bytes, so nothing is lost) with their time
-base in ``media_io_kwargs`` and the clip's id for the server's caches. vLLM takes a time base from
-clients only when started with ``--trust-request-mm-kwargs``; without one it would show the first 32
-frames as if they were a second apart, so that is an error here. Servers that know no video get the
-frames as images and nothing beyond the OpenAI API.
+frames (vLLM's ``video/jpeg`` transport, which also takes PNG bytes, so nothing is lost), with their
+times in ``media_io_kwargs`` and the clip's id for the server's caches. vLLM accepts times from
+clients only if it was started with ``--trust-request-mm-kwargs``; without it, it would show the
+first 32 frames as if they were a second apart, so that is an error here. Servers without video
+support get the frames as images and nothing beyond the OpenAI API.
 
-Sampling fields the protocol leaves out are sent as neutral values: a vLLM server would fill them
-from the checkpoint's generation config.
+Sampling fields that the protocol leaves out are sent as neutral values; otherwise a vLLM server
+would fill them from the checkpoint's generation config.
 """
 
 from __future__ import annotations
@@ -34,19 +34,19 @@ from harness.schema import Clip, Completion, Failure, Prompt, Request, Sampling
 
 TRUST_FLAG = "--trust-request-mm-kwargs"
 ENCODED_CLIPS = 8
-"""Clips kept in encoded form; the questions of one clip come in a row."""
+"""Number of clips kept in encoded form; questions about one clip follow each other."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServerConfig:
-    """What can be chosen about this engine; none of it belongs to the protocol."""
+    """Settings of the server engine; none of them belongs to the protocol."""
 
     concurrency: int = 16
-    """Requests under way at the same time."""
+    """Number of requests at the same time."""
     timeout_s: float = 600.0
-    """Longest wait for one answer."""
+    """Seconds to wait for one answer."""
     max_retries: int = 5
-    """Further tries after a lost connection, a rate limit or a server error, with back-off."""
+    """Retries after a lost connection, a rate limit or a server error, with back-off."""
     video_as_images: bool = False
     """Send frames as images and use no vLLM extension."""
 
@@ -73,11 +73,11 @@ class OpenAIBackend:
         self._frames = lru_cache(maxsize=ENCODED_CLIPS)(_encode_frames)
 
     def generate(self, requests: Iterable[Request]) -> Iterator[Answer]:
-        """Answer requests as the server finishes them.
+        """Yield answers as the server finishes them.
 
         Raises:
-            BackendError: The server is gone or refuses every request alike; what it has finished
-                is yielded before.
+            BackendError: The server is gone or refuses every request; finished answers are yielded
+                before.
         """
         source = _Source(requests)
         answers: SimpleQueue[Answer | Exception | None] = SimpleQueue()
@@ -102,7 +102,7 @@ class OpenAIBackend:
             raise error
 
     def stats(self) -> EngineStats:
-        """Nothing is known of where the server's time goes."""
+        """Return empty statistics: the server does not report its times."""
         return EngineStats()
 
     def close(self) -> None:
@@ -110,7 +110,7 @@ class OpenAIBackend:
         self._client.close()
 
     def _work(self, source: _Source, answers: SimpleQueue[Answer | Exception | None]) -> None:
-        """Answer one request after another; end with None, or with what ended the work."""
+        """Answer requests until there are none; then put None, or the error that ended the work."""
         try:
             while (request := source.take()) is not None:
                 answers.put((request, self._answer(request)))
@@ -134,12 +134,12 @@ class OpenAIBackend:
         except Exception as error:
             if TRUST_FLAG in str(error):
                 raise self._stopped(
-                    f"it takes no frame times; start it with {TRUST_FLAG}"
+                    f"it does not accept frame times; start it with {TRUST_FLAG}"
                 ) from error
             return failure(error)  # the boundary: a request costs itself only
 
     def _stopped(self, reason: object) -> BackendError:
-        """Build the error for what every other request would meet too; the run can be resumed."""
+        """Return the error for a fault that every request would meet; the run can be resumed."""
         return BackendError(f"the server at {self._model.base_url} cannot go on: {reason}")
 
     def _body(self, request: Request) -> dict[str, Any]:
@@ -170,7 +170,7 @@ class OpenAIBackend:
 
 
 class _Source:
-    """An iterator that several threads take from, one at a time."""
+    """An iterator that several threads may take from."""
 
     def __init__(self, requests: Iterable[Request]) -> None:
         self._iterator = iter(requests)
@@ -230,7 +230,7 @@ def _vllm_extensions(request: Request) -> dict[str, Any]:
 
 
 def _time_base(videos: list[Clip]) -> dict[str, Any]:
-    """Describe the time base of all videos of a request; the server's API has room for one."""
+    """Return the frame times of the videos of a request; the server's API takes one for all."""
     bases = [video_metadata(clip) for clip in videos]
     if any(base != bases[0] for base in bases):
         raise BackendError(

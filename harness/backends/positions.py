@@ -1,9 +1,9 @@
-"""Where the text behind a video stands, for transformers models with rotary positions in 3-D.
+"""Corrects the rotary positions of text after a video in transformers' Qwen-VL models.
 
-Qwen2-VL and Qwen2.5-VL were trained with every stretch of text or vision beginning one after the
-largest position before it. transformers 5 begins it after the height or width of a video instead,
-whichever is larger, so that the text behind a long video shares positions with its later frames.
-vLLM does as the models were trained, and so does transformers 4.
+Qwen2-VL and Qwen2.5-VL were trained with positions in which every segment of text or vision starts
+one after the largest position before it. transformers 5 starts the text after a video at the larger
+of its height and width instead, so that text after a long video shares positions with later frames.
+vLLM and transformers 4 count as in training.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ _AFFECTED = ("qwen2_vl", "qwen2_5_vl")
 
 
 def fix_rope_positions(model: Any) -> None:
-    """Make a loaded model count positions as it was trained to; other models are left alone."""
+    """Make a loaded Qwen-VL model count positions as in training; other models are unchanged."""
     if model.config.model_type not in _AFFECTED:
         return
     backbone = model.model
@@ -50,10 +50,10 @@ def fix_rope_positions(model: Any) -> None:
 
 
 def lay_out(positions: Any, kinds: list[int]) -> Any:
-    """Begin every stretch of one kind one after the largest position before it.
+    """Start every segment of one kind one after the largest position before it.
 
     Args:
-        positions: Time, height and width of each token, shape (3, tokens); right within a stretch.
+        positions: Time, height and width per token, shape (3, tokens); correct within a segment.
         kinds: 0 for text, 1 for an image, 2 for a video, per token.
 
     Returns:

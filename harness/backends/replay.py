@@ -1,4 +1,4 @@
-"""Scores stored responses: the texts were written elsewhere, by any model, at any time."""
+"""Answers requests with stored texts, so that responses of any model can be scored."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class ReplayBackend:
         self._texts = texts
 
     def generate(self, requests: Iterable[Request]) -> Iterator[Answer]:
-        """Look every request up; one without a text is a `Failure`, not an empty answer."""
+        """Look up the text of every request; a request without one yields a `Failure`."""
         for request in requests:
             text = self._texts.get(request.id)
             if text is None:
@@ -26,11 +26,11 @@ class ReplayBackend:
                 yield request, Completion(text=text, finish_reason="stop")
 
     def stats(self) -> EngineStats:
-        """Nothing is known of where the time goes."""
+        """Return empty statistics: nothing is measured."""
         return EngineStats()
 
     def close(self) -> None:
-        """Nothing to free."""
+        """Do nothing: there is no engine to free."""
 
 
 def _missing(request: Request) -> Failure:

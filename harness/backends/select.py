@@ -1,4 +1,4 @@
-"""From ``--backend`` and a checkpoint to an engine, built only when there is work for it."""
+"""Chooses the engine for a checkpoint; the engine is started only when there is work for it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from harness.bounds import positive
 from harness.errors import UsageError, missing_extra
 
 _LOCAL = ("vllm", "transformers")
-"""Engines in process, the preferred one first; each is an extra of its own name."""
+"""Engines of this process, the preferred one first; each has an extra of its name."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,25 +36,25 @@ class EngineConfig:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ResolvedEngine:
-    """A resolved checkpoint with the engine that will run it."""
+    """A checkpoint that was found, and the engine that will run it."""
 
     backend: str
     checkpoint: str
     """Short display name."""
     identity: Mapping[str, Any]
-    """What tells this checkpoint from any other; stored in the manifest."""
+    """Hashes that identify the checkpoint; stored in the manifest."""
     patch_multiple: int
-    """Frame sides are multiples of it."""
+    """What frame sides are multiples of, in pixels."""
     build: Callable[[], Backend]
-    """Start the engine; raises `BackendError` when it cannot."""
+    """Starts the engine; raises `BackendError` if it cannot start."""
 
 
 def resolve_engine(spec: str, config: EngineConfig) -> ResolvedEngine:
-    """Resolve a checkpoint and pick the engine.
+    """Find a checkpoint and choose the engine for it.
 
     Raises:
-        UsageError: A backend that is not installed, or flags that contradict each other.
-        CheckpointError: A checkpoint that cannot be resolved.
+        UsageError: The backend is not installed, or settings contradict each other.
+        CheckpointError: The checkpoint is not found or incomplete.
     """
     backend = _backend(config)
     match backend:

@@ -1,6 +1,6 @@
-"""The reference engine: Hugging Face transformers, batch by batch.
+"""Answers requests with Hugging Face transformers, batch by batch: the reference engine.
 
-Slow, but with no server, no cache and no scheduler in between. A batch is what has arrived, in that
+It is slow, but uses no server, cache or scheduler. A batch has the requests that have arrived, in
 order. Greedy answers do not depend on the batch; sampled ones do, because one random generator
 serves all rows of a batch.
 """
@@ -21,24 +21,25 @@ from harness.models.checkpoint import Checkpoint
 from harness.schema import Completion, Request, Sampling
 
 _PAUSE_S = 0.05
-"""A batch that is not full waits so long for another request."""
+"""Seconds that an incomplete batch waits for another request."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TransformersConfig:
-    """What can be chosen about this engine; none of it belongs to the protocol."""
+    """Settings of the transformers engine; none of them belongs to the protocol."""
 
     batch_size: int = 8
     device: str | None = None
-    """Torch device; None takes a GPU where there is one."""
+    """Torch device; None: a GPU if there is one."""
     dtype: str | None = None
-    """Torch dtype; None means bfloat16 on a GPU and float32 on a CPU."""
+    """Torch dtype; None: bfloat16 on a GPU, float32 on a CPU."""
 
 
 class TransformersBackend:
     """Answers requests with `AutoModelForImageTextToText`.
 
-    Building it loads the model and silences transformers' progress bars and advice in this process.
+    The constructor loads the model and turns off transformers' progress bars and warnings in this
+    process.
     """
 
     name = "transformers"
@@ -56,7 +57,7 @@ class TransformersBackend:
         self._preprocess_s = self._generate_s = self._idle_s = 0.0
 
     def generate(self, requests: Iterable[Request]) -> Iterator[Answer]:
-        """Answer in batches of requests that share their sampling settings."""
+        """Yield the answers batch by batch; the requests of a batch have the same sampling."""
         size = self._options.batch_size
         feed = Feed(requests, lambda request: request, ahead=size)
         try:
@@ -67,7 +68,7 @@ class TransformersBackend:
             self._idle_s += feed.idle_s
 
     def stats(self) -> EngineStats:
-        """Tell where the time went; one call of the model does vision, prefill and the rest."""
+        """Return the times; vision, prefill and generation are one call and not told apart."""
         return EngineStats(
             preprocess_s=self._preprocess_s, idle_s=self._idle_s, generate_s=self._generate_s
         )
@@ -81,7 +82,7 @@ class TransformersBackend:
             torch.cuda.empty_cache()
 
     def _answer(self, batch: list[Request]) -> list[Answer]:
-        """Answer a batch; if it fails, answer its requests alone to find the ones at fault."""
+        """Answer a batch; if that fails, answer its requests one by one to find the bad ones."""
         try:
             completions = self._complete(batch)
         except Exception as error:  # noqa: BLE001 - the boundary: a request costs itself only
@@ -152,7 +153,7 @@ class TransformersBackend:
         )
 
     def _completion(self, row: list[int]) -> Completion:
-        """Cut a generated row behind the token that ended it."""
+        """Return a generated row up to and with the token that ends it."""
         end = next((at for at, token in enumerate(row, 1) if token in self._stop_ids), None)
         token_ids = tuple(row[:end])
         return Completion(
@@ -164,7 +165,7 @@ class TransformersBackend:
 
 
 def _batches(feed: Feed[Request], size: int) -> Iterator[list[Request]]:
-    """Cut the stream after `size` requests, where the sampling changes, or where it pauses."""
+    """Group requests; a batch ends at `size`, at other sampling settings, or at a pause."""
     batch: list[Request] = []
     while batch or not feed.exhausted:
         taken = feed.take(wait_s=_PAUSE_S if batch else None)
@@ -200,7 +201,7 @@ def _load_model(checkpoint: Checkpoint, options: TransformersConfig) -> Any:
 
 
 def _refuse_partial(checkpoint: Checkpoint, report: dict[str, Any]) -> None:
-    """Refuse weights that transformers would fill in at random."""
+    """Raise `BackendError` if weights are missing, which transformers would initialise randomly."""
     absent = sorted(report["missing_keys"])
     if absent:
         raise BackendError(
@@ -221,10 +222,10 @@ def _with_adapter(model: Any, adapter: Path) -> Any:
 
 
 def _take_special_ids(model: Any, tokenizer: Any) -> tuple[list[int], int]:
-    """Read which ids end an answer and which one pads, and leave no other default behind.
+    """Return the ids that end an answer and the padding id; reset the generation config.
 
-    The checkpoint's generation config is replaced by an empty one: its sampling settings
-    (temperature, top_k, repetition penalty) would fill every field the protocol leaves out.
+    The checkpoint's generation config is replaced by an empty one, because its sampling settings
+    (temperature, top_k, repetition penalty) would fill every field that the protocol leaves out.
     """
     from transformers import GenerationConfig
 
@@ -237,6 +238,8 @@ def _take_special_ids(model: Any, tokenizer: Any) -> tuple[list[int], int]:
         if token is not None
     ]
     if not stop_ids:
-        raise BackendError("neither generation_config.json nor the tokenizer says what ends a text")
+        raise BackendError(
+            "neither generation_config.json nor the tokenizer has an end-of-text token"
+        )
     pad = stored.pad_token_id if stored.pad_token_id is not None else tokenizer.pad_token_id
     return stop_ids, stop_ids[0] if pad is None else int(pad)

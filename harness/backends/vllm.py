@@ -1,12 +1,12 @@
-"""The fast engine: vLLM, fed continuously with native video.
+"""Answers requests with vLLM in this process, with continuous batching and native video.
 
-Requests enter while others generate and leave the moment they finish; there is no batch to wait
-for. A clip is handed over as frames with their time base and a stable id, so vLLM processes and
-encodes it once, and its questions share the prefix.
+Requests enter while others generate, and leave as soon as they finish. A clip is passed as frames
+with their times and a stable id, so vLLM processes and encodes it once and its questions share the
+prefix.
 
-The engine is driven step by step from the consuming thread (vLLM's own offline route); prompts and
-frames are processed on the thread that reads the requests. On a GPU the engine's core runs in a
-process of its own; on a CPU it runs in this one, which starts in a third of the time.
+The consuming thread drives the engine step by step (as vLLM's `LLM` does); another thread reads
+the requests and processes prompts and frames. On a GPU the engine core runs in its own process; on
+a CPU it runs in this one, which starts three times as fast.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ from harness.schema import Clip, Completion, Failure, Request, Sampling
 class VLLMBackend:
     """Answers requests with an in-process vLLM engine.
 
-    Building it starts the engine and sets, where unset, the environment variables that vLLM is
-    quieted and kept local with: see `prepare_environment`.
+    The constructor starts the engine and sets vLLM's environment variables where they are unset:
+    see `prepare_environment`.
     """
 
     name = "vllm"
@@ -54,7 +54,7 @@ class VLLMBackend:
         self._ids = itertools.count()
 
     def generate(self, requests: Iterable[Request]) -> Iterator[Answer]:
-        """Answer requests as they finish; at most `max_num_seqs + waiting` are held at a time."""
+        """Yield answers as they finish; at most `max_num_seqs + waiting` requests are admitted."""
         feed = Feed(requests, self._prepare, ahead=self._prepared)
         running: dict[str, tuple[Request, float]] = {}
         try:
@@ -69,7 +69,7 @@ class VLLMBackend:
             self._engine.abort_request(list(running))
 
     def stats(self) -> EngineStats:
-        """Tell where the time went, by the engine's own account of its steps."""
+        """Return times and counts from the engine's own reports of its steps."""
         self._vision_s += vision_seconds(self._engine)
         return self._steps.stats(
             vision_s=self._vision_s, preprocess_s=self._prepare_s, idle_s=self._idle_s
@@ -84,7 +84,7 @@ class VLLMBackend:
     def _admit(
         self, feed: Feed[Any], running: dict[str, tuple[Request, float]]
     ) -> Iterator[Answer]:
-        """Let in what is ready; wait for it only when there is nothing else to do."""
+        """Add prepared requests to the engine; wait for one only if nothing is running."""
         while len(running) < self._limit:
             taken = feed.take(wait_s=0 if running else None)
             if taken is None:
@@ -99,7 +99,7 @@ class VLLMBackend:
                 yield request, failure(error)
 
     def _prepare(self, request: Request) -> Any:
-        """Make model inputs of a request; runs on the feed's thread."""
+        """Process prompt and frames of a request; runs on the feed's thread."""
         (prepared,) = self._engine.renderer.render_cmpl([self._prompt(request)])
         try:
             self._check_length(len(prepared["prompt_token_ids"]), request.sampling)
@@ -109,7 +109,7 @@ class VLLMBackend:
         return prepared
 
     def _enter(self, prepared: Any, sampling: Sampling) -> str:
-        """Hand a request to the engine; return its id there."""
+        """Add a request to the engine and return its id there."""
         name = str(next(self._ids))
         params = _sampling_params(sampling)
         try:
@@ -129,18 +129,18 @@ class VLLMBackend:
         return prompt
 
     def _check_length(self, prompt_tokens: int, sampling: Sampling) -> None:
-        """Refuse what vLLM would cut short: the protocol grants every answer `max_tokens`."""
+        """Raise `BackendError` if `max_tokens`, which the protocol grants, would not fit."""
         if prompt_tokens + sampling.max_tokens > self._max_tokens:
             raise BackendError(
                 f"{prompt_tokens} prompt tokens and {sampling.max_tokens} for the answer exceed"
-                f" the engine's {self._max_tokens}; raise max_model_len or show fewer pixels"
+                f" the engine's {self._max_tokens}; raise max_model_len or lower max_pixels"
             )
 
     def _forget(self, prepared: Any) -> None:
-        """Drop a refused request's media from the sender's cache: the engine never saw them.
+        """Remove the media of a refused request from the sender's cache.
 
-        vLLM sends media once and afterwards only their ids; the next request with this clip would
-        name one that the engine does not know.
+        vLLM sends media to the engine once and later only their ids. The engine never got these, so
+        the next request with this clip would name an unknown id.
         """
         cache = self._engine.renderer.mm_processor_cache
         for hashes in prepared.get("mm_hashes", {}).values():
@@ -148,7 +148,7 @@ class VLLMBackend:
                 cache.invalidate(media_hash)
 
     def _step(self, running: dict[str, tuple[Request, float]]) -> Iterator[Answer]:
-        """Advance every running request by one step and yield those that are done."""
+        """Run one engine step and yield the requests that finished in it."""
         began = time.perf_counter()
         try:
             outputs = self._engine.step()
@@ -190,7 +190,7 @@ def _sampling_params(sampling: Sampling) -> Any:
 
 
 def _media(clips: tuple[Clip, ...]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Split clips into vLLM's data and ids, by modality."""
+    """Return vLLM's multi-modal data and ids of clips, by modality."""
     videos = [clip for clip in clips if not chat.is_image(clip)]
     data: dict[str, Any] = {
         "image": chat.images(clips),

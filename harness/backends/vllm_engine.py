@@ -1,4 +1,4 @@
-"""Starting vLLM: its options, its environment, and what of both depends on the machine."""
+"""Starts vLLM: settings, environment variables, and what of both depends on the machine."""
 
 from __future__ import annotations
 
@@ -13,44 +13,44 @@ from harness.errors import BackendError, missing_extra
 from harness.models.checkpoint import Checkpoint
 
 _CPU_BLOCK = 32
-"""Tokens in a block of keys and values: the least that vLLM's attention on a CPU is fast with."""
+"""Tokens per KV-cache block: the smallest size at which vLLM's CPU attention is fast."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VLLMConfig:
-    """What can be chosen about this engine; none of it belongs to the protocol."""
+    """Settings of the vLLM engine; none of them belongs to the protocol."""
 
     max_model_len: int = 16384
-    """Most tokens of prompt and answer together; the model's own limit where that is lower."""
+    """Maximum tokens of prompt and answer together; the model's limit if that is lower."""
     max_num_seqs: int = 256
-    """Requests that generate at the same time."""
+    """Maximum number of requests that generate at the same time."""
     waiting: int = 8
-    """Requests in the engine beyond those, so that a free place is filled at once."""
+    """Further requests inside the engine, so that a finished one is replaced at once."""
     prepared: int = 32
-    """Requests processed ahead of the engine; the questions of one clip share what is big."""
+    """Requests prepared ahead of the engine; questions about one clip share its frames."""
     media_cache_gib: float = 1.0
-    """Memory for processed frames, which the next question about a video takes from there."""
+    """Cache for processed frames in GiB; later questions about a video reuse them."""
     gpu_memory_utilization: float = 0.9
     tensor_parallel_size: int = 1
     executor: str | None = None
-    """vLLM's executor; ``external_launcher`` where several processes hold an engine each."""
+    """vLLM's executor; ``external_launcher`` if each of several processes has an engine."""
     dtype: str | None = None
-    """None: the checkpoint's own on a GPU, float32 on a CPU."""
+    """Torch dtype; None: the checkpoint's on a GPU, float32 on a CPU."""
     media_per_prompt: int = 8
-    """Most videos, and most images, in one request."""
+    """Maximum number of videos, and of images, in one request."""
     cpu_kv_cache_gib: int = 2
-    """Memory for keys and values on a CPU, unless ``VLLM_CPU_KVCACHE_SPACE`` says otherwise."""
+    """KV cache on a CPU in GiB; the variable ``VLLM_CPU_KVCACHE_SPACE`` overrides it."""
 
 
 def start(checkpoint: Checkpoint, options: VLLMConfig, processor: Any) -> Any:
     """Start an engine in this process.
 
     Raises:
-        BackendError: vLLM refuses the checkpoint or the machine.
+        BackendError: vLLM does not accept the checkpoint or the machine.
     """
     from vllm import EngineArgs, LLMEngine
 
-    # vLLM collects garbage five times while it loads; the imports need not be walked through.
+    # vLLM collects garbage five times while it loads; frozen objects are left out of that.
     gc.freeze()
     on_cpu = _on_cpu()
     max_tokens = _context_length(checkpoint, options)
@@ -65,7 +65,7 @@ def start(checkpoint: Checkpoint, options: VLLMConfig, processor: Any) -> Any:
         tensor_parallel_size=options.tensor_parallel_size,
         distributed_executor_backend=options.executor,
         enable_prefix_caching=True,
-        # What a prefix shares is counted in blocks; on a CPU vLLM would take 128 tokens for one.
+        # Prefixes are shared in whole blocks; on a CPU vLLM's default block has 128 tokens.
         block_size=_CPU_BLOCK if on_cpu else None,
         mm_processor_cache_gb=options.media_cache_gib,
         limit_mm_per_prompt=dict.fromkeys(("image", "video"), options.media_per_prompt),
@@ -89,7 +89,8 @@ def start(checkpoint: Checkpoint, options: VLLMConfig, processor: Any) -> Any:
 def _normalizes_alike(processor: Any) -> bool:
     """Tell whether vLLM may normalise pixels on the device.
 
-    It then uses the image processor's mean and deviation for videos too (seen in 0.32).
+    It then uses mean and standard deviation of the image processor for videos, too (vLLM 0.32), so
+    both processors must have the same.
     """
     image = getattr(processor, "image_processor", None)
     video = getattr(processor, "video_processor", None)
@@ -98,11 +99,11 @@ def _normalizes_alike(processor: Any) -> bool:
 
 
 def prepare_environment(options: VLLMConfig) -> None:
-    """Quiet vLLM, keep it from reporting usage, and bound what it takes of a CPU machine."""
+    """Set vLLM's environment variables where unset: quiet logs, no usage reports, CPU limits."""
     level = os.environ.setdefault("VLLM_LOGGING_LEVEL", "ERROR")
     logging.getLogger("vllm").setLevel(level)  # holds before vLLM configures itself, on import
     os.environ.setdefault("VLLM_NO_USAGE_STATS", "1")
-    # Decoding runs on threads meanwhile; a forked core could inherit a lock that they hold.
+    # Decoding threads run at the same time; a forked process could inherit a lock they hold.
     os.environ.setdefault("VLLM_WORKER_MULTIPROCESSING_METHOD", "spawn")
     if _on_cpu():
         os.environ.setdefault("VLLM_CPU_KVCACHE_SPACE", str(options.cpu_kv_cache_gib))

@@ -1,9 +1,9 @@
-"""vLLM's own counters, summed over a run: what its steps were for and how long they took.
+"""Sums vLLM's counters over a run: what its steps did and how long they took.
 
-The core reports of every step how many prompt tokens and vision inputs it had; its own time for the
-step leaves out what a core in this process does, so the driver takes the time. The time inside the
-vision encoder is kept by the workers. vLLM calls these fields unstable, so
-tests/engines/test_feeding.py holds them to what a run shows.
+For every step the engine core reports the numbers of prompt tokens and vision inputs. Its own step
+time leaves out the work of a core in this process, so the backend measures it. The workers measure
+the time of the vision encoder. vLLM calls these fields unstable; tests/engines/test_feeding.py
+checks them against a real run.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from harness.backends.base import EngineStats
 
 
 class StepCounter:
-    """Sums up the engine's steps; vLLM takes it for one of its stat loggers."""
+    """Sums up the engine's steps; has the interface of vLLM's stat loggers."""
 
     def __init__(self) -> None:
         self.prefill_s = 0.0
@@ -30,7 +30,7 @@ class StepCounter:
         mm_cache_stats: Any = None,
         engine_idx: int = 0,
     ) -> None:
-        """Take in one step, as vLLM hands it over."""
+        """Add one step; vLLM calls it."""
         step = scheduler_stats.iteration_details
         if step is not None:
             self._reads_prompts = step.num_ctx_tokens > 0
@@ -39,18 +39,18 @@ class StepCounter:
             self.cached_prompt_tokens += iteration_stats.prompt_token_stats.cached_tokens
 
     def spent(self, seconds: float) -> None:
-        """Take in how long the step took that was recorded last."""
+        """Add the seconds that the last recorded step took."""
         if self._reads_prompts:
             self.prefill_s += seconds
         else:
             self.generate_s += seconds
 
     def install(self, engine: Any) -> None:
-        """Take the place of vLLM's loggers, which would format every step for Prometheus."""
+        """Replace vLLM's loggers, which would format every step for Prometheus."""
         engine.logger_manager.stat_loggers[:] = [self]
 
     def stats(self, *, vision_s: float, preprocess_s: float, idle_s: float) -> EngineStats:
-        """Return the sums together with what is counted elsewhere."""
+        """Return the sums together with the times that were measured elsewhere, in seconds."""
         return EngineStats(
             preprocess_s=preprocess_s,
             idle_s=idle_s,
@@ -62,14 +62,14 @@ class StepCounter:
         )
 
     def log_engine_initialized(self) -> None:
-        """Nothing to log; vLLM calls it."""
+        """Do nothing; vLLM calls it at the start."""
 
     def log(self) -> None:
-        """Nothing to log; vLLM calls it now and then."""
+        """Do nothing; vLLM calls it periodically."""
 
 
 def vision_seconds(engine: Any) -> float:
-    """Return the seconds spent in the vision encoder since the last call, the slowest worker's."""
+    """Return the seconds in the vision encoder since the last call; the slowest worker counts."""
     workers = engine.collective_rpc("get_encoder_timing_stats")
     return max(
         (sum(request["encoder_forward_secs"] for request in one.values()) for one in workers),

@@ -1,8 +1,7 @@
-"""Unpacking published zips: each entry to its place, complete or not at all.
+"""Unpacks published zip files; every entry is extracted whole or not at all.
 
-Whether an entry is extracted is read off the disk, as rsync does it: a file of its size and time
-lies in its place. So an interrupted unpacking is finished by the next one, files that were deleted
-come back, and there is no marker that could lie.
+An entry counts as extracted if a file of its size and modification time is at its path, as with
+rsync. So an interrupted run is finished by the next one and deleted files are extracted again.
 """
 
 from __future__ import annotations
@@ -24,21 +23,22 @@ Placed = tuple[ZipInfo, Path]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Archive:
-    """A published zip and where its content belongs."""
+    """A published zip file and the folder that its content goes to."""
 
     path: str
-    """In the repository, and below the benchmark's folder once downloaded."""
+    """Path in the repository; after the download, below the benchmark's folder."""
     root: str
-    """Folder that wraps the entries; it and what stands before it are dropped where present."""
+    """Folder inside the zip that holds the entries; it and its parents are left out of paths."""
     into: str
-    """Folder of the benchmark that receives what `root` holds."""
+    """Folder of the benchmark that the entries are extracted to."""
 
 
 def unpack(archive: Archive, folder: Path) -> int:
-    """Extract what is not extracted yet and return how many files that were.
+    """Extract the entries that are not extracted yet; return their number.
 
     Raises:
-        UsageError: The zip is damaged, or an entry would leave the folder; then nothing is written.
+        UsageError: The zip is damaged, or the path of an entry leads out of the folder; then
+            nothing is written.
     """
     path = folder / archive.path
     try:
@@ -54,7 +54,7 @@ def unpack(archive: Archive, folder: Path) -> int:
 
 
 def _placed(opened: ZipFile, archive: Archive, folder: Path) -> list[Placed]:
-    """Pair each file of a zip with its place on disk."""
+    """Pair each file of a zip with its path on disk."""
     return [
         (entry, folder / archive.into / _inner(entry.filename, archive))
         for entry in opened.infolist()
@@ -66,7 +66,9 @@ def _inner(name: str, archive: Archive) -> PurePosixPath:
     """Return an entry's path below the archive's root folder."""
     path = PurePosixPath(name)
     if path.is_absolute() or ".." in path.parts:
-        raise UsageError(f"{archive.path}: entry {name!r} leaves the folder; nothing was unpacked")
+        raise UsageError(
+            f"{archive.path}: entry {name!r} leads out of the folder; nothing was unpacked"
+        )
     if archive.root in path.parts[:-1]:
         return PurePosixPath(*path.parts[path.parts.index(archive.root) + 1 :])
     return path
@@ -97,7 +99,7 @@ def _modified(entry: ZipInfo) -> float:
 
 
 def _shown(entries: list[Placed], description: str) -> Iterator[Placed]:
-    """Pass the entries on, with a progress bar on a terminal."""
+    """Yield the entries, with a progress bar on a terminal."""
     from rich.console import Console
     from rich.progress import track
 

@@ -1,8 +1,8 @@
-"""Bringing a benchmark's published files from the hub: one commit, resumable, then unpacked.
+"""Downloads a benchmark's published files from the Hugging Face hub and unpacks them.
 
-A `Source` says what a benchmark is on the hub, down to the commit. A fetch that was interrupted is
-finished by running it again: the hub client skips files that are complete, `harness.data.archives`
-skips what is extracted. The receipt in the folder says which commit the files are of.
+A `Source` names repository, commit and files. An interrupted fetch is finished by running it again:
+the hub client skips complete files, `harness.data.archives` skips extracted ones. A receipt in the
+folder names the commit.
 """
 
 from __future__ import annotations
@@ -29,29 +29,29 @@ RECEIPT = ".videor1-source.json"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
-    """What a benchmark is on the hub."""
+    """The repository, commit and files of a benchmark on the hub."""
 
     repo: str
     """Dataset id."""
     revision: str
-    """Commit that is fetched unless another is asked for."""
+    """Commit that is fetched by default."""
     folder: str
     """Name of the benchmark's folder under the data root."""
     files: tuple[str, ...]
-    """Glob patterns of the files to download beside the archives."""
+    """Glob patterns of the files to download in addition to the archives."""
     archives: tuple[Archive, ...] = ()
     undistributed: Mapping[str, str] = field(default_factory=dict)
-    """Categories whose media nobody may publish, with the reason."""
+    """Categories whose media may not be distributed, with the reason."""
 
     @property
     def page(self) -> str:
-        """Where a person reads about the data and accepts its terms."""
+        """Address of the page that describes the data and has its terms."""
         return f"https://huggingface.co/datasets/{self.repo}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Receipt:
-    """What was fetched into a folder; later fetches take the same commit."""
+    """The record of what was fetched into a folder; later fetches take the same commit."""
 
     repo: str
     revision: str
@@ -60,7 +60,7 @@ class Receipt:
 
     @classmethod
     def read(cls, folder: Path) -> Receipt | None:
-        """Return the receipt of a folder, None where nothing was fetched yet."""
+        """Return the receipt of a folder; None if nothing was fetched yet."""
         path = folder / RECEIPT
         try:
             content = json.loads(path.read_text(encoding="utf-8"))
@@ -74,13 +74,13 @@ class Receipt:
 def fetch(
     source: Source, folder: Path, *, revision: str | None = None, endpoint: str | None = None
 ) -> Receipt:
-    """Bring `source` into `folder`; whatever is there already is not brought again.
+    """Download `source` into `folder` and unpack its archives; complete files are skipped.
 
     Args:
         source: What to fetch.
         folder: The benchmark's own folder.
-        revision: Commit or branch. None: the commit of the folder's receipt, else the source's.
-        endpoint: Address of the hub; None: the public one, or ``HF_ENDPOINT``.
+        revision: Commit or branch; None: that of the folder's receipt, else the source's.
+        endpoint: Address of the hub; None: ``HF_ENDPOINT``, else the public hub.
 
     Raises:
         UsageError: The hub cannot be reached or refuses, the disk is too small, or a zip is bad.
@@ -133,7 +133,7 @@ def _snapshot(
 
 
 def _require_space(listing: list[DryRunFileInfo], folder: Path) -> None:
-    """Refuse a download that cannot fit: archives are kept, and video does not compress."""
+    """Raise `UsageError` if the disk is too small; zips are kept and videos do not compress."""
     missing = [file for file in listing if file.will_download]
     copies = (2 if file.filename.endswith(".zip") else 1 for file in missing)
     needed = sum(n * (file.file_size or 0) for n, file in zip(copies, missing, strict=True))
@@ -146,14 +146,14 @@ def _require_space(listing: list[DryRunFileInfo], folder: Path) -> None:
 
 
 def _advice(source: Source, revision: str, error: BaseException) -> str:
-    """Say what a person can do about a refused or broken download."""
+    """Return the message for a refused or broken download, with what to do about it."""
     from huggingface_hub import errors
 
     while error.__cause__ is not None and not isinstance(error, errors.HfHubHTTPError):
         error = error.__cause__
     if isinstance(error, errors.RepositoryNotFoundError):
         return (
-            f"the hub does not give {source.repo} to you: open {source.page}, accept its terms if"
+            f"the hub refuses you access to {source.repo}: open {source.page}, accept its terms if"
             " it asks for that, and set HF_TOKEN (or run `hf auth login`)"
         )
     if isinstance(error, errors.RevisionNotFoundError):

@@ -1,1 +1,1 @@
-"""Prompts, answer extraction, metrics and scoring rules; used by evaluation and by rewards."""
+"""Prompts, answer extraction, metrics and scoring rules, for evaluation and rewards."""

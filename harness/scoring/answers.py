@@ -1,6 +1,6 @@
-"""Reading an answer out of a model's text; one function per rule, each with its source.
+"""Extracts answers from a model's text; one function per rule, each with its source.
 
-Used by benchmark scorers and by training rewards alike.
+Benchmark scorers and training rewards use the same functions.
 """
 
 from __future__ import annotations
@@ -9,11 +9,11 @@ from string import ascii_uppercase
 
 
 def answer_tag(text: str) -> str | None:
-    r"""Return the trimmed content of the first ``<answer>`` pair, None without a pair.
+    r"""Return the trimmed content of the first ``<answer>`` pair; None without a pair.
 
-    Tags are case-sensitive and the content is the shortest one (Video-R1, ``eval_bench.py``). The
-    original is the regular expression ``<answer>\s*(.*?)\s*</answer>``, which finds the same but
-    takes cubic time on an unclosed tag before white space: minutes for one degenerate reply.
+    Tags are case-sensitive, the content is the shortest possible (Video-R1, ``eval_bench.py``). The
+    original regular expression ``<answer>\s*(.*?)\s*</answer>`` finds the same, but needs cubic
+    time for an unclosed tag before white space: minutes for one degenerate response.
     """
     _, opened, rest = text.partition("<answer>")
     content, closed, _ = rest.partition("</answer>")
@@ -21,9 +21,9 @@ def answer_tag(text: str) -> str | None:
 
 
 def answer_or_text(text: str) -> str:
-    """Return the tagged answer, or the whole trimmed text where that is missing or empty.
+    """Return the tagged answer, or the whole trimmed text if it is missing or empty.
 
-    This fallback is Video-R1's evaluation rule; its training reward takes an empty answer instead.
+    This is the rule of Video-R1's evaluation; its training reward uses an empty answer instead.
     """
     return answer_tag(text) or text.strip()
 
@@ -41,9 +41,9 @@ def letter_of(index: int) -> str:
 
 
 def number(text: str) -> float | None:
-    """Read a bare number after removing commas, None where the text is anything else.
+    """Return the number that a text consists of, without commas; None for any other text.
 
-    Video-R1's rule: no units, no words. ``nan`` and infinities are not answers.
+    Video-R1's rule: no units, no words. ``nan`` and infinity are not answers.
     """
     try:
         value = float(text.replace(",", ""))

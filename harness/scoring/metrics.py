@@ -1,7 +1,7 @@
-"""Scores of one answer against its gold answer, 0 to 1; one function per rule, each sourced.
+"""Compares one answer with its gold answer, 0 to 1; one function per rule, with its source.
 
-Used by benchmark scorers and by training rewards alike. Where two sources disagree there are two
-named functions: float width and strictness decide boundary cases of mean relative accuracy.
+Benchmark scorers and training rewards use the same functions. Where two sources disagree there are
+two functions: precision and strictness decide boundary cases of mean relative accuracy (MRA).
 """
 
 from __future__ import annotations
@@ -14,10 +14,14 @@ _THRESHOLDS = np.linspace(0.5, 0.95, 10)
 
 
 def mean_relative_accuracy(predicted: float, target: float) -> float:
-    """Return VSI-Bench's official MRA: the share of ten thresholds that the error stays within.
+    """Return VSI-Bench's official MRA: the share of ten thresholds that the error is within.
 
-    Error is ``|p - t| / t`` in float64, compared with ``<=`` to ``1 - threshold`` for thresholds
-    0.50, 0.55, ..., 0.95 (thinking-in-space ``metric.py``). A target of 0 is undefined there.
+    The error ``|p - t| / t`` in float64 is compared with ``<=`` to ``1 - threshold`` for the
+    thresholds 0.50, 0.55, ..., 0.95 (vision-x-nyu/thinking-in-space@51e089c). It is undefined for a
+    target of 0.
+
+    Raises:
+        ValueError: The target is 0.
     """
     if target == 0:
         raise ValueError("mean relative accuracy is undefined for a target of 0")
@@ -28,9 +32,10 @@ def mean_relative_accuracy(predicted: float, target: float) -> float:
 def mean_relative_accuracy_strict(predicted: float, target: float) -> float:
     """Return Video-R1's MRA: float32, error ``|p - t| / (|t| + 1e-8)``, compared with ``<``.
 
-    Source: Video-R1 ``eval_bench.py``. It differs from the official rule only at boundaries.
+    Source: ``src/eval_bench.py`` of tulerfeng/Video-R1@59d65c3. It differs from the official rule
+    only at boundaries.
     """
-    # Numbers beyond float32 become infinite: wrong answers there and here, no reason to warn.
+    # Numbers beyond float32 become infinite and count as wrong, as in the original; no warning.
     with np.errstate(over="ignore", invalid="ignore"):
         p, t = np.float32(predicted), np.float32(target)
         error = np.abs(p - t) / (np.abs(t) + np.float32(1e-8))
@@ -39,10 +44,10 @@ def mean_relative_accuracy_strict(predicted: float, target: float) -> float:
 
 
 def numerical_match(predicted: str, gold: str) -> bool | None:
-    """Tell whether two written numbers agree after rounding to two decimals.
+    """Tell whether two numbers, given as text, are equal after rounding to two decimals.
 
-    Video-R1's rule: a decimal mark (``.`` or ``,``) in exactly one of the two is a mismatch.
-    Returns None where the prediction is no bare number.
+    Video-R1's rule: a mark (``.`` or ``,``) in exactly one of the two is a mismatch. Returns None
+    if the prediction is not a bare number.
     """
     value, target = number(predicted), number(gold)
     if value is None or target is None:

@@ -1,7 +1,8 @@
-"""The prompts shared by all benchmarks and by training: Video-R1's, word for word.
+"""Builds Video-R1's prompts, which all benchmarks and the training share.
 
-Source: Video-R1 ``src/eval_bench.py`` (benchmarks.md §0.2); punctuation and spacing are the
-original's. Benchmark-specific official prompts live with their benchmark in `tasks`.
+The texts are those of ``src/eval_bench.py`` in tulerfeng/Video-R1@59d65c3, word for word, including
+punctuation and spaces (docs/sources.md, "Video-R1's evaluation"). The official prompts of a
+benchmark are in its module in `tasks`.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ _SUFFIX = {
 
 
 def lettered(options: Sequence[str], form: str = "{letter}. {text}") -> list[str]:
-    """Put a letter before each option text, ``A. left`` by default."""
+    """Return the option texts with their letters in front, ``A. left`` by default."""
     return [
         form.format(letter=letter, text=text)
         for letter, text in zip(letters(len(options)), options, strict=True)
@@ -44,7 +45,7 @@ def lettered(options: Sequence[str], form: str = "{letter}. {text}") -> list[str
 
 
 def unlettered(options: Sequence[str]) -> tuple[str, ...]:
-    """Undo `lettered`; texts are kept as they are unless every one begins with its own letter."""
+    """Remove the letters that `lettered` adds; texts stay as they are if any has no letter."""
     marks = [f"{letter}. " for letter in letters(len(options))]
     if not all(text.startswith(mark) for text, mark in zip(options, marks, strict=True)):
         return tuple(options)
@@ -54,7 +55,7 @@ def unlettered(options: Sequence[str]) -> tuple[str, ...]:
 def video_r1(question: str, kind: Kind, options: Sequence[str] = ()) -> str:
     """Build Video-R1's evaluation prompt for one question.
 
-    The original puts no line break before ``Options:`` and one after every option, so that a blank
+    The original has no line break before ``Options:`` and one after every option, so that a blank
     line precedes the instruction; both are kept.
     """
     if kind is Kind.MULTIPLE_CHOICE:

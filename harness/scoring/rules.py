@@ -1,8 +1,8 @@
-"""The Video-R1 scorer (the paper's evaluation rule) and what all scorers share.
+"""Scores texts by Video-R1's evaluation rules, and builds the scores of all scorers.
 
-Source: Video-R1 ``src/eval_bench.py`` (benchmarks.md §0.5). The value is the original's to the
-last boundary case; the outcome says more than the original does: a text in which its rules can
-read no answer is NO_ANSWER, still worth 0.
+Source: ``src/eval_bench.py`` of tulerfeng/Video-R1@59d65c3 (docs/sources.md, "Video-R1's
+evaluation"). Values equal the original's in every boundary case. The outcome says more: a text in
+which the rules find no answer is NO_ANSWER, worth 0.
 """
 
 from __future__ import annotations
@@ -22,12 +22,13 @@ from harness.scoring.metrics import (
 )
 
 ScoreRule = Callable[[Sample, str], Score]
+"""A function of a sample and the text of its answer."""
 
 _ANY_LETTER = letters(26)
 
 
 def score_video_r1(sample: Sample, text: str) -> Score:
-    """Score a text as Video-R1's evaluation does, by the kind of the question."""
+    """Score a text by Video-R1's rule for the kind of the question."""
     answer = answer_or_text(text)
     match sample.kind:
         case Kind.MULTIPLE_CHOICE:
@@ -41,15 +42,15 @@ def score_video_r1(sample: Sample, text: str) -> Score:
                 return binary_score(None, answer)
             target = float(sample.answer.replace(",", ""))
             return partial_score(mean_relative_accuracy_strict(value, target), answer)
-        case Kind.OCR | Kind.FREE_FORM:  # the paper's evaluation gives these no credit at all
+        case Kind.OCR | Kind.FREE_FORM:  # the paper's evaluation scores these 0
             return binary_score(False, answer)
 
 
 def after_answer_tag(rule: ScoreRule) -> ScoreRule:
-    """Return `rule` applied to the content of ``<answer>``, to the whole text where there is none.
+    """Return a rule that scores the content of ``<answer>``, or the whole text without the tag.
 
-    Official rules give tagged reasoning next to nothing, so this variant exists under a name of
-    its own and never replaces them.
+    Official rules hardly credit answers in tags after a reasoning. So this variant of a rule has a
+    name of its own (``official+answer``) and never replaces the rule.
     """
 
     def score(sample: Sample, text: str) -> Score:
@@ -60,7 +61,7 @@ def after_answer_tag(rule: ScoreRule) -> ScoreRule:
 
 
 def binary_score(correct: bool | None, answer: str | None) -> Score:
-    """Build a right-or-wrong score; None means that the rule found no answer (worth 0)."""
+    """Return a score of 0 or 1; `correct` is None if the rule found no answer, worth 0."""
     if correct is None:
         return Score(value=0.0, outcome=Outcome.NO_ANSWER, answer=None)
     outcome = Outcome.CORRECT if correct else Outcome.WRONG
@@ -68,6 +69,6 @@ def binary_score(correct: bool | None, answer: str | None) -> Score:
 
 
 def partial_score(value: float, answer: str) -> Score:
-    """Build a score between 0 and 1."""
+    """Return a score between 0 and 1 for partial credit."""
     outcome = {0.0: Outcome.WRONG, 1.0: Outcome.CORRECT}.get(value, Outcome.PARTIAL)
     return Score(value=value, outcome=outcome, answer=answer)

@@ -1,4 +1,4 @@
-"""Statistics of scores whose items share videos; one module per question asked of the data."""
+"""Statistics of scores whose items share videos: intervals, comparisons, power."""
 
 from harness.stats.crossed import crossed_estimate
 from harness.stats.estimate import (

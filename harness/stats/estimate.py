@@ -1,9 +1,9 @@
-"""Scores with the uncertainty they have: standard errors clustered by video.
+"""Computes scores with standard errors and intervals, clustered by video.
 
-Questions about one video share its difficulty, so items are no independent draws; videos are. A
-score is a weighted mean of items (any tree of unweighted means is one), its standard error comes
-from each video's total influence on it (Miller, arXiv 2411.00640, eq. 4, with the finite-cluster
-factor C/(C-1)), its interval from Student's t with C-1 degrees of freedom.
+Questions about one video share its difficulty, so that videos are independent draws and items are
+not. A score is a weighted mean of items (every tree of unweighted means is one). Its standard error
+comes from each video's total influence on it (Miller, arXiv 2411.00640, eq. 4, with the
+finite-cluster factor C/(C-1)), its interval from Student's t with C-1 degrees of freedom.
 """
 
 from __future__ import annotations
@@ -16,16 +16,16 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 _ROUNDING = 1e-28
-"""Sum of squared influences below which clusters are equal but for rounding."""
+"""Sum of squared influences below which clusters differ by rounding only."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Estimate:
-    """A mean in the unit of its values, with its uncertainty."""
+    """A mean with standard error and interval, in the unit of its values."""
 
     mean: float
     se: float | None
-    """None below two clusters: one video says nothing about the others."""
+    """None below two clusters: one video does not show how much videos differ."""
     ci95: tuple[float, float] | None
     n: int
     n_clusters: int
@@ -58,10 +58,10 @@ def clustered_estimate(
     Args:
         values: Item scores, shape (n,).
         clusters: Video id of each item.
-        paths: Place of each item in the tree of means; None is the plain mean.
+        paths: Path of each item in the tree of means; None is the plain mean.
 
     Raises:
-        ValueError: Without items.
+        ValueError: There are no items.
     """
     mean, totals = tree_mean(values, clusters, paths)
     n, n_clusters = len(clusters), totals.size
@@ -75,10 +75,10 @@ def clustered_estimate(
 def tree_mean(
     values: ArrayLike, clusters: Sequence[str], paths: Sequence[tuple[str, ...]] | None = None
 ) -> tuple[float, NDArray[np.float64]]:
-    """Return a tree mean and each cluster's influence on it: how far it moves the mean.
+    """Return a tree mean and the influence of each cluster: how far it moves the mean.
 
     Raises:
-        ValueError: Without items.
+        ValueError: There are no items.
     """
     scores = np.asarray(values, dtype=np.float64)
     if scores.size == 0:
@@ -90,7 +90,7 @@ def tree_mean(
 
 
 def standard_error(totals: NDArray[np.float64]) -> float | None:
-    """Return the standard error of a mean from its clusters' influences; None below two."""
+    """Return the standard error of a mean from the influences of its clusters; None below two."""
     if totals.size < 2:
         return None
     sum_of_squares = float(totals @ totals)
@@ -100,7 +100,7 @@ def standard_error(totals: NDArray[np.float64]) -> float | None:
 
 
 def t_interval(mean: float, se: float, n_clusters: int) -> tuple[float, float]:
-    """Return the 95 % t interval with C-1 degrees of freedom, cut to [0, 1]."""
+    """Return the 95 % t interval with C-1 degrees of freedom, clipped to [0, 1]."""
     from scipy.special import stdtrit
 
     half = float(stdtrit(n_clusters - 1, 0.975)) * se
@@ -108,10 +108,10 @@ def t_interval(mean: float, se: float, n_clusters: int) -> tuple[float, float]:
 
 
 def wilson(share: float, n: float) -> tuple[float, float]:
-    """Return Wilson's 95 % interval of a share among `n` independent draws.
+    """Return Wilson's 95 % interval of a proportion of `n` independent draws.
 
-    Used where all items have the same score: the observed variance is zero then, the uncertainty
-    is not. Every video counts as one draw, the cautious choice when no spread can be measured.
+    It is used if all items have the same score: the observed variance is zero, the uncertainty is
+    not. Every video counts as one draw, the conservative choice if no spread can be measured.
     """
     z = 1.959963984540054
     centre = (share + z * z / (2 * n)) / (1 + z * z / n)
@@ -129,7 +129,7 @@ def _leaf_means(
 
 
 def cluster_sums(values: NDArray[np.float64], clusters: Sequence[str]) -> NDArray[np.float64]:
-    """Add up the values of each cluster, clusters in order of appearance."""
+    """Sum the values of each cluster, clusters in order of first appearance."""
     count, inverse = _codes(clusters)
     sums = np.zeros(count)
     np.add.at(sums, inverse, values)
@@ -137,7 +137,7 @@ def cluster_sums(values: NDArray[np.float64], clusters: Sequence[str]) -> NDArra
 
 
 def _codes(labels: Sequence[object]) -> tuple[int, NDArray[np.intp]]:
-    """Number distinct labels in order of appearance; return how many, and each item's number."""
+    """Return the number of distinct labels and each item's code, in order of first appearance."""
     numbers: dict[object, int] = {}
     inverse = np.array([numbers.setdefault(label, len(numbers)) for label in labels], dtype=np.intp)
     return len(numbers), inverse

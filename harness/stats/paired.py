@@ -1,8 +1,8 @@
-"""Two models on the same items: the difference of their scores and what it can be told from.
+"""Compares two models on the same items: difference, bounds and p values.
 
-Pairing removes the difficulty of the items, clustering respects that questions about one video
-succeed and fail together (Miller, arXiv 2411.00640, section 4). All differences are candidate
-minus base in the unit of the values, all tests one-sided.
+Pairing removes the difficulty of the items; clustering accounts for questions about one video that
+succeed and fail together (Miller, arXiv 2411.00640, section 4). All differences are candidate minus
+base in the unit of the values, all tests are one-sided.
 """
 
 from __future__ import annotations
@@ -37,10 +37,10 @@ def paired_difference(
         base: Item scores in [0, 1], shape (n,).
         candidate: Scores of the same items in the same order.
         clusters: Video id of each item.
-        paths: Place of each item in the tree of means; None is the plain mean.
+        paths: Path of each item in the tree of means; None is the plain mean.
 
     Raises:
-        ValueError: Without items.
+        ValueError: There are no items.
     """
     mean, totals = tree_mean(_differences(base, candidate), clusters, paths)
     se = standard_error(totals)
@@ -51,8 +51,8 @@ def paired_difference(
 def bounds(difference: Estimate, alpha: float) -> tuple[float, float]:
     """Return the lower and upper bound of a difference, each missed with probability `alpha`.
 
-    Student's t with C-1 degrees of freedom. Where no video differs from the others the spread is
-    zero and the uncertainty is not: a share of videos of which not one in C was drawn may behave
+    Student's t with C-1 degrees of freedom. If all videos show the same difference, the spread is
+    zero but the uncertainty is not: a share of other videos of which none was drawn in C may differ
     in any way, and that share is below ``1 - alpha ** (1/C)`` (the "rule of three").
     """
     from scipy.special import stdtrit
@@ -68,7 +68,7 @@ def bounds(difference: Estimate, alpha: float) -> tuple[float, float]:
 def p_below(difference: Estimate, threshold: float) -> float:
     """Return the p value against a true difference of `threshold` or more.
 
-    It is below alpha exactly where the upper one of `bounds` is below `threshold`.
+    It is below alpha if and only if the upper one of `bounds` is below `threshold`.
     """
     from scipy.special import stdtr
 
@@ -93,16 +93,16 @@ def sign_flip_p(
     *,
     seed: int = 0,
 ) -> float:
-    """Return the p value of a drop by flipping the sign of whole videos at random.
+    """Return the p value of a drop, by flipping the signs of whole videos at random.
 
-    It assumes only that either model could have been the base. With one right-or-wrong question
-    per video it is McNemar's exact test, up to the `FLIPS` drawn instead of all.
+    It assumes only that the two models are exchangeable. With one binary question per video it is
+    McNemar's exact test, up to the `FLIPS` drawn instead of all.
     """
     differences = _differences(base, candidate)
     weights = tree_weights([()] * len(differences) if paths is None else paths)
     sums = cluster_sums(weights * differences, clusters)
     sums = sums[np.abs(sums) > 1e-15]
-    observed = float(sums.sum()) + 1e-12  # sums that are equal but for rounding count as equal
+    observed = float(sums.sum()) + 1e-12  # sums that differ by rounding count as equal
     generator = np.random.default_rng(seed)
     as_low = 0
     for start in range(0, FLIPS, _FLIPS_AT_ONCE):
@@ -121,15 +121,15 @@ def _differences(base: ArrayLike, candidate: ArrayLike) -> NDArray[np.float64]:
 
 def _se(difference: Estimate) -> float:
     if difference.se is None:
-        raise ValueError("one video says nothing about the others: no bound below two clusters")
+        raise ValueError("a bound needs at least two videos (clusters)")
     return difference.se
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
-    """Return adjusted p values in the order given.
+    """Return p values adjusted by Holm's method, in the order given.
 
-    Calling what falls below alpha keeps the chance of any false call below alpha, whatever the
-    dependence between the tests.
+    Rejecting where they are below alpha keeps the probability of any false rejection below alpha,
+    whatever the dependence between the tests.
     """
     adjusted = [0.0] * len(p_values)
     highest = 0.0

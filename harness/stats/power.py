@@ -1,7 +1,7 @@
-"""What a comparison could have seen: the drop it detects, and the items a margin would need.
+"""Computes the power of a comparison: the smallest detectable drop, and the items for a margin.
 
-The standard error of the measured difference already holds the two things that decide it: the
-share of items on which the models disagree and the design effect of shared videos,
+The standard error of the measured difference contains the two quantities that matter: the share of
+items on which the models disagree and the design effect of shared videos,
 ``SE = sqrt(discordance * design effect / n)``.
 """
 
@@ -13,9 +13,9 @@ from harness.stats.estimate import Estimate
 
 
 def minimum_detectable_effect(difference: Estimate, *, alpha: float, power: float) -> float | None:
-    """Return the true drop that a one-sided test at `alpha` calls with probability `power`.
+    """Return the true drop that a one-sided test at `alpha` detects with probability `power`.
 
-    None where no spread was measured, which says nothing about the spread under a real drop.
+    None if no spread was measured, since the spread under a real drop is then unknown.
     """
     if not difference.se:
         return None
@@ -23,9 +23,9 @@ def minimum_detectable_effect(difference: Estimate, *, alpha: float, power: floa
 
 
 def items_needed(difference: Estimate, margin: float, *, alpha: float, power: float) -> int | None:
-    """Return how many items show, with probability `power`, that an equal model is within `margin`.
+    """Return the items needed to show, with probability `power`, an equal model within `margin`.
 
-    The added items are taken to come in videos like those at hand. None where no number would do.
+    Further items are assumed to come in videos like the present ones. None if no number is enough.
     """
     if difference.se is None or margin <= 0:
         return None

@@ -1,1 +1,1 @@
-"""What a benchmark has to provide, which benchmarks there are, and what a number means."""
+"""The interface of benchmarks, the registry of installed ones, and protocols."""

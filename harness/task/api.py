@@ -1,8 +1,9 @@
-"""What a benchmark has to provide, and how benchmarks are found.
+"""Defines the interface of a benchmark (`Task`) and its parts: questions, scorers, aggregations.
 
-A benchmark is an object with the attributes of `Task`, named in the entry-point group
-``videor1.tasks``. Ours and a third party's are found the same way. A `Bridge` brings the tasks of
-another harness, all of them under ``PREFIX:NAME``; it is named in the group ``videor1.bridges``.
+A benchmark is a class whose objects have the attributes of `Task`; most derive it from
+`tasks.Benchmark`, which has defaults for most of them. Packages declare it as an entry point in the
+group ``videor1.tasks``, ours as well as a third party's. A `Bridge` offers the tasks of another
+harness under ``PREFIX:NAME``; it is declared in the group ``videor1.bridges``.
 """
 
 from __future__ import annotations
@@ -20,32 +21,34 @@ from harness.task.protocol import Protocol
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Aggregation:
-    """How item values become one score: an unweighted mean at each level of a tree.
+    """The way in which item values become one score: an unweighted mean at each level of a tree.
 
-    `levels` maps a record's category to its path in the tree; ``()`` is the plain (micro) mean
-    over items, ``(type,)`` the macro mean over types, ``(group, type)`` a macro of macros.
+    `levels` maps a record's category to its path in the tree. The path ``()`` gives the plain
+    (micro) mean over items, ``(type,)`` the macro mean over types, ``(group, type)`` the mean over
+    groups of the means over their types.
     """
 
     name: str
     levels: Callable[[str], tuple[str, ...]]
 
 
-def _nothing() -> None:
-    """Need nothing."""
+def _require_nothing() -> None:
+    """Do nothing: the rule needs no optional package."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scorer:
-    """A named, versioned scoring rule with the aggregation that belongs to it."""
+    """A named, versioned scoring rule with its aggregation."""
 
     name: str
     version: int
     score: Callable[[Sample, str], Score]
+    """Scores the text that a model wrote for a sample."""
     aggregation: Aggregation
-    require: Callable[[], None] = _nothing
-    """Raises `UsageError` where an optional package that the rule needs is not installed."""
+    require: Callable[[], None] = _require_nothing
+    """Raises `UsageError` if an optional package that the rule needs is not installed."""
     total: Callable[[Sequence[Record]], float | None] | None = None
-    """Computes the score (0 to 1) from all records where the publisher's is no mean of items."""
+    """Computes the score (0 to 1) from all records, where it is not a mean of items."""
 
     @property
     def tag(self) -> str:
@@ -53,20 +56,20 @@ class Scorer:
         return f"{self.name}@{self.version}"
 
 
-def _at_hand(samples: Sequence[Sample]) -> None:
-    """Need no preparation."""
+def _prepare_nothing(samples: Sequence[Sample]) -> None:
+    """Do nothing: all media are files already."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Questions:
-    """A loaded benchmark: its samples in publication order and the files they came from."""
+    """The questions of a benchmark, in the publisher's order, and the files they come from."""
 
     samples: tuple[Sample, ...]
     files: tuple[Path, ...]
-    """Question files that were read; their content is the run's data fingerprint."""
-    prepare: Callable[[Sequence[Sample]], None] = _at_hand
-    """Called with the samples that a run will ask, before media are looked for: writes those that
-    are no files yet; raises `UnavailableTaskError` where the task cannot be asked here."""
+    """The question files; a hash of their content is the run's data fingerprint."""
+    prepare: Callable[[Sequence[Sample]], None] = _prepare_nothing
+    """Called with the samples of a run before its media are checked. Writes media that are not
+    files yet; raises `UnavailableTaskError` if the task cannot be evaluated on this machine."""
 
     def __post_init__(self) -> None:
         seen: set[str] = set()
@@ -80,54 +83,72 @@ class Questions:
 
 
 class Task(TypingProtocol):
-    """One benchmark."""
+    """A benchmark: its questions, prompts, protocols and scoring rules.
+
+    The harness calls `load` once per run, `prompt` for every sample, and the chosen scorer for
+    every answer. A new benchmark usually derives from `tasks.Benchmark` and writes `load`, a prompt
+    and a scoring rule.
+    """
 
     name: str
+    """Name on the command line, and first part of every sample id."""
     version: int
+    """Raise it with every change of prompts or items; it is part of the protocol's hash."""
     title: str
     """Display name."""
     homepage: str
-    """Where the data is published."""
+    """Address of the page that publishes the data."""
 
     @property
     def source(self) -> Source | None:
-        """What ``videor1 data fetch`` brings; None where that is up to the user."""
+        """What ``videor1 data fetch`` downloads; None if users have to get the data themselves."""
 
     @property
     def scorers(self) -> Mapping[str, Scorer]:
-        """Scorers by name; at least ``official``, ``official+answer`` and ``video-r1``."""
+        """The scorers by name; at least ``official``, ``official+answer`` and ``video-r1``."""
 
     def load(self, data: Path) -> Questions:
-        """Read every question under `data`, the benchmark's own folder.
+        """Read all questions from `data`, the benchmark's own folder.
 
-        Media paths are built but not touched. Raises `DatasetError` naming file and row.
+        Media paths are built, but media need not exist: the harness checks those that a run needs.
+
+        Raises:
+            DatasetError: A file or row is missing or malformed; names file and row.
         """
 
     def protocol(self, suite: str) -> Protocol:
-        """Return the preset ``video-r1`` or ``official``; raises `UsageError` otherwise."""
+        """Return the protocol preset ``video-r1`` or ``official``.
+
+        It sets the prompt template, frames, sampling and scorer. Raises `UsageError` for another
+        name.
+        """
 
     def prompt(self, sample: Sample, template: str) -> Prompt:
-        """Build the question text of the named template."""
+        """Return the prompt of a sample; `template` is the one named by the protocol."""
 
     def with_llm_judge(self, base_url: str, model: str) -> Scorer | None:
-        """Return the official rules helped by a judge model, None where rules suffice."""
+        """Return the official scorer with a judge model; None if the task needs no judge."""
 
     def extra(self, run: Mapping[str, Sequence[Record]]) -> dict[str, float]:
-        """Benchmark-specific figures from the records of a run, keyed by task name."""
+        """Return further figures of the benchmark, by name, for the run's summary.
+
+        Args:
+            run: The records of a run by task name.
+        """
 
 
 class Bridge(TypingProtocol):
-    """The tasks of another harness."""
+    """An adapter for the tasks of another evaluation harness."""
 
     title: str
-    """What can be named after the prefix."""
+    """What a name after the prefix stands for, for help texts."""
     aggregation: Aggregation
-    """How item values of any of its tasks are averaged."""
+    """The aggregation of all its tasks."""
 
     def task(self, name: str, include_path: Path | None) -> Task:
-        """Return a task by the other harness's name; `include_path` adds a folder of tasks.
+        """Return a task by its name in the other harness; `include_path` adds a folder of tasks.
 
-        Raises `UsageError` where the other harness is not installed.
+        Raises `UsageError` if the other harness is not installed.
         """
 
     def scorer(self, task: str, aggregation: Aggregation) -> Scorer | None:

@@ -1,7 +1,7 @@
-"""What a number means: every choice that can move a score, with a hash and a readable diff.
+"""Defines a protocol: all settings that can change a score, with a hash.
 
-Two runs of a task are comparable only when their protocols are equal; `diff` says in which
-fields they are not.
+Two runs of a task are comparable only if their protocols are equal; `harness.files.diff` lists the
+fields in which they differ.
 """
 
 from __future__ import annotations
@@ -15,25 +15,25 @@ from harness.schema import FramePolicy, Sampling
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Protocol:
-    """How one task is asked and scored."""
+    """The settings with which one task is asked and scored."""
 
     suite: str
     """``video-r1`` or ``official``; ``stored`` for texts generated elsewhere."""
     task: str
-    """``name@version``; the version moves with every change of prompts or item handling."""
+    """``name@version``; the version changes with prompts or the handling of items."""
     template: str
-    """Name of the prompt template the task builds its questions with."""
+    """Name of the prompt template that the task uses."""
     frames: FramePolicy | None
-    """None: the texts were generated elsewhere and only scored here."""
+    """None if the texts were generated elsewhere and only scored here."""
     sampling: Sampling | None
     scorer: str
     """``name@version``."""
 
     def canonical(self) -> str:
-        """Return the one JSON form that is hashed: sorted keys, no spaces."""
+        """Return the JSON text that is hashed: sorted keys, no spaces."""
         return json.dumps(dataclasses.asdict(self), sort_keys=True, separators=(",", ":"))
 
     @property
     def hash(self) -> str:
-        """First 12 hex digits of the SHA-256 of the canonical form."""
+        """The first 12 hexadecimal digits of the SHA-256 of `canonical()`."""
         return hashlib.sha256(self.canonical().encode()).hexdigest()[:12]

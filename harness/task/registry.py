@@ -1,7 +1,7 @@
 """Finds tasks by name through entry points.
 
-Our benchmarks and those of other packages are found the same way, in the group ``videor1.tasks``;
-bridges to another harness's tasks in ``videor1.bridges``.
+Our benchmarks and those of other packages are declared in the group ``videor1.tasks``, bridges to
+another harness's tasks in ``videor1.bridges``.
 """
 
 from __future__ import annotations
@@ -14,8 +14,6 @@ from harness.plugins import discover
 from harness.task.api import Aggregation, Bridge, Scorer, Task
 
 ENTRY_POINT_GROUP = "videor1.tasks"
-
-
 BRIDGES = "videor1.bridges"
 
 
@@ -25,7 +23,7 @@ def data_folder(task: Task, data: Path) -> Path:
 
 
 def installed() -> dict[str, EntryPoint]:
-    """Map task names to entry points."""
+    """Map the names of installed tasks to their entry points; nothing is imported."""
     return discover(ENTRY_POINT_GROUP)
 
 

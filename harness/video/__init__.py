@@ -1,1 +1,1 @@
-"""From a media file to the frames a model sees."""
+"""Frames of media files: reading, sampling, resizing, caching, decoding in worker processes."""

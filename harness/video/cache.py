@@ -1,8 +1,7 @@
-"""Decoded frames on disk, for evaluating many checkpoints on the same videos.
+"""Caches decoded frames on disk, for evaluating many checkpoints on the same videos.
 
-One file per (content of the video, frame policy): a digest, a line of JSON, then the raw pixels. It
-is written beside its place and renamed, and the digest covers all the rest, so a half-written or
-damaged file is never shown to a model: its video is decoded anew.
+One file per content of a video and frame policy: a digest, a line of JSON, the raw pixels. The
+digest covers all the rest, so a damaged file is never shown to a model: its video is decoded again.
 """
 
 from __future__ import annotations
@@ -30,17 +29,17 @@ _DESCRIBED = [
 
 @dataclass(frozen=True, slots=True)
 class FrameCache:
-    """A decoder that keeps what it decodes; importable, so that decode workers can run it.
+    """A decoder that stores the clips it decodes; decode workers can import and run it.
 
-    The least recently used clips go when `max_bytes` are exceeded. A clip that cannot be stored
-    (the disk is full) is decoded again next time, which the run's count of decodes shows.
+    When the cache exceeds `max_bytes`, the least recently used clips are deleted. A clip that
+    cannot be stored (the disk is full) is decoded again next time; the run counts decodes.
     """
 
     folder: Path
     max_bytes: int
 
     def __call__(self, media: Media, policy: FramePolicy, *, patch_multiple: int) -> Clip:
-        """Return the clip from the cache, or decode it and keep it."""
+        """Return the clip from the cache, or decode and store it."""
         began = time.perf_counter()
         key = content_key(media, policy, patch_multiple=patch_multiple)
         clip = self._load(key)
@@ -51,7 +50,7 @@ class FrameCache:
         return clip
 
     def check(self) -> None:
-        """Raise `UsageError` unless files can be written here."""
+        """Raise `UsageError` if files cannot be written to the cache's folder."""
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             probe = self.folder / f".probe.{os.getpid()}"
@@ -71,7 +70,7 @@ class FrameCache:
         try:
             with path.open("rb") as file:
                 digest, head, pixels = file.readline(), file.readline(), bytearray(file.read())
-            os.utime(path)  # used now: the eviction looks at it
+            os.utime(path)  # the time of use, by which clips are evicted
         except OSError:
             return None
         return _clip(head, pixels) if digest == _digest(head, pixels) else None
@@ -93,7 +92,7 @@ class FrameCache:
         self._evict()
 
     def _evict(self) -> None:
-        """Remove the least recently used clips until the cap holds; other workers may help."""
+        """Delete the least recently used clips above `max_bytes`; other workers may do so, too."""
         found: list[tuple[float, int, Path]] = []
         for path in self.folder.glob(f"*/*{_SUFFIX}"):
             try:

@@ -1,4 +1,4 @@
-"""From a file to a `Clip`: sampled, upright, resized frames that are surely the file's own."""
+"""Decodes a media file into a `Clip`: sampled, upright, resized frames, none of them concealed."""
 
 from __future__ import annotations
 
@@ -30,21 +30,21 @@ from harness.video.track import scan
 def decode(
     media: Media, policy: FramePolicy, *, patch_multiple: int, key: str | None = None
 ) -> Clip:
-    """Decode the frames that `policy` takes from `media`, in the order they were filmed.
+    """Decode the frames that `policy` selects from `media`, in the order of the file.
 
-    The order and seed of `policy` are not looked at: see `harness.video.variants.arrange`.
+    Order and seed of `policy` are ignored: see `harness.video.variants.arrange`.
 
     Args:
         media: A video, a folder of numbered images, or one image (a clip of one frame).
         policy: Which frames, and how many pixels each.
         patch_multiple: What the sides of a frame are multiples of, in pixels.
-        key: The `content_key` of all this, where the caller has it.
+        key: The `content_key` of these arguments, if the caller has it.
 
     Returns:
-        A clip whose frames are all there, distinct wherever their indices are, and undamaged.
+        A clip with all its frames, undamaged.
 
     Raises:
-        MediaError: Some frame the policy asks for cannot be had; names the path and the reason.
+        MediaError: A selected frame cannot be decoded; names the path and the reason.
     """
     began = time.perf_counter()
     try:
@@ -56,7 +56,7 @@ def decode(
 
 
 def content_key(media: Media, policy: FramePolicy, *, patch_multiple: int) -> str:
-    """Hash what decides which pixels a clip has: the files' content, not their names, and the rule.
+    """Hash everything that the pixels of a clip depend on: file contents (not names) and policy.
 
     Raises:
         MediaError: A file cannot be read.
@@ -83,15 +83,15 @@ def resize(frame: Frame, size: tuple[int, int]) -> Frame:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Source:
-    """Opened media: what is known before any frame is decoded, and how to decode."""
+    """An opened medium: what is known before decoding, and the function that decodes."""
 
     fps: float
     times: Sequence[float]
     """Presentation time of every frame in seconds."""
     first: int
-    """Number that the frame rules give to the first frame."""
+    """Number of the first frame in the frame rules: 0 for videos, 1 for frame folders."""
     read: Callable[[frozenset[int]], Iterable[tuple[int, Frame]]]
-    """Yields frames, counted from 0, as `harness.video.reader.read` does."""
+    """Yields (index from 0, frame), as `harness.video.reader.read` does."""
 
 
 def _clip(source: _Source, media: Media, policy: FramePolicy, patch_multiple: int) -> Clip:
@@ -110,7 +110,7 @@ def _clip(source: _Source, media: Media, policy: FramePolicy, patch_multiple: in
     )
     frames = dict(_resized(source.read(frozenset(taken)), policy, patch_multiple))
     return Clip(
-        key="",  # `decode` knows it
+        key="",  # set by `decode`
         kind=media.kind,
         frames=_stack([frames[index] for index in taken]),
         indices=taken,
@@ -148,7 +148,7 @@ _OPEN: Mapping[MediaKind, Callable[[Media], _Source]] = MappingProxyType(
 
 
 def _numbered(folder: Path) -> tuple[Path, ...]:
-    """List the images of a folder by the number their names end in; a gap is an error."""
+    """List the images of a folder by the number at the end of their names; a gap is an error."""
     try:
         numbered = {
             int(match.group()): path
@@ -178,7 +178,7 @@ def _read_images(files: Sequence[Path], wanted: frozenset[int]) -> Iterator[tupl
 def _resized(
     frames: Iterable[tuple[int, Frame]], policy: FramePolicy, patch_multiple: int
 ) -> Iterator[tuple[int, Frame]]:
-    """Resize frames one by one as they come, so that few are held at source size."""
+    """Resize frames one at a time, so that few are in memory at source size."""
     for index, frame in frames:
         height, width = frame.shape[:2]
         size = frame_size(

@@ -1,4 +1,4 @@
-"""What has to be decoded, once for all questions that show the same frames, and in which order."""
+"""Defines decode jobs: one for all questions with the same frames, ordered by file size."""
 
 from __future__ import annotations
 
@@ -11,26 +11,26 @@ from harness.schema import FramePolicy, Media, MediaKind, Variant
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DecodeJob:
-    """The media of one question and how to sample them."""
+    """The media of one question and the policy that selects their frames."""
 
     media: tuple[Media, ...]
     policy: FramePolicy
     patch_multiple: int
-    """What the sides of a frame are multiples of, in pixels."""
+    """What frame sides are multiples of, in pixels."""
 
     @property
     def max_bytes(self) -> int:
-        """The bytes that its frames take at most."""
+        """Upper bound of the bytes of its frames."""
         images = sum(media.kind is MediaKind.IMAGE for media in self.media)
         frames = images + (len(self.media) - images) * self.policy.max_frames
         return frames * self.policy.max_pixels * 3
 
 
 def decode_job(media: tuple[Media, ...], policy: FramePolicy, *, patch_multiple: int) -> DecodeJob:
-    """Return the job of a question, equal for all questions that show the same frames.
+    """Return the decode job of a question; questions with the same frames get equal jobs.
 
-    One decoding serves every order of its frames, and a policy that takes videos whole does not
-    look at the spans that questions ask about.
+    The order of the frames does not matter (they are rearranged later), nor do the spans of the
+    questions if the policy takes videos whole.
     """
     if policy.whole:
         media = tuple(replace(one, start_s=None, end_s=None) for one in media)
@@ -39,10 +39,10 @@ def decode_job(media: tuple[Media, ...], policy: FramePolicy, *, patch_multiple:
 
 
 def heaviest_first(jobs: Iterable[DecodeJob]) -> list[DecodeJob]:
-    """Order jobs by the size of their files, so that no long video is left for the end alone.
+    """Sort jobs by the size of their files, largest first, so that no long video comes last.
 
-    The size stands for the time, which only opening every file would tell. A missing file weighs
-    nothing: its job fails on its own.
+    The size is an estimate of the decoding time. A missing file counts as empty; its job fails
+    later.
     """
     return sorted(
         jobs, key=lambda job: sum(_bytes(media.path) for media in job.media), reverse=True

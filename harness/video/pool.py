@@ -1,8 +1,8 @@
-"""Decoding ahead of the consumer, in worker processes, within a bound on memory.
+"""Decodes ahead of the consumer in worker processes, within a memory budget.
 
-One thread drives each worker, so waiting for one file never holds up another. A file that hangs or
-crashes its worker costs only the job it belongs to. Frames count against the bound from the moment
-their decoding begins until the consumer releases them.
+One thread drives each worker, so that waiting for one file never delays another. A file that hangs
+or crashes its worker fails only its own job. Frames count against the budget from the start of
+their decoding until the consumer releases them.
 """
 
 from __future__ import annotations
@@ -25,28 +25,28 @@ Decoded = tuple[DecodeJob, tuple[Clip, ...] | Failure]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DecodeCounts:
-    """What a pool has done so far."""
+    """Counts of what a pool has done so far."""
 
     workers: int
     decodes: int
-    """Files decoded, or tried."""
+    """Number of files decoded, failures included."""
     cache_hits: int
-    """Files whose frames came from the frame cache."""
+    """Number of files whose frames came from the frame cache."""
     busy_s: float
-    """Seconds in which workers had a file, summed over workers."""
+    """Seconds in which workers were busy, summed over workers."""
     peak_bytes: int
-    """The most bytes of frames that were ever held or reserved for decoding."""
+    """Maximum bytes of frames that were held or reserved at one time."""
 
 
 class DecodePool:
     """Worker processes that decode jobs; a context manager.
 
     Args:
-        workers: Processes, started when first needed.
-        timeout_s: Seconds that one file may take before its worker is killed.
-        max_bytes: Bound on the frames that are being decoded or not released yet. A job that
-            exceeds it alone is decoded alone.
-        decoder: What decodes one file; an importable function, since workers import it.
+        workers: Number of processes; they are started when first needed.
+        timeout_s: Seconds after which the worker of a file is killed.
+        max_bytes: Budget for frames that are being decoded or not yet released. A job that is
+            larger is decoded alone.
+        decoder: Function that decodes one file; workers import it by name.
     """
 
     def __init__(
@@ -58,7 +58,7 @@ class DecodePool:
 
     @property
     def counts(self) -> DecodeCounts:
-        """What was done so far."""
+        """Counts so far, over all calls of `decode`."""
         return DecodeCounts(
             workers=len(self._workers),
             decodes=sum(worker.decodes for worker in self._workers),
@@ -70,10 +70,10 @@ class DecodePool:
     def decode(self, jobs: Iterable[DecodeJob]) -> Iterator[Decoded]:
         """Yield each job with its clips, or with the failure of its first bad file.
 
-        Decoding begins with the call, before the first result is asked for. Results come in
-        completion order. `jobs` is pulled lazily, from other threads but by one at a time; what it
-        raises is raised here. The clips of a job hold their memory until it is given to `release`.
-        A call ends the one before it.
+        Decoding starts with the call, before the first result is requested. Results come in order
+        of completion. Other threads consume `jobs` lazily, one thread at a time; its errors are
+        raised here. The clips of a job count against the budget until `release` is called. A new
+        call ends the one before it.
 
         Raises:
             HarnessError: A worker process cannot be started.
@@ -85,11 +85,11 @@ class DecodePool:
         return self._run.results()
 
     def release(self, job: DecodeJob) -> None:
-        """Give back the memory of a job whose clips are needed no more."""
+        """Free the memory budget of a job whose clips are no longer needed."""
         self._budget.release(job)
 
     def close(self) -> None:
-        """End the workers; a `decode` that is under way is abandoned."""
+        """Stop the workers; a running `decode` is abandoned."""
         self._halt()
         for worker in self._workers:
             worker.stop()
@@ -128,12 +128,12 @@ class _Run:
         ]
 
     def start(self) -> None:
-        """Begin to decode."""
+        """Start one thread per worker."""
         for thread in self._threads:
             thread.start()
 
     def results(self) -> Iterator[Decoded]:
-        """Yield what the threads deliver."""
+        """Yield the results of the threads; raise the first error of any."""
         running = len(self._threads)
         try:
             while running:
@@ -149,7 +149,7 @@ class _Run:
             raise
 
     def halt(self) -> None:
-        """Stop the threads; a worker that is busy then is killed."""
+        """Stop the threads and kill workers that are busy."""
         self._halted = True
         self._budget.close()
         for thread, worker in zip(self._threads, self._workers, strict=True):
@@ -158,7 +158,7 @@ class _Run:
                 thread.join(0.05)  # the thread may just be about to start a process
 
     def _drive(self, worker: Worker) -> None:
-        """Feed one worker; runs in its own thread."""
+        """Decode job after job with one worker; runs in its own thread."""
         try:
             while (job := self._next_job()) is not None:
                 result = _decode(worker, job)

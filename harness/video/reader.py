@@ -1,12 +1,12 @@
-"""The frames of a video file, exactly as the file holds them or not at all; read by PyAV.
+"""Reads frames of a video file with PyAV, exactly as the file holds them, or raises an error.
 
-libav by default conceals what it cannot decode. Here a decoding error, a concealed frame or a hole
-of zero bytes spoils every later frame up to the next key frame, since they build on each other.
-What no decoder notices (a flipped bit that still makes a valid stream) goes unnoticed here too.
+By default libav conceals what it cannot decode. Here a decoding error, a concealed frame or a block
+of zero bytes makes every later frame up to the next key frame invalid, since they depend on each
+other. Damage that no decoder notices (a flipped bit in a valid stream) is not noticed here either.
 
-decord is not used: it delivers the same pixels, but conceals damage in silence, miscounts frames of
-healthy files after seeking (open groups, MPEG-4 and MPEG-2 B-frames, MPEG-TS, edit lists), and is
-slower. tests/harness/video/test_decode.py compares the two.
+decord is not used. It returns the same pixels, but conceals damage without a message, miscounts
+frames of healthy files after seeking (open groups, MPEG-4 and MPEG-2 B-frames, MPEG-TS, edit lists)
+and is slower. tests/harness/video/test_decode.py compares the two.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ if TYPE_CHECKING:
     from av import Packet, VideoCodecContext, VideoFrame, VideoStream
 
 # A lost block of a file reads as zeros, which decoders take for picture content. The first three
-# codecs never write so many zero bytes in a row: their syntax keeps start codes out of data. The
-# others may write dozens where a picture is flat, but not as many as a disk block holds.
+# codecs never write so many zero bytes in a row, because their syntax keeps start codes out of the
+# data. The others may write dozens where a picture is flat, but never a whole disk block.
 _HOLES = {name: bytes(8) for name in ("h264", "hevc", "mpeg4")} | {
     name: bytes(512) for name in ("av1", "vp8", "vp9")
 }
 
-# Their decoders look at `skip_frame` anew for each packet; others read it once.
+# Codecs whose decoders read `skip_frame` for each packet; others read it once.
 _SKIP_BY_PACKET = frozenset({"h264", "hevc"})
 
 
@@ -41,14 +41,14 @@ Frame = NDArray[np.uint8]
 
 
 def read(track: Track, wanted: Collection[int]) -> Iterator[tuple[int, Frame]]:
-    """Yield the wanted frames of `track` with their indices: upright, at source size, in any order.
+    """Yield (index, frame) for the wanted frames of `track`: upright, at source size, in any order.
 
-    Packets are read from the start of the file, never sought, and decoded only from the key frame
-    before a wanted frame up to that frame.
+    Packets are read from the start of the file, without seeking, and decoded only from the key
+    frame before a wanted frame up to that frame.
 
     Raises:
-        MediaError: Some wanted frames cannot be decoded cleanly; it says how many can, and why the
-            first one cannot. It comes after the last frame, and spoils those yielded before.
+        MediaError: Some wanted frames cannot be decoded without damage; says how many can and why
+            the first one cannot. Raised after the last frame; frames yielded before are invalid.
     """
     faults: dict[int, str] = {}
     places = _places(track, wanted)
@@ -79,7 +79,7 @@ def _upright(frame: VideoFrame) -> Frame:
 
 
 class _Stretch(NamedTuple):
-    """Packets to be decoded in one go, and the frames wanted from them."""
+    """A range of packets to decode in sequence, and the frames wanted from it."""
 
     start: int
     stop: int
@@ -87,9 +87,10 @@ class _Stretch(NamedTuple):
 
 
 def _places(track: Track, wanted: Collection[int]) -> Mapping[int, int]:
-    """Map each wanted frame to the place of its packet.
+    """Map each wanted frame to the position of its packet.
 
-    Where frames can only be counted, to the last place: any fault before may shift the count.
+    Where frames can only be counted, that is the last position: any fault before may shift the
+    count.
     """
     if not track.timed:
         return dict.fromkeys(wanted, len(track.packets) - 1)
@@ -98,7 +99,7 @@ def _places(track: Track, wanted: Collection[int]) -> Mapping[int, int]:
 
 
 def _stretches(track: Track, places: Mapping[int, int]) -> list[_Stretch]:
-    """Cover the wanted frames with stretches that begin at key frames and do not overlap."""
+    """Return ranges of packets with the wanted frames; they start at key frames, do not overlap."""
     stretches: list[_Stretch] = []
     for index, place in sorted(places.items(), key=lambda item: item[1]):
         stretch = _Stretch(_entry(track, index, place), place + 1, frozenset({index}))
@@ -112,10 +113,10 @@ def _stretches(track: Track, places: Mapping[int, int]) -> list[_Stretch]:
 
 
 def _entry(track: Track, index: int, place: int) -> int:
-    """Find the last key frame from which a frame can be decoded.
+    """Return the position of the last key frame from which a frame can be decoded.
 
-    A key frame that is stored before the frame but shown after it is no entry: the frame needs
-    the group before that one.
+    A key frame that is stored before the frame but shown after it does not count: the frame needs
+    the group before it.
     """
     if not track.timed:
         return 0
@@ -126,7 +127,7 @@ def _entry(track: Track, index: int, place: int) -> int:
 
 
 class _Run:
-    """The decoding of one stretch."""
+    """The decoding of one range of packets."""
 
     def __init__(self, codec: VideoCodecContext, track: Track, stretch: _Stretch) -> None:
         self._codec = codec
@@ -141,20 +142,20 @@ class _Run:
         self._fault = "the decoder does not deliver it"
 
     def frames(self, packets: Iterable[Packet[VideoStream]]) -> Iterator[tuple[int, VideoFrame]]:
-        """Yield the wanted frames, clean or not: `faults` tells, once all are out."""
+        """Yield the wanted frames, damaged or not; `faults` says which, once all are yielded."""
         start = self._stretch.start
         for place, packet in enumerate(packets, start):
             pts = self._track.packets[place]
             if self._track.timed:
                 if pts < self._track.packets[start]:
-                    continue  # it needs the group before, and nothing in this one needs it
+                    continue  # it needs the group before; no frame here depends on it
                 self._leave_out_disposable(pts not in self._index_of)
             yield from self._decode(place, packet)
         yield from self._decode(self._stretch.stop - 1, None)
         self._codec.flush_buffers()
 
     def faults(self, places: Mapping[int, int]) -> dict[int, str]:
-        """Map each wanted frame that is not clean to the reason."""
+        """Map each wanted frame that is damaged or missing to the reason."""
         return {
             index: self._fault
             for index in self._stretch.wanted
@@ -190,14 +191,14 @@ class _Run:
         return self._count - 1
 
     def _in_order(self, frame: VideoFrame) -> bool:
-        """Compare the container's times with the order that the decoder knows by itself."""
+        """Tell whether the container's times agree with the order of the decoder."""
         before, self._last_pts = self._last_pts, frame.pts
         if not self._track.timed or before is None or frame.pts is None:
             return True
         return before < frame.pts
 
     def _leave_out_disposable(self, leave_out: bool) -> None:
-        """Have the next packet's frame decoded only if other frames need it."""
+        """Set whether the next packet is decoded only if other frames depend on it."""
         if self._name in _SKIP_BY_PACKET:
             self._codec.skip_frame = "NONREF" if leave_out else "DEFAULT"
 
@@ -205,7 +206,7 @@ class _Run:
         return self._name in _HOLES and _HOLES[self._name] in bytes(packet)
 
     def _place(self, frame: VideoFrame) -> int:
-        """Find where the packet of a frame is stored; in doubt, at the start."""
+        """Return the position of a frame's packet; the start of the range if it is unknown."""
         packets = self._track.packets
         return packets.index(frame.pts) if frame.pts in packets else self._stretch.start
 

@@ -1,8 +1,8 @@
-"""Which frames of a clip are taken, and how large they become: arithmetic only, no decoding.
+"""Computes which frames of a clip are selected and what size they get; nothing is decoded.
 
-Sources: VIDEO_R1 and `frame_size` follow the paper's fork of qwen-vl-utils, SEGMENTS follows
-MVBench's notebook, LINSPACE is plain even spacing. Rounding is half to even throughout, as in
-Python, NumPy and torch.
+VIDEO_R1 and `frame_size` follow the paper's fork of qwen-vl-utils, SEGMENTS follows MVBench's
+notebook, LINSPACE is even spacing (docs/sources.md, "Frame selection"). Halves are rounded to even,
+as in Python, NumPy and torch.
 """
 
 from __future__ import annotations
@@ -29,17 +29,17 @@ def indices(
     end_s: float | None = None,
     first: int = 0,
 ) -> tuple[int, ...]:
-    """List the frames that `policy` takes from a clip, in time order.
+    """Return the numbers of the frames that `policy` selects from a clip, in time order.
 
-    SEGMENTS may list an index twice where the span has fewer frames than segments: that is the
+    SEGMENTS may return a number twice if the span has fewer frames than segments; that is the
     publisher's rule. The other rules never do.
 
     Args:
         policy: The rule and its numbers.
         total: Frames of the source.
         fps: Frames per second of the source.
-        start_s: Beginning of the span in seconds; None takes the source from its start.
-        end_s: End of the span in seconds; None takes the source to its end.
+        start_s: Start of the span in seconds; None: the start of the source.
+        end_s: End of the span in seconds; None: the end of the source.
         first: Number of the first frame: 0 in a video, 1 in a numbered frame folder.
 
     Returns:
@@ -55,9 +55,9 @@ def indices(
 def span(
     *, total: int, fps: float, start_s: float | None, end_s: float | None, first: int = 0
 ) -> tuple[int, int]:
-    """Return the numbers of the first and the last frame between two times, both included.
+    """Return the numbers of the first and last frame between two times, both included.
 
-    Raises `MediaError` when no frame lies between them.
+    Raises `MediaError` if no frame lies between them.
     """
     if total < 1:
         raise MediaError("the clip has no frames")
@@ -109,9 +109,9 @@ def frame_size(
 
 
 def _video_r1(policy: FramePolicy, start: int, end: int, fps: float) -> tuple[int, ...]:
-    """Take `policy.fps` frames per second, an even number of them.
+    """Select `policy.fps` frames per second, an even number within the bounds of the policy.
 
-    A span of one frame, for which the original arithmetic gives none, gives that frame.
+    A span of one frame, for which the original arithmetic returns nothing, returns that frame.
     """
     available = end - start + 1
     most = _even(min(policy.max_frames, available))
@@ -120,12 +120,12 @@ def _video_r1(policy: FramePolicy, start: int, end: int, fps: float) -> tuple[in
 
 
 def _linspace(policy: FramePolicy, start: int, end: int, fps: float) -> tuple[int, ...]:
-    """Take `policy.max_frames` frames, or all where there are fewer."""
+    """Select `policy.max_frames` frames, or all if there are fewer."""
     return _spaced(start, end, min(policy.max_frames, end - start + 1))
 
 
 def _segments(policy: FramePolicy, start: int, end: int, fps: float) -> tuple[int, ...]:
-    """Take the middle of each of `policy.max_frames` equal segments."""
+    """Select the middle frame of each of `policy.max_frames` equal segments."""
     length = (end - start) / policy.max_frames
     return tuple(
         int(start + length / 2 + round(length * segment)) for segment in range(policy.max_frames)

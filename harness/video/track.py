@@ -1,7 +1,7 @@
-"""What a video file holds, learnt from its packets without decoding one of them.
+"""Reads the packet table of a video file: frame times and key frames, without decoding.
 
-Frame numbers are places in presentation order. A container that contradicts itself is refused
-whole, because then no frame number in it can be trusted.
+Frames are numbered in presentation order. A container that contradicts itself is an error, because
+then none of its frame numbers can be trusted.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _MAX_REORDER = 64  # frames; codecs allow 16, and groups of 32 are the longest i
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Track:
-    """The video stream of a file, as its container describes it."""
+    """The video stream of a file, as described by its container."""
 
     path: Path
     fps: float
@@ -33,11 +33,11 @@ class Track:
     times: tuple[float, ...]
     """The same in seconds."""
     packets: tuple[int, ...]
-    """Presentation times in decoding order, those of frames that are never shown included."""
+    """Presentation times in decoding order, including frames that are never shown."""
     keys: tuple[int, ...]
-    """Places in `packets` where decoding can begin, increasing."""
+    """Positions in `packets` where decoding can start, increasing."""
     timed: bool
-    """False where the container stores no presentation times (AVI): frames have to be counted."""
+    """False if the container stores no presentation times (AVI) and frames have to be counted."""
 
 
 def scan(path: Path) -> Track:
@@ -53,7 +53,7 @@ def scan(path: Path) -> Track:
             for packet in packets_of(container, stream)
         ]
         for _, source, message in complaints:
-            if source == container.format.name:  # and not a decoder that only peeked
+            if source == container.format.name:  # not from a decoder that only probes the stream
                 raise MediaError(f"the container is damaged: {message.strip()}")
         if len(entries) < stream.frames:
             raise MediaError(f"the file is cut short: {len(entries)} of {stream.frames} frames")
@@ -62,7 +62,7 @@ def scan(path: Path) -> Track:
 
 @contextmanager
 def opened(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
-    """Open `path` at its best video stream; what libav raises inside becomes `MediaError`."""
+    """Open the best video stream of `path`; errors of libav in the block become `MediaError`."""
     import av
 
     try:
@@ -80,7 +80,7 @@ def opened(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
 
 
 def packets_of(container: InputContainer, stream: VideoStream) -> Iterator[Packet[VideoStream]]:
-    """Yield the packets of `stream` in decoding order, without the empty one at the end."""
+    """Return the packets of `stream` in decoding order, without the empty one at the end."""
     return (packet for packet in container.demux(stream) if packet.size)
 
 
@@ -118,14 +118,14 @@ def _track(path: Path, stream: VideoStream, entries: list[_Entry], *, timed: boo
 
 
 def _plausible(packets: list[int]) -> bool:
-    """Tell whether every frame is shown about when it is decoded."""
+    """Tell whether every frame is shown at most `_MAX_REORDER` frames from its decoding."""
     shown = sorted(range(len(packets)), key=packets.__getitem__)
     return all(abs(place - rank) <= _MAX_REORDER for rank, place in enumerate(shown))
 
 
 @contextmanager
 def _complaints() -> Iterator[list[tuple[int, str, str]]]:
-    """Collect what libav reports as errors (level, source, message) instead of printing it."""
+    """Collect libav's error messages (level, source, text) instead of printing them."""
     import av.logging
 
     level, skip = av.logging.get_level(), av.logging.get_skip_repeated()

@@ -1,6 +1,6 @@
-"""The frames of a clip in another order: what a temporal question is checked against.
+"""Rearranges the frames of a clip, to test whether answers depend on their order.
 
-The frames change places, the times at which they are shown do not: a model sees the same clock.
+The frames are permuted, the timestamps are not.
 """
 
 from __future__ import annotations
@@ -12,19 +12,19 @@ from harness.schema import Clip, Variant
 
 
 def arrange(clip: Clip, order: Variant, seed: int) -> Clip:
-    """Return `clip` with its frames in `order`.
+    """Return `clip` with its frames in another order.
 
     Args:
         clip: An ordered clip, as decoded.
         order: ORDERED returns `clip` itself; SINGLE keeps the middle frame.
         seed: Seed of the permutation, used by SHUFFLED only. The permutation depends on the clip
-            too and always changes what is shown where at least two frames differ in index.
+            too, and never keeps the order if at least two frames differ in index.
 
     Returns:
         A clip with its own key; `indices` follow the frames, `timestamps` do not.
 
     Raises:
-        ValueError: `order` is BLIND, which asks for no clip at all.
+        ValueError: `order` is BLIND, which has no clip.
     """
     match order:
         case Variant.ORDERED:
@@ -61,5 +61,5 @@ def _permutation(clip: Clip, seed: int) -> list[int]:
 
 
 def _unchanged(clip: Clip, positions: list[int]) -> bool:
-    """Tell whether the same source frames stand in the same places."""
+    """Tell whether positions show the same source frames in the same order."""
     return tuple(clip.indices[position] for position in positions) == clip.indices

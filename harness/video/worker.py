@@ -32,31 +32,31 @@ _NICE = 5
 
 
 class Decoder(Protocol):
-    """What a worker runs; `harness.video.decode.decode` outside of tests."""
+    """A function that decodes one file; `harness.video.decode.decode` outside of tests."""
 
     def __call__(self, media: Media, policy: FramePolicy, *, patch_multiple: int) -> Clip:
-        """Decode one file; anything raised becomes a `Failure`."""
+        """Decode one file; an exception becomes a `Failure`."""
 
 
 class Worker:
-    """The parent's end. One thread may use it; others may only `kill` the process."""
+    """The parent's side of a worker process; one thread may use it, others may only `kill` it."""
 
     def __init__(self, decoder: Decoder, *, timeout_s: float) -> None:
         self.decodes = 0
-        """Files given to the process and not found in a frame cache by it."""
+        """Number of files that were decoded, not found in a frame cache."""
         self.cache_hits = 0
         self.busy_s = 0.0
-        """Seconds from handing over a file to having its frames."""
+        """Seconds from sending files to receiving their frames."""
         self._decoder = decoder
         self._timeout_s = timeout_s
         self._process: subprocess.Popen[bytes] | None = None
         self._pipe: Connection | None = None
 
     def decode(self, media: Media, policy: FramePolicy, patch_multiple: int) -> Clip | Failure:
-        """Have one file decoded; a worker that hangs or dies over it is replaced for the next.
+        """Decode one file in the process; one that hangs or dies is replaced for the next file.
 
         Raises:
-            HarnessError: The process cannot be started, which is not the file's fault.
+            HarnessError: The process cannot be started, whatever the file.
         """
         pipe = self._started()
         began = time.perf_counter()
@@ -68,13 +68,13 @@ class Worker:
         return answer
 
     def kill(self) -> None:
-        """End the process at once; the thread that waits for it notices."""
+        """Kill the process; the thread that waits for it continues with a `Failure`."""
         process = self._process
         if process is not None:
             process.kill()
 
     def stop(self) -> None:
-        """End the process and free what belongs to it. A later `decode` starts a new one."""
+        """End the process and free its resources; a later `decode` starts a new one."""
         self.kill()
         if self._process is not None:
             self._end()
@@ -108,7 +108,7 @@ class Worker:
         return self._pipe
 
     def _end(self) -> str:
-        """Wait for the process, free it, and say how it ended."""
+        """Wait for the process to end, free its resources, and return how it ended."""
         assert self._process is not None
         assert self._pipe is not None
         try:
@@ -125,7 +125,7 @@ class Worker:
 
 def _start_process(pipe: Connection) -> subprocess.Popen[bytes]:
     """Start an interpreter with this one's import path that serves the other end of a pipe."""
-    # Ctrl-C is the parent's to handle, from the first moment on.
+    # the parent handles Ctrl-C, from the first moment on.
     code = (
         "import signal, sys; signal.signal(signal.SIGINT, signal.SIG_IGN);"
         f" sys.path[:] = {sys.path!r};"
@@ -157,7 +157,7 @@ def serve(pipe_number: int, parent: int) -> None:
 
 
 def _follow_parent(parent: int) -> None:
-    """End this process with its parent, even in the middle of a file that never ends."""
+    """Exit when the parent exits, even while a file is being decoded."""
     while os.getppid() == parent:
         time.sleep(_PARENT_CHECK_S)
     os._exit(1)

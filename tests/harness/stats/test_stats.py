@@ -180,7 +180,7 @@ def test_one_video_gives_no_bound():
     """A difference over one video has no error, and asking for a bound is a mistake."""
     difference = paired_difference([1, 0], [0, 0], ["a", "a"])
     assert difference.se is difference.ci95 is None
-    with pytest.raises(ValueError, match="below two clusters"):
+    with pytest.raises(ValueError, match="at least two videos"):
         bounds(difference, 0.05)
 
 
