@@ -1,10 +1,15 @@
 """Train with SFT, GRPO and T-GRPO on TRL, with the prompts, frames and scores of the evaluation.
 
-- `algorithms`: one module per algorithm. `loops`: what they are built from; imports torch and TRL.
-- `config`: what a recipe can say; the recipes are in `config/recipes/`. `data`: rows and checks.
-- `rewards`: rewards of completions. A new one is a function there, a weight in `config.sections`,
-  and an entry in the list of `algorithms.grpo` or `algorithms.tgrpo`.
-- `runs`: the folder of a run and its checkpoints. `watch`: evaluates every checkpoint.
-- `cost`: estimates time and memory. `miniature`: the paper's experiment at a small scale.
-- `cli`: the commands. `launch/`: configs of `accelerate launch` for several processes.
+- `cli`: the commands ``train``, ``watch``, ``annotate``, ``miniature``.
+- `algorithms`: one module per algorithm; `config.algorithms` lists them without importing torch.
+- `config`: what a recipe holds, its presets (``recipes/``), and how a field reaches TRL.
+- `data`: training rows, their check before training, and rationales from a model.
+- `rewards`: rewards of completions, and where they differ from scores. A new one is a function
+  there, a weight in `config.sections`, and an entry in the list of `algorithms.grpo` or `tgrpo`.
+- `loops`: what the algorithms share while training; all modules that import torch.
+- `runs`: training in a folder, its files, its checkpoints.
+- `watch`: evaluates every checkpoint while training goes on.
+- `cost`: tokens and memory of a recipe before it runs.
+- `miniature`: the paper's experiment on a drawn data set.
+- ``launch/``: configurations for several processes.
 """

@@ -1,1 +1,1 @@
-"""Training algorithms, one module each."""
+"""Training algorithms, one module each; `trainer.config.algorithms` lists them."""

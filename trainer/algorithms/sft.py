@@ -85,9 +85,9 @@ class VideoSFTTrainer(ExactResume, SFTTrainer):  # type: ignore[misc]
     """`SFTTrainer` on rows whose media are decoded when their batch comes up.
 
     Args:
-        rows: What to learn; each needs a rationale.
-        inputs: Builds what the model reads.
-        vision_ids: The token that stands for one feature, by modality.
+        rows: Rows to train on; each needs a rationale.
+        inputs: Builds prompts with their media.
+        vision_ids: The placeholder token of each modality.
         trl: Arguments of `SFTTrainer`; the model is one that `trainer.loops.model.load` returned.
     """
 
@@ -116,12 +116,12 @@ class VideoSFTTrainer(ExactResume, SFTTrainer):  # type: ignore[misc]
         self._vision_ids = vision_ids
 
     def _send_telemetry(self) -> None:
-        """Report nothing to anyone."""
+        """Send nothing: TRL would report usage to Hugging Face."""
 
     def compute_loss(
         self, model: Any, inputs: dict[str, Any], *positional: Any, **options: Any
     ) -> Any:
-        """Build the batch, now that its media are decoded, and compute TRL's loss on it."""
+        """Build the batch from its decoded media, and return TRL's loss on it."""
         rows = self._inputs.build(inputs["pending"])
         warn_of_failures(rows)
         if not self._total_train_tokens and self.state.log_history:  # TRL restarts the count
@@ -139,7 +139,7 @@ class VideoSFTTrainer(ExactResume, SFTTrainer):  # type: ignore[misc]
 
 
 class Collator:
-    """Starts to decode a batch and tokenizes its answers; the rest is left to `compute_loss`."""
+    """Starts the decoding of a batch and tokenizes its answers; `compute_loss` builds the rest."""
 
     def __init__(self, rows: Sequence[TrainingRow], inputs: InputBuilder, tokenizer: Any) -> None:
         self._rows = rows
@@ -148,10 +148,10 @@ class Collator:
         self._answer = lru_cache(maxsize=4096)(self._tokenized)
 
     def __call__(self, examples: Sequence[dict[str, int]]) -> dict[str, Any]:
-        """Return media under way, answers, and labels.
+        """Return pending media, completion ids, and labels.
 
-        Labels have shape (rows, 1 + completion): the column before the completion is there because
-        it predicts the first token, and nothing predicts it.
+        Labels have shape (rows, 1 + completion): the logits of the column before the completion
+        predict its first token.
         """
         numbers = [example["row"] for example in examples]
         completions = [self._answer(number) for number in numbers]
@@ -168,14 +168,14 @@ class Collator:
 
 
 def target(row: TrainingRow) -> str:
-    """Return what the model should write: the rationale, then the answer, as the paper joins them.
+    """Return the target text: the rationale, then the answer, joined as in the paper.
 
     Raises:
         DatasetError: The row has no rationale.
     """
     if not row.rationale or not row.rationale.strip():
         raise DatasetError(f"row {row.sample.id} has no rationale; SFT needs one in 'process'")
-    thought = row.rationale.strip()
-    if not thought.startswith("<think>"):
-        thought = f"<think>{thought}</think>"
-    return f"{thought}\n{row.solution}"
+    rationale = row.rationale.strip()
+    if not rationale.startswith("<think>"):
+        rationale = f"<think>{rationale}</think>"
+    return f"{rationale}\n{row.solution}"

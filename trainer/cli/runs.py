@@ -1,4 +1,4 @@
-"""``videor1 train show`` and ``timeline``: what a training run wrote, and how it went."""
+"""``videor1 train show`` and ``timeline``: print completions and metrics of training runs."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from harness.cli.flags import count
 
 
 def add_run_actions(actions: _SubParsersAction[ArgumentParser]) -> None:
-    """Declare the two actions."""
+    """Declare the actions ``show`` and ``timeline``."""
     text = "print prompts, ordered and shuffled answers, and rewards of a run"
     show = actions.add_parser("show", help=text, description=text, allow_abbrev=False)
     show.add_argument("run", type=Path, metavar="RUN", help="folder of a GRPO or T-GRPO run")
@@ -20,14 +20,14 @@ def add_run_actions(actions: _SubParsersAction[ArgumentParser]) -> None:
         "--limit", type=count, default=3, metavar="N", help="prompts shown (default: %(default)s)"
     )
     show.set_defaults(action=_show)
-    text = "print and plot how runs went: scores where watched, reward, temporal gap"
+    text = "print and plot scores of watched checkpoints, reward and temporal gap of runs"
     timeline = actions.add_parser("timeline", help=text, description=text, allow_abbrev=False)
     timeline.add_argument(
         "runs",
         type=Path,
         nargs="+",
         metavar="RUN",
-        help="folders of `videor1 watch`, or training runs that nothing watched",
+        help="folders of `videor1 watch`, or training runs without a watch",
     )
     timeline.add_argument(
         "-o", "--out", type=Path, metavar="FILE.png", help="all of them in one plot"
@@ -60,5 +60,5 @@ def _timeline(args: Namespace) -> CommandResult:
         print_timeline(Console(), timeline)
     if args.out:
         plot(timelines, args.out)
-    where = f", drawn in {args.out}" if args.out else ""
+    where = f", plotted in {args.out}" if args.out else ""
     return CommandResult(Exit.OK, f"{len(timelines)} timelines{where}")

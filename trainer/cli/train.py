@@ -20,13 +20,13 @@ if TYPE_CHECKING:
     from trainer.runs.train import TrainJob, TrainObserver
 
 
-class Train:
+class TrainCommand:
     """The ``train`` command."""
 
-    help = "train a checkpoint (sft, grpo, tgrpo), or look into a run (show, timeline)"
+    help = "train a checkpoint (sft, grpo, tgrpo), or inspect a run (show, timeline)"
 
     def configure(self, parser: ArgumentParser) -> None:
-        """Declare one action per algorithm, and those that look into a run."""
+        """Declare one action per algorithm, and ``show`` and ``timeline``."""
         actions = parser.add_subparsers(metavar="ACTION", required=True)
         for name, algorithm in ALGORITHMS.items():
             text = algorithm.help
@@ -36,7 +36,7 @@ class Train:
         add_run_actions(actions)
 
     def run(self, args: Namespace) -> CommandResult:
-        """Do the chosen action."""
+        """Run the chosen action and return its result."""
         result: CommandResult = args.action(args)
         return result
 

@@ -92,11 +92,11 @@ def _conclude(console: Console, out: Path, run: Path, watcher: Watcher) -> Comma
     """Print what could not be evaluated; return the result of the command."""
     from harness.cli.gate import exit_of
     from harness.gate.verdict import Verdict
-    from trainer.runs.checkpoints import unfinished_checkpoints
+    from trainer.runs.checkpoints import incomplete_checkpoints
     from trainer.runs.folder import STOP
     from trainer.watch.evaluations import read_points
 
-    for folder, lack in unfinished_checkpoints(run).items():
+    for folder, lack in incomplete_checkpoints(run).items():
         console.print(f"{folder} is incomplete: {lack}", style="yellow", markup=False)
     for reason in watcher.failures.values():
         console.print(f"not evaluated: {reason}", style="red", markup=False, soft_wrap=True)

@@ -1,4 +1,4 @@
-"""The named choices of a recipe; each value is what a recipe file says."""
+"""The named choices of a recipe; a recipe file holds the values."""
 
 from __future__ import annotations
 
@@ -6,23 +6,23 @@ from enum import StrEnum
 
 
 class OnBadRow(StrEnum):
-    """What becomes of rows that fail the check before training; none is ever replaced."""
+    """What happens to rows that fail the check before training; none is replaced by another."""
 
     STOP = "stop"
     EXCLUDE = "exclude"
 
 
 class MediaCheck(StrEnum):
-    """How media are looked at before training."""
+    """How media files are checked before training."""
 
     EXISTS = "exists"
-    """The file is there. One that turns out damaged costs its group during training."""
+    """The file exists. A damaged file is found during training, and its row is dropped then."""
     DECODE = "decode"
-    """Every file is decoded once, as training will."""
+    """Every file is decoded once, with the frames of the training."""
 
 
 class Dtype(StrEnum):
-    """Number format of the computation; weights that are trained are kept in float32."""
+    """Number format of the computation; trained weights are float32 in either case."""
 
     BFLOAT16 = "bfloat16"
     FLOAT32 = "float32"
@@ -31,7 +31,7 @@ class Dtype(StrEnum):
 class LrSchedulerType(StrEnum):
     """Learning rate over the updates: the values of transformers' `SchedulerType`.
 
-    Left out are the two that follow an evaluation inside the training loop, which there is none of.
+    Two are left out: they follow an evaluation inside the training loop, which does not exist here.
     """
 
     CONSTANT = "constant"
@@ -48,7 +48,7 @@ class LrSchedulerType(StrEnum):
 
 
 class RolloutEngine(StrEnum):
-    """What samples completions."""
+    """Which engine samples completions."""
 
     TRANSFORMERS = "transformers"
     VLLM = "vllm"

@@ -1,7 +1,8 @@
-"""The sections of a training recipe: what each knob means, its default, and its bounds.
+"""The sections of a training recipe: the fields, their meaning, defaults and bounds.
 
-Defaults are the values of the Video-R1 paper; where its published code differs the docstring says
-so, and the recipes ``*-code.toml`` hold the code's values (docs/rewards.md, "Paper and code").
+A field that has a counterpart in transformers, TRL or peft has its name. Defaults are the values
+of the Video-R1 paper (arXiv 2503.21776); the presets ``code`` hold those of its published code
+where they differ (docs/rewards.md, "Paper and code"). docs/recipes.md lists every field.
 """
 
 from __future__ import annotations
@@ -24,10 +25,12 @@ from trainer.config.choices import (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoraSettings:
-    """A low-rank adapter in place of full training."""
+    """A low-rank adapter, trained in place of the model's weights (peft's `LoraConfig`)."""
 
     r: int = 16
+    """Rank."""
     lora_alpha: int = 32
+    """The adapter is scaled by lora_alpha / r."""
     lora_dropout: float = 0.0
     target_modules: tuple[str, ...] = ("q_proj", "k_proj", "v_proj", "o_proj")
     """Names of the linear layers of the language model; the vision tower is left alone."""
@@ -39,7 +42,7 @@ class LoraSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelSettings:
-    """What is trained."""
+    """Which checkpoint is trained, and which of its weights."""
 
     checkpoint: str
     """Folder or hub id, as for ``videor1 eval``."""
@@ -47,29 +50,35 @@ class ModelSettings:
     attn_implementation: str = "sdpa"
     """Attention implementation of transformers (``flash_attention_2`` where installed)."""
     freeze_vision: bool = False
+    """Train the language model only."""
     lora: LoraSettings | None = None
+    """Train an adapter; None: train the weights themselves."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DataSettings:
-    """Which rows are trained on."""
+    """Which rows are trained on, and how their media are decoded."""
 
     rows: tuple[Path, ...]
     """``.json`` (a list) or ``.jsonl`` files."""
     media_roots: tuple[Path, ...]
-    """Folders that a row's path is looked for in, in this order."""
+    """Folders in which a row's path is searched, in this order."""
     on_bad_row: OnBadRow = OnBadRow.STOP
+    """What happens to a row that fails the check before training."""
     check: MediaCheck = MediaCheck.DECODE
+    """How media files are checked before training."""
     kinds: tuple[Kind, ...] = tuple(Kind)
     """Problem types to train on."""
     media: tuple[MediaKind, ...] = (MediaKind.VIDEO, MediaKind.IMAGE)
+    """Kinds of media to train on; rows without media always are."""
     limit: int | None = None
-    """Rows to train on at most, evenly spaced through the files."""
+    """Maximum number of rows, evenly spaced through the files; None: all."""
     decode_workers: int = 2
     """Processes that decode, per training process; 0: the training process itself."""
     decode_timeout_s: float = 120.0
+    """Seconds after which a file counts as unreadable."""
     cache_mib: int = 1024
-    """Memory for decoded and processed media that may be asked for again."""
+    """Memory per process for media that are decoded and may be needed again, in MiB."""
 
     def __post_init__(self) -> None:
         if not self.rows or not self.media_roots:
@@ -85,14 +94,19 @@ class FrameSettings:
     """Which frames the model sees and how large they are."""
 
     fps: float = 2.0
+    """Frames per second that are taken of a video."""
     min_frames: int = 4
+    """Frames per video at least."""
     max_frames: int = 16
+    """Frames per video at most; of a longer video they are evenly spaced."""
     min_pixels: int = 128 * 28 * 28
     """Pixels per video frame below which frames are enlarged."""
     max_pixels: int = 128 * 28 * 28
-    """Pixels per video frame above which frames are shrunk."""
+    """Pixels per video frame above which frames are reduced."""
     image_min_pixels: int = 4 * 28 * 28
+    """The same for an image."""
     image_max_pixels: int = 512 * 28 * 28
+    """The same for an image."""
 
     def __post_init__(self) -> None:
         positive(self, "fps", "min_frames", "min_pixels", "image_min_pixels")
@@ -118,23 +132,32 @@ class OptimSettings:
     """How weights are updated, logged and saved."""
 
     learning_rate: float = 1e-6
+    """Highest learning rate of AdamW."""
     lr_scheduler_type: LrSchedulerType = LrSchedulerType.LINEAR
+    """Learning rate over the updates."""
     warmup_steps: int = 0
+    """Updates over which the learning rate rises from 0."""
     weight_decay: float = 0.01
     max_grad_norm: float = 5.0
+    """Norm to which gradients are clipped."""
     num_train_epochs: float = 1.0
+    """Passes over the rows."""
     max_steps: int | None = None
-    """Updates; None: as many as `num_train_epochs` have."""
+    """Number of updates; None: as many as `num_train_epochs` have."""
     per_device_train_batch_size: int = 1
     """Rows (SFT) or completions (GRPO, T-GRPO) per process and forward pass."""
     gradient_accumulation_steps: int = 1
     """Forward passes per update."""
     gradient_checkpointing: bool = True
+    """Compute activations twice instead of storing them."""
     seed: int = 0
+    """Seed of data order, sampling and frame permutations."""
     save_steps: int = 100
+    """Updates between two checkpoints."""
     save_total_limit: int | None = None
-    """Newest checkpoints that are kept; None: all."""
+    """Number of newest checkpoints that are kept; None: all."""
     logging_steps: int = 1
+    """Updates between two lines of ``metrics.jsonl``."""
 
     def __post_init__(self) -> None:
         positive(
@@ -157,11 +180,14 @@ class RolloutSettings:
     num_generations: int = 8
     """G: completions per prompt."""
     max_completion_length: int = 768
+    """Tokens of a completion at most."""
     temperature: float = 1.0
     top_p: float = 0.95
+    """Share of probability that is sampled from."""
     engine: RolloutEngine = RolloutEngine.TRANSFORMERS
+    """What samples: the model that is trained, or vLLM with a copy of its weights."""
     vllm_gpu_memory_utilization: float = 0.3
-    """Share of the GPU's memory that vLLM takes where it is the engine."""
+    """Share of the GPU's memory that vLLM takes where it samples."""
 
     def __post_init__(self) -> None:
         if self.num_generations < 2:
@@ -177,14 +203,15 @@ class RolloutSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TGRPORolloutSettings(RolloutSettings):
-    """T-GRPO also samples each video with its frames in another order."""
+    """How completions are sampled, also of each video with its frames in another order."""
 
     shuffled_group_size: int = 4
     """G~: shuffled completions per video prompt; half of G in the paper."""
     permutation: Permutation = Permutation.FRAME
+    """What is permuted."""
 
     def __post_init__(self) -> None:
-        # The zero-argument super() does not survive slots: the class is built anew.
+        # A dataclass with slots is a new class, which the zero-argument super() does not know.
         RolloutSettings.__post_init__(self)
         positive(self, "shuffled_group_size")
         if self.shuffled_group_size > self.num_generations:
@@ -196,16 +223,18 @@ class TGRPORolloutSettings(RolloutSettings):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RewardSettings:
-    """What a completion earns: accuracy + format + length bonus, group-normalised."""
+    """The reward of a completion: accuracy, format and length bonus, normalised per group."""
 
     format_weight: float = 1.0
+    """Weight of the format reward; accuracy has the weight 1."""
     length_weight: float = 0.2
-    """omega: what a correct completion of a length within the window earns on top."""
+    """omega: bonus of a correct completion whose length is within the window."""
     length_min: int = 320
-    """Completion tokens, end token included."""
+    """Fewest tokens of the window, the end token included."""
     length_max: int = 512
+    """Most tokens of the window."""
     length_min_correct: int = 1
-    """Correct completions a group needs before any earns the length bonus; 2 in the code."""
+    """Correct completions that a group needs before any gets the bonus; 2 in the code."""
     tau: float = 0.5
     """A completion counts as correct when its accuracy is above this; 0.1 in the code."""
     beta: float = 0.04
@@ -223,13 +252,14 @@ class RewardSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TemporalRewardSettings(RewardSettings):
-    """T-GRPO: correct answers earn more where the order of the frames helped."""
+    """The rewards of GRPO and a bonus for correct answers where the order of frames helped."""
 
     temporal_weight: float = 0.3
-    """alpha."""
+    """alpha: the temporal bonus of a correct completion."""
     mu: float = 1.0
     """The bonus is paid where p(ordered) >= mu * p(shuffled); 0.8 in the code."""
     group_accuracy: GroupAccuracy = GroupAccuracy.PROPORTION
+    """What p is; the mean accuracy in the code."""
 
     def __post_init__(self) -> None:
         RewardSettings.__post_init__(self)

@@ -1,8 +1,8 @@
-"""What a recipe will cost before it runs: tokens per step, memory per process. Estimates.
+"""Estimates what a recipe costs: tokens per update and memory per process.
 
 Bytes follow from what the trainers do: trained weights, gradients and Adam's two moments in
-float32, the reference model's weights beside them, activations in the recipe's precision. Measured
-peaks are higher by what the allocator fragments and the kernels borrow.
+float32, the weights of the reference model, activations in the recipe's dtype. Measured peaks are
+higher by the allocator's fragmentation and the workspaces of kernels.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from trainer.config.sections import FrameSettings
 from trainer.cost.model_shape import ModelShape
 from trainer.data.rows import (
     TrainingRow,
-    thought,
+    strip_think_tags,
 )
 
 _CHARACTERS_PER_TOKEN = 4
-"""Of English text with a vocabulary of 150,000; the template's own tokens are few."""
+"""For English text and a vocabulary of 150,000; the tokens of the chat template are few."""
 
 _TILE = (4096, 32768)
 """Tokens and words whose logits TRL 1.16 holds at once (`trl.kernels.chunked_logprob`)."""
@@ -33,23 +33,23 @@ class Estimate:
     """Cost of one update."""
 
     trained: int
-    """Weights that are updated."""
+    """Number of weights that are updated."""
     rows_per_step: int
-    """Questions, over all processes."""
+    """Prompts per update, over all processes."""
     prompt_tokens: int
-    """Of the longest question, text and vision."""
+    """Tokens of the longest prompt, text and vision."""
     completion_tokens: int
-    """Of the longest answer."""
+    """Tokens of the longest answer."""
     sequences: int
     """Sequences that get a gradient per update, over all processes."""
     shuffled: int
-    """Sequences that are generated per update without a gradient."""
+    """Sequences that are sampled per update without a gradient."""
     memory: dict[str, int]
     """Bytes per process by what they hold, nothing sharded."""
 
     @property
     def tokens_per_step(self) -> int:
-        """Tokens that are trained on or generated per update, at most."""
+        """Upper bound of the tokens that an update trains on or samples."""
         longest = self.prompt_tokens + self.completion_tokens
         return (self.sequences + self.shuffled) * longest
 
@@ -82,7 +82,7 @@ def estimate(
 
 
 def vision_tokens(kind: MediaKind, frames: FrameSettings, shape: ModelShape) -> int:
-    """Return the most vision tokens that one medium may take."""
+    """Return the maximum of vision tokens that one video or image takes."""
     policy = frames.policy(kind)
     per_frame = policy.max_pixels // shape.patch_multiple**2
     if kind is MediaKind.IMAGE:
@@ -97,7 +97,7 @@ def _prompt_tokens(row: TrainingRow, frames: FrameSettings, shape: ModelShape) -
 
 
 def _target_tokens(row: TrainingRow) -> int:
-    return _text_tokens(thought(row.rationale or "") + row.solution)
+    return _text_tokens(strip_think_tags(row.rationale or "") + row.solution)
 
 
 def _text_tokens(text: str) -> int:

@@ -23,17 +23,17 @@ _VISION = ("visual.", "vision_tower.", "vision_model.")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelShape:
-    """The sizes that cost depends on."""
+    """The sizes of a model that memory and tokens depend on."""
 
     tensors: Mapping[str, tuple[int, ...]]
     """Shape of every weight by name."""
     layers: int
-    """Of the language model, as all that follows."""
+    """Layers of the language model, which the next four sizes are about, too."""
     hidden: int
     intermediate: int
     vocabulary: int
     key_value: int
-    """Numbers that one token keeps per layer for later tokens: keys and values of all heads."""
+    """Numbers in the key-value cache per token and layer."""
     patch_multiple: int
     """Frame sides are multiples of it, in pixels; one vision token is a square of that side."""
     frames_per_token: int
@@ -84,7 +84,7 @@ def read_shape(spec: str) -> ModelShape:
 
 
 def has_weights(spec: str) -> bool:
-    """Tell whether a checkpoint's weights are in a folder, rather than on the hub or nowhere."""
+    """Return whether `spec` is a folder with weights."""
     return any(Path(spec).expanduser().glob("*.safetensors"))
 
 

@@ -1,8 +1,8 @@
 """Rationales for training rows, written by a model and kept where its answer earns enough.
 
 Annotating is an evaluation of the rows with their reward as the score, so that it resumes, decodes
-and counts failures as any run. Source: Video-R1's CoT generation (research/benchmarks.md section
-6.1): temperature 1.0, top_p 0.95, 512 tokens, kept above a rule reward of 0.6.
+and counts failures as any run. Defaults are those of Video-R1's CoT generation (docs/sources.md):
+temperature 1.0, top_p 0.95, 512 tokens, kept above a rule reward of 0.6.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""What is wrong with the training rows, found before training and shown as one table.
+"""Checks the training rows before training.
 
-A bad row stops the run or is left out, as the recipe says; it is never replaced. Every medium is
-decoded once with the very frame policy of the training, unless the recipe asks for less.
+A bad row stops the run or is excluded, as the recipe says; it is never replaced by another. Every
+media file is decoded once with the frame policy of the training, unless the recipe says otherwise.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from harness.errors import DatasetError
 from harness.run.plan import evenly_spaced
@@ -29,47 +28,44 @@ from trainer.data.rows import (
     Fault,
     TrainingRow,
     parse_rows,
-    thought,
+    strip_think_tags,
 )
 
-if TYPE_CHECKING:
-    from rich.console import Console
-
 SHOWN = 10
-"""Bad rows shown before the rest is only counted."""
+"""Bad rows that are listed; the others are counted."""
 
 _LOOK_AHEAD_BYTES = 1 << 28
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RowReport:
-    """The rows of a recipe, sound and bad."""
+    """The rows of a recipe: those to train on, and the bad ones."""
 
     rows: tuple[TrainingRow, ...]
-    """Sound rows of the problem types and media that the recipe trains on, in file order."""
+    """Rows without faults, of the recipe's problem types and media, in file order."""
     bad: tuple[BadRow, ...]
 
     def require(self, on_bad_row: OnBadRow) -> tuple[TrainingRow, ...]:
-        """Return the sound rows.
+        """Return the rows to train on.
 
         Raises:
-            DatasetError: Some rows are bad and the recipe does not exclude them, or none is sound.
+            DatasetError: Rows are bad and the recipe does not exclude them, or no row is left.
         """
         if self.bad and on_bad_row is OnBadRow.STOP:
             raise DatasetError(
                 "\n".join(
                     [
                         *(f"  {row}" for row in self.bad[:SHOWN]),
-                        *_rest(len(self.bad)),
+                        *format_rest(len(self.bad)),
                         f"{len(self.bad)} of {len(self.rows) + len(self.bad)} rows are bad"
-                        f" ({_counted(self.bad)}); mend them, or leave them out with"
+                        f" ({_count_faults(self.bad)}); fix them, or exclude them with"
                         f" data.on_bad_row = '{OnBadRow.EXCLUDE}'",
                     ]
                 )
             )
         if not self.rows:
             raise DatasetError(
-                f"no row is left to train on; bad: {_counted(self.bad) or 'none'};"
+                f"no row is left to train on; bad: {_count_faults(self.bad) or 'none'};"
                 " see data.kinds and data.media"
             )
         return self.rows
@@ -83,50 +79,30 @@ def check_rows(
     rationale: bool,
     on_decoded: Callable[[int, int], None] = lambda done, total: None,
 ) -> RowReport:
-    """Read the rows of a recipe and look at everything that could go wrong with them later.
+    """Read the rows of a recipe and find those that training would fail on.
 
     Args:
-        data: Which rows.
-        frames: How their media will be decoded.
+        data: Which files, problem types and media.
+        frames: Frames and pixels, as in training.
         patch_multiple: What frame sides are multiples of, as the checkpoint's processor needs.
         rationale: Whether a row needs a rationale (SFT).
-        on_decoded: Told how many media of how many have been tried.
+        on_decoded: Called with (decoded, total) media.
     """
     parsed = list(parse_rows(data.rows, data.media_roots))
     bad = [row for row in parsed if isinstance(row, BadRow)]
-    wanted = (row for row in parsed if isinstance(row, TrainingRow) and _wanted(row, data))
+    wanted = (row for row in parsed if isinstance(row, TrainingRow) and _is_wanted(row, data))
     rows = evenly_spaced(tuple(wanted), data.limit)
-    faults = dict(_duplicates(rows))
+    faults = dict(_find_duplicates(rows))
     if rationale:
-        faults |= dict(_without_rationale(rows))
-    faults |= dict(_missing(rows))
+        faults |= dict(_find_missing_rationales(rows))
+    faults |= dict(_find_missing_media(rows))
     if data.check is MediaCheck.DECODE:
-        sound = [row for row in rows if row.where not in faults]
-        faults |= dict(_unreadable(sound, data, frames, patch_multiple, on_decoded))
+        intact = [row for row in rows if row.where not in faults]
+        faults |= dict(_find_unreadable_media(intact, data, frames, patch_multiple, on_decoded))
     return RowReport(
         rows=tuple(row for row in rows if row.where not in faults),
         bad=(*bad, *faults.values()),
     )
-
-
-def print_report(console: Console, report: RowReport) -> None:
-    """Print rows per problem type and medium, then the bad rows by fault with the first few."""
-    from rich import box
-    from rich.table import Table
-
-    table = Table(box=box.SIMPLE_HEAD)
-    table.add_column("problem type", style="bold", no_wrap=True)
-    kinds = (MediaKind.VIDEO, MediaKind.IMAGE, None)
-    for heading in ("videos", "images", "text only"):
-        table.add_column(heading, justify="right")
-    counts = Counter((row.sample.kind, media_kind(row)) for row in report.rows)
-    for problem in dict.fromkeys(row.sample.kind for row in report.rows):
-        table.add_row(problem, *(f"{counts[problem, kind]:,}" for kind in kinds))
-    console.print(table)
-    for fault, number in Counter(row.fault for row in report.bad).items():
-        console.print(f"{fault}: {number:,} rows", style="yellow", markup=False)
-    for line in [*map(str, report.bad[:SHOWN]), *_rest(len(report.bad))]:
-        console.print(f"  {line}", soft_wrap=True, markup=False, highlight=False)
 
 
 def require_media_files(rows: Sequence[TrainingRow]) -> None:
@@ -150,20 +126,20 @@ def require_media_files(rows: Sequence[TrainingRow]) -> None:
 
 
 def media_kind(row: TrainingRow) -> MediaKind | None:
-    """Return what a row shows, None where it shows nothing."""
+    """Return whether a row has a video or an image; None without media."""
     return row.sample.media[0].kind if row.sample.media else None
 
 
-def _wanted(row: TrainingRow, data: DataSettings) -> bool:
+def _is_wanted(row: TrainingRow, data: DataSettings) -> bool:
     shown = media_kind(row)
     return row.sample.kind in data.kinds and (shown is None or shown in data.media)
 
 
 Found = Iterator[tuple[str, BadRow]]
-"""Bad rows by file and row."""
+"""Pairs of a row's location and its fault."""
 
 
-def _duplicates(rows: Iterable[TrainingRow]) -> Found:
+def _find_duplicates(rows: Iterable[TrainingRow]) -> Found:
     first: dict[str, str] = {}
     for row in rows:
         before = first.setdefault(row.sample.id, row.where)
@@ -171,23 +147,23 @@ def _duplicates(rows: Iterable[TrainingRow]) -> Found:
             yield _fault(row, Fault.DUPLICATE, f"{row.sample.id!r} is the id of {before} too")
 
 
-def _without_rationale(rows: Iterable[TrainingRow]) -> Found:
+def _find_missing_rationales(rows: Iterable[TrainingRow]) -> Found:
     for row in rows:
-        if not thought(row.rationale or ""):
+        if not strip_think_tags(row.rationale or ""):
             yield _fault(row, Fault.RATIONALE, "SFT needs a 'process' text")
 
 
-def _missing(rows: Iterable[TrainingRow]) -> Found:
-    there: dict[Media, bool] = {}
+def _find_missing_media(rows: Iterable[TrainingRow]) -> Found:
+    exists: dict[Media, bool] = {}
     for row in rows:
         for media in row.sample.media:
-            if media not in there:
-                there[media] = media.path.exists()
-            if not there[media]:
+            if media not in exists:
+                exists[media] = media.path.exists()
+            if not exists[media]:
                 yield _fault(row, Fault.MISSING, f"{media.path} is in none of data.media_roots")
 
 
-def _unreadable(
+def _find_unreadable_media(
     rows: Sequence[TrainingRow],
     data: DataSettings,
     frames: FrameSettings,
@@ -220,10 +196,11 @@ def _fault(row: TrainingRow, fault: Fault, message: str) -> tuple[str, BadRow]:
     return row.where, BadRow(fault=fault, where=row.where, message=message)
 
 
-def _counted(bad: Iterable[BadRow]) -> str:
+def _count_faults(bad: Iterable[BadRow]) -> str:
     counts = Counter(row.fault for row in bad)
     return ", ".join(f"{number} {fault}" for fault, number in counts.items())
 
 
-def _rest(number: int) -> list[str]:
+def format_rest(number: int) -> list[str]:
+    """Return the line that counts the bad rows beyond `SHOWN`, if there are any."""
     return [f"  and {number - SHOWN} more"] if number > SHOWN else []

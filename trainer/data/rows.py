@@ -1,9 +1,9 @@
-"""Training rows in the Video-R1 format: JSON lists and JSON Lines, images and videos mixed.
+"""Reads training rows in the Video-R1 format from JSON and JSON Lines files.
 
 A row has ``problem``, ``options`` (``"A. text"``), ``path``, ``data_type``, ``problem_type``,
-``solution`` (``<answer>C</answer>``) and, for SFT, ``process`` (``<think>...</think>``); see
-research/benchmarks.md sections 0.1 and 6. Reading looks for each row's media file but opens none;
-`trainer.data.checks` does.
+``solution`` (``<answer>C</answer>``) and, for SFT, ``process`` (``<think>...</think>``);
+docs/train.md describes every field, docs/sources.md names the source. Media files are located
+here and opened by `trainer.data.checks`.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ TASK = "train"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainingRow:
-    """One question to train on, with its target."""
+    """One question with its answer and, where the row has one, its rationale."""
 
     sample: Sample
     """Task ``train``; its category is the problem type, its cluster the media path."""
@@ -38,7 +38,7 @@ class TrainingRow:
     rationale: str | None = None
     """The ``process`` field as in the file, usually with its ``<think>`` tags."""
     where: str = ""
-    """File and row, for messages."""
+    """File and row number, for messages."""
 
 
 class Fault(StrEnum):
@@ -55,12 +55,12 @@ class Fault(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BadRow:
-    """A row that cannot be trained on, with the first reason found."""
+    """A row that cannot be trained on, with the first fault found."""
 
     fault: Fault
     where: str
     message: str
-    """What was got and expected."""
+    """What was expected and what the row has."""
 
     def __str__(self) -> str:
         return f"{self.where}: {self.fault}: {self.message}"
@@ -69,7 +69,7 @@ class BadRow:
 def read_training_rows(
     files: Sequence[Path], media_roots: Sequence[Path]
 ) -> tuple[TrainingRow, ...]:
-    """Read every row of `files` in order; the first malformed one raises `DatasetError`."""
+    """Return every row of `files` in order; raise `DatasetError` at the first malformed one."""
     rows = []
     for row in parse_rows(files, media_roots):
         if isinstance(row, BadRow):
@@ -81,7 +81,7 @@ def read_training_rows(
 def parse_rows(
     files: Sequence[Path], media_roots: Sequence[Path]
 ) -> Iterator[TrainingRow | BadRow]:
-    """Yield every row of `files` in order, a malformed one as what is wrong with it.
+    """Yield every row of `files` in order, a malformed one as a `BadRow`.
 
     Raises:
         DatasetError: A file that cannot be read or parsed as a whole.
@@ -97,13 +97,13 @@ def parse_rows(
                 yield BadRow(fault=Fault.FIELD, where=row.where, message=message)
 
 
-def thought(rationale: str) -> str:
+def strip_think_tags(rationale: str) -> str:
     """Return a rationale without its ``<think>`` tags."""
     return rationale.strip().removeprefix("<think>").removesuffix("</think>").strip()
 
 
 class _RowError(Exception):
-    """One row is no good, for a reason that has a name."""
+    """A row has a fault that is not a malformed field."""
 
     def __init__(self, fault: Fault, message: str) -> None:
         super().__init__(message)
@@ -145,7 +145,7 @@ def _kind(row: Row) -> Kind:
 
 
 def _options(row: Row, kind: Kind) -> tuple[str, ...]:
-    """Return the option texts without their letters, which have to be A, B, C ... in order."""
+    """Return the option texts without their letters, which must be A, B, C ... in order."""
     options = row.texts("options")
     if kind is not Kind.MULTIPLE_CHOICE:
         return options
@@ -161,7 +161,7 @@ def _options(row: Row, kind: Kind) -> tuple[str, ...]:
 
 
 def _gold(solution: str, kind: Kind, options: Sequence[str]) -> str:
-    """Return the content of ``<answer>``, which has to suit the problem type."""
+    """Return the content of ``<answer>``, checked against the problem type."""
     gold = answer_tag(solution)
     if not gold:
         raise _RowError(
@@ -179,20 +179,20 @@ def _gold(solution: str, kind: Kind, options: Sequence[str]) -> str:
 
 def _media(row: Row, roots: Sequence[Path]) -> tuple[Media, ...]:
     if not row.fields.get("path"):
-        return ()  # a question about nothing but its text
+        return ()  # a question without media
     kind = row.text("data_type")
     if kind not in (MediaKind.VIDEO, MediaKind.IMAGE):
         raise row.bad("data_type", "'video' or 'image'")
-    places = [place for root in roots for place in _places(root, row.text("path"), row.where)]
-    found = next((place for place in places if place.exists()), places[0])
+    paths = [path for root in roots for path in _candidate_paths(root, row.text("path"), row.where)]
+    found = next((path for path in paths if path.exists()), paths[0])
     return (Media(path=found, kind=MediaKind(kind)),)
 
 
-def _places(root: Path, relative: str, where: str) -> Iterator[Path]:
-    """Yield where a path may be: below the root, or beginning with the root's own name.
+def _candidate_paths(root: Path, relative: str, where: str) -> Iterator[Path]:
+    """Yield where a media file may be: below the root, also without the root's own name.
 
     Published paths begin with the name of the folder they were packed from (``./Evaluation/...``),
-    and users point at that folder as often as at the one above it.
+    and the root may be that folder or the one above it.
     """
     place = inside(root, relative, where)
     yield place

@@ -1,8 +1,8 @@
-"""Which checkpoints of a training run are there, whole.
+"""Lists the complete and incomplete checkpoints of a training run.
 
-A checkpoint is written file by file. It is whole when the Trainer's state, which is written last,
-is there and names its step, and when every weight file is as long as its own header says: a folder
-that is copied from elsewhere may have the state before the weights.
+A checkpoint is written file by file. It is complete when the Trainer's state, which is written
+last, exists and names its step, and when every weight file has the length that its header says: in
+a folder that is being copied the state may arrive before the weights.
 """
 
 from __future__ import annotations
@@ -20,40 +20,48 @@ STATE = "trainer_state.json"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Saved:
-    """One whole checkpoint."""
+class SavedCheckpoint:
+    """One complete checkpoint."""
 
     step: int
     folder: Path
     max_steps: int
-    """Steps that the run is going to have."""
+    """Updates that the run will make."""
     save_steps: int
-    """Steps between two checkpoints."""
+    """Updates between two checkpoints."""
 
 
-def saved_checkpoints(run: Path) -> list[Saved]:
-    """Return the whole checkpoints of a run, by step."""
-    found = [saved for folder in _folders(run) if isinstance(saved := look_at(folder), Saved)]
+def saved_checkpoints(run: Path) -> list[SavedCheckpoint]:
+    """Return the complete checkpoints of a run, by step."""
+    found = [
+        saved
+        for folder in _checkpoint_folders(run)
+        if isinstance(saved := read_checkpoint(folder), SavedCheckpoint)
+    ]
     return sorted(found, key=lambda saved: saved.step)
 
 
 def newest_checkpoint(run: Path) -> Path | None:
-    """Return the folder of the last whole checkpoint, None before there is one."""
+    """Return the folder of the newest complete checkpoint, None before there is one."""
     saved = saved_checkpoints(run)
     return saved[-1].folder if saved else None
 
 
-def unfinished_checkpoints(run: Path) -> dict[Path, str]:
-    """Map the checkpoint folders that are not whole to what they lack."""
-    return {folder: lack for folder in _folders(run) if isinstance(lack := look_at(folder), str)}
+def incomplete_checkpoints(run: Path) -> dict[Path, str]:
+    """Map the folders of incomplete checkpoints to what they lack."""
+    return {
+        folder: lack
+        for folder in _checkpoint_folders(run)
+        if isinstance(lack := read_checkpoint(folder), str)
+    }
 
 
-def look_at(folder: Path) -> Saved | str:
-    """Return a checkpoint, or what it still lacks."""
+def read_checkpoint(folder: Path) -> SavedCheckpoint | str:
+    """Return a checkpoint, or a text that says what it lacks."""
     step = int(folder.name.partition("-")[2])
     try:
         state = json.loads((folder / STATE).read_text(encoding="utf-8"))
-        found = Saved(
+        found = SavedCheckpoint(
             step=step,
             folder=folder,
             max_steps=int(state["max_steps"]),
@@ -61,29 +69,29 @@ def look_at(folder: Path) -> Saved | str:
         )
         if state["global_step"] != step:
             return f"{STATE} is of step {state['global_step']}"
-        return next(_lacking(folder), found)
+        return next(_missing_parts(folder), found)
     except FileNotFoundError as error:
         return f"{Path(str(error.filename)).name} is missing"
     except (CheckpointError, OSError, ValueError, KeyError, TypeError) as error:
         return f"not readable yet: {error}"
 
 
-def weights_of(folder: Path) -> str:
-    """Hash what tells the weights in a folder from any others."""
+def hash_folder_weights(folder: Path) -> str:
+    """Return a hash of the weights in a folder."""
     return hash_weights(weight_files(folder))
 
 
-def _folders(run: Path) -> Iterable[Path]:
+def _checkpoint_folders(run: Path) -> Iterable[Path]:
     return [p for p in run.glob("checkpoint-*") if re.fullmatch(r"checkpoint-\d+", p.name)]
 
 
-def _lacking(folder: Path) -> Iterator[str]:
+def _missing_parts(folder: Path) -> Iterator[str]:
     files = weight_files(folder)
     if not files:
         yield "no weights"
     for path in files:
-        size, promised = path.stat().st_size, expected_bytes(path)
-        if size < promised:
-            yield f"{path.name} has {size:,} of {promised:,} bytes"
+        size, expected = path.stat().st_size, expected_bytes(path)
+        if size < expected:
+            yield f"{path.name} has {size:,} of {expected:,} bytes"
     if not (folder / ADAPTER_CONFIG).exists() and not (folder / "config.json").exists():
         yield "config.json is missing"

@@ -1,6 +1,6 @@
-"""What a policy wrote during training: prompts, ordered and shuffled answers, rewards per column.
+"""Prints the completions of a GRPO or T-GRPO run with their rewards.
 
-Reads ``completions.jsonl`` of a GRPO or T-GRPO run, one line per group of completions.
+Reads ``completions.jsonl``, one line per group of completions.
 """
 
 from __future__ import annotations
@@ -25,14 +25,20 @@ _TOTALS = ("reward", "advantage")
 def print_completions(
     console: Console, run: Path, *, step: int | None, row_id: str | None, limit: int
 ) -> str:
-    """Print the groups of one step, prompt by prompt, and return what was shown in a sentence.
+    """Print the groups of one step, prompt by prompt.
 
     Args:
-        console: Where to.
+        console: Where to print.
         run: Folder of the run.
         step: Which step; None: the last one with completions, of `row_id` where that is given.
-        row_id: Only this row's group.
-        limit: Prompts at most.
+        row_id: Print only this row's group.
+        limit: Maximum number of prompts.
+
+    Returns:
+        A sentence that says what was printed.
+
+    Raises:
+        UsageError: The run has no completions, or none of this step or row.
     """
     groups = [group for group in read_completions(run) if row_id in (None, group["id"])]
     steps = sorted({group["step"] for group in groups})
@@ -81,8 +87,10 @@ def _print_completion(console: Console, completion: Mapping[str, Any]) -> None:
     from rich.padding import Padding
     from rich.text import Text
 
-    rewards = ", ".join(f"{_title(n)} {_figure(v)}" for n, v in completion["rewards"].items())
-    totals = "; ".join(f"{n} {_figure(completion[n])}" for n in _TOTALS if n in completion)
+    rewards = ", ".join(
+        f"{_short_name(n)} {_format_value(v)}" for n, v in completion["rewards"].items()
+    )
+    totals = "; ".join(f"{n} {_format_value(completion[n])}" for n in _TOTALS if n in completion)
     cut = ", cut off" if completion["truncated"] else ""
     line = f"{totals}; {rewards}" if totals else rewards
     console.print(
@@ -91,9 +99,9 @@ def _print_completion(console: Console, completion: Mapping[str, Any]) -> None:
     console.print(Padding(Text(completion["text"]), (0, 0, 0, 4)))
 
 
-def _title(name: str) -> str:
+def _short_name(name: str) -> str:
     return name.removesuffix("_reward").removesuffix("_bonus")
 
 
-def _figure(value: float | None) -> str:
+def _format_value(value: float | None) -> str:
     return "-" if value is None else f"{value:.3g}"

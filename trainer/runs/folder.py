@@ -1,8 +1,8 @@
-"""The folder of a training run: what it is a run of, and which rows it trains on.
+"""Claims the folder of a training run, and stores which rows passed the check.
 
-``train.json`` is written once; the same command goes on with the run, another one is refused with
-the differing field. ``rows.json`` keeps what the check of the rows found, so that a resumed run and
-the other processes of a distributed one need not decode everything again.
+``train.json`` is written once: the same job resumes the run, another one is refused with the
+differing field. ``rows.json`` stores the result of the row check, so that a resumed run and the
+other processes of a distributed run do not decode everything again.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import os
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -33,23 +33,23 @@ from trainer.data.rows import (
 MANIFEST = "train.json"
 CHECKED = "rows.json"
 STOP = "stop.json"
-"""Written by `videor1 watch` to end a run that got worse; holds the reason."""
+"""Written by `videor1 watch` to stop a run that got worse; holds the reason."""
 METRICS = "metrics.jsonl"
 """One line per log of the training."""
 COMPLETIONS = "completions.jsonl"
 """One line per group of completions, GRPO and T-GRPO."""
 RUNS = Path("results/runs")
 
-_OF_THE_MACHINE = ("check", "decode_workers", "decode_timeout_s", "cache_mib")
-"""Data settings that move no number: a resumed run may have others."""
+_MACHINE_SETTINGS = ("check", "decode_workers", "decode_timeout_s", "cache_mib")
+"""Data settings that change no result: a resumed run may have others."""
 
 _POLL_S = 0.5
 
 
 def _compared(manifest: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the part of a manifest in which a resumed run has to agree."""
+    """Return the part of a manifest that a resumed run must share."""
     recipe = with_new_names(manifest["recipe"])
-    data = {key: value for key, value in recipe["data"].items() if key not in _OF_THE_MACHINE}
+    data = {key: value for key, value in recipe["data"].items() if key not in _MACHINE_SETTINGS}
     return {**manifest, "recipe": {**recipe, "data": data}}
 
 
@@ -70,7 +70,7 @@ class DistInfo:
 
 
 def default_out(algorithm: str, config: str) -> Path:
-    """Name a run after its recipe: ``results/runs/tgrpo-paper``."""
+    """Return the default folder of a run, named after its recipe: ``results/runs/tgrpo-paper``."""
     name = Path(config).stem
     return RUNS / (name if name.startswith(algorithm) else f"{algorithm}-{name}")
 
@@ -78,7 +78,7 @@ def default_out(algorithm: str, config: str) -> Path:
 def make_manifest(
     algorithm: Algorithm, recipe: Recipe, checkpoint: Checkpoint, world_size: int
 ) -> dict[str, Any]:
-    """Build ``train.json``."""
+    """Return the content of ``train.json``: algorithm, recipe, checkpoint, rows, processes."""
     return {
         "algorithm": str(algorithm),
         "recipe": as_json(recipe),
@@ -89,7 +89,7 @@ def make_manifest(
 
 
 def claim(out: Path, manifest: Mapping[str, Any]) -> None:
-    """Make `out` the folder of this run, or check that it is.
+    """Write ``train.json`` into a new folder, or check that the folder belongs to this run.
 
     Raises:
         RunMismatchError: The folder belongs to something else; the differing fields are named.
@@ -99,7 +99,7 @@ def claim(out: Path, manifest: Mapping[str, Any]) -> None:
 
 
 def refuse_other(out: Path, manifest: Mapping[str, Any]) -> None:
-    """Raise `RunMismatchError` where `out` holds anything but this run."""
+    """Raise `RunMismatchError` where `out` holds another run or other files."""
     CLAIM.check(out, manifest)
 
 
@@ -113,29 +113,44 @@ def read_manifest(out: Path) -> dict[str, Any]:
 def checked_rows(
     out: Path, data: DataSettings, check: Callable[[], RowReport], dist: DistInfo
 ) -> tuple[RowReport, bool]:
-    """Check the rows once per run, in the first process; the others wait for what it finds.
+    """Check the rows once per run, in the first process; the others wait for its result.
+
+    Args:
+        out: Folder of the run.
+        data: Which rows; a stored result is used where these settings and the files are the same.
+        check: Does the check.
+        dist: Rank of this process.
 
     Returns:
-        The report, and whether it is that of an earlier check.
+        The report, and whether it is a stored one.
 
     Raises:
-        DatasetError: Rows are bad and are not to be left out.
+        DatasetError: Rows are bad and the settings do not exclude them.
     """
     path, key = out / CHECKED, _check_key(data)
-    report = _stored(path, key, data)
+    report = _read_report(path, key, data)
     while report is None and dist.rank > 0:
         time.sleep(_POLL_S)
-        report = _stored(path, key, data)
+        report = _read_report(path, key, data)
     if report is not None:
         return report, True
     report = check()
-    report.require(data.on_bad_row)  # a report that stops the run is not kept: rows get mended
-    write_json(path, {"key": key, "bad": [asdict(row) for row in report.bad], "rows": _ids(report)})
+    report.require(
+        data.on_bad_row
+    )  # a report that stops the run is not stored: the rows will be fixed
+    write_json(
+        path,
+        {
+            "key": key,
+            "bad": [asdict(row) for row in report.bad],
+            "rows": [row.where for row in report.rows],
+        },
+    )
     return report, False
 
 
-def _stored(path: Path, key: str, data: DataSettings) -> RowReport | None:
-    """Return an earlier report on the same rows, None without one."""
+def _read_report(path: Path, key: str, data: DataSettings) -> RowReport | None:
+    """Return the stored report on the same rows, None where there is none."""
     if not path.exists():
         return None
     content = read_json(path)
@@ -151,12 +166,8 @@ def _stored(path: Path, key: str, data: DataSettings) -> RowReport | None:
     return RowReport(rows=rows, bad=bad)
 
 
-def _ids(report: RowReport) -> Sequence[str]:
-    return [row.where for row in report.rows]
-
-
 def _check_key(data: DataSettings) -> str:
-    """Hash what the check depends on: the settings and the question files."""
+    """Return a hash of what the check depends on: the settings and the files with the rows."""
     settings = repr((data, [_sha256(path) for path in data.rows]))
     return hashlib.sha256(settings.encode()).hexdigest()[:16]
 

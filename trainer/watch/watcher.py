@@ -22,9 +22,9 @@ from harness.files import is_locked, write_json
 from harness.gate.verdict import Verdict
 from harness.run.config import DecodeConfig, EvalConfig
 from trainer.runs.checkpoints import (
-    Saved,
+    SavedCheckpoint,
+    hash_folder_weights,
     saved_checkpoints,
-    weights_of,
 )
 from trainer.runs.folder import (
     MANIFEST,
@@ -56,7 +56,7 @@ class Target:
     step: int
     checkpoint: str
     """Folder or hub id."""
-    saved: Saved | None = None
+    saved: SavedCheckpoint | None = None
     """None: the checkpoint that training started from."""
 
     @property
@@ -64,7 +64,7 @@ class Target:
         """Hash of the weights, None where they were deleted; for a model on the hub its id."""
         folder = Path(self.checkpoint)
         try:
-            return weights_of(folder) if folder.is_dir() or self.saved else self.checkpoint
+            return hash_folder_weights(folder) if folder.is_dir() or self.saved else self.checkpoint
         except FileNotFoundError:
             return None
 
@@ -200,7 +200,7 @@ class Watcher:
         evaluations.write_point(self._out, point)
         self._on_point(point)
 
-    def _with_verdict(self, point: EvalPoint, saved: Saved) -> EvalPoint:
+    def _with_verdict(self, point: EvalPoint, saved: SavedCheckpoint) -> EvalPoint:
         gate = self._settings.gate
         planned = gate.evaluations or -(-saved.max_steps // saved.save_steps)
         before = sum(other.step != START for other in evaluations.read_points(self._out))

@@ -12,7 +12,7 @@ from harness.models import checkpoint
 from harness.models.checkpoint import resolve
 from tests.trainer.commands import CONFIG, run, write_checkpoint, write_weights
 from tests.trainer.rows import IMAGE, make_row, write_media, write_rows
-from trainer.cli.train import Train
+from trainer.cli.train import TrainCommand
 from trainer.config.algorithms import ALGORITHMS, TGRPO
 from trainer.config.renamed import RENAMED
 from trainer.runs.folder import DistInfo, claim
@@ -33,7 +33,7 @@ def world(tmp_path, monkeypatch):
 def train(world):
     def go(action="tgrpo", *flags, config="paper"):
         return run(
-            Train(), action, "--config", config, "--dry-run", "--out", "out",
+            TrainCommand(), action, "--config", config, "--dry-run", "--out", "out",
             "--set", "model.checkpoint=checkpoint", "--set", "data.rows=rows.json",
             "--set", "data.media_roots=media", "--set", "data.decode_workers=1", *flags,
         )  # fmt: skip

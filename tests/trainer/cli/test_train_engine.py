@@ -26,7 +26,7 @@ from tests.trainer.fake_runs import Evaluator
 from tests.trainer.rows import IMAGE, make_row, write_media, write_rows
 from tests.trainer.small_runs import rows, sft_recipe, train_small
 from trainer.algorithms import sft
-from trainer.cli.train import Train
+from trainer.cli.train import TrainCommand
 from trainer.cost.model_shape import read_shape
 from trainer.loops.callbacks import StopFile
 from trainer.runs.checkpoints import saved_checkpoints
@@ -75,7 +75,7 @@ def train(world, untrained):
         return [str(word) for word in (action, "--config", "paper", "--out", "out", *sets, *flags)]
 
     def go(action, *flags, **changes):
-        return run(Train(), *words(action, *flags, **changes))
+        return run(TrainCommand(), *words(action, *flags, **changes))
 
     go.words = words
     return go
@@ -104,7 +104,7 @@ def test_tgrpo_writes_completions_that_show_prints(train, world, capsys, monkeyp
     monkeypatch.setenv("COLUMNS", "160")
     assert train("tgrpo", **ROLLOUT, rollout__shuffled_group_size=2).code is Exit.OK
     capsys.readouterr()
-    verdict = run(Train(), "show", "out", "--limit", "9")
+    verdict = run(TrainCommand(), "show", "out", "--limit", "9")
     assert verdict.code is Exit.OK
     printed = capsys.readouterr().out
     for text in ("ordered frames", "accuracy", "temporal", "advantage", "gold: B"):

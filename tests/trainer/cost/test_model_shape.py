@@ -11,7 +11,7 @@ from harness.errors import CheckpointError
 from tests.trainer.commands import run, write_checkpoint
 from tests.trainer.published import QWEN_3B, QWEN_7B, write_without_weights
 from tests.trainer.rows import make_row, write_media, write_rows
-from trainer.cli.train import Train
+from trainer.cli.train import TrainCommand
 from trainer.cost.model_shape import read_shape
 
 pytestmark = [
@@ -30,7 +30,7 @@ def world(tmp_path, monkeypatch):
 
 def dry_run(action, *flags):
     return run(
-        Train(), action, "--config", "paper", "--dry-run", "--out", "out",
+        TrainCommand(), action, "--config", "paper", "--dry-run", "--out", "out",
         "--set", "model.checkpoint=checkpoint", "--set", "data.rows=rows.json",
         "--set", "data.media_roots=media", "--set", "data.decode_workers=1", *flags,
     )  # fmt: skip

@@ -7,6 +7,7 @@ from rich.console import Console
 
 from harness.errors import DatasetError
 from tests.trainer.rows import IMAGE, make_row, write_media, write_rows
+from trainer.cli.observer import print_report
 from trainer.config.choices import (
     MediaCheck,
     OnBadRow,
@@ -17,7 +18,6 @@ from trainer.config.sections import (
 )
 from trainer.data.checks import (
     check_rows,
-    print_report,
 )
 from trainer.data.rows import Fault
 

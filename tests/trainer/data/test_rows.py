@@ -12,7 +12,7 @@ from trainer.data.rows import (
     Fault,
     parse_rows,
     read_training_rows,
-    thought,
+    strip_think_tags,
 )
 
 
@@ -132,4 +132,4 @@ def test_a_file_that_is_no_json_stops_with_its_line(tmp_path):
 @pytest.mark.parametrize("text", ["<think>\nso\n</think>", "so", " <think>so</think>\n"])
 def test_a_rationale_counts_without_its_tags(text):
     """The paper's rows carry them; written by hand they may not."""
-    assert thought(text) == "so"
+    assert strip_think_tags(text) == "so"

@@ -6,7 +6,7 @@ import pytest
 
 from harness.cli.exits import Exit
 from tests.trainer.commands import run
-from trainer.cli.train import Train
+from trainer.cli.train import TrainCommand
 
 
 def _group(step, row_id, **changes):
@@ -45,7 +45,7 @@ def folder(tmp_path):
 @pytest.fixture
 def show(folder, monkeypatch):
     monkeypatch.setenv("COLUMNS", "80")
-    return lambda *flags: run(Train(), "show", folder, *flags)
+    return lambda *flags: run(TrainCommand(), "show", folder, *flags)
 
 
 def test_the_last_whole_step_is_shown_with_both_groups_and_every_reward(show, capsys):
@@ -88,4 +88,4 @@ def test_what_is_not_there_says_what_is(show, flags, message):
 
 def test_a_run_without_completions_says_why(tmp_path):
     """SFT samples nothing."""
-    assert "GRPO and T-GRPO runs write it" in run(Train(), "show", tmp_path).reason
+    assert "GRPO and T-GRPO runs write it" in run(TrainCommand(), "show", tmp_path).reason

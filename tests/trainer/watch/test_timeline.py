@@ -10,7 +10,7 @@ from rich.console import Console
 
 from harness.cli.exits import Exit
 from harness.errors import UsageError
-from trainer.cli.train import Train
+from trainer.cli.train import TrainCommand
 from trainer.watch.timeline import metric_gain, read_timeline
 from trainer.watch.timeline_view import print_timeline
 
@@ -65,8 +65,8 @@ def test_an_unwatched_run_prints_its_gain(trained):
 
 def asked(*words):
     parser = ArgumentParser()
-    Train().configure(parser)
-    return Train().run(parser.parse_args(["timeline", *map(str, words)]))
+    TrainCommand().configure(parser)
+    return TrainCommand().run(parser.parse_args(["timeline", *map(str, words)]))
 
 
 def test_two_training_runs_share_one_plot(trained, tmp_path):

@@ -20,12 +20,12 @@ from tasks.demo.layouts import write_mvbench
 from tests.paths import ROOT
 from tests.trainer.commands import run, write_weights
 from tests.trainer.fake_runs import Evaluator, begin_run, fits, save, write_state
-from trainer.cli.train import Train
+from trainer.cli.train import TrainCommand
 from trainer.cli.watch import WatchCommand
 from trainer.runs.checkpoints import (
-    look_at,
+    incomplete_checkpoints,
+    read_checkpoint,
     saved_checkpoints,
-    unfinished_checkpoints,
 )
 from trainer.runs.folder import STOP
 from trainer.watch.evaluations import read_points
@@ -93,7 +93,7 @@ def test_a_checkpoint_that_is_still_being_written_is_waited_for(watched):
     (folder / "model.safetensors").write_bytes(whole[:-7])
     watcher.catch_up()
     assert evaluator.asked == ["start"]
-    assert unfinished_checkpoints(watched.run) == {
+    assert incomplete_checkpoints(watched.run) == {
         folder: f"model.safetensors has {len(whole) - 7:,} of {len(whole):,} bytes"
     }
     (folder / "model.safetensors").write_bytes(whole)
@@ -107,7 +107,7 @@ def test_shards_have_to_be_there_all(tmp_path):
     index = {"weight_map": {"a": "model-1.safetensors", "b": "model-2.safetensors"}}
     (folder / "model.safetensors.index.json").write_text(json.dumps(index), encoding="utf-8")
     write_weights(folder / "model-1.safetensors")
-    assert look_at(folder) == "model-2.safetensors is missing"
+    assert read_checkpoint(folder) == "model-2.safetensors is missing"
     write_weights(folder / "model-2.safetensors")
     assert [saved.step for saved in saved_checkpoints(tmp_path)] == [10]
 
@@ -127,7 +127,7 @@ def test_a_state_that_is_not_this_steps_is_not_the_end(tmp_path, state, lack):
     """Half a JSON file, or that of another step."""
     folder = save(tmp_path, 10)
     (folder / "trainer_state.json").write_text(state, encoding="utf-8")
-    assert lack in look_at(folder)
+    assert lack in read_checkpoint(folder)
 
 
 def test_a_checkpoint_that_changed_after_its_evaluation_is_refused(watched):
@@ -474,7 +474,7 @@ def test_five_checkpoints_written_meanwhile_survive_a_kill_and_a_half_written_on
         assert len(lines) == len({json.loads(line)["id"] for line in lines}) == 10
     finished = out / "step-000010/records-0.jsonl"
     assert finished.read_bytes() == before[finished]
-    verdict = run(Train(), "timeline", out)
+    verdict = run(TrainCommand(), "timeline", out)
     assert (verdict.code, verdict.reason) == (Exit.OK, "1 timelines")
 
 
