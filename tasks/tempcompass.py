@@ -42,6 +42,7 @@ from harness.scoring.answers import (
     letters,
 )
 from harness.scoring.rules import ScoreRule
+from harness.scoring.tags import judged_name
 from harness.task.api import (
     Questions,
     Scorer,
@@ -136,7 +137,7 @@ def llm_judge_scorer(judge: LLMJudge) -> Scorer:
         by_rule = score_official(sample, text)
         return judge(sample, text) if by_rule.outcome is Outcome.NO_ANSWER else by_rule
 
-    name = f"{OFFICIAL}+judge:{judge.model}"
+    name = judged_name(OFFICIAL, judge.model)
     return Scorer(
         name=name, version=1, score=score, aggregation=MICRO, require=require_judge_client
     )

@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 from harness.errors import UnavailableTaskError, UsageError
 from harness.run.config import EvalConfig, JudgeConfig
 from harness.schema import FramePolicy, Prompt, Sample, Sampling
+from harness.scoring.tags import ScorerTag
 from harness.task import registry
 from harness.task.api import (
     Questions,
@@ -169,7 +170,7 @@ def _plan_task(selection: str, config: EvalConfig) -> PlannedTask:
     samples = stratified(questions.samples, config.limit)
     questions.prepare(samples)
     preset = task.protocol(config.protocol)
-    scorer = pick_scorer(task, preset.scorer.partition("@")[0], config.judge)
+    scorer = pick_scorer(task, ScorerTag.parse(preset.scorer).name, config.judge)
     return PlannedTask(
         selection=selection,
         task=task,

@@ -1,0 +1,74 @@
+"""Scoring and rescoring from Python, without the command line."""
+
+import json
+
+import pytest
+
+from harness.errors import DatasetError, RunMismatchError
+from harness.rescore.reasons import Reason
+from harness.rescore.report import rescore_page
+from harness.rescore.rescore import RescoreConfig, rescore_run
+from harness.rescore.responses import ScoreConfig, read_responses, score_responses
+from harness.run.store import read_manifest, read_records
+from tests.harness.rescore.test_rescore import TEXTS, write_data
+
+
+@pytest.fixture
+def config(tmp_path):
+    """Four stored texts of four VSI-Bench questions."""
+    lines = [json.dumps({"id": f"vsibench/{n}", "text": text}) for n, text in enumerate(TEXTS)]
+    (tmp_path / "texts.jsonl").write_text("\n".join(lines))
+    return ScoreConfig(
+        task="vsibench",
+        responses=tmp_path / "texts.jsonl",
+        data=write_data(tmp_path / "data"),
+        out=tmp_path / "run",
+    )
+
+
+def test_stored_texts_are_scored_and_kept_as_a_run(config):
+    """0.6 and 1 of two counts, 1 and 0 of two routes: the mean of the types is 65 %."""
+    scored = score_responses(config)
+    assert scored.results.tasks["vsibench"].score == pytest.approx(65.0)
+    assert [record.value for record in scored.records.values()] == pytest.approx([0.6, 1, 1, 0])
+    assert read_manifest(config.out)["backend"] == "replay"
+    assert len(read_records(config.out)) == 4
+
+
+def test_a_run_is_rescored_with_both_results_at_hand(config):
+    """Video-R1's rule gives 0.5, 0, 0 and 1; all four items changed, each with a reason."""
+    score_responses(config)
+    run = rescore_run(config.out, RescoreConfig(scorer="video-r1", data=config.data))
+    assert run.before.tasks["vsibench"].score == pytest.approx(65.0)
+    assert run.after.tasks["vsibench"].score == pytest.approx(37.5)
+    changed = run.changed["vsibench"]
+    assert [item.after.value for item in changed] == [0.5, 0.0, 0.0, 1.0]
+    assert (changed[0].reason, changed[3].reason) == (Reason.BOUNDARY, Reason.TAG)
+    assert run.scores_file == config.out / "scores-video-r1.jsonl"
+
+
+def test_the_page_is_self_contained(config):
+    """One style sheet inside, nothing from elsewhere, texts escaped."""
+    score_responses(config)
+    run = rescore_run(config.out, RescoreConfig(scorer="video-r1", data=config.data))
+    page = rescore_page("a <b>", run)
+    assert page.startswith("<!doctype html>")
+    assert "<h1>a &lt;b&gt;</h1>" in page
+    assert "http" not in page
+    assert "src=" not in page
+
+
+def test_other_questions_are_refused_with_both_fingerprints(config, tmp_path):
+    """The message says what was found, what was expected and which flag names the folder."""
+    score_responses(config)
+    other = write_data(tmp_path / "other", [])
+    with pytest.raises(RunMismatchError, match=r"got 0 items.* expected 4 items.*--data"):
+        rescore_run(config.out, RescoreConfig(scorer="official", data=other))
+
+
+def test_a_duplicated_id_is_refused(tmp_path):
+    """Which of the two texts is the answer cannot be known."""
+    file = tmp_path / "texts.jsonl"
+    file.write_text('{"id": "a", "text": "1"}\n{"id": "a", "text": "2"}\n')
+    with pytest.raises(DatasetError, match="line 2: id 'a' is duplicated"):
+        read_responses(file)
