@@ -44,12 +44,12 @@ def messages(prompt: Prompt, clips: Sequence[Clip]) -> list[Message]:
     """Return the chat turns in the form that chat templates take."""
     user = []
     for text, clip in zip_longest(prompt.before, clips):
-        user += [_text(text)] if text else []
+        user += [_text_part(text)] if text else []
         user += [{"type": "image" if is_image(clip) else "video"}] if clip else []
-    user.append(_text(prompt.text))
+    user.append(_text_part(prompt.text))
     turns: list[Message] = [{"role": "user", "content": user}]
     if prompt.system is not None:
-        turns.insert(0, {"role": "system", "content": [_text(prompt.system)]})
+        turns.insert(0, {"role": "system", "content": [_text_part(prompt.system)]})
     return turns
 
 
@@ -77,10 +77,10 @@ def media_options(processor: Any) -> dict[str, dict[str, Any]]:
     resolution keeps its own resizing.
     """
     return {
-        "images_kwargs": _untouched(getattr(processor, "image_processor", None)),
+        "images_kwargs": _keep_size_options(getattr(processor, "image_processor", None)),
         "videos_kwargs": {
             "do_sample_frames": False,
-            **_untouched(getattr(processor, "video_processor", None)),
+            **_keep_size_options(getattr(processor, "video_processor", None)),
         },
     }
 
@@ -111,11 +111,11 @@ def images(clips: Iterable[Clip]) -> list[Any]:
     return [Image.fromarray(clip.frames[0]) for clip in clips if is_image(clip)]
 
 
-def _text(text: str) -> Message:
+def _text_part(text: str) -> Message:
     return {"type": "text", "text": text}
 
 
-def _untouched(processor: Any) -> dict[str, Any]:
+def _keep_size_options(processor: Any) -> dict[str, Any]:
     known = getattr(getattr(processor, "valid_kwargs", None), "__annotations__", {})
     options = {"do_resize": False} if "merge_size" in known else {}
     if "cap_pixels_per_frame" in known:

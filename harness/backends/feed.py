@@ -45,7 +45,7 @@ class Feed(Generic[Prepared]):
         self.idle_s = 0.0
         """Seconds for which `take` waited so far."""
         self._thread = threading.Thread(
-            target=self._read, args=(requests,), name="request-feed", daemon=True
+            target=self._read_requests, args=(requests,), name="request-feed", daemon=True
         )
         self._thread.start()
 
@@ -83,16 +83,16 @@ class Feed(Generic[Prepared]):
         """Wait until the thread has ended."""
         self._thread.join()
 
-    def _read(self, requests: Iterable[Request]) -> None:
+    def _read_requests(self, requests: Iterable[Request]) -> None:
         try:
             for request in requests:
-                if not self._put((request, self._prepared(request))):
+                if not self._put_item((request, self._prepare_request(request))):
                     return
         except Exception as error:  # noqa: BLE001 - handed to the thread that takes
             self._error = error
-        self._put(None)
+        self._put_item(None)
 
-    def _prepared(self, request: Request) -> Prepared | Failure:
+    def _prepare_request(self, request: Request) -> Prepared | Failure:
         began = time.perf_counter()
         try:
             return self._prepare(request)
@@ -101,7 +101,7 @@ class Feed(Generic[Prepared]):
         finally:
             self.prepare_s += time.perf_counter() - began
 
-    def _put(self, item: tuple[Request, Prepared | Failure] | None) -> bool:
+    def _put_item(self, item: tuple[Request, Prepared | Failure] | None) -> bool:
         while not self._closed.is_set():
             try:
                 self._queue.put(item, timeout=POLL_S)

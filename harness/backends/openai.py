@@ -79,11 +79,14 @@ class OpenAIBackend:
             BackendError: The server is gone or refuses every request; finished answers are yielded
                 before.
         """
-        source = _Source(requests)
+        source = _SharedIterator(requests)
         answers: SimpleQueue[Answer | Exception | None] = SimpleQueue()
         for number in range(self._options.concurrency):
             threading.Thread(
-                target=self._work, args=(source, answers), name=f"openai-{number}", daemon=True
+                target=self._answer_requests,
+                args=(source, answers),
+                name=f"openai-{number}",
+                daemon=True,
             ).start()
         working, error = self._options.concurrency, None
         try:
@@ -109,7 +112,9 @@ class OpenAIBackend:
         """Close the connections."""
         self._client.close()
 
-    def _work(self, source: _Source, answers: SimpleQueue[Answer | Exception | None]) -> None:
+    def _answer_requests(
+        self, source: _SharedIterator, answers: SimpleQueue[Answer | Exception | None]
+    ) -> None:
         """Answer requests until there are none; then put None, or the error that ended the work."""
         try:
             while (request := source.take()) is not None:
@@ -123,36 +128,36 @@ class OpenAIBackend:
         sdk = self._sdk
         started = time.perf_counter()
         try:
-            reply = self._client.chat.completions.create(**self._body(request))
-            return _completion(reply, time.perf_counter() - started)
+            reply = self._client.chat.completions.create(**self._request_body(request))
+            return _read_completion(reply, time.perf_counter() - started)
         except sdk.APIConnectionError as error:
             if isinstance(error, sdk.APITimeoutError):
                 return failure(error)
-            raise self._stopped(error) from error
+            raise self._stop_error(error) from error
         except (sdk.AuthenticationError, sdk.PermissionDeniedError, sdk.NotFoundError) as error:
-            raise self._stopped(error) from error
+            raise self._stop_error(error) from error
         except Exception as error:
             if TRUST_FLAG in str(error):
-                raise self._stopped(
+                raise self._stop_error(
                     f"it does not accept frame times; start it with {TRUST_FLAG}"
                 ) from error
             return failure(error)  # the boundary: a request costs itself only
 
-    def _stopped(self, reason: object) -> BackendError:
+    def _stop_error(self, reason: object) -> BackendError:
         """Return the error for a fault that every request would meet; the run can be resumed."""
         return BackendError(f"the server at {self._model.base_url} cannot go on: {reason}")
 
-    def _body(self, request: Request) -> dict[str, Any]:
+    def _request_body(self, request: Request) -> dict[str, Any]:
         prompt = request.prompt
         content: list[dict[str, Any]] = []
         for text, clip in zip_longest(prompt.before, request.clips):
             content += [{"type": "text", "text": text}] if text else []
-            content += self._parts(clip) if clip else []
+            content += self._media_parts(clip) if clip else []
         content.append({"type": "text", "text": prompt.text})
         body = {
             "model": self._model.model,
-            "messages": _messages(prompt, content),
-            **_sampling(request.sampling),
+            "messages": _chat_messages(prompt, content),
+            **_sampling_fields(request.sampling),
         }
         if not self._options.video_as_images:
             body["extra_body"] = _vllm_extensions(request)
@@ -160,7 +165,7 @@ class OpenAIBackend:
             raise BackendError("a prefilled answer needs a vLLM server, not plain OpenAI requests")
         return body
 
-    def _parts(self, clip: Clip) -> list[dict[str, Any]]:
+    def _media_parts(self, clip: Clip) -> list[dict[str, Any]]:
         frames = self._frames(clip)
         if is_image(clip) or self._options.video_as_images:
             urls = [f"data:image/png;base64,{frame}" for frame in frames]
@@ -169,7 +174,7 @@ class OpenAIBackend:
         return [{"type": "video_url", "video_url": {"url": url}, "uuid": clip.key}]
 
 
-class _Source:
+class _SharedIterator:
     """An iterator that several threads may take from."""
 
     def __init__(self, requests: Iterable[Request]) -> None:
@@ -197,13 +202,13 @@ def _encode_frames(clip: Clip) -> tuple[str, ...]:
     return tuple(encoded)
 
 
-def _messages(prompt: Prompt, content: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def _chat_messages(prompt: Prompt, content: list[dict[str, Any]]) -> list[dict[str, Any]]:
     system = [{"role": "system", "content": prompt.system}] if prompt.system is not None else []
     prefill = [{"role": "assistant", "content": prompt.prefill}] if prompt.prefill else []
     return [*system, {"role": "user", "content": content}, *prefill]
 
 
-def _sampling(sampling: Sampling) -> dict[str, Any]:
+def _sampling_fields(sampling: Sampling) -> dict[str, Any]:
     return {
         "temperature": sampling.temperature,
         "top_p": sampling.top_p,
@@ -240,7 +245,7 @@ def _time_base(videos: list[Clip]) -> dict[str, Any]:
     return {**bases[0], "num_frames": -1, "do_sample_frames": False}
 
 
-def _completion(reply: Any, seconds: float) -> Completion | Failure:
+def _read_completion(reply: Any, seconds: float) -> Completion | Failure:
     (choice,) = reply.choices
     if choice.finish_reason not in ("stop", "length"):
         return failure(BackendError(f"the server ended with {choice.finish_reason!r}"))

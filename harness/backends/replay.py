@@ -21,7 +21,7 @@ class ReplayBackend:
         for request in requests:
             text = self._texts.get(request.id)
             if text is None:
-                yield request, _missing(request)
+                yield request, _missing_response(request)
             else:
                 yield request, Completion(text=text, finish_reason="stop")
 
@@ -33,6 +33,6 @@ class ReplayBackend:
         """Do nothing: there is no engine to free."""
 
 
-def _missing(request: Request) -> Failure:
+def _missing_response(request: Request) -> Failure:
     message = f"no stored response for {request.id}"
     return Failure(stage="generate", error="MissingResponse", message=message)

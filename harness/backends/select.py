@@ -56,29 +56,29 @@ def resolve_engine(spec: str, config: EngineConfig) -> ResolvedEngine:
         UsageError: The backend is not installed, or settings contradict each other.
         CheckpointError: The checkpoint is not found or incomplete.
     """
-    backend = _backend(config)
+    backend = _choose_backend(config)
     match backend:
         case "fake":
-            return _fake(spec)
+            return _resolve_fake(spec)
         case "openai":
-            return _served(spec, config)
+            return _resolve_served(spec, config)
         case _:
-            return _local(spec, backend, config)
+            return _resolve_local(spec, backend, config)
 
 
-def _backend(config: EngineConfig) -> str:
+def _choose_backend(config: EngineConfig) -> str:
     if config.backend == "openai" and config.base_url is None:
         raise UsageError("--backend openai needs --base-url, e.g. http://127.0.0.1:8000/v1")
     if config.base_url is not None:
         if config.backend not in ("auto", "openai"):
             raise UsageError(f"--base-url goes with --backend openai, not {config.backend}")
         return "openai"
-    if config.backend in _LOCAL and not _installed(config.backend):
+    if config.backend in _LOCAL and not _is_installed(config.backend):
         raise missing_extra(config.backend, config.backend)
     if config.backend != "auto":
         return config.backend
     for name in _LOCAL:
-        if _installed(name):
+        if _is_installed(name):
             return name
     raise UsageError(
         "no engine is installed; pip install 'videor1[vllm]' or 'videor1[transformers]',"
@@ -86,11 +86,11 @@ def _backend(config: EngineConfig) -> str:
     )
 
 
-def _installed(backend: str) -> bool:
+def _is_installed(backend: str) -> bool:
     return find_spec(backend) is not None and find_spec("torch") is not None
 
 
-def _fake(spec: str) -> ResolvedEngine:
+def _resolve_fake(spec: str) -> ResolvedEngine:
     from harness.backends.fake import FakeBackend, first_option
 
     return ResolvedEngine(
@@ -102,7 +102,7 @@ def _fake(spec: str) -> ResolvedEngine:
     )
 
 
-def _served(spec: str, config: EngineConfig) -> ResolvedEngine:
+def _resolve_served(spec: str, config: EngineConfig) -> ResolvedEngine:
     from harness.backends.openai import OpenAIBackend, ServerConfig
     from harness.models.server import served
 
@@ -118,7 +118,7 @@ def _served(spec: str, config: EngineConfig) -> ResolvedEngine:
     )
 
 
-def _local(spec: str, backend: str, config: EngineConfig) -> ResolvedEngine:
+def _resolve_local(spec: str, backend: str, config: EngineConfig) -> ResolvedEngine:
     from harness.models.checkpoint import resolve
 
     checkpoint = resolve(spec)

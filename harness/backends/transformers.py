@@ -52,7 +52,7 @@ class TransformersBackend:
         positions.fix_rope_positions(model)
         self._stop_ids, self._pad_id = _take_special_ids(model, self._processor.tokenizer)
         if checkpoint.adapter is not None:
-            model = _with_adapter(model, checkpoint.adapter)
+            model = _load_adapter(model, checkpoint.adapter)
         self._model = model.eval()
         self._preprocess_s = self._generate_s = self._idle_s = 0.0
 
@@ -61,8 +61,8 @@ class TransformersBackend:
         size = self._options.batch_size
         feed = Feed(requests, lambda request: request, ahead=size)
         try:
-            for batch in _batches(feed, size):
-                yield from self._answer(batch)
+            for batch in _group_batches(feed, size):
+                yield from self._answer_batch(batch)
         finally:
             feed.close()
             self._idle_s += feed.idle_s
@@ -81,22 +81,22 @@ class TransformersBackend:
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
 
-    def _answer(self, batch: list[Request]) -> list[Answer]:
+    def _answer_batch(self, batch: list[Request]) -> list[Answer]:
         """Answer a batch; if that fails, answer its requests one by one to find the bad ones."""
         try:
-            completions = self._complete(batch)
+            completions = self._generate_batch(batch)
         except Exception as error:  # noqa: BLE001 - the boundary: a request costs itself only
             if len(batch) == 1:
                 return [(batch[0], failure(error))]
-            return [answer for request in batch for answer in self._answer([request])]
+            return [answer for request in batch for answer in self._answer_batch([request])]
         return list(zip(batch, completions, strict=True))
 
-    def _complete(self, batch: list[Request]) -> list[Completion]:
+    def _generate_batch(self, batch: list[Request]) -> list[Completion]:
         import torch
 
         sampling = batch[0].sampling
         started = time.perf_counter()
-        inputs = self._inputs(batch).to(self._model.device)
+        inputs = self._make_inputs(batch).to(self._model.device)
         ready = time.perf_counter()
         self._preprocess_s += ready - started
         for name in [name for name in inputs if name.startswith("pixel_values")]:
@@ -104,9 +104,11 @@ class TransformersBackend:
             inputs[name] = inputs[name].to(self._model.dtype)
         torch.manual_seed(sampling.seed)
         with torch.inference_mode():
-            rows = self._model.generate(**inputs, generation_config=self._settings(sampling))
+            rows = self._model.generate(
+                **inputs, generation_config=self._generation_config(sampling)
+            )
         prompt_length = inputs["input_ids"].shape[1]
-        answers = [self._completion(row) for row in rows[:, prompt_length:].tolist()]
+        answers = [self._make_completion(row) for row in rows[:, prompt_length:].tolist()]
         prompt_tokens = inputs["attention_mask"].sum(dim=1).tolist()
         ended = time.perf_counter()
         self._generate_s += ended - ready
@@ -116,7 +118,7 @@ class TransformersBackend:
             for answer, tokens in zip(answers, prompt_tokens, strict=True)
         ]
 
-    def _inputs(self, batch: list[Request]) -> Any:
+    def _make_inputs(self, batch: list[Request]) -> Any:
         images = [found for request in batch if (found := chat.images(request.clips))]
         clips = [clip for request in batch for clip in request.clips if not chat.is_image(clip)]
         options = self._media_options
@@ -134,7 +136,7 @@ class TransformersBackend:
             return_tensors="pt",
         )
 
-    def _settings(self, sampling: Sampling) -> Any:
+    def _generation_config(self, sampling: Sampling) -> Any:
         from transformers import GenerationConfig
 
         random: dict[str, Any] = {"do_sample": False}
@@ -152,7 +154,7 @@ class TransformersBackend:
             **random,
         )
 
-    def _completion(self, row: list[int]) -> Completion:
+    def _make_completion(self, row: list[int]) -> Completion:
         """Return a generated row up to and with the token that ends it."""
         end = next((at for at, token in enumerate(row, 1) if token in self._stop_ids), None)
         token_ids = tuple(row[:end])
@@ -164,7 +166,7 @@ class TransformersBackend:
         )
 
 
-def _batches(feed: Feed[Request], size: int) -> Iterator[list[Request]]:
+def _group_batches(feed: Feed[Request], size: int) -> Iterator[list[Request]]:
     """Group requests; a batch ends at `size`, at other sampling settings, or at a pause."""
     batch: list[Request] = []
     while batch or not feed.exhausted:
@@ -210,7 +212,7 @@ def _refuse_partial(checkpoint: Checkpoint, report: dict[str, Any]) -> None:
         )
 
 
-def _with_adapter(model: Any, adapter: Path) -> Any:
+def _load_adapter(model: Any, adapter: Path) -> Any:
     try:
         from peft import PeftModel
     except ImportError as error:

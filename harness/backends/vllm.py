@@ -61,7 +61,7 @@ class VLLMBackend:
             while running or not feed.exhausted:
                 yield from self._admit(feed, running)
                 if running:
-                    yield from self._step(running)
+                    yield from self._run_step(running)
         finally:
             feed.close()
             self._prepare_s += feed.prepare_s
@@ -94,38 +94,41 @@ class VLLMBackend:
                 yield request, prepared
                 continue
             try:
-                running[self._enter(prepared, request.sampling)] = request, time.perf_counter()
+                running[self._add_request(prepared, request.sampling)] = (
+                    request,
+                    time.perf_counter(),
+                )
             except Exception as error:  # noqa: BLE001 - the boundary: a request costs itself only
                 yield request, failure(error)
 
     def _prepare(self, request: Request) -> Any:
         """Process prompt and frames of a request; runs on the feed's thread."""
-        (prepared,) = self._engine.renderer.render_cmpl([self._prompt(request)])
+        (prepared,) = self._engine.renderer.render_cmpl([self._make_prompt(request)])
         try:
             self._check_length(len(prepared["prompt_token_ids"]), request.sampling)
         except BackendError:
-            self._forget(prepared)
+            self._forget_media(prepared)
             raise
         return prepared
 
-    def _enter(self, prepared: Any, sampling: Sampling) -> str:
+    def _add_request(self, prepared: Any, sampling: Sampling) -> str:
         """Add a request to the engine and return its id there."""
         name = str(next(self._ids))
         params = _sampling_params(sampling)
         try:
             self._engine.add_request(name, prepared, params, lora_request=self._lora)
         except Exception:
-            self._forget(prepared)
+            self._forget_media(prepared)
             raise
         return name
 
-    def _prompt(self, request: Request) -> dict[str, Any]:
+    def _make_prompt(self, request: Request) -> dict[str, Any]:
         text = chat.render(self._processor, request.prompt, request.clips)
         # The template has written every special token that the model expects.
         token_ids = self._processor.tokenizer(text, add_special_tokens=False)["input_ids"]
         prompt: dict[str, Any] = {"prompt_token_ids": token_ids}
         if request.clips:
-            prompt["multi_modal_data"], prompt["multi_modal_uuids"] = _media(request.clips)
+            prompt["multi_modal_data"], prompt["multi_modal_uuids"] = _split_media(request.clips)
         return prompt
 
     def _check_length(self, prompt_tokens: int, sampling: Sampling) -> None:
@@ -136,7 +139,7 @@ class VLLMBackend:
                 f" the engine's {self._max_tokens}; raise max_model_len or lower max_pixels"
             )
 
-    def _forget(self, prepared: Any) -> None:
+    def _forget_media(self, prepared: Any) -> None:
         """Remove the media of a refused request from the sender's cache.
 
         vLLM sends media to the engine once and later only their ids. The engine never got these, so
@@ -147,7 +150,7 @@ class VLLMBackend:
             for media_hash in hashes:
                 cache.invalidate(media_hash)
 
-    def _step(self, running: dict[str, tuple[Request, float]]) -> Iterator[Answer]:
+    def _run_step(self, running: dict[str, tuple[Request, float]]) -> Iterator[Answer]:
         """Run one engine step and yield the requests that finished in it."""
         began = time.perf_counter()
         try:
@@ -158,9 +161,9 @@ class VLLMBackend:
         for output in outputs:
             if output.finished:
                 request, entered = running.pop(output.request_id)
-                yield request, self._completion(output, time.perf_counter() - entered)
+                yield request, self._make_completion(output, time.perf_counter() - entered)
 
-    def _completion(self, output: Any, seconds: float) -> Completion | Failure:
+    def _make_completion(self, output: Any, seconds: float) -> Completion | Failure:
         (answer,) = output.outputs
         if answer.finish_reason not in ("stop", "length"):
             return failure(BackendError(f"vLLM ended the request with {answer.finish_reason!r}"))
@@ -189,7 +192,7 @@ def _sampling_params(sampling: Sampling) -> Any:
     )
 
 
-def _media(clips: tuple[Clip, ...]) -> tuple[dict[str, Any], dict[str, Any]]:
+def _split_media(clips: tuple[Clip, ...]) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return vLLM's multi-modal data and ids of clips, by modality."""
     videos = [clip for clip in clips if not chat.is_image(clip)]
     data: dict[str, Any] = {
@@ -203,8 +206,8 @@ def _media(clips: tuple[Clip, ...]) -> tuple[dict[str, Any], dict[str, Any]]:
         "image": [clip.key for clip in clips if chat.is_image(clip)],
         "video": [clip.key for clip in videos],
     }
-    return _filled(data), _filled(keys)
+    return _drop_empty(data), _drop_empty(keys)
 
 
-def _filled(by_modality: dict[str, Any]) -> dict[str, Any]:
+def _drop_empty(by_modality: dict[str, Any]) -> dict[str, Any]:
     return {modality: items for modality, items in by_modality.items() if items}

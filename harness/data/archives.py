@@ -43,9 +43,11 @@ def unpack(archive: Archive, folder: Path) -> int:
     path = folder / archive.path
     try:
         with ZipFile(path) as opened:
-            remaining = [pair for pair in _placed(opened, archive, folder) if not _is_there(*pair)]
-            for entry, target in _shown(remaining, f"unpacking {archive.path}"):
-                _extract(opened, entry, target)
+            remaining = [
+                pair for pair in _place_entries(opened, archive, folder) if not _is_extracted(*pair)
+            ]
+            for entry, target in _show_progress(remaining, f"unpacking {archive.path}"):
+                _extract_entry(opened, entry, target)
     except (BadZipFile, EOFError, OSError, zlib.error) as error:
         raise UsageError(
             f"{path}: cannot be unpacked ({error}); delete it if it is damaged, and fetch again"
@@ -53,16 +55,16 @@ def unpack(archive: Archive, folder: Path) -> int:
     return len(remaining)
 
 
-def _placed(opened: ZipFile, archive: Archive, folder: Path) -> list[Placed]:
+def _place_entries(opened: ZipFile, archive: Archive, folder: Path) -> list[Placed]:
     """Pair each file of a zip with its path on disk."""
     return [
-        (entry, folder / archive.into / _inner(entry.filename, archive))
+        (entry, folder / archive.into / _inner_path(entry.filename, archive))
         for entry in opened.infolist()
         if not entry.is_dir() and not entry.filename.startswith("__MACOSX/")
     ]
 
 
-def _inner(name: str, archive: Archive) -> PurePosixPath:
+def _inner_path(name: str, archive: Archive) -> PurePosixPath:
     """Return an entry's path below the archive's root folder."""
     path = PurePosixPath(name)
     if path.is_absolute() or ".." in path.parts:
@@ -74,31 +76,31 @@ def _inner(name: str, archive: Archive) -> PurePosixPath:
     return path
 
 
-def _is_there(entry: ZipInfo, target: Path) -> bool:
+def _is_extracted(entry: ZipInfo, target: Path) -> bool:
     try:
         found = target.stat()
     except FileNotFoundError:
         return False
-    return found.st_size == entry.file_size and found.st_mtime == _modified(entry)
+    return found.st_size == entry.file_size and found.st_mtime == _modification_time(entry)
 
 
-def _extract(opened: ZipFile, entry: ZipInfo, target: Path) -> None:
+def _extract_entry(opened: ZipFile, entry: ZipInfo, target: Path) -> None:
     """Write one file whole, with the modification time that it has in the zip."""
 
     def write(temporary: Path) -> None:
         with opened.open(entry) as content, temporary.open("wb") as file:
             shutil.copyfileobj(content, file, length=1 << 20)
-        os.utime(temporary, (_modified(entry), _modified(entry)))
+        os.utime(temporary, (_modification_time(entry), _modification_time(entry)))
 
     # Datasets have many thousand files: the system flushes them, and `_is_there` checks their size.
     write_atomically(target, write, sync=False)
 
 
-def _modified(entry: ZipInfo) -> float:
+def _modification_time(entry: ZipInfo) -> float:
     return time.mktime((*entry.date_time, 0, 0, -1))
 
 
-def _shown(entries: list[Placed], description: str) -> Iterator[Placed]:
+def _show_progress(entries: list[Placed], description: str) -> Iterator[Placed]:
     """Yield the entries, with a progress bar on a terminal."""
     from rich.console import Console
     from rich.progress import track

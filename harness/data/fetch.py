@@ -98,7 +98,7 @@ def _download(source: Source, folder: Path, revision: str, endpoint: str | None)
     from huggingface_hub import errors
 
     try:
-        listing = _snapshot(source, folder, revision, endpoint, dry_run=True)
+        listing = _download_snapshot(source, folder, revision, endpoint, dry_run=True)
         if not listing:
             raise UsageError(f"{source.page} has none of the expected files at {revision}")
         _require_space(listing, folder)
@@ -108,14 +108,14 @@ def _download(source: Source, folder: Path, revision: str, endpoint: str | None)
             files=tuple(sorted(file.filename for file in listing)),
         )
         write_json(folder / RECEIPT, asdict(receipt))
-        _snapshot(source, folder, receipt.revision, endpoint, dry_run=False)
+        _download_snapshot(source, folder, receipt.revision, endpoint, dry_run=False)
     # the base of the transport's errors, under the one name that outlives its changes of library
     except (errors.HTTPError, OSError) as error:  # type: ignore[attr-defined]
-        raise UsageError(_advice(source, revision, error)) from error
+        raise UsageError(_download_advice(source, revision, error)) from error
     return receipt
 
 
-def _snapshot(
+def _download_snapshot(
     source: Source, folder: Path, revision: str, endpoint: str | None, *, dry_run: bool
 ) -> Any:
     """Download what is missing; a dry run returns the listing instead, one entry per file."""
@@ -145,7 +145,7 @@ def _require_space(listing: list[DryRunFileInfo], folder: Path) -> None:
         )
 
 
-def _advice(source: Source, revision: str, error: BaseException) -> str:
+def _download_advice(source: Source, revision: str, error: BaseException) -> str:
     """Return the message for a refused or broken download, with what to do about it."""
     from huggingface_hub import errors
 

@@ -53,7 +53,7 @@ def resolve(spec: str) -> Checkpoint:
     Raises:
         CheckpointError: There is no such checkpoint, or it lacks a part that engines need.
     """
-    folder = _locate(spec)
+    folder = _find_folder(spec)
     name = _display_name(spec, folder)
     if not (folder / ADAPTER_CONFIG).is_file():
         return Checkpoint(
@@ -75,7 +75,7 @@ def full_checkpoint(spec: str) -> Checkpoint:
     return checkpoint
 
 
-def _locate(spec: str) -> Path:
+def _find_folder(spec: str) -> Path:
     folder = Path(spec).expanduser()
     if folder.is_dir():
         return folder.resolve()
@@ -115,7 +115,7 @@ def _base_folder(adapter: Path) -> Path:
     if (adapter / base).is_dir():
         return Path(adapter / base).resolve()
     revision = config.get("revision")
-    return _locate(f"{base}@{revision}" if revision and not Path(base).is_dir() else str(base))
+    return _find_folder(f"{base}@{revision}" if revision and not Path(base).is_dir() else str(base))
 
 
 def _display_name(spec: str, folder: Path) -> str:

@@ -52,7 +52,7 @@ def crossed_estimate(table: ArrayLike) -> Estimate:
         return Estimate(
             mean=mean, se=0.0, ci95=bounds(alike, 0.025), n=values.size, n_clusters=clips
         )
-    half = _quantile(squares, seeds, clips) * math.sqrt(variance)
+    half = _t_quantile(squares, seeds, clips) * math.sqrt(variance)
     return Estimate(
         mean=mean,
         se=math.sqrt(variance),
@@ -87,7 +87,7 @@ def _mean_squares(values: NDArray[np.float64]) -> _MeanSquares:
     )
 
 
-def _quantile(squares: _MeanSquares, seeds: int, clips: int) -> float:
+def _t_quantile(squares: _MeanSquares, seeds: int, clips: int) -> float:
     """Return Student's 97.5 % quantile with Satterthwaite's degrees of freedom."""
     from scipy.special import stdtrit
 

@@ -122,7 +122,7 @@ def wilson(share: float, n: float) -> tuple[float, float]:
 def _leaf_means(
     scores: NDArray[np.float64], paths: Sequence[tuple[str, ...]]
 ) -> NDArray[np.float64]:
-    count, inverse = _codes(paths)
+    count, inverse = _label_codes(paths)
     sums = np.bincount(inverse, weights=scores, minlength=count)
     means: NDArray[np.float64] = (sums / np.bincount(inverse, minlength=count))[inverse]
     return means
@@ -130,13 +130,13 @@ def _leaf_means(
 
 def cluster_sums(values: NDArray[np.float64], clusters: Sequence[str]) -> NDArray[np.float64]:
     """Sum the values of each cluster, clusters in order of first appearance."""
-    count, inverse = _codes(clusters)
+    count, inverse = _label_codes(clusters)
     sums = np.zeros(count)
     np.add.at(sums, inverse, values)
     return sums
 
 
-def _codes(labels: Sequence[object]) -> tuple[int, NDArray[np.intp]]:
+def _label_codes(labels: Sequence[object]) -> tuple[int, NDArray[np.intp]]:
     """Return the number of distinct labels and each item's code, in order of first appearance."""
     numbers: dict[object, int] = {}
     inverse = np.array([numbers.setdefault(label, len(numbers)) for label in labels], dtype=np.intp)

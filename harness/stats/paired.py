@@ -42,7 +42,7 @@ def paired_difference(
     Raises:
         ValueError: There are no items.
     """
-    mean, totals = tree_mean(_differences(base, candidate), clusters, paths)
+    mean, totals = tree_mean(_paired_differences(base, candidate), clusters, paths)
     se = standard_error(totals)
     estimate = Estimate(mean=mean, se=se, ci95=None, n=len(clusters), n_clusters=totals.size)
     return estimate if se is None else replace(estimate, ci95=bounds(estimate, alpha=0.025))
@@ -57,7 +57,7 @@ def bounds(difference: Estimate, alpha: float) -> tuple[float, float]:
     """
     from scipy.special import stdtrit
 
-    mean, se, clusters = difference.mean, _se(difference), difference.n_clusters
+    mean, se, clusters = difference.mean, _require_se(difference), difference.n_clusters
     if se > 0:
         half = float(stdtrit(clusters - 1, 1 - alpha)) * se
         return max(-1.0, mean - half), min(1.0, mean + half)
@@ -72,7 +72,7 @@ def p_below(difference: Estimate, threshold: float) -> float:
     """
     from scipy.special import stdtr
 
-    mean, se, clusters = difference.mean, _se(difference), difference.n_clusters
+    mean, se, clusters = difference.mean, _require_se(difference), difference.n_clusters
     if se > 0:
         return float(stdtr(clusters - 1, (mean - threshold) / se))
     if mean >= threshold:
@@ -98,7 +98,7 @@ def sign_flip_p(
     It assumes only that the two models are exchangeable. With one binary question per video it is
     McNemar's exact test, up to the `FLIPS` drawn instead of all.
     """
-    differences = _differences(base, candidate)
+    differences = _paired_differences(base, candidate)
     weights = tree_weights([()] * len(differences) if paths is None else paths)
     sums = cluster_sums(weights * differences, clusters)
     sums = sums[np.abs(sums) > 1e-15]
@@ -112,14 +112,14 @@ def sign_flip_p(
     return (1 + as_low) / (1 + FLIPS)
 
 
-def _differences(base: ArrayLike, candidate: ArrayLike) -> NDArray[np.float64]:
+def _paired_differences(base: ArrayLike, candidate: ArrayLike) -> NDArray[np.float64]:
     before, after = np.asarray(base, dtype=np.float64), np.asarray(candidate, dtype=np.float64)
     if before.shape != after.shape:
         raise ValueError(f"scores are not paired: {before.size} and {after.size} items")
     return after - before
 
 
-def _se(difference: Estimate) -> float:
+def _require_se(difference: Estimate) -> float:
     if difference.se is None:
         raise ValueError("a bound needs at least two videos (clusters)")
     return difference.se

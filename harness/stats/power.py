@@ -19,7 +19,7 @@ def minimum_detectable_effect(difference: Estimate, *, alpha: float, power: floa
     """
     if not difference.se:
         return None
-    return _quantiles(alpha, power, difference.n_clusters - 1) * difference.se
+    return _sum_of_quantiles(alpha, power, difference.n_clusters - 1) * difference.se
 
 
 def items_needed(difference: Estimate, margin: float, *, alpha: float, power: float) -> int | None:
@@ -32,11 +32,11 @@ def items_needed(difference: Estimate, margin: float, *, alpha: float, power: fl
     if difference.se == 0:
         per_cluster = difference.n / difference.n_clusters
         return math.ceil(per_cluster * math.log(alpha) / math.log1p(-min(margin, 0.999)))
-    ratio = _quantiles(alpha, power, math.inf) * difference.se / margin
+    ratio = _sum_of_quantiles(alpha, power, math.inf) * difference.se / margin
     return math.ceil(difference.n * ratio**2)
 
 
-def _quantiles(alpha: float, power: float, degrees: float) -> float:
+def _sum_of_quantiles(alpha: float, power: float, degrees: float) -> float:
     from scipy.special import ndtri, stdtrit
 
     if math.isinf(degrees):

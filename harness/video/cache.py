@@ -62,18 +62,18 @@ class FrameCache:
                 " choose another --frame-cache"
             ) from None
 
-    def _path(self, key: str) -> Path:
+    def _file_of(self, key: str) -> Path:
         return self.folder / key[:2] / f"{key}{_SUFFIX}"
 
     def _load(self, key: str) -> Clip | None:
-        path = self._path(key)
+        path = self._file_of(key)
         try:
             with path.open("rb") as file:
                 digest, head, pixels = file.readline(), file.readline(), bytearray(file.read())
             os.utime(path)  # the time of use, by which clips are evicted
         except OSError:
             return None
-        return _clip(head, pixels) if digest == _digest(head, pixels) else None
+        return _make_clip(head, pixels) if digest == _digest(head, pixels) else None
 
     def _store(self, clip: Clip) -> None:
         pixels = np.ascontiguousarray(clip.frames)
@@ -81,7 +81,7 @@ class FrameCache:
             return
         described = {name: getattr(clip, name) for name in _DESCRIBED}
         head = json.dumps({**described, "shape": pixels.shape}).encode() + b"\n"
-        path = self._path(clip.key)
+        path = self._file_of(clip.key)
 
         def write(temporary: Path) -> None:
             with temporary.open("wb") as file:
@@ -114,7 +114,7 @@ def _digest(head: bytes, pixels: bytearray | memoryview) -> bytes:
     return hashed.hexdigest().encode() + b"\n"
 
 
-def _clip(head: bytes, pixels: bytearray) -> Clip:
+def _make_clip(head: bytes, pixels: bytearray) -> Clip:
     described = json.loads(head)
     shape = described.pop("shape")
     described["kind"] = MediaKind(described["kind"])

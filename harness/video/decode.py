@@ -48,7 +48,7 @@ def decode(
     """
     began = time.perf_counter()
     try:
-        clip = _clip(_OPEN[media.kind](media), media, policy, patch_multiple)
+        clip = _make_clip(_OPEN[media.kind](media), media, policy, patch_multiple)
     except MediaError as error:
         raise MediaError(f"{media.path}: {error}") from error
     key = key or content_key(media, policy, patch_multiple=patch_multiple)
@@ -67,7 +67,9 @@ def content_key(media: Media, policy: FramePolicy, *, patch_multiple: int) -> st
     described = [media.kind, media.start_s, media.end_s, media.fps, choices, patch_multiple]
     hashed.update(json.dumps(described, sort_keys=True).encode())
     try:
-        for path in _numbered(media.path) if media.kind is MediaKind.FRAMES else (media.path,):
+        for path in (
+            _numbered_images(media.path) if media.kind is MediaKind.FRAMES else (media.path,)
+        ):
             with path.open("rb") as file:
                 hashed.update(hashlib.file_digest(file, "blake2b").digest())
     except OSError as error:
@@ -82,7 +84,7 @@ def resize(frame: Frame, size: tuple[int, int]) -> Frame:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Source:
+class _OpenMedia:
     """An opened medium: what is known before decoding, and the function that decodes."""
 
     fps: float
@@ -94,7 +96,7 @@ class _Source:
     """Yields (index from 0, frame), as `harness.video.reader.read` does."""
 
 
-def _clip(source: _Source, media: Media, policy: FramePolicy, patch_multiple: int) -> Clip:
+def _make_clip(source: _OpenMedia, media: Media, policy: FramePolicy, patch_multiple: int) -> Clip:
     total, first = len(source.times), source.first
     numbers = indices(
         policy,
@@ -108,11 +110,11 @@ def _clip(source: _Source, media: Media, policy: FramePolicy, patch_multiple: in
     start, _ = span(
         total=total, fps=source.fps, start_s=media.start_s, end_s=media.end_s, first=first
     )
-    frames = dict(_resized(source.read(frozenset(taken)), policy, patch_multiple))
+    frames = dict(_resize_frames(source.read(frozenset(taken)), policy, patch_multiple))
     return Clip(
         key="",  # set by `decode`
         kind=media.kind,
-        frames=_stack([frames[index] for index in taken]),
+        frames=_stack_frames([frames[index] for index in taken]),
         indices=taken,
         timestamps=tuple(source.times[index] - source.times[start - first] for index in taken),
         fps=source.fps,
@@ -121,24 +123,24 @@ def _clip(source: _Source, media: Media, policy: FramePolicy, patch_multiple: in
     )
 
 
-def _open_video(media: Media) -> _Source:
+def _open_video(media: Media) -> _OpenMedia:
     track = scan(media.path)
-    return _Source(fps=track.fps, times=track.times, first=0, read=partial(read, track))
+    return _OpenMedia(fps=track.fps, times=track.times, first=0, read=partial(read, track))
 
 
-def _open_folder(media: Media) -> _Source:
+def _open_folder(media: Media) -> _OpenMedia:
     if media.fps is None:
         raise MediaError("a frame folder needs a frame rate")
-    files = _numbered(media.path)
+    files = _numbered_images(media.path)
     times = [index / media.fps for index in range(len(files))]
-    return _Source(fps=media.fps, times=times, first=1, read=partial(_read_images, files))
+    return _OpenMedia(fps=media.fps, times=times, first=1, read=partial(_read_images, files))
 
 
-def _open_image(media: Media) -> _Source:
-    return _Source(fps=1.0, times=(0.0,), first=0, read=partial(_read_images, (media.path,)))
+def _open_image(media: Media) -> _OpenMedia:
+    return _OpenMedia(fps=1.0, times=(0.0,), first=0, read=partial(_read_images, (media.path,)))
 
 
-_OPEN: Mapping[MediaKind, Callable[[Media], _Source]] = MappingProxyType(
+_OPEN: Mapping[MediaKind, Callable[[Media], _OpenMedia]] = MappingProxyType(
     {
         MediaKind.VIDEO: _open_video,
         MediaKind.FRAMES: _open_folder,
@@ -147,7 +149,7 @@ _OPEN: Mapping[MediaKind, Callable[[Media], _Source]] = MappingProxyType(
 )
 
 
-def _numbered(folder: Path) -> tuple[Path, ...]:
+def _numbered_images(folder: Path) -> tuple[Path, ...]:
     """List the images of a folder by the number at the end of their names; a gap is an error."""
     try:
         numbered = {
@@ -175,7 +177,7 @@ def _read_images(files: Sequence[Path], wanted: frozenset[int]) -> Iterator[tupl
             raise MediaError(f"{files[index].name}: {error}") from error
 
 
-def _resized(
+def _resize_frames(
     frames: Iterable[tuple[int, Frame]], policy: FramePolicy, patch_multiple: int
 ) -> Iterator[tuple[int, Frame]]:
     """Resize frames one at a time, so that few are in memory at source size."""
@@ -191,7 +193,7 @@ def _resized(
         yield index, resize(frame, size)
 
 
-def _stack(frames: Sequence[Frame]) -> Frame:
+def _stack_frames(frames: Sequence[Frame]) -> Frame:
     sizes = {frame.shape for frame in frames}
     if len(sizes) > 1:
         raise MediaError(f"the frames differ in size: {sorted(sizes)}")

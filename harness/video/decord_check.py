@@ -49,11 +49,11 @@ def decode_and_compare(media: Media, policy: FramePolicy, *, patch_multiple: int
     """
     clip = decode(media, policy, patch_multiple=patch_multiple)
     if media.kind is MediaKind.VIDEO:
-        _compare(clip, media)
+        _compare_frames(clip, media)
     return clip
 
 
-def _compare(clip: Clip, media: Media) -> None:
+def _compare_frames(clip: Clip, media: Media) -> None:
     import decord
 
     decord.logging.set_level(decord.logging.QUIET)

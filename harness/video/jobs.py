@@ -45,11 +45,11 @@ def heaviest_first(jobs: Iterable[DecodeJob]) -> list[DecodeJob]:
     later.
     """
     return sorted(
-        jobs, key=lambda job: sum(_bytes(media.path) for media in job.media), reverse=True
+        jobs, key=lambda job: sum(_file_bytes(media.path) for media in job.media), reverse=True
     )
 
 
-def _bytes(path: Path) -> int:
+def _file_bytes(path: Path) -> int:
     try:
         return path.stat().st_size
     except OSError:

@@ -54,7 +54,7 @@ class DecodePool:
     ) -> None:
         self._workers = [Worker(decoder, timeout_s=timeout_s) for _ in range(workers)]
         self._budget = MemoryBudget(max_bytes)
-        self._run: _Run | None = None
+        self._run: _PoolRun | None = None
 
     @property
     def counts(self) -> DecodeCounts:
@@ -78,9 +78,9 @@ class DecodePool:
         Raises:
             HarnessError: A worker process cannot be started.
         """
-        self._halt()
+        self._stop_run()
         self._budget.clear()
-        self._run = _Run(jobs, self._workers, self._budget)
+        self._run = _PoolRun(jobs, self._workers, self._budget)
         self._run.start()
         return self._run.results()
 
@@ -90,7 +90,7 @@ class DecodePool:
 
     def close(self) -> None:
         """Stop the workers; a running `decode` is abandoned."""
-        self._halt()
+        self._stop_run()
         for worker in self._workers:
             worker.stop()
 
@@ -105,13 +105,13 @@ class DecodePool:
     ) -> None:
         self.close()
 
-    def _halt(self) -> None:
+    def _stop_run(self) -> None:
         if self._run is not None:
             self._run.halt()
             self._run = None
 
 
-class _Run:
+class _PoolRun:
     """One call of `DecodePool.decode`: the jobs and the threads that drive the workers."""
 
     def __init__(
@@ -124,7 +124,8 @@ class _Run:
         self._pulling = threading.Lock()
         self._done: queue.SimpleQueue[Decoded | BaseException | None] = queue.SimpleQueue()
         self._threads = [
-            threading.Thread(target=self._drive, args=(worker,), daemon=True) for worker in workers
+            threading.Thread(target=self._drive_worker, args=(worker,), daemon=True)
+            for worker in workers
         ]
 
     def start(self) -> None:
@@ -157,11 +158,11 @@ class _Run:
                 worker.kill()
                 thread.join(0.05)  # the thread may just be about to start a process
 
-    def _drive(self, worker: Worker) -> None:
+    def _drive_worker(self, worker: Worker) -> None:
         """Decode job after job with one worker; runs in its own thread."""
         try:
             while (job := self._next_job()) is not None:
-                result = _decode(worker, job)
+                result = _decode_job(worker, job)
                 if isinstance(result, Failure):
                     self._budget.release(job)
                 else:
@@ -180,7 +181,7 @@ class _Run:
             return job
 
 
-def _decode(worker: Worker, job: DecodeJob) -> tuple[Clip, ...] | Failure:
+def _decode_job(worker: Worker, job: DecodeJob) -> tuple[Clip, ...] | Failure:
     clips: list[Clip] = []
     for media in job.media:
         answer = worker.decode(media, job.policy, job.patch_multiple)

@@ -51,17 +51,17 @@ def read(track: Track, wanted: Collection[int]) -> Iterator[tuple[int, Frame]]:
             the first one cannot. Raised after the last frame; frames yielded before are invalid.
     """
     faults: dict[int, str] = {}
-    places = _places(track, wanted)
+    places = _packet_positions(track, wanted)
     with opened(track.path) as (container, stream):
         stream.thread_type = "NONE"  # an error then belongs to the packet that was sent last
         packets = packets_of(container, stream)
         begin = 0
-        for stretch in _stretches(track, places):
-            run = _Run(stream.codec_context, track, stretch)
+        for stretch in _packet_ranges(track, places):
+            run = _RangeDecoder(stream.codec_context, track, stretch)
             for index, frame in run.frames(
                 islice(packets, stretch.start - begin, stretch.stop - begin)
             ):
-                yield index, _upright(frame)
+                yield index, _turn_upright(frame)
             faults |= run.faults(places)
             begin = stretch.stop
     if faults:
@@ -72,13 +72,13 @@ def read(track: Track, wanted: Collection[int]) -> Iterator[tuple[int, Frame]]:
         )
 
 
-def _upright(frame: VideoFrame) -> Frame:
+def _turn_upright(frame: VideoFrame) -> Frame:
     pixels: Frame = frame.to_ndarray(format="rgb24").astype(np.uint8, copy=False)
     # The display matrix turns by so many degrees counter-clockwise, as rot90 does.
     return np.rot90(pixels, frame.rotation // 90)
 
 
-class _Stretch(NamedTuple):
+class _PacketRange(NamedTuple):
     """A range of packets to decode in sequence, and the frames wanted from it."""
 
     start: int
@@ -86,7 +86,7 @@ class _Stretch(NamedTuple):
     wanted: frozenset[int]
 
 
-def _places(track: Track, wanted: Collection[int]) -> Mapping[int, int]:
+def _packet_positions(track: Track, wanted: Collection[int]) -> Mapping[int, int]:
     """Map each wanted frame to the position of its packet.
 
     Where frames can only be counted, that is the last position: any fault before may shift the
@@ -98,21 +98,21 @@ def _places(track: Track, wanted: Collection[int]) -> Mapping[int, int]:
     return {index: place_of[track.pts[index]] for index in wanted}
 
 
-def _stretches(track: Track, places: Mapping[int, int]) -> list[_Stretch]:
+def _packet_ranges(track: Track, places: Mapping[int, int]) -> list[_PacketRange]:
     """Return ranges of packets with the wanted frames; they start at key frames, do not overlap."""
-    stretches: list[_Stretch] = []
+    stretches: list[_PacketRange] = []
     for index, place in sorted(places.items(), key=lambda item: item[1]):
-        stretch = _Stretch(_entry(track, index, place), place + 1, frozenset({index}))
+        stretch = _PacketRange(_entry_position(track, index, place), place + 1, frozenset({index}))
         while stretches and stretch.start < stretches[-1].stop:
             last = stretches.pop()
-            stretch = _Stretch(
+            stretch = _PacketRange(
                 min(last.start, stretch.start), stretch.stop, last.wanted | stretch.wanted
             )
         stretches.append(stretch)
     return stretches
 
 
-def _entry(track: Track, index: int, place: int) -> int:
+def _entry_position(track: Track, index: int, place: int) -> int:
     """Return the position of the last key frame from which a frame can be decoded.
 
     A key frame that is stored before the frame but shown after it does not count: the frame needs
@@ -126,10 +126,10 @@ def _entry(track: Track, index: int, place: int) -> int:
     return 0
 
 
-class _Run:
+class _RangeDecoder:
     """The decoding of one range of packets."""
 
-    def __init__(self, codec: VideoCodecContext, track: Track, stretch: _Stretch) -> None:
+    def __init__(self, codec: VideoCodecContext, track: Track, stretch: _PacketRange) -> None:
         self._codec = codec
         self._name = codec.codec.canonical_name
         self._track = track
@@ -167,30 +167,32 @@ class _Run:
     ) -> Iterator[tuple[int, VideoFrame]]:
         import av
 
-        if packet and self._holed(packet):
-            self._spoil(place, "a block of its data is missing")
+        if packet and self._has_hole(packet):
+            self._record_fault(place, "a block of its data is missing")
         try:
             frames = self._codec.decode(packet)
         except av.FFmpegError as error:
-            self._spoil(place, str(error.strerror))
+            self._record_fault(place, str(error.strerror))
             return
         for frame in frames:
             if frame.is_corrupt:
-                self._spoil(self._place(frame), "its data are damaged and were concealed")
-            if not self._in_order(frame):
-                self._spoil(self._stretch.start, "the file's table of times is damaged")
-            index = self._number(frame)
+                self._record_fault(
+                    self._packet_position(frame), "its data are damaged and were concealed"
+                )
+            if not self._is_in_order(frame):
+                self._record_fault(self._stretch.start, "the file's table of times is damaged")
+            index = self._frame_index(frame)
             if index in self._stretch.wanted:
                 self._delivered.add(index)
                 yield index, frame
 
-    def _number(self, frame: VideoFrame) -> int | None:
+    def _frame_index(self, frame: VideoFrame) -> int | None:
         if self._track.timed:
             return self._index_of.get(frame.pts) if frame.pts is not None else None
         self._count += 1
         return self._count - 1
 
-    def _in_order(self, frame: VideoFrame) -> bool:
+    def _is_in_order(self, frame: VideoFrame) -> bool:
         """Tell whether the container's times agree with the order of the decoder."""
         before, self._last_pts = self._last_pts, frame.pts
         if not self._track.timed or before is None or frame.pts is None:
@@ -202,14 +204,14 @@ class _Run:
         if self._name in _SKIP_BY_PACKET:
             self._codec.skip_frame = "NONREF" if leave_out else "DEFAULT"
 
-    def _holed(self, packet: Packet[VideoStream]) -> bool:
+    def _has_hole(self, packet: Packet[VideoStream]) -> bool:
         return self._name in _HOLES and _HOLES[self._name] in bytes(packet)
 
-    def _place(self, frame: VideoFrame) -> int:
+    def _packet_position(self, frame: VideoFrame) -> int:
         """Return the position of a frame's packet; the start of the range if it is unknown."""
         packets = self._track.packets
         return packets.index(frame.pts) if frame.pts in packets else self._stretch.start
 
-    def _spoil(self, place: int, reason: str) -> None:
+    def _record_fault(self, place: int, reason: str) -> None:
         if place < self._fault_place:
             self._fault_place, self._fault = place, reason

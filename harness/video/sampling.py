@@ -108,23 +108,23 @@ def frame_size(
     return sides[0], sides[1]
 
 
-def _video_r1(policy: FramePolicy, start: int, end: int, fps: float) -> tuple[int, ...]:
+def _select_video_r1(policy: FramePolicy, start: int, end: int, fps: float) -> tuple[int, ...]:
     """Select `policy.fps` frames per second, an even number within the bounds of the policy.
 
     A span of one frame, for which the original arithmetic returns nothing, returns that frame.
     """
     available = end - start + 1
-    most = _even(min(policy.max_frames, available))
-    count = _even(min(max(policy.fps * available / fps, policy.min_frames), most))
-    return _spaced(start, end, max(1, count))
+    most = _round_down_to_even(min(policy.max_frames, available))
+    count = _round_down_to_even(min(max(policy.fps * available / fps, policy.min_frames), most))
+    return _space_evenly(start, end, max(1, count))
 
 
-def _linspace(policy: FramePolicy, start: int, end: int, fps: float) -> tuple[int, ...]:
+def _select_linspace(policy: FramePolicy, start: int, end: int, fps: float) -> tuple[int, ...]:
     """Select `policy.max_frames` frames, or all if there are fewer."""
-    return _spaced(start, end, min(policy.max_frames, end - start + 1))
+    return _space_evenly(start, end, min(policy.max_frames, end - start + 1))
 
 
-def _segments(policy: FramePolicy, start: int, end: int, fps: float) -> tuple[int, ...]:
+def _select_segments(policy: FramePolicy, start: int, end: int, fps: float) -> tuple[int, ...]:
     """Select the middle frame of each of `policy.max_frames` equal segments."""
     length = (end - start) / policy.max_frames
     return tuple(
@@ -135,17 +135,17 @@ def _segments(policy: FramePolicy, start: int, end: int, fps: float) -> tuple[in
 _Rule = Callable[[FramePolicy, int, int, float], tuple[int, ...]]
 _RULES: Mapping[FrameRule, _Rule] = MappingProxyType(
     {
-        FrameRule.VIDEO_R1: _video_r1,
-        FrameRule.LINSPACE: _linspace,
-        FrameRule.SEGMENTS: _segments,
+        FrameRule.VIDEO_R1: _select_video_r1,
+        FrameRule.LINSPACE: _select_linspace,
+        FrameRule.SEGMENTS: _select_segments,
     }
 )
 
 
-def _spaced(start: int, end: int, count: int) -> tuple[int, ...]:
+def _space_evenly(start: int, end: int, count: int) -> tuple[int, ...]:
     """Space `count` whole numbers evenly from `start` to `end`, both included."""
     return tuple(start + int(step) for step in np.linspace(0, end - start, count).round())
 
 
-def _even(count: float) -> int:
+def _round_down_to_even(count: float) -> int:
     return int(count // 2) * 2

@@ -47,7 +47,7 @@ def scan(path: Path) -> Track:
         MediaError: The file cannot be opened, has no video stream or no frames, is cut short, or
             its container is damaged.
     """
-    with _complaints() as complaints, opened(path) as (container, stream):
+    with _collect_errors() as complaints, opened(path) as (container, stream):
         entries = [
             _Entry(packet.pts, packet.is_keyframe, packet.is_discard)
             for packet in packets_of(container, stream)
@@ -57,7 +57,7 @@ def scan(path: Path) -> Track:
                 raise MediaError(f"the container is damaged: {message.strip()}")
         if len(entries) < stream.frames:
             raise MediaError(f"the file is cut short: {len(entries)} of {stream.frames} frames")
-        return _track(path, stream, entries, timed=container.format.name != "avi")
+        return _make_track(path, stream, entries, timed=container.format.name != "avi")
 
 
 @contextmanager
@@ -92,7 +92,7 @@ class _Entry(NamedTuple):
     hidden: bool
 
 
-def _track(path: Path, stream: VideoStream, entries: list[_Entry], *, timed: bool) -> Track:
+def _make_track(path: Path, stream: VideoStream, entries: list[_Entry], *, timed: bool) -> Track:
     rate = stream.average_rate or stream.guessed_rate
     shown = sum(not entry.hidden for entry in entries)
     if not shown or not rate or not stream.time_base:
@@ -100,7 +100,7 @@ def _track(path: Path, stream: VideoStream, entries: list[_Entry], *, timed: boo
     fps = float(rate)
     packets = [entry.pts or 0 for entry in entries]
     timed = timed and len({entry.pts for entry in entries} - {None}) == len(entries)
-    if timed and _plausible(packets):
+    if timed and _are_plausible(packets):
         pts = sorted(entry.pts or 0 for entry in entries if not entry.hidden)
     elif not timed and shown == len(entries):
         pts = list(range(shown))
@@ -117,14 +117,14 @@ def _track(path: Path, stream: VideoStream, entries: list[_Entry], *, timed: boo
     )
 
 
-def _plausible(packets: list[int]) -> bool:
+def _are_plausible(packets: list[int]) -> bool:
     """Tell whether every frame is shown at most `_MAX_REORDER` frames from its decoding."""
     shown = sorted(range(len(packets)), key=packets.__getitem__)
     return all(abs(place - rank) <= _MAX_REORDER for rank, place in enumerate(shown))
 
 
 @contextmanager
-def _complaints() -> Iterator[list[tuple[int, str, str]]]:
+def _collect_errors() -> Iterator[list[tuple[int, str, str]]]:
     """Collect libav's error messages (level, source, text) instead of printing them."""
     import av.logging
 

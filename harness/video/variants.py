@@ -30,18 +30,18 @@ def arrange(clip: Clip, order: Variant, seed: int) -> Clip:
         case Variant.ORDERED:
             return clip
         case Variant.REVERSED:
-            return _take(clip, list(reversed(range(len(clip.indices)))), "reversed")
+            return _take_frames(clip, list(reversed(range(len(clip.indices)))), "reversed")
         case Variant.SHUFFLED:
-            return _take(clip, _permutation(clip, seed), f"shuffled-{seed}")
+            return _take_frames(clip, _draw_permutation(clip, seed), f"shuffled-{seed}")
         case Variant.SINGLE:
             middle = len(clip.indices) // 2
-            single = _take(clip, [middle], "single")
+            single = _take_frames(clip, [middle], "single")
             return replace(single, timestamps=(clip.timestamps[middle],))
         case _:
             raise ValueError(f"a clip cannot be shown in the order {order.value!r}")
 
 
-def _take(clip: Clip, positions: list[int], name: str) -> Clip:
+def _take_frames(clip: Clip, positions: list[int], name: str) -> Clip:
     return replace(
         clip,
         key=f"{clip.key}-{name}",
@@ -50,16 +50,16 @@ def _take(clip: Clip, positions: list[int], name: str) -> Clip:
     )
 
 
-def _permutation(clip: Clip, seed: int) -> list[int]:
+def _draw_permutation(clip: Clip, seed: int) -> list[int]:
     positions = list(range(len(clip.indices)))
     # A text seed is hashed the same way in every process and Python version.
     rng = random.Random(f"{seed}:{clip.key}")
     rng.shuffle(positions)
-    while len(set(clip.indices)) > 1 and _unchanged(clip, positions):
+    while len(set(clip.indices)) > 1 and _keeps_order(clip, positions):
         rng.shuffle(positions)
     return positions
 
 
-def _unchanged(clip: Clip, positions: list[int]) -> bool:
+def _keeps_order(clip: Clip, positions: list[int]) -> bool:
     """Tell whether positions show the same source frames in the same order."""
     return tuple(clip.indices[position] for position in positions) == clip.indices

@@ -58,9 +58,9 @@ class Worker:
         Raises:
             HarnessError: The process cannot be started, whatever the file.
         """
-        pipe = self._started()
+        pipe = self._start_process()
         began = time.perf_counter()
-        answer = self._ask(pipe, media, policy, patch_multiple)
+        answer = self._request_clip(pipe, media, policy, patch_multiple)
         self.busy_s += time.perf_counter() - began
         cached = isinstance(answer, Clip) and answer.cached
         self.cache_hits += cached
@@ -77,21 +77,21 @@ class Worker:
         """End the process and free its resources; a later `decode` starts a new one."""
         self.kill()
         if self._process is not None:
-            self._end()
+            self._end_process()
 
-    def _ask(
+    def _request_clip(
         self, pipe: Connection, media: Media, policy: FramePolicy, patch_multiple: int
     ) -> Clip | Failure:
         try:
             pipe.send((media, policy, patch_multiple))
             if pipe.poll(self._timeout_s):
-                return _receive(pipe)
+                return _receive_answer(pipe)
         except (EOFError, OSError):
-            return _failure(media, ChildProcessError(f"the decode worker {self._end()}"))
+            return _make_failure(media, ChildProcessError(f"the decode worker {self._end_process()}"))
         self.stop()
-        return _failure(media, TimeoutError(f"not decoded within {self._timeout_s:g} s"))
+        return _make_failure(media, TimeoutError(f"not decoded within {self._timeout_s:g} s"))
 
-    def _started(self) -> Connection:
+    def _start_process(self) -> Connection:
         if self._pipe is not None and self._process is not None and self._process.poll() is None:
             return self._pipe
         self.stop()
@@ -104,10 +104,10 @@ class Worker:
                 self.kill()
             self._pipe.recv()
         except (EOFError, OSError) as error:
-            raise HarnessError(f"a decode worker {self._end()} while it started") from error
+            raise HarnessError(f"a decode worker {self._end_process()} while it started") from error
         return self._pipe
 
-    def _end(self) -> str:
+    def _end_process(self) -> str:
         """Wait for the process to end, free its resources, and return how it ended."""
         assert self._process is not None
         assert self._pipe is not None
@@ -153,7 +153,7 @@ def serve(pipe_number: int, parent: int) -> None:
             media, policy, patch_multiple = pipe.recv()
         except EOFError:
             return
-        _send(pipe, _attempt(decoder, media, policy, patch_multiple))
+        _send_answer(pipe, _try_decoding(decoder, media, policy, patch_multiple))
 
 
 def _follow_parent(parent: int) -> None:
@@ -163,23 +163,23 @@ def _follow_parent(parent: int) -> None:
     os._exit(1)
 
 
-def _attempt(
+def _try_decoding(
     decoder: Decoder, media: Media, policy: FramePolicy, patch_multiple: int
 ) -> Clip | Failure:
     try:
         return decoder(media, policy, patch_multiple=patch_multiple)
     except Exception as error:  # noqa: BLE001  (the boundary: one bad file costs only itself)
-        return _failure(media, error)
+        return _make_failure(media, error)
 
 
-def _failure(media: Media, error: Exception) -> Failure:
+def _make_failure(media: Media, error: Exception) -> Failure:
     message, path = str(error), str(media.path)
     if path not in message:
         message = f"{path}: {message}"
     return Failure(stage="media", error=type(error).__name__, message=message)
 
 
-def _send(pipe: Connection, answer: Clip | Failure) -> None:
+def _send_answer(pipe: Connection, answer: Clip | Failure) -> None:
     buffers: list[pickle.PickleBuffer] = []
     head = pickle.dumps(answer, protocol=5, buffer_callback=buffers.append)
     views = [buffer.raw() for buffer in buffers]
@@ -188,7 +188,7 @@ def _send(pipe: Connection, answer: Clip | Failure) -> None:
         pipe.send_bytes(view)
 
 
-def _receive(pipe: Connection) -> Clip | Failure:
+def _receive_answer(pipe: Connection) -> Clip | Failure:
     head, sizes = pipe.recv()
     buffers = [np.empty(size, dtype=np.uint8) for size in sizes]
     for buffer in buffers:

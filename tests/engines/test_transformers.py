@@ -45,7 +45,7 @@ def test_frames_are_not_resized_a_second_time(checkpoint_of, name):
     """A clip of T frames on an r x c grid becomes T/2 * r * c video tokens."""
     checkpoint = checkpoint_of(name)
     backend = TransformersBackend(checkpoint)
-    inputs = backend._inputs([request("x", clips=[clip(checkpoint.patch_multiple, 1)])])
+    inputs = backend._make_inputs([request("x", clips=[clip(checkpoint.patch_multiple, 1)])])
     video_token = backend._processor.video_token_id
     assert (inputs["input_ids"] == video_token).sum() == 4 / 2 * 2 * 3
     assert inputs["video_grid_thw"].tolist() == [[2, 2 * 2, 3 * 2]]
@@ -62,7 +62,7 @@ def test_answers_depend_on_clip_and_question(reference, name):
 def test_frame_times_reach_the_model(checkpoint_of):
     """The seconds between frames follow the clip's own frame rate and sampling."""
     backend = TransformersBackend(checkpoint_of("qwen2_5_vl"))
-    inputs = backend._inputs([request("x", clips=[clip(28, 1)])])
+    inputs = backend._make_inputs([request("x", clips=[clip(28, 1)])])
     # 4 frames of 20 at 10 per second: 2 shown per second, and 2 frames make one temporal patch.
     assert float(inputs["second_per_grid_ts"][0]) == pytest.approx(2 / (4 / 20 * 10))
 
@@ -87,7 +87,7 @@ def test_greedy_is_the_plain_argmax(backend):
     import torch
 
     asked = request("x", clips=[clip(28, 3)])
-    inputs = backend._inputs([asked])
+    inputs = backend._make_inputs([asked])
     expected = []
     for _ in range(GREEDY.max_tokens):
         with torch.inference_mode():
