@@ -87,7 +87,9 @@ class Worker:
             if pipe.poll(self._timeout_s):
                 return _receive_answer(pipe)
         except (EOFError, OSError):
-            return _make_failure(media, ChildProcessError(f"the decode worker {self._end_process()}"))
+            return _make_failure(
+                media, ChildProcessError(f"the decode worker {self._end_process()}")
+            )
         self.stop()
         return _make_failure(media, TimeoutError(f"not decoded within {self._timeout_s:g} s"))
 

@@ -14,6 +14,7 @@ from typing import Any
 
 from harness.errors import UnavailableTaskError
 from harness.files import write_text
+from harness.run.media_check import missing_media
 from harness.schema import Kind, Prompt, Sample
 from tasks.lmms.loading import task_boundary
 from tasks.lmms.messages import Question, read_messages, write_images
@@ -69,11 +70,11 @@ class Documents:
         return [media.path for media in sample.media if media.path.parent == self._folder]
 
     def _check_media(self, samples: Sequence[Sample]) -> None:
-        paths = dict.fromkeys(media.path for sample in samples for media in sample.media)
-        missing = [path for path in paths if not path.exists()]
+        missing = missing_media(samples)
         if missing:
+            total = len({media.path for sample in samples for media in sample.media})
             raise UnavailableTaskError(
-                f"{len(missing)} of {len(paths)} media files are missing, first: {missing[0]}"
+                f"{len(missing)} of {total} media files are missing, first: {missing[0]}"
             )
 
     def _format_question(self, sample: Sample) -> str:
