@@ -66,7 +66,7 @@ class MiniatureCommand:
         from rich.console import Console
 
         from harness.files import locked
-        from trainer.miniature.experiment import claim_folder, create_inputs
+        from trainer.miniature.experiment import claim_experiment, create_inputs
         from trainer.miniature.scheduler import Scheduler
 
         experiment = _read_experiment(args)
@@ -76,7 +76,7 @@ class MiniatureCommand:
             if find_spec(package) is None:
                 raise missing_extra(package, "train")
         console = Console(stderr=True)
-        claim_folder(experiment)
+        claim_experiment(experiment)
         with locked(experiment.out):
             threads = experiment.settings.threads
             scheduler = Scheduler(experiment.out, jobs=args.jobs, threads=threads)

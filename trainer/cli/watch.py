@@ -50,14 +50,14 @@ class WatchCommand:
 
         from harness.files import locked
         from trainer.runs.folder import RUNS
-        from trainer.watch.settings import claim_folder, read_watch_settings
+        from trainer.watch.settings import claim_watch, read_watch_settings
         from trainer.watch.watcher import Watcher, evaluate_in_process
 
         console = Console()
         settings = read_watch_settings(args.config, args.set)
         out = args.out or RUNS / f"watch-{args.run.resolve().name}"
         with locked(out):
-            claim_folder(out, settings, args.run)
+            claim_watch(out, settings, args.run)
             watcher = Watcher(
                 args.run,
                 out,

@@ -78,6 +78,9 @@ def encode(model: Any, inputs: dict[str, Any]) -> dict[str, Any]:
 def require_vision_features(backbone: Any, ids: Mapping[str, int]) -> None:
     """Make every forward pass of `backbone` raise where vision tokens come without features.
 
+    Without the check TRL trains on the text of a video prompt alone, and a sampled vision token
+    would count features that do not exist.
+
     Args:
         backbone: The model below the LM head.
         ids: The placeholder token of each modality.

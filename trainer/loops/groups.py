@@ -169,7 +169,13 @@ def describe_group(
 ) -> dict[str, Any]:
     """Return the group's line in ``completions.jsonl``.
 
-    The sequences have one entry per ordered completion.
+    Args:
+        group: The group; a failed one has no completions.
+        step: The training step.
+        question: The prompt's text.
+        rewards: Per ordered completion its rewards by name.
+        totals: Per ordered completion the weighted sum of its rewards.
+        advantages: Per ordered completion its advantage.
     """
     sample = group.sample
     ordered = [

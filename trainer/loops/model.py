@@ -49,13 +49,13 @@ def load(checkpoint: Checkpoint, settings: ModelSettings) -> Loaded:
     if getattr(processor, "video_processor", None) is None:
         raise CheckpointError(f"{checkpoint.path} has no video processor; copy the base model's")
     model = _load_model(checkpoint, settings)
-    prepare(model)
+    prepare_model(model)
     if settings.freeze_vision:
         _freeze_vision(model)
     return Loaded(checkpoint=checkpoint, model=model, processor=processor)
 
 
-def prepare(model: Any) -> None:
+def prepare_model(model: Any) -> None:
     """Give a policy or reference model the positions and vision inputs that training needs.
 
     Call it before anything wraps the model.
@@ -86,11 +86,13 @@ class ExactResume:
     model: Any
 
     def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
-        """Load a checkpoint's weights with `from_pretrained`, which maps their names.
+        """Load a checkpoint's weights with ``from_pretrained``, which maps their names.
 
-        The Trainer's own loading does not map the names that ``save_pretrained`` writes. Adapters
-        and the sharded formats of FSDP and DeepSpeed keep the names of the model in memory, so
-        that the Trainer's own loading is right for them.
+        A Qwen2.5-VL checkpoint has other weight names than the model in memory. The Trainer's own
+        loading compares names without mapping and ignores missing ones: it would restore optimizer,
+        step and random state, and continue with the starting weights (see
+        github.com/modelscope/ms-swift issue 7947). Adapters and the sharded formats of FSDP and
+        DeepSpeed have the names of the model in memory; for them its own loading is right.
         """
         trainer: Any = super()
         sharded = getattr(self, "is_fsdp_enabled", False) or getattr(
@@ -161,6 +163,6 @@ def _freeze_vision(model: Any) -> None:
     tower = getattr(model.base_model, "visual", None)
     if tower is None:
         raise UsageError(
-            f"freeze_vision: {type(model).__name__} has no vision tower named 'visual'"
+            f"model.freeze_vision: {type(model).__name__} has no vision tower named 'visual'"
         )
     tower.requires_grad_(False)

@@ -31,7 +31,7 @@ from trainer.loops.groups import (
     reward_table,
 )
 from trainer.loops.inputs import InputBuilder, PromptInputs, warn_of_failures
-from trainer.loops.model import ExactResume, prepare
+from trainer.loops.model import ExactResume, prepare_model
 from trainer.loops.rollouts import Rollouts
 from trainer.loops.trl_names import GRPOTrainer
 from trainer.rewards.rewards import (
@@ -51,7 +51,7 @@ class RolloutTrainer(ExactResume, GRPOTrainer):  # type: ignore[misc]
         rollouts: Samples completions.
         rewards: All rewards of a group, in the order of the columns; ``args.reward_weights`` has
             their weights.
-        trl: Arguments of `GRPOTrainer`; the model has been through `trainer.loops.model.prepare`.
+        trl: Arguments of `GRPOTrainer`; the model is one that `trainer.loops.model.load` returned.
     """
 
     def __init__(
@@ -91,7 +91,7 @@ class RolloutTrainer(ExactResume, GRPOTrainer):  # type: ignore[misc]
         # created only in its constructor, so this creates none.
         self.use_vllm = rollouts.reports_logps
         if self.ref_model is not None:
-            prepare(self.accelerator.unwrap_model(self.ref_model))
+            prepare_model(self.accelerator.unwrap_model(self.ref_model))
 
     def train(self, *args: Any, resume_from_checkpoint: str | None = None, **kwargs: Any) -> Any:
         """Train; removes the lines of ``completions.jsonl`` that a resumed run writes again."""

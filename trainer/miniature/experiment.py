@@ -192,7 +192,7 @@ class Experiment:
         )  # fmt: skip
 
 
-def claim_folder(experiment: Experiment) -> None:
+def claim_experiment(experiment: Experiment) -> None:
     """Store the settings in the experiment's folder, or check that they are the same.
 
     Seeds and arms may be added later.

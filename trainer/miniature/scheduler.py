@@ -106,7 +106,7 @@ class Scheduler:
                 running.append(self._start(stage))
 
     def _start(self, stage: Stage) -> RunningStage:
-        log = log_file(self._folder, stage)
+        log = stage_log(self._folder, stage)
         log.parent.mkdir(parents=True, exist_ok=True)
         with log.open("ab") as file:
             handle = subprocess.Popen(
@@ -121,7 +121,7 @@ class Scheduler:
 
     def _record_end(self, process: RunningStage, done: set[str]) -> None:
         stage, code = process.stage, process.handle.returncode
-        log = log_file(self._folder, stage)
+        log = stage_log(self._folder, stage)
         if code not in stage.accepted or not _states_its_end(log, code):
             self.failed[stage.name] = f"exit {code}, see {log}"
             return
@@ -152,7 +152,7 @@ def durations(folder: Path) -> Mapping[str, float]:
     return {line["stage"]: line["seconds"] for _, line in read_json_lines(path)}
 
 
-def log_file(folder: Path, stage: Stage) -> Path:
+def stage_log(folder: Path, stage: Stage) -> Path:
     """Return the file with the output of a stage."""
     return folder / LOGS / f"{stage.name.replace('/', '-')}.log"
 

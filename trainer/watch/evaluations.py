@@ -60,7 +60,7 @@ def run_folder(out: Path, step: int) -> Path:
     return out / f"step-{step:06d}"
 
 
-def log_file(out: Path, step: int) -> Path:
+def eval_log(out: Path, step: int) -> Path:
     """Return the file with the output of ``videor1 eval`` for a checkpoint."""
     return out / f"step-{step:06d}.log"
 

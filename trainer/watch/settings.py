@@ -111,7 +111,7 @@ def read_watch_settings(config: str, assignments: Sequence[str] = ()) -> WatchSe
     return read_settings(WatchSettings, path, assignments)
 
 
-def claim_folder(out: Path, settings: WatchSettings, run: Path) -> None:
+def claim_watch(out: Path, settings: WatchSettings, run: Path) -> None:
     """Store which run is watched and how, or check that the folder belongs to the same watch.
 
     Raises:

@@ -165,7 +165,7 @@ class Watcher:
         if code == BUSY:
             return False
         if code != 0:
-            log = evaluations.log_file(self._out, target.step)
+            log = evaluations.eval_log(self._out, target.step)
             return self._record_failure(target, f"`videor1 eval` ended with exit {code}, see {log}")
         if target.weights not in (weights, None):  # None: deleted by the training's rotation
             return self._record_failure(target, "changed while it was evaluated")
@@ -181,7 +181,7 @@ class Watcher:
         code = BUSY
         for _ in range(self._settings.slice.attempts):
             folder = evaluations.run_folder(self._out, target.step)
-            log = evaluations.log_file(self._out, target.step)
+            log = evaluations.eval_log(self._out, target.step)
             code = self._evaluate(target.checkpoint, folder, log)
             if code in (0, BUSY):
                 break

@@ -11,7 +11,7 @@ from harness.cli.child import child_command
 from tasks.demo.layouts import write_mvbench
 from tests.trainer.fake_runs import begin_run, save
 from trainer.miniature.experiment import Experiment, Stage
-from trainer.miniature.scheduler import Scheduler, log_file
+from trainer.miniature.scheduler import Scheduler, stage_log
 from trainer.miniature.settings import read_miniature
 
 pytestmark = pytest.mark.slow
@@ -75,5 +75,5 @@ def test_the_commands_of_the_miniature_run_beside_foreign_files(foreign, monkeyp
     scheduler = Scheduler(out, jobs=1)
     with_help = Stage(name="first", words=(*first.words, "--help"))
     scheduler.run([with_help], lambda progress: None)
-    assert not scheduler.failed, log_file(out, with_help).read_text()
-    assert "usage: videor1 train sft" in log_file(out, with_help).read_text()
+    assert not scheduler.failed, stage_log(out, with_help).read_text()
+    assert "usage: videor1 train sft" in stage_log(out, with_help).read_text()

@@ -23,12 +23,12 @@ from trainer.miniature.arms import ARMS, FULL, SFT, ZERO
 from trainer.miniature.experiment import (
     Experiment,
     Stage,
-    claim_folder,
+    claim_experiment,
 )
 from trainer.miniature.scheduler import (
     Scheduler,
     durations,
-    log_file,
+    stage_log,
 )
 from trainer.miniature.settings import read_miniature
 from trainer.watch.evaluations import (
@@ -144,29 +144,29 @@ def test_bad_choices_are_named(flags, message):
 
 def test_a_folder_holds_one_experiment(tmp_path):
     """Seeds and arms may be added, sizes may not change."""
-    claim_folder(experiment(tmp_path / "mini"))
-    claim_folder(experiment(tmp_path / "mini", seeds=(0, 1, 2), arms=(SFT, ZERO)))
+    claim_experiment(experiment(tmp_path / "mini"))
+    claim_experiment(experiment(tmp_path / "mini", seeds=(0, 1, 2), arms=(SFT, ZERO)))
     with pytest.raises(RunMismatchError, match="steps: None != 3"):
-        claim_folder(experiment(tmp_path / "mini", steps=3))
+        claim_experiment(experiment(tmp_path / "mini", steps=3))
     (tmp_path / "other").mkdir()
     (tmp_path / "other/file").touch()
     with pytest.raises(UsageError, match="holds no experiment"):
-        claim_folder(experiment(tmp_path / "other"))
+        claim_experiment(experiment(tmp_path / "other"))
 
 
 def test_an_experiment_of_the_version_before_is_resumed(tmp_path):
     """Its settings have old names, and the initial model lies in a folder with an old name."""
     plan = experiment(tmp_path / "mini")
-    claim_folder(plan)
+    claim_experiment(plan)
     file = tmp_path / "mini/miniature.json"
     old = file.read_text().replace('"dataset":', '"world":').replace("min_dev_score", "enough")
     file.write_text(old)
     (tmp_path / "mini/seed-0/untaught").mkdir(parents=True)
-    claim_folder(plan)
+    claim_experiment(plan)
     assert plan.initial_model(0).name == "untaught"
     assert plan.initial_model(1).name == "initial"
     with pytest.raises(RunMismatchError, match=r"min_dev_score: 80\.0 != 70\.0"):
-        claim_folder(
+        claim_experiment(
             experiment(tmp_path / "mini", settings=read_miniature("tiny", ["min_dev_score=70"]))
         )
 
@@ -215,8 +215,8 @@ def test_a_failure_is_named_with_its_log_and_nothing_new_begins(tmp_path):
     """What failed is tried again by the next run."""
     bad = stage("bad", "echo no such file; exit 4")
     scheduler = run_stages(tmp_path, bad, stage("after", "true", "bad"), stage("other", "true"))
-    assert scheduler.failed == {"bad": f"exit 4, see {log_file(tmp_path, bad)}"}
-    assert log_file(tmp_path, bad).read_text() == "no such file\n"
+    assert scheduler.failed == {"bad": f"exit 4, see {stage_log(tmp_path, bad)}"}
+    assert stage_log(tmp_path, bad).read_text() == "no such file\n"
     assert set(durations(tmp_path)) == set()
 
 
@@ -239,7 +239,7 @@ def test_commands_run_with_their_own_number_of_threads(tmp_path):
     """The last bits of a training depend on it."""
     one = stage("a", "echo $OMP_NUM_THREADS $GOMP_SPINCOUNT")
     run_stages(tmp_path, one)
-    assert log_file(tmp_path, one).read_text() == "1 0\n"
+    assert stage_log(tmp_path, one).read_text() == "1 0\n"
 
 
 _INTERRUPTED = """

@@ -33,7 +33,7 @@ from trainer.watch.settings import (
     GateSettings,
     SliceSettings,
     WatchSettings,
-    claim_folder,
+    claim_watch,
     read_watch_settings,
     watched_run,
 )
@@ -361,7 +361,7 @@ def test_a_watch_of_the_version_before_is_resumed(watched):
     watcher, _ = watched()
     save(watched.run, 10)
     watcher.catch_up()
-    claim_folder(watched.out, QUICK, watched.run)
+    claim_watch(watched.out, QUICK, watched.run)
     for name, old, new in (
         ("watch", "looks", "evaluations"),
         ("step-000010", "judgement", "verdict"),
@@ -369,7 +369,7 @@ def test_a_watch_of_the_version_before_is_resumed(watched):
         file = watched.out / f"{name}.json"
         file.write_text(file.read_text().replace(f'"{new}":', f'"{old}":'))
     assert '"judgement": "PASS"' in (watched.out / "step-000010.json").read_text()
-    claim_folder(watched.out, QUICK, watched.run)
+    claim_watch(watched.out, QUICK, watched.run)
     assert watched_run(watched.out) == watched.run.resolve()
     again, evaluator = watched()
     again.catch_up()
