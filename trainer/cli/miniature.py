@@ -1,4 +1,4 @@
-"""``videor1 miniature``: the paper's experiment from nothing to its table, in one command."""
+"""``videor1 miniature``: run the paper's experiment at a small scale, from data to report."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ DEFAULT_OUT = Path("results/runs/miniature")
 
 
 class MiniatureCommand:
-    """The ``miniature`` command."""
+    """The ``miniature`` command: trains and evaluates all arms, and writes the report."""
 
     help = "Video-R1's ablation on small clips: SFT, GRPO, T-GRPO, evaluated, with a table"
 

@@ -19,21 +19,25 @@ _PLOT = "timeline.png"
 
 
 class WatchCommand:
-    """The ``watch`` command."""
+    """The ``watch`` command: evaluates the checkpoints of a training run as they are saved."""
 
     help = "evaluate every checkpoint of a training run as it is saved; the same command resumes"
 
     def configure(self, parser: ArgumentParser) -> None:
-        """Declare the run, the settings and where the results go."""
+        """Declare the flags: training run, settings and folder of the results."""
         parser.add_argument("run", type=Path, metavar="DIR", help="folder of the training run")
         parser.add_argument(
             "--config",
             required=True,
             metavar="FILE.toml",
-            help="what to evaluate and how to judge, or a shipped name: paper, tiny",
+            help="settings: what to evaluate, when a checkpoint is worse; or a preset: paper, tiny",
         )
         parser.add_argument(
-            "--set", action="append", default=[], metavar="SECTION.FIELD=VALUE", help="change it"
+            "--set",
+            action="append",
+            default=[],
+            metavar="SECTION.FIELD=VALUE",
+            help="change a setting",
         )
         parser.add_argument(
             "--out", type=Path, metavar="OUT", help="results (default: results/runs/watch-NAME)"

@@ -41,7 +41,7 @@ class Candidate:
 
 
 def main() -> int:
-    """Copy the best checkpoint of an experiment and write its card."""
+    """Run the command line: choose, copy, and print the chosen checkpoint."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("experiment", type=Path)
     parser.add_argument("target", type=Path)
