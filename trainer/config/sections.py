@@ -47,6 +47,7 @@ class ModelSettings:
     checkpoint: str
     """Folder or hub id, as for ``videor1 eval``."""
     dtype: Dtype = Dtype.BFLOAT16
+    """Number format of the computation; trained weights are float32."""
     attn_implementation: str = "sdpa"
     """Attention implementation of transformers (``flash_attention_2`` where installed)."""
     freeze_vision: bool = False
@@ -60,7 +61,7 @@ class DataSettings:
     """Which rows are trained on, and how their media are decoded."""
 
     rows: tuple[Path, ...]
-    """``.json`` (a list) or ``.jsonl`` files."""
+    """``.json`` (a list of objects), ``.jsonl`` or ``.parquet`` files."""
     media_roots: tuple[Path, ...]
     """Folders in which a row's path is searched, in this order."""
     on_bad_row: OnBadRow = OnBadRow.STOP
