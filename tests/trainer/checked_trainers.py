@@ -97,7 +97,7 @@ def run_tgrpo(
     says: Callable[[str, bool, int], str] | None = None,
     callbacks: Sequence[Any] = (),
 ) -> tuple[Any, Any]:
-    """Train as `tgrpo.train` does, and return trainer and inputs to be looked at."""
+    """Train as `tgrpo.train` does, and return the trainer and its inputs."""
     with rollout_run(
         recipe, out, checkpoint=checkpoint_of(recipe), rows=rows, callbacks=callbacks
     ) as run:

@@ -1,4 +1,4 @@
-"""Training runs that are all folders: checkpoints as the Trainer writes them, file by file."""
+"""Folders of training runs: checkpoints as the Trainer writes them, file by file."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def write_state(folder: Path, step: int) -> None:
 
 
 class Evaluator:
-    """Evaluates nothing: writes the runs of a table of scores, and counts what it was asked."""
+    """Writes run directories with given scores, and stores which checkpoints it was asked for."""
 
     def __init__(self, values: Mapping[str, Sequence[float]]) -> None:
         """Args: values: item values by the name of the checkpoint's folder."""

@@ -1,4 +1,4 @@
-"""Supervised fine-tuning: what is learnt, what is seen, what a bad file costs."""
+"""Supervised fine-tuning: labels, inputs, and the effect of a bad file."""
 
 from __future__ import annotations
 
@@ -90,8 +90,8 @@ def test_frames_keep_their_times(setting):
     assert len({shown.tensors["second_per_grid_ts"].item() for shown in seen[:3]}) == 3
 
 
-def test_the_prompt_is_the_harness_s(setting):
-    """A row is asked word for word as the transformers engine asks a benchmark question."""
+def test_the_prompt_is_that_of_the_evaluation(setting):
+    """Word for word as the transformers engine builds it for a benchmark question."""
     from harness.backends import chat
     from harness.schema import Prompt
     from harness.scoring import prompts
@@ -115,8 +115,8 @@ def test_a_row_is_decoded_and_processed_once(setting):
     assert (inputs.decodes, inputs.processor_calls) == (1, 1)
 
 
-def test_what_is_remembered_is_bounded(untrained, tmp_path):
-    """Without memory every batch decodes anew, and gives the same inputs."""
+def test_the_cache_of_inputs_is_bounded(untrained, tmp_path):
+    """Without a cache every batch decodes again, and gives the same inputs."""
     recipe = sft_recipe(untrained, tmp_path)
     processor = load_small(recipe.model.checkpoint).processor
     data = rows(tmp_path / "media", videos=1, images=0)
@@ -173,7 +173,7 @@ def test_a_row_that_cannot_be_decoded_is_left_out_and_named(untrained, tmp_path,
 
 
 def test_a_row_that_cannot_be_decoded_shows_a_blank_video(setting):
-    """Two black frames of one square of the grid: a forward pass calls the vision tower as ever."""
+    """Two black frames of the smallest size: a forward pass calls the vision tower as usual."""
     loaded, inputs, data = setting
     data[0].sample.media[0].path.write_bytes(b"no video")
     (shown,) = inputs.build(inputs.start([data[0].sample]))

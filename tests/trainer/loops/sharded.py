@@ -1,4 +1,4 @@
-"""Trainers whose weights are cut over CPU processes the way ``launch/fsdp.yaml`` cuts them on GPUs.
+"""Shard a trainer's weights over CPU processes as ``launch/fsdp.yaml`` does on GPUs.
 
 The launcher's settings come from the environment; see `environment`.
 """
@@ -38,7 +38,7 @@ def environment() -> dict[str, str]:
 
 
 class Sharded:
-    """Mixin before a trainer: Accelerate shards on GPUs only, and here it is told to all the same.
+    """Mixin before a trainer: makes Accelerate shard on CPUs, which it does on GPUs only.
 
     Nothing is saved: gathered on CPU, weights are of a class that safetensors does not know.
     """
@@ -91,7 +91,7 @@ def run_sft(
 
 
 def whole_weights(model: Any) -> dict[str, torch.Tensor]:
-    """Put the weights together from all processes, which all have to ask."""
+    """Return the whole weights; all processes have to call this."""
     return {
         name: (weight.full_tensor() if hasattr(weight, "full_tensor") else weight).detach().clone()
         for name, weight in model.named_parameters()

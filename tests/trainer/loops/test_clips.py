@@ -23,7 +23,7 @@ DATA = DataSettings(
 
 
 def test_a_file_that_hangs_or_kills_its_decoder_fails_alone():
-    """The rows before and behind it get their clips."""
+    """The rows before and after it get their clips."""
     files = ["good-1", "hang-2", "crash-3", "raise-4", "good-5"]
     with ClipLoader(FrameSettings(), DATA, patch_multiple=28, decoder=fake_decode) as clips:
         waiting = [clips.start([Media(path=Path(f"{name}.mp4"))]) for name in files]
@@ -34,7 +34,7 @@ def test_a_file_that_hangs_or_kills_its_decoder_fails_alone():
 
 
 def test_closing_does_not_wait_for_a_file_that_hangs():
-    """What is under way is abandoned."""
+    """The file that is being decoded becomes a failure."""
     data = replace(DATA, decode_timeout_s=600.0, decode_workers=1)
     with ClipLoader(FrameSettings(), data, patch_multiple=28, decoder=fake_decode) as clips:
         clips.start([Media(path=Path("good-1.mp4"))]).result()
@@ -52,7 +52,7 @@ def test_equal_files_in_flight_are_decoded_once():
 
 
 def test_rows_that_were_not_begun_are_cancelled_on_closing():
-    """Behind a file that hangs, one waits."""
+    """One waits for a worker that hangs."""
     data = replace(DATA, decode_timeout_s=600.0, decode_workers=1)
     with ClipLoader(FrameSettings(), data, patch_multiple=28, decoder=fake_decode) as clips:
         clips.start([Media(path=Path("good-1.mp4"))]).result()
@@ -63,7 +63,7 @@ def test_rows_that_were_not_begun_are_cancelled_on_closing():
 
 
 def test_a_worker_that_cannot_start_ends_training():
-    """A decoder that worker processes cannot import is no fault of any file, nor waited for."""
+    """A decoder that worker processes cannot import is an error for every row, at once."""
     with ClipLoader(FrameSettings(), DATA, patch_multiple=28, decoder=lambda *_: None) as clips:
         for number in range(2):  # the second one is asked for when the pool has given up
             with pytest.raises((AttributeError, PicklingError), match="lambda"):
@@ -71,7 +71,7 @@ def test_a_worker_that_cannot_start_ends_training():
 
 
 def test_without_workers_decoding_happens_here(tmp_path):
-    """A missing file is a failure there, too."""
+    """A missing file is a failure in the training process, too."""
     data = replace(DATA, decode_workers=0)
     with ClipLoader(FrameSettings(), data, patch_multiple=28) as clips:
         answer = clips.start([Media(path=tmp_path / "none.mp4")]).result()

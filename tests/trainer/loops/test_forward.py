@@ -1,4 +1,4 @@
-"""The forward pass sees every medium, once, and says so where it cannot."""
+"""The forward pass encodes every medium once, and raises where features are missing."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def seen(untrained, tmp_path):
 
 @pytest.mark.parametrize(("place", "kind"), [(0, "video"), (1, "image")])
 def test_a_forward_pass_without_the_features_raises(seen, place, kind):
-    """The model itself would read its placeholder tokens as words."""
+    """The model itself would treat the placeholder tokens as text."""
     loaded, shown = seen
     ids = torch.tensor([shown[place].ids])
     with pytest.raises(
@@ -55,7 +55,7 @@ def test_a_forward_pass_without_the_features_raises(seen, place, kind):
         loaded.model.generate(input_ids=ids, attention_mask=torch.ones_like(ids), max_new_tokens=2)
 
 
-def test_the_features_of_one_kind_do_not_excuse_the_other(seen):
+def test_the_features_of_one_modality_do_not_replace_those_of_the_other(seen):
     """A batch of a video and an image needs both."""
     loaded, shown = seen
     batch = collate.make_batch(shown, [[5], [5]], loaded.vision_ids, 0)
@@ -65,7 +65,7 @@ def test_the_features_of_one_kind_do_not_excuse_the_other(seen):
 
 
 def test_training_as_trl_does_it_raises(student, tmp_path):
-    """TRL's own way to the log-probabilities passes token ids and nothing else."""
+    """TRL's own computation of log-probabilities passes token ids alone."""
 
     class Blind(VideoTGRPOTrainer):
         def _get_per_token_logps_and_entropies(self, *args, **options):
@@ -126,7 +126,7 @@ def test_each_distinct_medium_is_encoded_once(seen):
 
 
 def test_only_the_kept_columns_reach_the_head(seen):
-    """The last columns, and the next forward pass is whole again."""
+    """The last columns alone; the next forward pass has all columns again."""
     loaded, (video, _) = seen
     batch = collate.make_batch([video], [[5, 6, 7]], loaded.vision_ids, 0)
     with torch.no_grad():
@@ -165,7 +165,7 @@ def test_sampling_sees_the_video(student, tmp_path):
 
 @pytest.mark.parametrize("train", [sft.train, tgrpo.train], ids=["sft", "tgrpo"])
 def test_missing_media_are_found_before_anything_is_loaded(tmp_path, train):
-    """The checkpoint does not exist either, and nobody has looked."""
+    """Not even the checkpoint is opened, which does not exist here."""
     recipe = (sft_recipe if train is sft.train else tgrpo_recipe)(tmp_path / "none", tmp_path)
     data = rows(tmp_path / "media")
     data[1].sample.media[0].path.unlink()

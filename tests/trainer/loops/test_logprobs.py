@@ -1,4 +1,4 @@
-"""What the trainer believes about its completions is what a plain forward pass says.
+"""The trainer's log-probabilities are those of a plain forward pass with the video.
 
 A trainer that is blind, shows a row another row's video, or loses frame times is off by far more
 than the 1e-5 allowed here; the research prototype measured 0.058 for a blind one.

@@ -1,4 +1,4 @@
-"""Two processes train as one."""
+"""Two processes train to the same weights as one."""
 
 from __future__ import annotations
 
@@ -93,8 +93,8 @@ CUT = pytest.mark.parametrize("cut", ["", "sharded"], ids=["whole weights", "sha
 
 
 @CUT
-def test_a_process_that_can_show_nothing_fine_tunes_along(student, tmp_path, cut):
-    """Its row is in no loss and is counted, and what is learnt is what one process learns."""
+def test_a_process_without_a_decodable_row_takes_part_in_fine_tuning(student, tmp_path, cut):
+    """Its row is counted and in no loss; the weights are those of training in one process."""
     data = half_broken(tmp_path / "media")
     launch(f"{cut} fine_tune_half_blind", student, tmp_path)
     recipe = sft_recipe(student, tmp_path, max_steps=3, per_device_train_batch_size=2, save_steps=3)
@@ -110,7 +110,9 @@ def test_a_process_that_can_show_nothing_fine_tunes_along(student, tmp_path, cut
 
 
 @CUT
-def test_a_process_that_can_show_nothing_samples_and_learns_along(student, tmp_path, cut):
+def test_a_process_without_a_decodable_row_takes_part_in_rollouts_and_updates(
+    student, tmp_path, cut
+):
     """Its group is dropped, the other's is not, and both processes keep the same weights."""
     half_broken(tmp_path / "media")
     launch(f"{cut} half_blind_groups", student, tmp_path)
@@ -126,8 +128,8 @@ def test_a_process_that_can_show_nothing_samples_and_learns_along(student, tmp_p
 
 
 @pytest.mark.parametrize("path", LAUNCH, ids=lambda path: path.stem)
-def test_launch_configs_are_accelerate_s(path):
-    """Accelerate reads them and knows every key."""
+def test_accelerate_reads_the_launch_configs(path):
+    """It knows every key in them."""
     from accelerate.commands.config.config_args import load_config_from_file
 
     config = load_config_from_file(str(path))

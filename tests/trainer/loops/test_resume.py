@@ -38,7 +38,7 @@ pytestmark = [
 
 
 class Killed(BaseException):
-    """Nothing catches it."""
+    """Raised in place of a kill; nothing catches it."""
 
 
 class KillAt(TrainerCallback):
@@ -78,7 +78,7 @@ def assert_equal(ours, theirs):
 
 @pytest.mark.parametrize("lora", [None, LoraSettings(r=2, lora_alpha=4)], ids=["full", "lora"])
 @pytest.mark.parametrize("algorithm", ["sft", "tgrpo"])
-def test_a_killed_run_goes_on_as_if_nothing_had_happened(student, tmp_path, algorithm, lora):
+def test_a_killed_run_resumes_to_the_same_result(student, tmp_path, algorithm, lora):
     """Weights, optimizer, data order, metrics and every rollout equal those of a run of 5 updates
     that nobody killed, although it died after update 3, behind the checkpoint of update 2."""
     media = write_media(tmp_path / "media")
@@ -109,8 +109,8 @@ def test_a_killed_run_goes_on_as_if_nothing_had_happened(student, tmp_path, algo
         assert any(answer["advantage"] for line in groups for answer in line["ordered"])
 
 
-def test_training_moved_the_weights(student, tmp_path):
-    """So that equality above says something: another seed gives another run."""
+def test_another_seed_gives_other_weights(student, tmp_path):
+    """Otherwise the equality above would prove nothing."""
     media = write_media(tmp_path / "media")
     data = [row(number, media[number % 4]) for number in range(6)]
     states = []
@@ -135,7 +135,7 @@ def test_weights_are_restored_from_a_checkpoint_with_older_names(student, untrai
 
 
 def test_a_checkpoint_that_lacks_weights_is_refused(student, untrained, tmp_path):
-    """Random numbers would fill the gap."""
+    """Otherwise the missing weights would be random."""
     from safetensors.torch import save_file
 
     for file in student.iterdir():

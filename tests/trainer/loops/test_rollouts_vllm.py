@@ -25,7 +25,7 @@ pytestmark = [
 def test_vllm_samples_from_the_policy_of_the_step_with_the_video_in_view(
     student, tmp_path, monkeypatch, lora
 ):
-    """What vLLM says of its own tokens is what the trainer says, in the third step as in the first:
+    """vLLM's log-probabilities equal the trainer's, in the third step as in the first:
     to 1e-3, where a blind or a stale sampler is off by far more.
     """
     monkeypatch.setenv("VLLM_CPU_KVCACHE_SPACE", "1")
