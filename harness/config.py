@@ -56,7 +56,7 @@ def read_settings(
     """
     if isinstance(schema, type):
         return build(schema, override(schema, read_toml(path), assignments), str(path))
-    joined: Any = read_settings(_joined(schema), path, assignments)
+    joined: Any = read_settings(_join_sections(schema), path, assignments)
     return {name: getattr(joined, name) for name in schema}
 
 
@@ -97,13 +97,13 @@ def build(kind: type[Settings], content: Mapping[str, Any], where: str) -> Setti
     """
     from pydantic import ValidationError
 
-    adapter = _adapter(cast(Hashable, kind))
+    adapter = _type_adapter(cast(Hashable, kind))
     text = json.dumps([_expand_home(kind, content)], default=str)
     try:
         # As JSON, the strict mode takes names for enums and lists for tuples, and no "5" for 5.
         built: Settings = adapter.validate_json(text, strict=True)[0]
     except ValidationError as error:
-        raise UsageError(f"{where}: {_describe(kind, error)}") from None
+        raise UsageError(f"{where}: {_describe_error(kind, error)}") from None
     return built
 
 
@@ -119,26 +119,27 @@ def override(kind: type, content: Mapping[str, Any], assignments: Sequence[str])
         names = key.strip().split(".")
         if not equals:
             raise UsageError(f"--set {assignment}: expected section.field=value")
-        nested: Any = _typed(text.strip(), _hint_of(kind, names, assignment))
+        nested: Any = _parse_value(text.strip(), _hint_of_assignment(kind, names, assignment))
         for name in reversed(names):
             nested = {name: nested}
         changed = merged(changed, nested)
     return changed
 
 
-def _joined(sections: Mapping[str, type]) -> type:
+def _join_sections(sections: Mapping[str, type]) -> type:
     """Return a dataclass with one field per section; those without required fields may be absent.
 
     A section with required fields that the file leaves out is reported as a missing key.
     """
-    fields = [
-        (name, kind) if _required(kind) else (name, kind, dataclasses.field(default_factory=kind))
-        for name, kind in sections.items()
-    ]
+    fields: list[Any] = []
+    for name, kind in sections.items():
+        optional = not _required_fields(kind)
+        default = (dataclasses.field(default_factory=kind),) if optional else ()
+        fields.append((name, kind, *default))
     return dataclasses.make_dataclass("Sections", fields, frozen=True, kw_only=True)
 
 
-def _required(kind: Any) -> list[str]:
+def _required_fields(kind: Any) -> list[str]:
     missing = dataclasses.MISSING
     return [
         field.name
@@ -148,7 +149,7 @@ def _required(kind: Any) -> list[str]:
 
 
 @cache
-def _adapter(kind: Hashable) -> Any:
+def _type_adapter(kind: Hashable) -> Any:
     """Return pydantic's reader of ``[kind]``; only a list passes `extra` on to dataclasses."""
     from pydantic import ConfigDict, TypeAdapter
 
@@ -171,7 +172,7 @@ _EXPECTED = {
 }
 
 
-def _describe(kind: type, error: Any) -> str:
+def _describe_error(kind: type, error: Any) -> str:
     """Say of the first error which key it is about, what was expected and what was got."""
     errors = error.errors(include_url=False)
     # A misspelt key is often why another one is missing.
@@ -196,15 +197,15 @@ def _describe(kind: type, error: Any) -> str:
 def _hint_at(hint: Any, names: Sequence[str]) -> Any:
     """Return the type that dotted names lead to; None where they leave the dataclass."""
     for name in names:
-        hint = _inner(hint)
+        hint = _without_none(hint)
         if dataclasses.is_dataclass(hint):
             hint = get_type_hints(hint).get(name)
         else:
             hint = get_args(hint)[1] if _is_mapping(hint) else None
-    return _inner(hint)
+    return _without_none(hint)
 
 
-def _hint_of(kind: type, names: Sequence[str], assignment: str) -> Any:
+def _hint_of_assignment(kind: type, names: Sequence[str], assignment: str) -> Any:
     """Return the type of the field that ``--set`` names, unions included.
 
     Raises:
@@ -212,7 +213,7 @@ def _hint_of(kind: type, names: Sequence[str], assignment: str) -> Any:
     """
     hint: Any = kind
     for position, name in enumerate(names):
-        table, so_far = _inner(hint), ".".join(names[:position])
+        table, so_far = _without_none(hint), ".".join(names[:position])
         if _is_mapping(table):
             hint = get_args(table)[1]
             continue
@@ -225,23 +226,23 @@ def _hint_of(kind: type, names: Sequence[str], assignment: str) -> Any:
                 f"--set {assignment}: unknown key {key!r}; valid keys: {', '.join(hints)}"
             )
         hint = hints[name]
-    if dataclasses.is_dataclass(_inner(hint)):
-        fields = ", ".join(get_type_hints(_inner(hint)))
+    if dataclasses.is_dataclass(_without_none(hint)):
+        fields = ", ".join(get_type_hints(_without_none(hint)))
         raise UsageError(
             f"--set {assignment}: {'.'.join(names)} is a section; its fields: {fields}"
         )
-    if _is_mapping(_inner(hint)):
+    if _is_mapping(_without_none(hint)):
         raise UsageError(
             f"--set {assignment}: {'.'.join(names)} is a section; name one of its fields"
         )
     return hint
 
 
-def _typed(text: str, hint: Any) -> Any:
+def _parse_value(text: str, hint: Any) -> Any:
     """Read the text of a ``--set`` value as TOML would, where the field's type asks for it."""
     if text == "none" and type(None) in get_args(hint):
         return None
-    hint = _inner(hint)
+    hint = _without_none(hint)
     try:
         value = tomllib.loads(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:
@@ -253,7 +254,7 @@ def _typed(text: str, hint: Any) -> Any:
 
 def _expand_home(hint: Any, value: Any) -> Any:
     """Replace a leading ``~`` of paths."""
-    hint = _inner(hint)
+    hint = _without_none(hint)
     if dataclasses.is_dataclass(hint) and isinstance(value, Mapping):
         hints = get_type_hints(hint)
         return {name: _expand_home(hints.get(name), one) for name, one in value.items()}
@@ -266,7 +267,7 @@ def _is_mapping(hint: Any) -> bool:
     return isinstance(origin := get_origin(hint), type) and issubclass(origin, Mapping)
 
 
-def _inner(hint: Any) -> Any:
+def _without_none(hint: Any) -> Any:
     """Return T of ``T | None``, and any other type as it is."""
     if get_origin(hint) in (Union, UnionType):
         return next(kind for kind in get_args(hint) if kind is not type(None))

@@ -102,14 +102,14 @@ class VideoSFTTrainer(ExactResume, SFTTrainer):  # type: ignore[misc]
         tokenizer = trl["processing_class"].tokenizer
         collator = Collator(rows, inputs, tokenizer)
         super().__init__(
-            # Rows stay outside: Arrow would fill in keys, and pixels do not belong there.
+            # The dataset has row numbers only: Arrow would add missing keys and copy pixels.
             train_dataset=Dataset.from_dict({"row": range(len(rows))}),
             data_collator=collator,
             **trl,
         )
         self.remove_callback(PrinterCallback)
-        # Qwen2.5-VL says no for its own loss; TRL's, used here, divides by the tokens of the whole
-        # update, so that accumulation and processes do not change what a token weighs.
+        # Qwen2.5-VL sets this to False for its own loss. TRL's loss, used here, is divided by the
+        # tokens of all passes and processes of an update, so that their number changes nothing.
         self.model_accepts_loss_kwargs = True
         self._total_train_tokens: int
         self._inputs = inputs
@@ -145,7 +145,7 @@ class Collator:
         self._rows = rows
         self._inputs = inputs
         self._tokenizer = tokenizer
-        self._answer = lru_cache(maxsize=4096)(self._tokenized)
+        self._answer = lru_cache(maxsize=4096)(self._tokenize_target)
 
     def __call__(self, examples: Sequence[dict[str, int]]) -> dict[str, Any]:
         """Return pending media, completion ids, and labels.
@@ -162,7 +162,7 @@ class Collator:
             "labels": labels,
         }
 
-    def _tokenized(self, number: int) -> list[int]:
+    def _tokenize_target(self, number: int) -> list[int]:
         ids = self._tokenizer(target(self._rows[number]), add_special_tokens=False)["input_ids"]
         return [*ids, self._tokenizer.eos_token_id]
 

@@ -37,7 +37,7 @@ def dry_run(job: TrainJob, observer: TrainObserver, console: Console) -> Command
     recipe.require_enough_rows(len(rows), job.dist.world_size)
     _print_estimate(console, job, rows, shape, trl)
     return CommandResult(
-        Exit.OK, f"{len(rows):,} rows and the recipe are sound; nothing was trained"
+        Exit.OK, f"{len(rows):,} rows and the recipe are valid; nothing was trained"
     )
 
 

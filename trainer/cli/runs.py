@@ -19,7 +19,7 @@ def add_run_actions(actions: _SubParsersAction[ArgumentParser]) -> None:
     show.add_argument(
         "--limit", type=count, default=3, metavar="N", help="prompts shown (default: %(default)s)"
     )
-    show.set_defaults(action=_show)
+    show.set_defaults(action=_show_completions)
     text = "print and plot scores of watched checkpoints, reward and temporal gap of runs"
     timeline = actions.add_parser("timeline", help=text, description=text, allow_abbrev=False)
     timeline.add_argument(
@@ -32,10 +32,10 @@ def add_run_actions(actions: _SubParsersAction[ArgumentParser]) -> None:
     timeline.add_argument(
         "-o", "--out", type=Path, metavar="FILE.png", help="all of them in one plot"
     )
-    timeline.set_defaults(action=_timeline)
+    timeline.set_defaults(action=_show_timeline)
 
 
-def _show(args: Namespace) -> CommandResult:
+def _show_completions(args: Namespace) -> CommandResult:
     from rich.console import Console
 
     from trainer.runs.completions_view import print_completions
@@ -44,7 +44,7 @@ def _show(args: Namespace) -> CommandResult:
     return CommandResult(Exit.OK, shown)
 
 
-def _timeline(args: Namespace) -> CommandResult:
+def _show_timeline(args: Namespace) -> CommandResult:
     from rich.console import Console
 
     from trainer.runs.folder import MANIFEST

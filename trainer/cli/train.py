@@ -32,7 +32,7 @@ class TrainCommand:
             text = algorithm.help
             sub = actions.add_parser(name, help=text, description=text, allow_abbrev=False)
             _recipe_flags(sub)
-            sub.set_defaults(action=_train, algorithm=name)
+            sub.set_defaults(action=_run_action, algorithm=name)
         add_run_actions(actions)
 
     def run(self, args: Namespace) -> CommandResult:
@@ -70,7 +70,7 @@ def _recipe_flags(parser: ArgumentParser) -> None:
     )
 
 
-def _train(args: Namespace) -> CommandResult:
+def _run_action(args: Namespace) -> CommandResult:
     from rich.console import Console
 
     from trainer.cli.dryrun import dry_run
@@ -80,7 +80,7 @@ def _train(args: Namespace) -> CommandResult:
     console = Console(stderr=not args.dry_run, quiet=job.dist.rank > 0)
     if args.dry_run:
         return dry_run(job, ConsoleObserver(console), console)
-    return _run(job, ConsoleObserver(console))
+    return _train_job(job, ConsoleObserver(console))
 
 
 def _make_job(args: Namespace) -> TrainJob:
@@ -95,12 +95,12 @@ def _make_job(args: Namespace) -> TrainJob:
     algorithm = ALGORITHMS[args.algorithm]
     dist = DistInfo(0, args.processes) if args.processes else DistInfo.of_this_process()
     recipe = algorithm.read_recipe(args.config, args.set)
-    recipe.sequences_per_update(dist.world_size)  # refuses groups that are not whole
+    recipe.sequences_per_update(dist.world_size)  # refuses incomplete groups
     out = args.out or default_out(algorithm.name, args.config)
     return TrainJob(algorithm=algorithm, recipe=recipe, out=out, dist=dist)
 
 
-def _run(job: TrainJob, observer: TrainObserver) -> CommandResult:
+def _train_job(job: TrainJob, observer: TrainObserver) -> CommandResult:
     """Train, and say how the run ended and what can be done with the result."""
     from trainer.runs.folder import STOP
     from trainer.runs.train import train

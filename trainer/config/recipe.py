@@ -70,7 +70,7 @@ class Recipe:
         """Return how many rows (SFT) or completions an update has, over all processes.
 
         Raises:
-            UsageError: They are not whole groups.
+            UsageError: They cannot be divided into groups.
         """
         per_pass = self.optim.per_device_train_batch_size
         passes = self.optim.gradient_accumulation_steps

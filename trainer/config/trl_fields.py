@@ -80,7 +80,7 @@ def refuse_owned(trl: Mapping[str, Any], sections: Mapping[str, type]) -> None:
         sections: The dataclass of each section of the recipe, by name.
     """
     for name in trl:
-        owner = next(_owners(name, sections), None)
+        owner = next(_find_owners(name, sections), None)
         if owner is not None:
             raise ValueError(f"trl.{name} cannot be set: {owner}")
 
@@ -106,7 +106,7 @@ def check_fields(trl: Mapping[str, Any], config: type) -> None:
         _check_type(name, value, hints[name])
 
 
-def _owners(name: str, sections: Mapping[str, type]) -> Iterator[str]:
+def _find_owners(name: str, sections: Mapping[str, type]) -> Iterator[str]:
     for section, kind in sections.items():
         if name in {field.name for field in dataclasses.fields(kind)}:
             yield f"set {section}.{name}"

@@ -77,7 +77,7 @@ def estimate(
         completion_tokens=completion,
         sequences=sequences,
         shuffled=prompts * recipe.shuffled_group_size,
-        memory=_memory(recipe, shape, prompt, completion),
+        memory=_memory_bytes(recipe, shape, prompt, completion),
     )
 
 
@@ -110,11 +110,14 @@ def _trained_weights(recipe: Recipe, shape: ModelShape) -> int:
     return shape.parameters - shape.vision_parameters * recipe.model.freeze_vision
 
 
-def _memory(recipe: Recipe, shape: ModelShape, prompt: int, completion: int) -> dict[str, int]:
+def _memory_bytes(
+    recipe: Recipe, shape: ModelShape, prompt: int, completion: int
+) -> dict[str, int]:
     """Return bytes by what they hold, for the longest sequences of one forward pass."""
     number = _number_bytes(recipe)
     trained = _trained_weights(recipe, shape)
-    tokens = recipe.optim.per_device_train_batch_size * (prompt + completion)
+    rows = recipe.optim.per_device_train_batch_size
+    tokens = rows * (prompt + completion)
     layer = tokens * (8 * shape.hidden + 3 * shape.intermediate) * number
     kept = tokens * shape.hidden * number  # the output of a layer
     checkpointed = recipe.optim.gradient_checkpointing
@@ -124,7 +127,9 @@ def _memory(recipe: Recipe, shape: ModelShape, prompt: int, completion: int) -> 
         "gradients": 4 * trained,
         "optimizer": 8 * trained,
         "activations": shape.layers * kept + layer if checkpointed else shape.layers * layer,
-        "logits": _logits(recipe, shape, recipe.optim.per_device_train_batch_size * completion),
+        "logits": _logit_bytes(
+            recipe, shape, recipe.optim.per_device_train_batch_size * completion
+        ),
     }
     if recipe.needs_reference_model:
         memory["reference model"] = 4 * shape.parameters
@@ -137,7 +142,7 @@ def _memory(recipe: Recipe, shape: ModelShape, prompt: int, completion: int) -> 
     return memory
 
 
-def _logits(recipe: Recipe, shape: ModelShape, tokens: int) -> int:
+def _logit_bytes(recipe: Recipe, shape: ModelShape, tokens: int) -> int:
     """Return the bytes of one tile, and of the head's gradient before it joins the others."""
     tile = min(tokens, _TILE[0]) * min(shape.vocabulary, _TILE[1]) * _number_bytes(recipe)
     return tile + 4 * shape.hidden * shape.vocabulary * (recipe.model.lora is None)

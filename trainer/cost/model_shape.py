@@ -80,7 +80,7 @@ def read_shape(spec: str) -> ModelShape:
     else:
         tensors = _local_tensors(folder) if has_weights(spec) else _meta_tensors(folder)
     require_video(folder)
-    return _shape(folder, tensors)
+    return _make_shape(folder, tensors)
 
 
 def has_weights(spec: str) -> bool:
@@ -88,7 +88,7 @@ def has_weights(spec: str) -> bool:
     return any(Path(spec).expanduser().glob("*.safetensors"))
 
 
-def _shape(folder: Path, tensors: Mapping[str, tuple[int, ...]]) -> ModelShape:
+def _make_shape(folder: Path, tensors: Mapping[str, tuple[int, ...]]) -> ModelShape:
     config = read_part(folder / "config.json")
     text = {**config, **config.get("text_config", {})}
     try:
@@ -105,7 +105,7 @@ def _shape(folder: Path, tensors: Mapping[str, tuple[int, ...]]) -> ModelShape:
             frames_per_token=video_processor_config(folder).get("temporal_patch_size", 1),
         )
     except KeyError as error:
-        raise _incomplete(folder, error) from None
+        raise _missing_key_error(folder, error) from None
 
 
 def _local_tensors(folder: Path) -> dict[str, tuple[int, ...]]:
@@ -140,7 +140,7 @@ def _meta_tensors(folder: Path) -> dict[str, tuple[int, ...]]:
     return {name: tuple(weight.shape) for name, weight in model.named_parameters()}
 
 
-def _incomplete(folder: Path, error: KeyError) -> CheckpointError:
+def _missing_key_error(folder: Path, error: KeyError) -> CheckpointError:
     return CheckpointError(f"{folder / 'config.json'} has no {error}")
 
 

@@ -1,4 +1,4 @@
-"""Rationales for training rows, written by a model and kept where its answer earns enough.
+"""Plans and writes rationales for training rows: a model writes them, the reward selects them.
 
 Annotating is an evaluation of the rows with their reward as the score, so that it resumes, decodes
 and counts failures as any run. Defaults are those of Video-R1's CoT generation (docs/sources.md):
@@ -52,7 +52,7 @@ from trainer.rewards.rewards import accuracy
 
 
 class TrainingQuestions(Benchmark):
-    """The rows of one kind of media, asked as a benchmark."""
+    """A benchmark of the training rows with one kind of media."""
 
     version = 1
     title = "Training rows"
@@ -65,20 +65,20 @@ class TrainingQuestions(Benchmark):
         self._questions = Questions(samples=tuple(samples), files=tuple(files))
 
     def load(self, data: Path) -> Questions:
-        """Return the rows that were read before."""
+        """Return the rows that the benchmark was made with."""
         return self._questions
 
     def official_prompt(self, sample: Sample) -> Prompt:
-        """Build the training prompt, the only one that rows have."""
+        """Return the prompt of the training; rows have no other one."""
         return self.prompt(sample, prompts.VIDEO_R1)
 
     def official_rule(self) -> ScoreRule:
-        """Return the accuracy reward as a score."""
+        """Return the rule that scores with the accuracy reward."""
         return reward_score
 
 
 def reward_score(sample: Sample, text: str) -> Score:
-    """Score a text with the accuracy reward; without rationale and answer it has no use here."""
+    """Score a text with the accuracy reward; no answer where rationale or answer is missing."""
     answer = answer_tag(text)
     if answer is None or rationale_of(text) is None:
         return binary_score(None, None)
@@ -86,7 +86,7 @@ def reward_score(sample: Sample, text: str) -> Score:
 
 
 def rationale_of(text: str) -> str | None:
-    """Return what stands between the first ``<think>`` tags, None without them or between them."""
+    """Return the text between the first ``<think>`` tags; None without tags or text."""
     _, opened, rest = text.partition("<think>")
     thought, closed, _ = rest.partition("</think>")
     return (thought.strip() or None) if opened and closed else None
@@ -95,7 +95,7 @@ def rationale_of(text: str) -> str | None:
 def make_plan(
     rows: Sequence[TrainingRow], files: Sequence[Path], frames: FrameSettings, sampling: Sampling
 ) -> Plan:
-    """Plan one question per row, images and videos with their own frame sizes."""
+    """Return a plan with one question per row; images and videos have their own frame sizes."""
     by_media: dict[MediaKind, list[Sample]] = defaultdict(list)
     for row in rows:
         media = row.sample.media
@@ -103,7 +103,7 @@ def make_plan(
     digest = hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()[:16]
     return Plan(
         tuple(
-            _planned(
+            _plan_task(
                 TrainingQuestions(f"rows-{kind}", samples, files), kind, frames, sampling, digest
             )
             for kind, samples in by_media.items()
@@ -111,7 +111,7 @@ def make_plan(
     )
 
 
-def _planned(
+def _plan_task(
     task: TrainingQuestions,
     kind: MediaKind,
     frames: FrameSettings,
@@ -138,21 +138,21 @@ def _planned(
 
 @dataclass(slots=True)
 class Tally:
-    """What became of the rows of one problem type."""
+    """Counts of the rows of one problem type by what was written for them."""
 
     rows: int = 0
     kept: int = 0
     below: int = 0
-    """Answered, but the reward was too small."""
+    """Answered, with a reward that is not above the minimum."""
     no_rationale: int = 0
-    """No ``<think>`` part or no answer, or cut off before it."""
+    """No ``<think>`` part, no answer, or truncated before it."""
     failed: int = 0
 
 
 def tally(
     rows: Iterable[TrainingRow], records: Mapping[str, Record], min_reward: float
 ) -> dict[Kind, Tally]:
-    """Count what became of the rows, by problem type."""
+    """Count kept, rejected and failed rows by problem type."""
     counts: dict[Kind, Tally] = {}
     for row in rows:
         count = counts.setdefault(row.sample.kind, Tally())
@@ -170,7 +170,7 @@ def tally(
 
 
 def is_kept(record: Record, min_reward: float) -> bool:
-    """Tell whether a record's rationale is worth learning."""
+    """Return whether the reward of a record is above the minimum."""
     return record.value is not None and record.value > min_reward
 
 
@@ -181,9 +181,9 @@ def write_annotated(
     files: Sequence[Path],
     min_reward: float,
 ) -> None:
-    """Write the kept rows with their new ``process``, all else as in their files, in their order.
+    """Write the kept rows with their new ``process``; other fields and order are the files'.
 
-    The solution stays the file's: a rationale may have led to an answer that is nearly right.
+    The solution is the file's, too: a kept answer may be only nearly right.
     """
     sources: dict[str, Row] = {row.where: row for path in files for row in read_rows(path)}
     lines = []
@@ -193,11 +193,11 @@ def write_annotated(
             continue
         process = f"<think>{rationale_of(record.text)}</think>"
         lines.append({**sources[row.where].fields, "process": process})
-    _write(out, lines)
+    _write_rows(out, lines)
 
 
-def _write(out: Path, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Write a JSON list or JSON Lines, by the suffix, whole or not at all."""
+def _write_rows(out: Path, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Write a JSON list or JSON Lines, as the suffix says, in one atomic write."""
     if out.suffix == ".json":
         lines = (json.dumps(row, ensure_ascii=False) for row in rows)
         write_text(out, "[\n" + ",\n".join(lines) + "\n]\n")

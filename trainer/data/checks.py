@@ -144,13 +144,13 @@ def _find_duplicates(rows: Iterable[TrainingRow]) -> Found:
     for row in rows:
         before = first.setdefault(row.sample.id, row.where)
         if before != row.where:
-            yield _fault(row, Fault.DUPLICATE, f"{row.sample.id!r} is the id of {before} too")
+            yield _make_fault(row, Fault.DUPLICATE, f"{row.sample.id!r} is the id of {before} too")
 
 
 def _find_missing_rationales(rows: Iterable[TrainingRow]) -> Found:
     for row in rows:
         if not strip_think_tags(row.rationale or ""):
-            yield _fault(row, Fault.RATIONALE, "SFT needs a 'process' text")
+            yield _make_fault(row, Fault.RATIONALE, "SFT needs a 'process' text")
 
 
 def _find_missing_media(rows: Iterable[TrainingRow]) -> Found:
@@ -160,7 +160,9 @@ def _find_missing_media(rows: Iterable[TrainingRow]) -> Found:
             if media not in exists:
                 exists[media] = media.path.exists()
             if not exists[media]:
-                yield _fault(row, Fault.MISSING, f"{media.path} is in none of data.media_roots")
+                yield _make_fault(
+                    row, Fault.MISSING, f"{media.path} is in none of data.media_roots"
+                )
 
 
 def _find_unreadable_media(
@@ -189,10 +191,10 @@ def _find_unreadable_media(
     for row in rows:
         for media in row.sample.media:
             if media in failed:
-                yield _fault(row, Fault.UNREADABLE, failed[media])
+                yield _make_fault(row, Fault.UNREADABLE, failed[media])
 
 
-def _fault(row: TrainingRow, fault: Fault, message: str) -> tuple[str, BadRow]:
+def _make_fault(row: TrainingRow, fault: Fault, message: str) -> tuple[str, BadRow]:
     return row.where, BadRow(fault=fault, where=row.where, message=message)
 
 

@@ -84,12 +84,12 @@ def parse_rows(
     """Yield every row of `files` in order, a malformed one as a `BadRow`.
 
     Raises:
-        DatasetError: A file that cannot be read or parsed as a whole.
+        DatasetError: A file that cannot be read or is not a list of rows.
     """
     for path in files:
         for position, row in enumerate(read_rows(path)):
             try:
-                yield _parse(row, _row_id(row, path, position), media_roots)
+                yield _parse_row(row, _row_id(row, path, position), media_roots)
             except _RowError as error:
                 yield BadRow(fault=error.fault, where=row.where, message=str(error))
             except DatasetError as error:
@@ -110,9 +110,9 @@ class _RowError(Exception):
         self.fault = fault
 
 
-def _parse(row: Row, row_id: str, media_roots: Sequence[Path]) -> TrainingRow:
-    kind = _kind(row)
-    options = _options(row, kind)
+def _parse_row(row: Row, row_id: str, media_roots: Sequence[Path]) -> TrainingRow:
+    kind = _read_kind(row)
+    options = _read_options(row, kind)
     solution = row.text("solution")
     return TrainingRow(
         sample=Sample(
@@ -120,9 +120,9 @@ def _parse(row: Row, row_id: str, media_roots: Sequence[Path]) -> TrainingRow:
             task=TASK,
             question=row.text("problem"),
             options=options,
-            answer=_gold(solution, kind, options),
+            answer=_read_gold(solution, kind, options),
             kind=kind,
-            media=_media(row, media_roots),
+            media=_find_media(row, media_roots),
             category=kind.value,
             cluster=str(row.fields.get("path") or row_id),
         ),
@@ -137,14 +137,14 @@ def _row_id(row: Row, path: Path, position: int) -> str:
     return f"{path.stem}/{row.scalar('problem_id')}" if known else f"{path.stem}/row-{position}"
 
 
-def _kind(row: Row) -> Kind:
+def _read_kind(row: Row) -> Kind:
     name = row.text("problem_type")
     if name not in list(Kind):
         raise row.bad("problem_type", f"one of {', '.join(Kind)}")
     return Kind(name)
 
 
-def _options(row: Row, kind: Kind) -> tuple[str, ...]:
+def _read_options(row: Row, kind: Kind) -> tuple[str, ...]:
     """Return the option texts without their letters, which must be A, B, C ... in order."""
     options = row.texts("options")
     if kind is not Kind.MULTIPLE_CHOICE:
@@ -160,7 +160,7 @@ def _options(row: Row, kind: Kind) -> tuple[str, ...]:
     return bare
 
 
-def _gold(solution: str, kind: Kind, options: Sequence[str]) -> str:
+def _read_gold(solution: str, kind: Kind, options: Sequence[str]) -> str:
     """Return the content of ``<answer>``, checked against the problem type."""
     gold = answer_tag(solution)
     if not gold:
@@ -177,7 +177,7 @@ def _gold(solution: str, kind: Kind, options: Sequence[str]) -> str:
     return gold
 
 
-def _media(row: Row, roots: Sequence[Path]) -> tuple[Media, ...]:
+def _find_media(row: Row, roots: Sequence[Path]) -> tuple[Media, ...]:
     if not row.fields.get("path"):
         return ()  # a question without media
     kind = row.text("data_type")

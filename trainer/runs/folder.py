@@ -46,14 +46,16 @@ _MACHINE_SETTINGS = ("check", "decode_workers", "decode_timeout_s", "cache_mib")
 _POLL_S = 0.5
 
 
-def _compared(manifest: Mapping[str, Any]) -> dict[str, Any]:
+def _compared_fields(manifest: Mapping[str, Any]) -> dict[str, Any]:
     """Return the part of a manifest that a resumed run must share."""
     recipe = with_new_names(manifest["recipe"])
     data = {key: value for key, value in recipe["data"].items() if key not in _MACHINE_SETTINGS}
     return {**manifest, "recipe": {**recipe, "data": data}}
 
 
-CLAIM = FolderClaim(manifest=MANIFEST, kind="training run", compared=_compared, must_be_new=True)
+CLAIM = FolderClaim(
+    manifest=MANIFEST, kind="training run", compared=_compared_fields, must_be_new=True
+)
 
 
 @dataclass(frozen=True, slots=True)

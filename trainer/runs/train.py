@@ -91,7 +91,7 @@ def train(job: TrainJob, observer: TrainObserver | None = None) -> TrainResult:
             stack.enter_context(locked(job.out))
         if not (job.out / STOP).exists():
             _train_rows(job, checkpoint, observer)
-    return _conclude(job.out)
+    return _read_result(job.out)
 
 
 def make_manifest(job: TrainJob, checkpoint: Checkpoint) -> dict[str, Any]:
@@ -143,7 +143,7 @@ def _usable_rows(
     return rows
 
 
-def _conclude(out: Path) -> TrainResult:
+def _read_result(out: Path) -> TrainResult:
     stop = out / STOP
     reason = json.loads(stop.read_text(encoding="utf-8"))["reason"] if stop.exists() else None
     return TrainResult(checkpoint=newest_checkpoint(out), stopped=reason)
