@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 
 import pytest
 
@@ -27,6 +28,7 @@ from tests.trainer.rows import IMAGE, make_row, write_media, write_rows
 from tests.trainer.small_runs import rows, sft_recipe, train_small
 from trainer.algorithms import sft
 from trainer.cli.train import TrainCommand
+from trainer.config.sections import LoraSettings
 from trainer.cost.model_shape import read_shape
 from trainer.loops.callbacks import StopFile
 from trainer.runs.checkpoints import saved_checkpoints
@@ -213,11 +215,16 @@ def test_a_damaged_file_is_found_before_the_first_step(train, world):
     assert train("grpo", **ROLLOUT).code is Exit.OK
 
 
-def test_a_configuration_speaks_of_the_weights_that_are_saved(untrained, tmp_path):
-    """Name for name and number for number, so a dry run needs the weights of no Qwen2.5-VL."""
+def test_a_folder_without_weights_has_the_sizes_of_the_saved_ones(untrained, tmp_path):
+    """Of the model, its vision tower and an adapter; only names of weights differ."""
     for path in untrained.glob("*.json"):
         shutil.copy(path, tmp_path)
-    assert read_shape(str(tmp_path)) == read_shape(str(untrained))
+    planned, saved = read_shape(str(tmp_path)), read_shape(str(untrained))
+    assert planned.parameters == saved.parameters
+    assert planned.vision_parameters == saved.vision_parameters
+    lora = LoraSettings(r=2)
+    assert planned.lora_parameters(lora) == saved.lora_parameters(lora) > 0
+    assert replace(planned, tensors={}) == replace(saved, tensors={})
 
 
 def test_another_recipe_in_the_same_folder_is_refused(train):

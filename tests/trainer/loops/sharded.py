@@ -23,7 +23,7 @@ from trainer.data.rows import TrainingRow
 from trainer.loops.callbacks import MetricsFile
 from trainer.loops.clips import ClipLoader
 from trainer.loops.inputs import InputBuilder
-from trainer.loops.setup import training_arguments
+from trainer.loops.setup import make_config
 from trainer.loops.trl_names import SFTConfig
 
 LAUNCH = ROOT / "trainer" / "launch" / "fsdp.yaml"
@@ -79,8 +79,10 @@ def run_sft(
             vision_ids=loaded.vision_ids,
             model=loaded.model,
             processing_class=loaded.processor,
-            args=SFTConfig(
-                **training_arguments(recipe.optim, recipe.model, out),
+            args=make_config(
+                SFTConfig,
+                recipe,
+                out,
                 dataset_kwargs={"skip_prepare_dataset": True},
                 max_length=None,
             ),
