@@ -136,8 +136,8 @@ def test_ctrl_c_keeps_the_checkpoints_and_the_same_command_goes_on(train, world,
     process.send_signal(signal.SIGINT)
     _, printed = process.communicate(timeout=120)
     assert process.returncode == 130, printed
-    assert "the same command goes on with it" in printed
-    assert "run the same command again to go on" in printed.splitlines()[-1]
+    assert "training in out" in printed
+    assert "run the same command again" in printed.splitlines()[-1]
     assert not (world / "out/checkpoint-6").exists()
     subprocess.run(command, check=True, capture_output=True, env=ENVIRONMENT)
     subprocess.run([*command, "--out", "whole"], check=True, capture_output=True, env=ENVIRONMENT)
@@ -145,6 +145,23 @@ def test_ctrl_c_keeps_the_checkpoints_and_the_same_command_goes_on(train, world,
         load_file(world / run / "checkpoint-6/model.safetensors") for run in ("out", "whole")
     )
     assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
+
+
+def test_a_disk_that_fills_up_in_a_training_is_incomplete(train, world):
+    """A checkpoint that does not fit is exit 4 with the reason; with more room the same command
+    goes on."""
+    command = [sys.executable, "-m", "harness", "train", *train.words("sft")]
+    full = subprocess.run(
+        ["bash", "-c", 'ulimit -f 40; exec "$@"', "-", *command],
+        capture_output=True,
+        text=True,
+        env=ENVIRONMENT,
+    )
+    last = full.stderr.splitlines()[-1]
+    assert full.returncode == 4, full.stderr
+    assert "File too large" in last
+    assert "Traceback" not in full.stderr
+    subprocess.run(command, check=True, capture_output=True, env=ENVIRONMENT)
 
 
 class _Regression(TrainerCallback):
