@@ -1,6 +1,6 @@
 """Defines the errors that this project raises on purpose.
 
-    HarnessError
+    HarnessError                  also raised itself: the disk is full  -> exit 4
     ├── UsageError            a command, flag or file the user gave is wrong   -> exit 2
     │   ├── DatasetError          a benchmark folder or one of its rows
     │   │   └── UnavailableTaskError  one task cannot be asked here; others of the run can
@@ -31,7 +31,7 @@ class DatasetError(UsageError):
 
 
 class UnavailableTaskError(DatasetError):
-    """A task needs what is not there (data, a network judge); the run goes on without it."""
+    """A task lacks data or a judge over the network; the run continues without it."""
 
 
 class CheckpointError(UsageError):

@@ -88,7 +88,7 @@ class Feed(Generic[Prepared]):
             for request in requests:
                 if not self._put_item((request, self._prepare_request(request))):
                     return
-        except Exception as error:  # noqa: BLE001 - handed to the thread that takes
+        except Exception as error:  # noqa: BLE001 - raised in the consuming thread
             self._error = error
         self._put_item(None)
 

@@ -119,7 +119,7 @@ class OpenAIBackend:
         try:
             while (request := source.take()) is not None:
                 answers.put((request, self._answer(request)))
-        except Exception as error:  # noqa: BLE001 - handed to the thread that consumes
+        except Exception as error:  # noqa: BLE001 - raised in the consuming thread
             answers.put(error)
         else:
             answers.put(None)

@@ -68,7 +68,7 @@ class TransformersBackend:
             self._idle_s += feed.idle_s
 
     def stats(self) -> EngineStats:
-        """Return the times; vision, prefill and generation are one call and not told apart."""
+        """Return the times; vision, prefill and generation are one call, counted as generation."""
         return EngineStats(
             preprocess_s=self._preprocess_s, idle_s=self._idle_s, generate_s=self._generate_s
         )

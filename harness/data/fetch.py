@@ -159,6 +159,6 @@ def _download_advice(source: Source, revision: str, error: BaseException) -> str
     if isinstance(error, errors.RevisionNotFoundError):
         return f"{source.repo} has no revision {revision!r}; `--revision main` takes the newest"
     return (
-        f"cannot fetch {source.page}: {error}; complete files are kept, and the same command goes"
-        " on from there"
+        f"cannot fetch {source.page}: {error}; complete files are kept, run the same command again"
+        " to continue"
     )

@@ -28,7 +28,7 @@ class Checkpoint:
     name: str
     """Display name."""
     path: Path
-    """Folder of the full model; of the base model where there is an adapter."""
+    """Folder of the full model; of the base model if there is an adapter."""
     adapter: Path | None
     """Folder of the LoRA adapter."""
     identity: Identity

@@ -109,7 +109,7 @@ def _hash_required_weights(folder: Path) -> str:
 
 
 def _hash_template(folder: Path) -> str:
-    """Hash the chat template, which lies in a file of its own or inside one of two configs."""
+    """Hash the chat template, which is in its own file or inside one of two configs."""
     files = _find_files(folder, TEMPLATE_FILES)
     if files:
         return hash_files(files)

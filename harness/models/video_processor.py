@@ -36,7 +36,7 @@ def video_processor_config(folder: Path) -> dict[str, Any]:
 def patch_multiple(folder: Path) -> int:
     """Return what the sides of a frame are multiples of, in pixels: patch size x merge size.
 
-    The image processor counts where there is no video processor; 28 where neither says it.
+    The image processor is used if there is no video processor; 28 if neither has the sizes.
     """
     images = _read_optional(folder / _NESTED).get("image_processor", {})
     for config in (video_processor_config(folder), images):

@@ -141,7 +141,7 @@ class Bridge(TypingProtocol):
     """An adapter for the tasks of another evaluation harness."""
 
     title: str
-    """What a name after the prefix stands for, for help texts."""
+    """Description of the names after the prefix, for help texts."""
     aggregation: Aggregation
     """The aggregation of all its tasks."""
 
@@ -152,7 +152,7 @@ class Bridge(TypingProtocol):
         """
 
     def scorer(self, task: str, aggregation: Aggregation) -> Scorer | None:
-        """Return the other harness's scoring of one of our tasks, None where it has none.
+        """Return the other harness's scorer for one of our tasks, by name; None if it has none.
 
-        `aggregation` is the official one of the task: the scorer rates items, not the whole.
+        It scores items; their values are averaged by `aggregation`, the official one of the task.
         """

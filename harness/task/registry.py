@@ -18,7 +18,7 @@ BRIDGES = "videor1.bridges"
 
 
 def data_folder(task: Task, data: Path) -> Path:
-    """Return a task's own folder under the data root."""
+    """Return the folder of a task under the data root."""
     return data / (task.name if task.source is None else task.source.folder)
 
 
@@ -28,12 +28,12 @@ def installed() -> dict[str, EntryPoint]:
 
 
 def bridges() -> dict[str, EntryPoint]:
-    """Map prefixes to entry points."""
+    """Map the prefixes of installed bridges to their entry points."""
     return discover(BRIDGES)
 
 
 def bridge_of(name: str) -> Bridge | None:
-    """Return the bridge that a name begins with, None for a task of our own."""
+    """Return the bridge whose prefix a name has; None for a name without one."""
     prefix, colon, _ = name.partition(":")
     point = bridges().get(prefix) if colon else None
     if point is None:
@@ -49,17 +49,17 @@ def bridged_scorers(task: str, aggregation: Aggregation) -> list[Scorer]:
 
 
 def name_of(selection: str) -> str:
-    """Return the task in ``name:config``; a bridge's ``prefix:name`` is a name as a whole."""
+    """Return the task's name in ``name:config``; a bridge's ``prefix:name`` has no config."""
     return selection if bridge_of(selection) else selection.partition(":")[0]
 
 
 def config_of(selection: str) -> str:
-    """Return the config in ``name:config``, empty without one."""
+    """Return the config in ``name:config``; empty without one."""
     return "" if bridge_of(selection) else selection.partition(":")[2]
 
 
 def get(name: str, include_path: Path | None = None) -> Task:
-    """Load one task by name; an unknown name lists the known ones."""
+    """Load one task by name; raises `UsageError` with the known names for an unknown one."""
     bridge = bridge_of(name)
     if bridge:
         return bridge.task(name.partition(":")[2], include_path)

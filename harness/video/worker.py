@@ -1,7 +1,7 @@
 """Runs one decode worker: a child process that decodes one file at a time.
 
-Frames come back through a pipe as raw bytes (pickle protocol 5, out of band). Nothing lies in
-shared memory, so nothing can be left there. The child is a new interpreter, not a fork: torch
+Frames come back through a pipe as raw bytes (pickle protocol 5, out of band), so that no shared
+memory has to be cleaned up. The child is a new interpreter, not a fork: torch
 threads do not survive a fork. It is not one of multiprocessing's either, which would run the
 user's script again in every worker unless the script guards against it.
 """
