@@ -31,10 +31,8 @@ def _commands(page):
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory):
+def folder(demo_data, tmp_path_factory):
     """A working directory with the runs, the data and the files that the pages name."""
-    from tasks.demo.layouts import write_all
-
     folder = tmp_path_factory.mktemp("docs")
     for name in RUNS:
         run = folder / "results" / "runs" / name
@@ -47,7 +45,7 @@ def folder(tmp_path_factory):
         (run / "run.json").write_text(json.dumps(manifest))
     shutil.copy(ROOT / "results" / "published.csv", folder / "results" / "published.csv")
     (folder / "gate.toml").write_text(_blocks("gates.md", "toml")[0])
-    write_all(folder / "data")
+    (folder / "data").symlink_to(demo_data)
     return folder
 
 

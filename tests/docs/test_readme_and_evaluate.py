@@ -1,0 +1,82 @@
+"""The commands of README and ``docs/evaluate.md`` run, on the demo's data without a model."""
+
+import json
+import shutil
+
+import pytest
+
+import harness
+from harness import DecodeConfig, EngineConfig, EvalConfig
+from harness.cli import main
+from tests.docs.pages import SHELL, blocks, videor1_commands
+from tests.paths import ROOT
+
+pytestmark = pytest.mark.slow
+
+README, EVALUATE = ROOT / "README.md", ROOT / "docs" / "evaluate.md"
+RUN = ("eval", "board", "baseline", "gate", "rescore", "score", "data")
+"""Commands that run here; the others are trained or downloaded with, and are parsed elsewhere."""
+SMALL = ["--backend", "fake", "--limit", "6", "--max-pixels", "18816", "--workers", "2"]
+MAY_EXIT = {"gate": (0, 1, 3), "data": (0, 4)}
+"""The demo's data lack the videos of ``videommmu-question-only``."""
+
+
+@pytest.fixture(scope="module")
+def folder(demo_data, tmp_path_factory):
+    """A working directory with all files and runs that the two pages name."""
+    folder = tmp_path_factory.mktemp("docs")
+    (folder / "data").symlink_to(demo_data)
+    (folder / "results").mkdir()
+    shutil.copy(ROOT / "results" / "published.csv", folder / "results" / "published.csv")
+    [toml] = blocks(EVALUATE, "toml")
+    (folder / "eval.toml").write_text(toml.text)
+    questions = json.loads((folder / "data/tempcompass/questions/yes_no.json").read_text())
+    (folder / "answers.jsonl").write_text(
+        "".join(
+            json.dumps({"id": f"tempcompass/yes_no/{video}/{aspect}/{n}", "text": "yes"}) + "\n"
+            for video, aspects in questions.items()
+            for aspect, items in aspects.items()
+            for n in range(len(items))
+        )
+    )
+    return folder
+
+
+@pytest.fixture
+def inside(folder, monkeypatch):
+    """The same as the working directory, with the runs that the commands compare."""
+    monkeypatch.chdir(folder)
+    mine = folder / "results" / "runs" / "mine"
+    if not mine.exists():
+        [words] = [words for words in commands(README) if words[0] == "eval"]
+        assert main([*words, *SMALL]) == 0
+        for name in ("other", "candidate"):
+            shutil.copytree(mine, mine.with_name(name))
+    return folder
+
+
+def commands(page):
+    """Return the commands of a page that can run without network, server and GPU."""
+    found = [words for block in blocks(page, *SHELL) for words in videor1_commands(block)]
+    return [words for words in found if words[0] in RUN and words[:2] != ["data", "fetch"]]
+
+
+@pytest.mark.parametrize("page", [README, EVALUATE], ids=lambda page: page.name)
+def test_every_command_runs(page, inside):
+    """Each ends as it should; models are replaced by one that answers with the first option."""
+    for words in commands(page):
+        small = SMALL if words[0] == "eval" else []
+        assert main([*words, *small]) in MAY_EXIT.get(words[0], (0,)), words
+
+
+def test_the_readme_s_python_runs(inside):
+    """With a fake engine in place of a checkpoint."""
+    fake = EvalConfig(engine=EngineConfig(backend="fake"), decode=DecodeConfig(workers=2), limit=6)
+    [block] = blocks(README, "python")
+    call = 'harness.evaluate("path/to/checkpoint", '
+    assert call in block.text
+    text = block.text.replace(call, f"{call}config=fake, ").replace("runs/mine", "runs/python")
+    names = {"fake": fake}
+    exec(compile(text, "README.md", "exec"), names)
+    assert names["run"].scores["vsibench"].n == 6
+    assert isinstance(names["run"], harness.run.result.Run)
