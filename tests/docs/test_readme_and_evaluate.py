@@ -73,9 +73,10 @@ def test_the_readme_s_python_runs(inside):
     """With a fake engine in place of a checkpoint."""
     fake = EvalConfig(engine=EngineConfig(backend="fake"), decode=DecodeConfig(workers=2), limit=6)
     [block] = blocks(README, "python")
-    call = 'harness.evaluate("path/to/checkpoint", '
-    assert call in block.text
-    text = block.text.replace(call, f"{call}config=fake, ").replace("runs/mine", "runs/python")
+    checkpoint = '"path/to/checkpoint", '
+    assert checkpoint in block.text
+    text = block.text.replace(checkpoint, f"{checkpoint}config=fake, ")
+    text = text.replace("runs/mine", "runs/python")
     names = {"fake": fake}
     exec(compile(text, "README.md", "exec"), names)
     assert names["run"].scores["vsibench"].n == 6
