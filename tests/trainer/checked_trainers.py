@@ -13,7 +13,7 @@ from trainer.algorithms.grpo import VideoGRPOTrainer, grpo_rewards
 from trainer.algorithms.tgrpo import VideoTGRPOTrainer, tgrpo_rewards
 from trainer.data.rows import TrainingRow
 from trainer.loops.inputs import PromptInputs
-from trainer.loops.setup import rollout_run
+from trainer.loops.rollout_run import rollout_run
 
 
 def direct_logps(model: Any, row: PromptInputs, completion: Sequence[int]) -> torch.Tensor:

@@ -11,8 +11,8 @@ from trainer.config.recipe import GRPORecipe
 from trainer.config.sections import RewardSettings
 from trainer.data.rows import TrainingRow
 from trainer.loops.groups import CompletionGroup, GroupReward, accuracies, completion_rewards
+from trainer.loops.rollout_run import rollout_run
 from trainer.loops.rollout_trainer import RolloutTrainer
-from trainer.loops.setup import rollout_run
 from trainer.rewards.rewards import length_bonus
 
 

@@ -32,7 +32,7 @@ from trainer.loops.model import (
     lora_config,
     train_on,
 )
-from trainer.loops.setup import make_config
+from trainer.loops.trl_arguments import make_config
 from trainer.loops.trl_names import SFTConfig, SFTTrainer
 
 

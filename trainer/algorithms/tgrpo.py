@@ -31,8 +31,8 @@ from trainer.loops.groups import (
     temporal_metrics,
 )
 from trainer.loops.inputs import PromptInputs
+from trainer.loops.rollout_run import rollout_run
 from trainer.loops.rollout_trainer import RolloutTrainer
-from trainer.loops.setup import rollout_run
 from trainer.rewards.rewards import temporal_bonus
 
 

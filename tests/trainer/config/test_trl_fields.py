@@ -97,7 +97,7 @@ def test_every_refused_field_is_one_of_trl(algorithm):
 def test_the_table_reaches_trl_s_config(tmp_path):
     """A value replaces the one that the loops would give; one that TRL refuses is a usage error."""
     pytest.importorskip("trl", reason="needs the heavy environment: trl is not installed")
-    from trainer.loops.setup import make_config
+    from trainer.loops.trl_arguments import make_config
 
     recipe = read(SFT, "model.dtype=float32", "trl.adam_beta2=0.95", "trl.report_to=none")
     check_fields(recipe.trl, SFT.load_trl_config())

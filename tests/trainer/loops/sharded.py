@@ -23,7 +23,7 @@ from trainer.data.rows import TrainingRow
 from trainer.loops.callbacks import MetricsFile
 from trainer.loops.clips import ClipLoader
 from trainer.loops.inputs import InputBuilder
-from trainer.loops.setup import make_config
+from trainer.loops.trl_arguments import make_config
 from trainer.loops.trl_names import SFTConfig
 
 LAUNCH = ROOT / "trainer" / "launch" / "fsdp.yaml"

@@ -1,21 +1,18 @@
-"""Turn a recipe into the arguments of a trainer, and load what a GRPO or T-GRPO run needs."""
+"""Load what a GRPO or T-GRPO run needs, and free it at the end."""
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness.errors import UsageError
 from harness.models.checkpoint import Checkpoint
 from trainer.config.choices import (
-    Dtype,
     RolloutEngine,
 )
-from trainer.config.recipe import GRPORecipe, Recipe
+from trainer.config.recipe import GRPORecipe
 from trainer.data.checks import require_media_files
 from trainer.data.rows import TrainingRow
 from trainer.loops.callbacks import MetricsFile
@@ -25,6 +22,7 @@ from trainer.loops.inputs import InputBuilder
 from trainer.loops.model import Loaded, load, lora_config, train_on
 from trainer.loops.rollout_trainer import RolloutTrainer
 from trainer.loops.rollouts import PolicyRollouts, Rollouts
+from trainer.loops.trl_arguments import grpo_config
 from trainer.loops.trl_names import GRPOConfig
 from trainer.runs.folder import DistInfo
 
@@ -89,7 +87,7 @@ def rollout_run(
     recipe.require_enough_rows(len(rows), DistInfo.of_this_process().world_size)
     require_media_files(rows)
     loaded = load(checkpoint, recipe.model)
-    config = _grpo_config(recipe, out, loaded)  # also chooses the device of this process
+    config = grpo_config(recipe, out, loaded.vision_ids)  # also chooses the device of this process
     rollouts = _make_rollouts(recipe, loaded)
     with ClipLoader(
         recipe.frames, recipe.data, patch_multiple=loaded.checkpoint.patch_multiple
@@ -110,59 +108,6 @@ def rollout_run(
             rollouts.close()
 
 
-def make_config(kind: type, recipe: Recipe, out: Path, **arguments: Any) -> Any:
-    """Build TRL's config of a recipe; its ``[trl]`` table replaces what is given here.
-
-    Args:
-        kind: `SFTConfig` or `GRPOConfig`.
-        recipe: Its sections ``model``, ``optim`` and ``trl``.
-        out: Folder of the run.
-        arguments: Further fields, of one algorithm.
-
-    Raises:
-        UsageError: TRL refuses a value of the ``[trl]`` table.
-    """
-    given = {**_training_arguments(recipe, out), **arguments, **recipe.trl}
-    try:
-        return kind(**given)
-    except (ValueError, TypeError, ImportError) as error:
-        if recipe.trl:
-            raise UsageError(f"{kind.__name__} refuses the [trl] table: {error}") from error
-        raise
-
-
-def _training_arguments(recipe: Recipe, out: Path) -> dict[str, Any]:
-    """Return the arguments of transformers' Trainer that SFT, GRPO and T-GRPO share."""
-    import torch
-
-    optim = recipe.optim
-    on_cpu = not torch.cuda.is_available()
-    return {
-        "output_dir": str(out),
-        "learning_rate": optim.learning_rate,
-        "lr_scheduler_type": str(optim.lr_scheduler_type),
-        "warmup_steps": optim.warmup_steps,
-        "weight_decay": optim.weight_decay,
-        "max_grad_norm": optim.max_grad_norm,
-        "num_train_epochs": optim.num_train_epochs,
-        "max_steps": optim.max_steps or -1,
-        "per_device_train_batch_size": optim.per_device_train_batch_size,
-        "gradient_accumulation_steps": optim.gradient_accumulation_steps,
-        "gradient_checkpointing": optim.gradient_checkpointing,
-        "seed": optim.seed,
-        "save_strategy": "steps",
-        "save_steps": optim.save_steps,
-        "save_total_limit": optim.save_total_limit,
-        "logging_steps": optim.logging_steps,
-        "bf16": recipe.model.dtype is Dtype.BFLOAT16,
-        "use_cpu": on_cpu,
-        "dataloader_pin_memory": not on_cpu,
-        "remove_unused_columns": False,
-        "disable_tqdm": True,  # the command shows progress itself
-        "report_to": "tensorboard" if importlib.util.find_spec("tensorboard") else "none",
-    }
-
-
 def _make_rollouts(recipe: GRPORecipe, loaded: Loaded) -> Rollouts:
     if recipe.rollout.engine is RolloutEngine.TRANSFORMERS:
         return PolicyRollouts()
@@ -176,25 +121,3 @@ def _make_rollouts(recipe: GRPORecipe, loaded: Loaded) -> Rollouts:
         max_num_seqs=2 * optim.per_device_train_batch_size * optim.gradient_accumulation_steps,
         vision_ids=sorted(loaded.vision_ids.values()),
     )
-
-
-def _grpo_config(recipe: GRPORecipe, out: Path, loaded: Loaded) -> GRPOConfig:
-    rollout, reward = recipe.rollout, recipe.reward
-    config: GRPOConfig = make_config(
-        GRPOConfig,
-        recipe,
-        out,
-        num_generations=rollout.num_generations,
-        generation_batch_size=recipe.sequences_per_update(DistInfo.of_this_process().world_size),
-        max_completion_length=rollout.max_completion_length,
-        temperature=rollout.temperature,
-        top_p=rollout.top_p,
-        # A sampled vision token would have no feature.
-        generation_kwargs={"suppress_tokens": sorted(loaded.vision_ids.values())},
-        beta=reward.beta,
-        epsilon=reward.epsilon,
-        loss_type="grpo",
-        scale_rewards="group",
-        use_bias_correction_kl=False,  # the paper's KL estimate has no such factor
-    )
-    return config
