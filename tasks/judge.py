@@ -178,7 +178,7 @@ def judge_prompt(sample: Sample, text: str) -> str:
 
 
 def read_verdict(sample: Sample, verdict: str) -> bool | None:
-    """Tell whether a verdict says correct; None if it cannot be read."""
+    """Return whether a verdict says correct; None if it cannot be read."""
     if task_of(sample) == CAPTIONING:
         return read_caption_verdict(verdict, sample.source[MC_ANSWER])
     if verdict.startswith("Correct"):
@@ -189,7 +189,7 @@ def read_verdict(sample: Sample, verdict: str) -> bool | None:
 
 
 def read_caption_verdict(verdict: str, gold: str) -> bool | None:
-    """Tell whether the judge chose the gold option for a caption; None if the verdict is empty.
+    """Return whether the judge chose the gold option for a caption; None if the verdict is empty.
 
     The last line with the word ``Answer`` is read, or the whole verdict if there is none. A line
     that names two options is wrong.

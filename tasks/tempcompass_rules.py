@@ -79,7 +79,7 @@ def read_caption(reply: str, lines: Sequence[str]) -> str | None:
 
 
 def _names(reply: str, line: str) -> bool:
-    """Tell whether a reply is an option line, its sentence, its label or the label's last word."""
+    """Return whether a reply is an option line, its sentence, label or the label's last word."""
     label, sentence = line.split(": ")[:2]
     labels = (label, label.split()[-1])
     return (

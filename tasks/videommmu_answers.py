@@ -72,7 +72,7 @@ _NUMBERS = (
 
 
 def asked_with_options(sample: Sample) -> bool:
-    """Tell whether the official code asks for a letter; open questions can have options, too."""
+    """Return whether the official code asks for a letter; open questions can have options, too."""
     return sample.source[QUESTION_TYPE] == MULTIPLE_CHOICE
 
 
@@ -144,7 +144,7 @@ def normalized(text: str) -> list[str | float]:
 
 
 def agrees(value: str | float, gold: Sequence[str | float]) -> bool:
-    """Tell whether a value is one of the gold numbers or contains one of the gold texts."""
+    """Return whether a value is one of the gold numbers or contains one of the gold texts."""
     if isinstance(value, str):
         return any(isinstance(wanted, str) and wanted in value for wanted in gold)
     return value in gold

@@ -100,7 +100,7 @@ def video_metadata(clip: Clip) -> dict[str, Any]:
 
 
 def is_image(clip: Clip) -> bool:
-    """Tell whether a clip is a single image."""
+    """Return whether a clip is a single image."""
     return clip.kind is MediaKind.IMAGE
 
 

@@ -87,7 +87,7 @@ def start(checkpoint: Checkpoint, options: VLLMConfig, processor: Any) -> Any:
 
 
 def _normalizes_alike(processor: Any) -> bool:
-    """Tell whether vLLM may normalise pixels on the device.
+    """Return whether vLLM may normalise pixels on the device.
 
     It then uses mean and standard deviation of the image processor for videos, too (vLLM 0.32), so
     both processors must have the same.

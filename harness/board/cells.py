@@ -86,7 +86,7 @@ def _score_and_interval(entry: Entry, task: str) -> tuple[float | None, tuple[fl
 
 
 def has_own_total(entry: Entry, task: str) -> bool:
-    """Tell whether the official score of a task is not the mean of its items."""
+    """Return whether the official score of a task is not the mean of its items."""
     return MEAN_OF_ITEMS in entry.summaries.get(task, {}).get("extra", {})
 
 

@@ -116,7 +116,7 @@ def _read_table(folder: Path) -> pa.Table:
 
 
 def _is_current(folder: Path) -> bool:
-    """Tell whether the table exists and no records file was written after it."""
+    """Return whether the table exists and no records file was written after it."""
     table = folder / TABLE
     written = [path.stat().st_mtime_ns for path in folder.glob("records-*.jsonl")]
     return table.is_file() and table.stat().st_mtime_ns >= max(written, default=0)

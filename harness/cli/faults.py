@@ -80,7 +80,7 @@ def _describe_os_error(error: OSError) -> str:
 
 
 def _is_torch_out_of_memory(error: BaseException) -> bool:
-    """Tell whether torch ran out of GPU memory, without importing torch."""
+    """Return whether torch ran out of GPU memory, without importing torch."""
     kind = getattr(sys.modules.get("torch"), "OutOfMemoryError", None)
     return isinstance(kind, type) and isinstance(error, kind)
 

@@ -63,7 +63,7 @@ class FolderClaim:
             write_json(folder / self.manifest, asked)
 
     def check(self, folder: Path, asked: Json) -> bool:
-        """Tell whether a folder belongs to this run; False where it belongs to none yet.
+        """Return whether a folder belongs to this run; False where it belongs to none yet.
 
         Raises:
             RunMismatchError: The folder belongs to something else; names the differing fields.
@@ -124,7 +124,7 @@ def locked(folder: Path) -> Iterator[None]:
 
 
 def is_locked(folder: Path) -> bool:
-    """Tell whether a process holds a folder's lock; False where that cannot be seen.
+    """Return whether a process holds a folder's lock; False where that cannot be seen.
 
     Looking takes the lock for an instant, which `lock_folder` and other checks wait for.
     """

@@ -52,7 +52,7 @@ _NUMERIC = (Kind.REGRESSION, Kind.NUMERICAL)
 
 
 def scores_differ(one: Score, other: Score) -> bool:
-    """Tell whether two scores have different values.
+    """Return whether two scores have different values.
 
     An answer that is wrong and one that was not found both have the value 0 and do not differ.
     """

@@ -127,7 +127,7 @@ class Runner:
         answer: Completion | Failure,
         clips: tuple[Clip, ...] = (),
     ) -> None:
-        """Have an item scored and written, and its frames freed with its video's last item."""
+        """Queue an item for scoring and writing; free its frames after its video's last item."""
 
         def write() -> None:
             record = make_record(*self.work[sample_id], answer, clips)
@@ -216,7 +216,7 @@ class Recorder:
         self._thread = threading.Thread(target=self._work, name="recorder", daemon=True)
 
     def put(self, job: Callable[[], None]) -> None:
-        """Have `job` done soon; safe from any thread."""
+        """Queue a job; safe from any thread."""
         if self._error is not None:
             raise self._error
         self._jobs.put(job)

@@ -44,7 +44,7 @@ def mean_relative_accuracy_strict(predicted: float, target: float) -> float:
 
 
 def numerical_match(predicted: str, gold: str) -> bool | None:
-    """Tell whether two numbers, given as text, are equal after rounding to two decimals.
+    """Return whether two numbers, given as text, are equal after rounding to two decimals.
 
     Video-R1's rule: a mark (``.`` or ``,``) in exactly one of the two is a mismatch. Returns None
     if the prediction is not a bare number.

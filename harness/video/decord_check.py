@@ -36,7 +36,7 @@ class DecordDiffersError(MediaError):
 
 
 def is_available() -> bool:
-    """Tell whether decord is installed: it has packages for x86-64 Linux and Windows only."""
+    """Return whether decord is installed: it has packages for x86-64 Linux and Windows only."""
     return find_spec("decord") is not None
 
 

@@ -193,7 +193,7 @@ class _RangeDecoder:
         return self._count - 1
 
     def _is_in_order(self, frame: VideoFrame) -> bool:
-        """Tell whether the container's times agree with the order of the decoder."""
+        """Return whether the container's times agree with the order of the decoder."""
         before, self._last_pts = self._last_pts, frame.pts
         if not self._track.timed or before is None or frame.pts is None:
             return True

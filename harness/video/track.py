@@ -118,7 +118,7 @@ def _make_track(path: Path, stream: VideoStream, entries: list[_Entry], *, timed
 
 
 def _are_plausible(packets: list[int]) -> bool:
-    """Tell whether every frame is shown at most `_MAX_REORDER` frames from its decoding."""
+    """Return whether every frame is shown at most `_MAX_REORDER` frames from its decoding."""
     shown = sorted(range(len(packets)), key=packets.__getitem__)
     return all(abs(place - rank) <= _MAX_REORDER for rank, place in enumerate(shown))
 

@@ -61,5 +61,5 @@ def _draw_permutation(clip: Clip, seed: int) -> list[int]:
 
 
 def _keeps_order(clip: Clip, positions: list[int]) -> bool:
-    """Tell whether positions show the same source frames in the same order."""
+    """Return whether positions show the same source frames in the same order."""
     return tuple(clip.indices[position] for position in positions) == clip.indices

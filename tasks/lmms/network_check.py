@@ -74,7 +74,7 @@ class _FunctionToCheck:
         return _names_in(self.function.__code__)
 
     def _follows(self, target: Any) -> bool:
-        """Tell whether a target is of the function's own module or of lmms-eval."""
+        """Return whether a target is of the function's own module or of lmms-eval."""
         module = str(target.__module__)
         return module == self.function.__module__ or module.startswith("lmms_eval")
 

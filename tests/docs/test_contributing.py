@@ -37,7 +37,7 @@ def _modules() -> Iterator[tuple[str, Path]]:
 
 
 def _is_broad(handler: ast.ExceptHandler) -> bool:
-    """Tell whether a handler catches any exception and does not raise one itself."""
+    """Return whether a handler catches any exception and does not raise one itself."""
     caught = handler.type.elts if isinstance(handler.type, ast.Tuple) else [handler.type]
     names = {ast.unparse(one) if one else "BaseException" for one in caught}
     raises = any(isinstance(node, ast.Raise) for node in ast.walk(handler))

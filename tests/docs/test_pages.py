@@ -87,7 +87,7 @@ def _headings(file):
 
 
 def _is_python_name(name):
-    """Tell whether a dotted name is a module of ours, or a name in one."""
+    """Return whether a dotted name is a module of ours, or a name in one."""
     path, rest = ROOT, name.split(".")
     while rest and (path / rest[0]).is_dir():
         path = path / rest.pop(0)

@@ -142,7 +142,7 @@ def test_the_name_is_still_there(name: Name) -> None:
 
 
 def _sets_in_instances(cls: object, attribute: str) -> bool:
-    """Tell whether a class declares an attribute, or assigns it to ``self`` somewhere."""
+    """Return whether a class declares an attribute, or assigns it to ``self`` somewhere."""
     assert inspect.isclass(cls), f"{cls} has no {attribute}"
     assigned = re.compile(rf"self\.{attribute}\b[^=\n]*=|^\s+{attribute}:", re.MULTILINE)
     return any(
@@ -185,7 +185,7 @@ def _classes() -> dict[str, list[Class]]:
 
 
 def _is_own(name: str, cls: str, classes: dict[str, list[Class]]) -> bool:
-    """Tell whether a class of ours, or one it derives from, gives itself a name."""
+    """Return whether a class of ours, or one it derives from, gives itself a name."""
     return any(
         name in known.own or any(_is_own(name, base, classes) for base in known.bases)
         for known in classes.get(cls, ())

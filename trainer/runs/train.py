@@ -55,14 +55,14 @@ OnDecoded = Callable[[int, int], None]
 
 
 class TrainObserver:
-    """Hears how a run proceeds; the methods of this class show nothing."""
+    """Receives the progress of a training run; the methods of this class show nothing."""
 
     def checking(self) -> AbstractContextManager[OnDecoded]:
         """Return a context that the check runs in, giving what is called per decoded medium."""
         return nullcontext(lambda done, total: None)
 
     def checked(self, report: RowReport) -> None:
-        """Hear what the check found; not called where the result of an earlier one is reused."""
+        """Receive what the check found; not called where the result of an earlier one is reused."""
 
     def training(self, out: Path) -> AbstractContextManager[Sequence[Any]]:
         """Return a context that training runs in, giving callbacks of transformers' Trainer."""

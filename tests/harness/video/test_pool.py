@@ -37,7 +37,7 @@ def fakes(*, workers: int = 1, timeout_s: float = 60.0, max_bytes: int = 100 * B
 
 
 def alive(pid: int) -> bool:
-    """Tell whether a process runs; a zombie does not."""
+    """Return whether a process runs; a zombie does not."""
     try:
         return ") Z " not in Path(f"/proc/{pid}/stat").read_text()
     except FileNotFoundError:
