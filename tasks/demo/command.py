@@ -85,9 +85,9 @@ class DemoCommand:
             result = self._run_command(EvalCommand(), "eval", words)
             if result.code is not Exit.OK:
                 return result
-        self._run_command(BoardCommand(), "board", [*runs.values()])
-        if backend == "fake" or not BASELINE.exists():
-            return result
+        board = self._run_command(BoardCommand(), "board", [*runs.values()])
+        if board.code is not Exit.OK or backend == "fake" or not BASELINE.exists():
+            return result if board.code is Exit.OK else board
         policy = str(BASELINE.with_suffix(".toml"))
         return self._run_command(
             GateCommand(), "gate", [str(BASELINE), runs["run"], "--policy", policy]
