@@ -13,19 +13,29 @@ from harness.files.atomic import (
     write_json,
     write_text,
 )
+from harness.files.content import open_file, parse_json, read_error, read_file
+from harness.files.fields import Fields
 from harness.files.folders import LOCK, FolderClaim, diff, is_locked, lock_folder, locked
-from harness.files.json_lines import JsonLinesWriter, read_json_lines, write_json_lines
+from harness.files.json_lines import JsonLinesWriter, read_json_lines, read_lines, write_json_lines
+from harness.files.shapes import reader_of
 
 __all__ = [
     "LOCK",
+    "Fields",
     "FolderClaim",
     "JsonLinesWriter",
     "diff",
     "is_locked",
     "lock_folder",
     "locked",
+    "open_file",
+    "parse_json",
+    "read_error",
+    "read_file",
     "read_json",
     "read_json_lines",
+    "read_lines",
+    "reader_of",
     "write_atomically",
     "write_error",
     "write_folder",

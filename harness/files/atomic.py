@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import HarnessError, UsageError
+from harness.files.content import parse_json, read_file
 
 _OUT_OF_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 """Not the fault of the path that the user named: the disk is full, limited or broken."""
@@ -70,12 +71,7 @@ def read_json(path: Path) -> dict[str, Any]:
     Raises:
         UsageError: The file is missing, unreadable, not JSON, or holds something else.
     """
-    try:
-        content = json.loads(path.read_bytes())
-    except OSError as error:
-        raise UsageError(f"{path}: cannot be read: {error.strerror}") from None
-    except ValueError as error:
-        raise UsageError(f"{path}: not valid JSON: {error}") from None
+    content = parse_json(read_file(path), str(path))
     if not isinstance(content, dict):
         raise UsageError(f"{path}: holds a {type(content).__name__}, expected a JSON object")
     return content

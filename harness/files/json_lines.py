@@ -12,8 +12,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from harness.errors import DatasetError, UsageError
+from harness.errors import DatasetError
 from harness.files.atomic import write_atomically, write_error
+from harness.files.content import open_file, parse_json, read_error
 
 _BLOCK = 1 << 16
 
@@ -39,13 +40,23 @@ def read_json_lines(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
         UsageError: The file cannot be read.
         DatasetError: A line is not a JSON object; names file and line.
     """
+    for number, line in read_lines(path):
+        yield number, _parse_line(line, f"{path}, line {number}")
+
+
+def read_lines(path: Path) -> Iterator[tuple[int, bytes]]:
+    """Yield the number and the text of every line, as `read_json_lines` does its object.
+
+    Raises:
+        UsageError: The file cannot be read.
+    """
     try:
-        with path.open("rb") as file:
+        with open_file(path) as file:
             for number, line in enumerate(file, start=1):
                 if line.endswith(b"\n"):
-                    yield number, _parse_line(line, f"{path}, line {number}")
+                    yield number, line
     except OSError as error:
-        raise UsageError(f"{path}: cannot be read: {error.strerror}") from None
+        raise read_error(path, error) from None
 
 
 class JsonLinesWriter:
@@ -122,10 +133,7 @@ def _json_line(row: Row) -> bytes:
 
 
 def _parse_line(line: bytes, where: str) -> dict[str, Any]:
-    try:
-        row = json.loads(line)
-    except ValueError as error:
-        raise DatasetError(f"{where}: not valid JSON ({error}); the file is damaged") from None
+    row = parse_json(line, where, finite=False)  # a training may log a loss that is not finite
     if not isinstance(row, dict):
         raise DatasetError(f"{where}: holds a {type(row).__name__}, expected a JSON object")
     return row

@@ -20,9 +20,11 @@ from harness.files import (
     JsonLinesWriter,
     lock_folder,
     read_json,
-    read_json_lines,
+    read_lines,
     write_atomically,
 )
+from harness.run.manifest_shape import check_manifest
+from harness.run.record_shape import record_reader
 from harness.schema import Failure, Outcome, Record
 
 if TYPE_CHECKING:
@@ -98,22 +100,53 @@ def finished_ids(records: Iterable[Record]) -> set[str]:
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:
-    """Return ``run.json``; raises `UsageError` for a folder that is not a run directory."""
-    if not (folder / MANIFEST).exists():
-        raise UsageError(f"{folder}: not a run directory (no {MANIFEST})")
-    return read_json(folder / MANIFEST)
+    """Return ``run.json``, checked.
+
+    Raises:
+        UsageError: The folder is not a run directory.
+        DatasetError: The file is not a manifest; names field, expected and found.
+    """
+    path = folder / MANIFEST
+    if not is_run(folder):
+        what = f"no {MANIFEST}" if folder.is_dir() else "it is no folder"
+        raise UsageError(
+            f"{folder}: not a run directory ({what}); expected a folder that `videor1 eval` wrote"
+        )
+    content = read_json(path)
+    check_manifest(content, str(path))
+    return content
+
+
+def is_run(folder: Path) -> bool:
+    """Return whether a path is a folder with a manifest; raises `UsageError` for no path at all."""
+    try:
+        return (folder / MANIFEST).exists()
+    except (OSError, ValueError) as error:  # a name that is too long, a NUL in it
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise UsageError(
+            f"{folder}: cannot be read: {reason}; expected a folder that `videor1 eval` wrote"
+        ) from None
 
 
 def read_records(folder: Path) -> list[Record]:
-    """Return one record per item, the latest where an item was tried again.
+    """Return one record per item, the latest where a failed item was tried again.
 
     Raises:
-        DatasetError: A line is not a record. A torn last line, which a kill leaves, is left out.
+        DatasetError: A line is not a record, a value is not within 0 to 1, or a finished item has
+            a second record; names file, line, field, expected and found. A torn last line, which a
+            kill leaves, is left out.
     """
     latest: dict[str, Record] = {}
     for path in sorted(folder.glob("records-*.jsonl")):
-        for number, fields in read_json_lines(path):
-            record = _record(fields, f"{path}, line {number}")
+        read_record = record_reader()
+        for number, line in read_lines(path):
+            record = read_record(line, f"{path}, line {number}")
+            before = latest.get(record.id)
+            if before is not None and Outcome.FAILED not in (before.outcome, record.outcome):
+                raise DatasetError(
+                    f"{path}, line {number}: field 'id': {record.id!r} has a record already;"
+                    " expected one per answered item. Delete one of the lines"
+                )
             latest[record.id] = record
     return list(latest.values())
 
@@ -157,17 +190,3 @@ def _arrow_schema() -> pa.Schema:
     return pa.schema(
         [(field.name, known.get(field.name, pa.float64())) for field in dataclasses.fields(Record)]
     )
-
-
-def _record(fields: dict[str, Any], where: str) -> Record:
-    try:
-        fields["outcome"] = Outcome(fields["outcome"])
-        if fields["failure"] is not None:
-            fields["failure"] = Failure(**fields["failure"])
-        for name in ("frame_indices", "timestamps", "frame_size"):
-            fields[name] = tuple(tuple(inner) for inner in fields[name])
-        return Record(**fields)
-    except (ValueError, TypeError, KeyError) as error:
-        raise DatasetError(
-            f"{where}: not a record ({error}); the file was changed or damaged after it was written"
-        ) from None

@@ -1,0 +1,98 @@
+"""Checks ``run.json``: types and ranges of the fields that commands read.
+
+What every command needs is required; what one command needs, it requires itself. A field that is
+there has its type in any case.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from harness.errors import DatasetError
+from harness.files import Fields
+from harness.run.manifest import SCHEMA_VERSION
+from harness.task import registry
+
+
+def check_manifest(content: Mapping[str, Any], where: str) -> None:
+    """Raise where the content of a ``run.json`` is not a manifest of this version.
+
+    Raises:
+        DatasetError: A field is missing, of another type or out of range, or a task lacks its
+            protocol or data; names `where`, field, expected and found.
+    """
+    fields = Fields(content, where)
+    version = content.get("schema", SCHEMA_VERSION)
+    if version != SCHEMA_VERSION or isinstance(version, bool):
+        raise fields.bad("schema", f"{SCHEMA_VERSION}, the format that this version reads")
+    for name in ("model", "backend", "protocol_hash", "created"):
+        fields.text(name, optional=True)
+    fields.whole("limit", 1, optional=True)
+    fields.table("checkpoint")
+    check_tasks(fields)
+    _check_selections(fields)
+
+
+def check_tasks(fields: Fields) -> None:
+    """Raise where a task lacks its protocol or its data, or a field of them is malformed."""
+    protocols, data = dict(fields.tables("protocol")), dict(fields.tables("data"))
+    _require_same("data", data, protocols, fields)
+    for protocol in protocols.values():
+        _check_protocol(protocol)
+    for about in data.values():
+        about.whole("items", 0)
+        about.text("sha256")
+
+
+def require_setting(content: Mapping[str, Any], where: str) -> None:
+    """Raise where a checked manifest lacks what tells a run from others on a board."""
+    fields = Fields(content, where)
+    for name in ("model", "protocol_hash", "created"):
+        fields.text(name)
+    fields.texts("tasks")
+    for _, protocol in fields.tables("protocol"):
+        protocol.text("scorer")
+        if "frames" not in protocol.content:
+            raise protocol.bad("frames", "an object or null")
+        frames = protocol.table("frames", optional=True)
+        if frames is not None:
+            frames.whole("max_frames", 1)
+            frames.text("order")
+
+
+def _check_protocol(protocol: Fields) -> None:
+    for name in ("suite", "task", "template", "scorer", "hash"):
+        protocol.text(name, optional=True)
+    frames = protocol.table("frames", optional=True)
+    if frames is not None:
+        for name in ("rule", "order"):
+            frames.text(name, optional=True)
+        for name in ("min_frames", "max_frames", "min_pixels", "max_pixels"):
+            frames.whole(name, 1, optional=True)
+        frames.number("fps", 0, math.inf, optional=True)
+    sampling = protocol.table("sampling", optional=True)
+    if sampling is not None:
+        sampling.whole("max_tokens", 0, optional=True)
+        for name in ("temperature", "top_p"):
+            sampling.number(name, 0, math.inf, optional=True)
+
+
+def _check_selections(fields: Fields) -> None:
+    """Raise where ``name:config`` selections are not those of the tasks with a protocol."""
+    selections = fields.texts("tasks", optional=True)
+    if selections is None:
+        return
+    names = [registry.name_of(selection) for selection in selections]
+    if len(set(names)) != len(names):
+        raise fields.bad("tasks", "every task once")
+    _require_same("protocol", fields.content["protocol"], names, fields)
+
+
+def _require_same(name: str, found: Iterable[str], expected: Iterable[str], of: Fields) -> None:
+    if set(found) != set(expected) or not set(found):
+        raise DatasetError(
+            f"{of.where}: field {name!r}: expected the tasks {', '.join(sorted(expected)):.200},"
+            f" got {', '.join(sorted(found)) or 'none':.200}"
+        )
