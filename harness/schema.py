@@ -51,6 +51,8 @@ class Outcome(StrEnum):
     """The scorer's rules found no answer in the text."""
     TRUNCATED = "truncated"
     """No answer was found and the text was cut at the token limit."""
+    REFUSED = "refused"
+    """The model declined, or a content filter stopped it; worth 0."""
     FAILED = "failed"
     """No text: the media could not be decoded or the engine failed."""
 
@@ -189,8 +191,13 @@ class Completion:
     """The text that an engine generated for one request."""
 
     text: str
+    """The answer; where `refused`, what the server sent instead, possibly nothing."""
     finish_reason: str
-    """``stop`` or ``length``."""
+    """``stop`` or ``length``; ``refusal`` or ``content_filter`` where `refused`."""
+    reasoning: str | None = None
+    """The thought, where the engine returns it beside the text."""
+    refused: bool = False
+    """The model declined to answer; the text is not scored."""
     prompt_tokens: int = 0
     output_tokens: int = 0
     generate_s: float = 0.0
@@ -236,6 +243,8 @@ class Record:
     scorer: str
     """``name@version``."""
     text: str | None = None
+    reasoning: str | None = None
+    """The thought that an engine returned beside the text; runs before 0.3 have none."""
     finish_reason: str | None = None
     prompt_tokens: int = 0
     output_tokens: int = 0

@@ -84,14 +84,28 @@ class Benchmark(ABC):
     def official_rule(self) -> ScoreRule:
         """Return the publishers' rule: a function of sample and response text."""
 
+    def official_leaves_out(self, sample: Sample) -> bool:
+        """Return whether the publishers' rule leaves a question out, whatever is answered."""
+        return False
+
     @property
     def scorers(self) -> Mapping[str, Scorer]:
         """Return the scorers by name: the presets', ``official+answer``, and those of bridges."""
         rule, means = self.official_rule(), self.official_aggregation
         table = (
-            Scorer(name=OFFICIAL, version=1, score=rule, aggregation=means),
             Scorer(
-                name="official+answer", version=1, score=after_answer_tag(rule), aggregation=means
+                name=OFFICIAL,
+                version=1,
+                score=rule,
+                aggregation=means,
+                leaves_out=self.official_leaves_out,
+            ),
+            Scorer(
+                name="official+answer",
+                version=1,
+                score=after_answer_tag(rule),
+                aggregation=means,
+                leaves_out=self.official_leaves_out,
             ),
             Scorer(
                 name=prompts.VIDEO_R1,

@@ -79,7 +79,7 @@ _OPTION = r"\s*{letter}\.\s*(.+)"  # " D. away from the screen" and "C.Both even
 _CAPTION = re.compile(r"\S[^:]*: (.+)")
 _YES_NO = ("yes", "no")
 
-_UNMATCHED = (Outcome.NO_ANSWER, Outcome.TRUNCATED)
+_UNMATCHED = (Outcome.NO_ANSWER, Outcome.TRUNCATED, Outcome.REFUSED)
 
 
 class TempCompass(Benchmark):
@@ -115,6 +115,10 @@ class TempCompass(Benchmark):
     def official_rule(self) -> ScoreRule:
         """Return `tempcompass_rules.score_official`, the rules without a judge."""
         return score_official
+
+    def official_leaves_out(self, sample: Sample) -> bool:
+        """Return whether this is a caption: without a judge no rule can rate it."""
+        return task_of(sample) == CAPTIONING
 
     def with_llm_judge(self, base_url: str, model: str) -> Scorer:
         """Return the official rules with an LLM judge behind an OpenAI-compatible URL."""

@@ -9,19 +9,22 @@ from harness.schema import Completion, Failure, Request
 
 
 class ReplayBackend:
-    """Answers a request with the text stored under its id."""
+    """Answers a request with the text stored under its id; a text of None is a refusal."""
 
     name = "replay"
 
-    def __init__(self, texts: Mapping[str, str]) -> None:
+    def __init__(self, texts: Mapping[str, str | None]) -> None:
         self._texts = texts
 
     def generate(self, requests: Iterable[Request]) -> Iterator[Answer]:
         """Look up the text of every request; a request without one yields a `Failure`."""
         for request in requests:
-            text = self._texts.get(request.id)
-            if text is None:
+            if request.id not in self._texts:
                 yield request, _missing_response(request)
+                continue
+            text = self._texts[request.id]
+            if text is None:
+                yield request, Completion(text="", finish_reason="refusal", refused=True)
             else:
                 yield request, Completion(text=text, finish_reason="stop")
 

@@ -41,6 +41,7 @@ class Cell:
     failed: int
     truncated: int
     no_answer: int
+    refused: int
     protocol: str
     scorer: str
     rank: RankRange | None = None
@@ -65,6 +66,7 @@ def make_cell(entry: Entry, task: str) -> Cell:
         failed=answers.outcomes[Outcome.FAILED],
         truncated=answers.outcomes[Outcome.TRUNCATED],
         no_answer=answers.outcomes[Outcome.NO_ANSWER],
+        refused=answers.outcomes[Outcome.REFUSED],
         protocol=setting["protocol"]["hash"],
         scorer=setting["protocol"]["scorer"],
         breakdown=summary.get("breakdown", {}),

@@ -14,7 +14,7 @@ from harness.board.leaderboard import Board, BoardRow
 COLUMNS = (
     "status", "model", "variant", "run", "task", "category", "score", "ci95_low", "ci95_high", "se",
     "rank_best", "rank_worst", "best", "items", "videos", "missing", "failed", "truncated",
-    "no_answer", "frames", "protocol", "scorer", "note",
+    "no_answer", "refused", "frames", "protocol", "scorer", "note",
 )  # fmt: skip
 
 _PUBLISHED = "published, not measured"
@@ -72,6 +72,7 @@ def _task_line(row: BoardRow, task: str, cell: Cell) -> dict[str, object]:
         "failed": cell.failed,
         "truncated": cell.truncated,
         "no_answer": cell.no_answer,
+        "refused": cell.refused,
     }
 
 

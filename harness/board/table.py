@@ -73,7 +73,8 @@ def score_text(score: float | None, interval: tuple[float, float] | None) -> str
 def _measured_table(board: Board) -> Table:
     return Table(
         header=(
-            "model", *board.tasks, "failed %", "truncated %", "no answer %", "frames", "protocol",
+            "model", *board.tasks, "failed %", "truncated %", "no answer %",
+            *(["refused %"] if _has_refusals(board) else []), "frames", "protocol",
         ),
         rows=tuple(_row_cells(row, board) for row in board.ranked),
         below=tuple(_row_cells(row, board) for row in board.below),
@@ -83,6 +84,10 @@ def _measured_table(board: Board) -> Table:
     )  # fmt: skip
 
 
+def _has_refusals(board: Board) -> bool:
+    return any(cell.refused for row in board.rows for cell in row.cells.values())
+
+
 def _row_cells(row: BoardRow, board: Board) -> tuple[TableCell, ...]:
     cells = row.cells.values()
     items = sum(cell.items for cell in cells)
@@ -90,6 +95,7 @@ def _row_cells(row: BoardRow, board: Board) -> tuple[TableCell, ...]:
         sum(cell.failed for cell in cells),
         sum(cell.truncated for cell in cells),
         sum(cell.no_answer for cell in cells),
+        *([sum(cell.refused for cell in cells)] if _has_refusals(board) else []),
     )
     return (
         TableCell(text=row.label),

@@ -16,8 +16,10 @@ if TYPE_CHECKING:
 
 _BAR_WIDTH = 24
 _SHOWN_REASONS = 10
-_NO_SCORE = (Outcome.NO_ANSWER, Outcome.TRUNCATED, Outcome.FAILED)
-"""Outcomes without a score; each has a column of its own."""
+_NO_SCORE = (Outcome.NO_ANSWER, Outcome.TRUNCATED, Outcome.REFUSED, Outcome.FAILED)
+"""Outcomes without an answer; each has a column of its own."""
+_IF_ANY = (Outcome.REFUSED,)
+"""Outcomes whose column is left out where no item has them."""
 
 
 def print_summaries(console: Console, summaries: Mapping[str, TaskSummary]) -> None:
@@ -90,15 +92,28 @@ def score_table(summaries: Mapping[str, TaskSummary]) -> Table:
     from rich import box
     from rich.table import Table
 
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
+    shown = _shown_outcomes(summaries.values())
+    # One space between columns where a further one has to fit.
+    padding = (0, 1) if len(shown) < len(_NO_SCORE) else (0, 1, 0, 0)
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True, padding=padding)
     table.add_column("task", style="bold", no_wrap=True)
     table.add_column("score", justify="right", style="bold cyan", no_wrap=True)
     table.add_column("95 % CI", justify="right", no_wrap=True)
-    for heading in ("items", "videos", *(outcome.replace("_", " ") for outcome in _NO_SCORE)):
+    for heading in ("items", "videos", *(outcome.replace("_", " ") for outcome in shown)):
         table.add_column(heading, justify="right")
     for name, summary in summaries.items():
-        table.add_row(name, *_score_cells(summary))
+        table.add_row(name, *_score_cells(summary, shown))
     return table
+
+
+def _shown_outcomes(summaries: Iterable[TaskSummary]) -> list[Outcome]:
+    """List the outcomes that have a column."""
+    counts = [summary.outcomes for summary in summaries]
+    return [
+        outcome
+        for outcome in _NO_SCORE
+        if outcome not in _IF_ANY or any(count.get(outcome) for count in counts)
+    ]
 
 
 def breakdown_table(name: str, summary: TaskSummary) -> Table:
@@ -122,10 +137,10 @@ def breakdown_table(name: str, summary: TaskSummary) -> Table:
     return table
 
 
-def _score_cells(summary: TaskSummary) -> list[str]:
+def _score_cells(summary: TaskSummary, shown: Iterable[Outcome]) -> list[str]:
     interval = "-" if summary.ci95 is None else f"{summary.ci95[0]:.1f} - {summary.ci95[1]:.1f}"
     cells = [_format_number(summary.score), interval, str(summary.n), str(summary.n_clusters)]
-    for outcome in _NO_SCORE:
+    for outcome in shown:
         count = summary.outcomes.get(outcome, 0)
         cells.append(f"[red]{count}[/red]" if count and outcome is Outcome.FAILED else str(count))
     return cells

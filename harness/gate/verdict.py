@@ -17,7 +17,7 @@ from typing import Any
 from harness.gate.baseline import Baseline
 from harness.gate.pairing import Flip, Pairing, check_comparable, pair, worst_flips
 from harness.gate.policy import Policy, Tier
-from harness.schema import Record
+from harness.schema import Outcome, Record
 from harness.stats import (
     Estimate,
     bounds,
@@ -264,4 +264,16 @@ def _make_notes(
             for pairing in pairings
             if pairing.dropped
         ),
+        *filter(None, map(_note_refusals, pairings)),
     ]
+
+
+def _note_refusals(pairing: Pairing) -> str | None:
+    """Say how many items of a task were refused, None where none was."""
+    before, now = (
+        sum(item.outcome is Outcome.REFUSED for item in items)
+        for items in (pairing.items, pairing.records)
+    )
+    if not before and not now:
+        return None
+    return f"{pairing.task}: refused, worth 0: {now} items in the run, {before} in the baseline"

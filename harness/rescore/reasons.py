@@ -59,6 +59,9 @@ def scores_differ(one: Score, other: Score) -> bool:
     return one.value != other.value
 
 
+_NO_ANSWER = (Outcome.NO_ANSWER, Outcome.TRUNCATED, Outcome.REFUSED)
+
+
 def find_reason(sample: Sample, text: str, one: Score, other: Score) -> Reason:
     """Return the class of a disagreement between two scores of `text`."""
     if not text.strip():
@@ -78,7 +81,7 @@ def find_reason(sample: Sample, text: str, one: Score, other: Score) -> Reason:
 
 
 def _answer_of(score: Score) -> str | None:
-    return None if score.outcome in (Outcome.NO_ANSWER, Outcome.TRUNCATED) else score.answer
+    return None if score.outcome in _NO_ANSWER else score.answer
 
 
 def _compare_answers(sample: Sample, read: str, also: str) -> Reason:

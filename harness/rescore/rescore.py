@@ -21,7 +21,7 @@ from harness.run.plan import Plan, PlannedTask, pick_scorer, select, stratified
 from harness.run.runner import make_record
 from harness.run.store import read_manifest, read_records
 from harness.run.summary import Results, summarise_run
-from harness.schema import Completion, FramePolicy, Record, Sample, Sampling, Score
+from harness.schema import Completion, FramePolicy, Outcome, Record, Sample, Sampling, Score
 from harness.scoring.tags import ScorerTag
 from harness.task import registry
 from harness.task.protocol import Protocol
@@ -162,7 +162,12 @@ def _score_again(plan: Plan, records: Iterable[Record]) -> dict[str, Record]:
 def _score_record(planned: PlannedTask, sample: Sample, record: Record) -> Record:
     if record.text is None:
         return replace(record, scorer=planned.scorer.tag)
-    stored = Completion(text=record.text, finish_reason=record.finish_reason or "stop")
+    stored = Completion(
+        text=record.text,
+        finish_reason=record.finish_reason or "stop",
+        reasoning=record.reasoning,
+        refused=record.outcome is Outcome.REFUSED,
+    )
     fresh = make_record(planned, sample, stored)
     return replace(
         record,

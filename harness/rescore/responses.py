@@ -73,7 +73,7 @@ def score_responses(config: ScoreConfig, argv: Sequence[str] = ()) -> ScoredResp
 
 
 def read_responses(path: Path) -> dict[str, str | None]:
-    """Read ``{"id", "text"}`` lines; a text of ``null`` means that there is no answer.
+    """Read ``{"id", "text"}`` lines; a text of ``null`` is a refusal.
 
     Raises:
         UsageError: The file cannot be read.
@@ -136,8 +136,7 @@ def _score_texts(planned: PlannedTask, responses: Mapping[str, str | None]) -> d
             f"{len(unknown)} responses have ids that {planned.selection} does not have,"
             f" first: {unknown[0]!r}; its ids look like {next(iter(known))!r}"
         )
-    texts = {sample_id: text for sample_id, text in responses.items() if text is not None}
-    answers = ReplayBackend(texts).generate(map(_make_request, responses))
+    answers = ReplayBackend(responses).generate(map(_make_request, responses))
     return {
         request.id: make_record(planned, known[request.id], answer) for request, answer in answers
     }

@@ -33,6 +33,7 @@ from harness.schema import (
     Record,
     Request,
     Sample,
+    Score,
     Variant,
 )
 from harness.video.jobs import DecodeJob, decode_job, heaviest_first
@@ -163,19 +164,29 @@ def make_record(
     record = replace(
         record,
         text=answer.text,
+        reasoning=answer.reasoning,
         finish_reason=answer.finish_reason,
         prompt_tokens=answer.prompt_tokens,
         output_tokens=answer.output_tokens,
         generate_s=answer.generate_s,
     )
     try:
-        score = planned.scorer.score(sample, answer.text)
+        score = _score_answer(planned, sample, answer)
     except Exception as error:  # noqa: BLE001 - the boundary: a scorer's error costs one item
         return replace(record, failure=_failure("score", error))
     outcome = score.outcome
     if outcome is Outcome.NO_ANSWER and answer.finish_reason == "length":
         outcome = Outcome.TRUNCATED
     return replace(record, outcome=outcome, value=score.value, answer=score.answer)
+
+
+def _score_answer(planned: PlannedTask, sample: Sample, answer: Completion) -> Score:
+    if answer.refused:
+        return planned.scorer.score_refusal(sample)
+    score = planned.scorer.score(sample, answer.text)
+    if answer.reasoning and not answer.text.strip():
+        return replace(score, outcome=Outcome.NO_ANSWER, answer=None)
+    return score
 
 
 def _unanswered(planned: PlannedTask, sample: Sample, clips: tuple[Clip, ...]) -> Record:

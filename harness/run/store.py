@@ -159,6 +159,19 @@ def write_parquet(folder: Path, records: Mapping[str, Record]) -> None:
     )
 
 
+def _to_valid_text(value: Any) -> Any:
+    """Replace what UTF-8 cannot hold (half of a UTF-16 pair) in a cell or row of the table."""
+    if isinstance(value, str):
+        return (
+            value
+            if value.isascii()
+            else value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+        )
+    if isinstance(value, dict):
+        return {name: _to_valid_text(inner) for name, inner in value.items()}
+    return value
+
+
 def records_frame(records: Sequence[Record]) -> pd.DataFrame:
     """Return records as a table: one row per item, one column per field of `Record`.
 
@@ -166,7 +179,7 @@ def records_frame(records: Sequence[Record]) -> pd.DataFrame:
     """
     import pandas as pd
 
-    rows = [dataclasses.asdict(record) for record in records]
+    rows = [_to_valid_text(dataclasses.asdict(record)) for record in records]
     names = [field.name for field in dataclasses.fields(Record)]
     return pd.DataFrame(rows, columns=pd.Index(names))
 
@@ -177,7 +190,7 @@ def _arrow_schema() -> pa.Schema:
 
     text = dict.fromkeys(
         ("id", "task", "variant", "cluster", "category", "outcome", "answer", "gold", "scorer",
-         "text", "finish_reason"), pa.string(),
+         "text", "reasoning", "finish_reason"), pa.string(),
     )  # fmt: skip
     nested = {
         "frame_indices": pa.list_(pa.list_(pa.int64())),

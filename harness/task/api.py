@@ -15,7 +15,7 @@ from typing import Protocol as TypingProtocol
 
 from harness.data.fetch import Source
 from harness.errors import DatasetError
-from harness.schema import Prompt, Record, Sample, Score
+from harness.schema import Outcome, Prompt, Record, Sample, Score
 from harness.task.protocol import Protocol
 
 
@@ -36,6 +36,11 @@ def _require_nothing() -> None:
     """Do nothing: the rule needs no optional package."""
 
 
+def _leave_out_nothing(sample: Sample) -> bool:
+    """Return False: the rule scores every sample."""
+    return False
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scorer:
     """A named, versioned scoring rule with its aggregation."""
@@ -47,6 +52,8 @@ class Scorer:
     aggregation: Aggregation
     require: Callable[[], None] = _require_nothing
     """Raises `UsageError` if an optional package that the rule needs is not installed."""
+    leaves_out: Callable[[Sample], bool] = _leave_out_nothing
+    """Returns whether the rule leaves a sample out of the mean, whatever the model answers."""
     total: Callable[[Sequence[Record]], float | None] | None = None
     """Computes the score (0 to 1) from all records, where it is not a mean of items."""
 
@@ -54,6 +61,10 @@ class Scorer:
     def tag(self) -> str:
         """``name@version``, as stored in records and protocols."""
         return f"{self.name}@{self.version}"
+
+    def score_refusal(self, sample: Sample) -> Score:
+        """Return 0 for a sample that the model declined to answer, in the mean like any other."""
+        return Score(value=None if self.leaves_out(sample) else 0.0, outcome=Outcome.REFUSED)
 
 
 def _prepare_nothing(samples: Sequence[Sample]) -> None:

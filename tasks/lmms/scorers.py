@@ -62,6 +62,7 @@ def lmms_scorer(task: str, aggregation: Aggregation) -> Scorer | None:
         score=lambda sample, text: rule(sample, visible(text)),
         aggregation=aggregation,
         require=require,
+        leaves_out=lambda sample: task == "tempcompass" and task_of(sample) == CAPTIONING,
     )
 
 

@@ -83,6 +83,7 @@ class LmmsTask:
             score=self._score,
             aggregation=AGGREGATION,
             require=require,
+            leaves_out=self._leaves_out,
             total=self._total,
         )
         return {NAME: scorer}
@@ -163,6 +164,10 @@ class LmmsTask:
         outcome = Outcome.PARTIAL if value is None else known.get(value, Outcome.PARTIAL)
         return Score(value=value, outcome=outcome, answer=own.reply(index, text))
 
+    def _leaves_out(self, sample: Sample) -> bool:
+        """Return whether the values of a sample are on another scale than 0 to 1."""
+        return self._score(sample, "").value is None
+
     def _total(self, records: Sequence[Record]) -> float | None:
         """Return the task's own number on the scale 0 to 1, None if it has another scale."""
         answered = _answered_records(records)
@@ -180,7 +185,7 @@ class LmmsTask:
     def _totals(self, records: Sequence[Record]) -> dict[str, Any]:
         own = self._scoring()
         ordered = sorted(records, key=lambda record: index_of(record.id))
-        return own.totals([own.metrics(index_of(r.id), r.text or "") for r in ordered])
+        return own.totals([own.metrics(index_of(r.id), _text_of(r)) for r in ordered])
 
     def _scoring(self) -> OwnScoring:
         if self._own is None:
@@ -190,6 +195,11 @@ class LmmsTask:
 
 def _answered_records(records: Sequence[Record]) -> list[Record]:
     return [record for record in records if record.text is not None and record.failure is None]
+
+
+def _text_of(record: Record) -> str:
+    """Return what the task's own scoring sees: nothing of a refusal."""
+    return "" if record.outcome is Outcome.REFUSED else record.text or ""
 
 
 def _mean_and_error(records: Sequence[Record]) -> tuple[float, float | None] | None:

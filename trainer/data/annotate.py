@@ -160,7 +160,7 @@ def tally(
         record = records.get(row.sample.id)
         if record is None or record.outcome is Outcome.FAILED:
             count.failed += 1
-        elif record.outcome in (Outcome.NO_ANSWER, Outcome.TRUNCATED):
+        elif record.outcome in (Outcome.NO_ANSWER, Outcome.TRUNCATED, Outcome.REFUSED):
             count.no_rationale += 1
         elif is_kept(record, min_reward):
             count.kept += 1
