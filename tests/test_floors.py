@@ -19,7 +19,7 @@ HEAVY = ("torch", "transformers", "vllm", "ray", "decord", "pandas")
 FLOORS = ("harness", "tasks", "trainer")
 """The packages, lowest first."""
 ROOMS = (
-    ("errors",),
+    ("errors", "text"),
     ("bounds", "files", "plugins", "schema"),
     ("config",),
     ("data", "models", "scoring", "stats", "video"),

@@ -10,6 +10,7 @@ from dataclasses import asdict
 
 from harness.board.cells import Cell
 from harness.board.leaderboard import Board, BoardRow
+from harness.text.shown import for_csv, for_json
 
 COLUMNS = (
     "status", "model", "variant", "run", "task", "category", "score", "ci95_low", "ci95_high", "se",
@@ -25,7 +26,8 @@ def to_csv(board: Board, *, by: bool) -> str:
     text = io.StringIO()
     writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
     writer.writeheader()
-    writer.writerows(_csv_lines(board, by))
+    for line in _csv_lines(board, by):
+        writer.writerow({name: for_csv(value) for name, value in line.items()})
     return text.getvalue()
 
 
@@ -36,7 +38,7 @@ def to_json(board: Board, *, by: bool) -> str:
         for row in (*content["ranked"], *content["below"]):
             for cell in row["cells"].values():
                 del cell["breakdown"]
-    return json.dumps(content, indent=2, ensure_ascii=False) + "\n"
+    return for_json(json.dumps(content, indent=2, ensure_ascii=False)) + "\n"
 
 
 def _csv_lines(board: Board, by: bool) -> Iterator[dict[str, object]]:

@@ -6,10 +6,9 @@ ranked are sorted among themselves and stay below the ranked ones.
 
 from __future__ import annotations
 
-from html import escape
-
 from harness.board.page import page
 from harness.board.table import Table, TableCell
+from harness.text.shown import for_html
 
 _SCRIPT = """\
 function key(row, column) {
@@ -50,13 +49,13 @@ def to_html(tables: list[Table]) -> str:
 def _format_section(table: Table) -> str:
     columns = range(len(table.header))
     classes = ["figure" if column in table.number_columns else "text" for column in columns]
-    heading = f"<h2>{escape(table.title)}</h2>\n" if table.title else ""
+    heading = f"<h2>{for_html(table.title)}</h2>\n" if table.title else ""
     head = "".join(
-        f'<th class="{kind}">{escape(name)}</th>'
+        f'<th class="{kind}">{for_html(name)}</th>'
         for kind, name in zip(classes, table.header, strict=True)
     )
     below = _format_rows(table.below, classes)
-    notes = "".join(f"<li>{escape(note)}</li>\n" for note in table.notes)
+    notes = "".join(f"<li>{for_html(note)}</li>\n" for note in table.notes)
     return (
         f'{heading}<div class="wide"><table class="sortable">\n<thead><tr>{head}</tr></thead>\n'
         f"<tbody>\n{_format_rows(table.rows, classes)}</tbody>\n"
@@ -76,7 +75,7 @@ def _format_rows(rows: tuple[tuple[TableCell, ...], ...], classes: list[str]) ->
 
 def _format_cell(cell: TableCell, kind: str) -> str:
     sort = "" if cell.sort is None else f' data-sort="{cell.sort!r}"'
-    text = escape(cell.text)
+    text = for_html(cell.text)
     text = f'<b class="best">{text}</b>' if cell.strong else text
-    small = f" <small>{escape(cell.small)}</small>" if cell.small else ""
+    small = f" <small>{for_html(cell.small)}</small>" if cell.small else ""
     return f'<td class="{kind}"{sort}>{text}{small}</td>'

@@ -19,6 +19,7 @@ from harness.board.leaderboard import Board
 from harness.board.table import score_text
 from harness.errors import UsageError
 from harness.task import registry
+from harness.text.shown import one_line
 
 
 def to_eval_results(board: Board, entry: Entry) -> str:
@@ -42,7 +43,7 @@ def to_eval_results(board: Board, entry: Entry) -> str:
 def _format_result(entry: Entry, task: str, cell: Cell, notes: str) -> Iterator[str]:
     source = registry.get(task).source
     if source is None or cell.score is None:
-        yield f"# {task}: left out, it has no dataset on the hub or no score"
+        yield f"# {one_line(task)}: left out, it has no dataset on the hub or no score"
         return
     config = registry.config_of(entry.settings[task]["selection"])
     yield "- dataset:"

@@ -8,26 +8,7 @@ that model names such as ``a_b/100%`` compile.
 from __future__ import annotations
 
 from harness.board.table import Table, TableCell
-
-_ESCAPES = {
-    "\\": r"\textbackslash{}",
-    "{": r"\{",
-    "}": r"\}",
-    "$": r"\$",
-    "&": r"\&",
-    "#": r"\#",
-    "%": r"\%",
-    "_": r"\_",
-    "~": r"\textasciitilde{}",
-    "^": r"\textasciicircum{}",
-    "<": r"\ensuremath{<}",
-    ">": r"\ensuremath{>}",
-    "|": r"\ensuremath{|}",
-    '"': r"\char34{}",
-    "±": r"\ensuremath{\pm}",
-    "≤": r"\ensuremath{\le}",
-    "≥": r"\ensuremath{\ge}",
-}  # fmt: skip
+from harness.text.shown import for_latex
 
 
 def to_latex(tables: list[Table]) -> str:
@@ -40,7 +21,7 @@ def _format_table(table: Table) -> str:
     columns = "".join("r" if place in table.number_columns else "l" for place in range(last))
     lines = [
         r"\begingroup\scriptsize\setlength{\tabcolsep}{3pt}",
-        *([rf"\noindent\textbf{{{escape(table.title)}}}\par\smallskip"] if table.title else []),
+        *([rf"\noindent\textbf{{{for_latex(table.title)}}}\par\smallskip"] if table.title else []),
         rf"\noindent\begin{{tabular}}{{{columns}}}",
         r"\toprule",
         " & ".join(_format_heading(name) for name in table.header[:last]) + r" \\",
@@ -50,7 +31,7 @@ def _format_table(table: Table) -> str:
         *(_format_row(row, table.header[last:]) for row in table.below),
         r"\bottomrule",
         r"\end{tabular}\par\smallskip",
-        *(rf"\noindent {escape(note)}\par" for note in table.notes),
+        *(rf"\noindent {for_latex(note)}\par" for note in table.notes),
         r"\endgroup\bigskip",
     ]
     return "".join(f"{line}\n" for line in lines)
@@ -58,7 +39,7 @@ def _format_table(table: Table) -> str:
 
 def _format_heading(name: str) -> str:
     r"""Put the unit on a second line: ``truncated`` over ``\%``."""
-    word, unit, _ = escape(name).partition(r" \%")
+    word, unit, _ = for_latex(name).partition(r" \%")
     return rf"\shortstack[r]{{{word}\\\%}}" if unit else word
 
 
@@ -66,8 +47,8 @@ def _format_row(row: tuple[TableCell, ...], folded: tuple[str, ...]) -> str:
     """Format one run: its cells, and a second line with small texts and folded columns."""
     last = len(row) - len(folded)
     below = zip(folded, row[last:], strict=True)
-    first = ", ".join(f"{name} {escape(cell.text)}" for name, cell in below)
-    small = [first, *(escape(cell.small) for cell in row[1:last])]
+    first = ", ".join(f"{name} {for_latex(cell.text)}" for name, cell in below)
+    small = [first, *(for_latex(cell.small) for cell in row[1:last])]
     lines = " & ".join(_format_cell(cell) for cell in row[:last]) + r" \\"
     if any(small):
         lines += "\n" + " & ".join(rf"{{\tiny {text}}}" if text else "" for text in small) + r" \\"
@@ -75,10 +56,4 @@ def _format_row(row: tuple[TableCell, ...], folded: tuple[str, ...]) -> str:
 
 
 def _format_cell(cell: TableCell) -> str:
-    return rf"\textbf{{{escape(cell.text)}}}" if cell.strong else escape(cell.text)
-
-
-def escape(text: str) -> str:
-    """Escape a text so that LaTeX prints it unchanged, even where a line starts with ``[``."""
-    safe = "".join(_ESCAPES.get(letter, letter) for letter in " ".join(text.split()))
-    return f"{{}}{safe}" if safe.startswith("[") else safe
+    return rf"\textbf{{{for_latex(cell.text)}}}" if cell.strong else for_latex(cell.text)

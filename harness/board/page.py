@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from html import escape
+from harness.text.shown import for_html
 
 _STYLE = """\
 body { font: 15px/1.45 system-ui, sans-serif; color: #1c2430; background: #fff; margin: 2rem; }
@@ -36,6 +36,6 @@ def page(title: str, body: str) -> str:
     return (
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f"<title>{escape(title)}</title>\n<style>\n{_STYLE}</style>\n</head>\n<body>\n"
-        f"<h1>{escape(title)}</h1>\n{body}</body>\n</html>\n"
+        f"<title>{for_html(title)}</title>\n<style>\n{_STYLE}</style>\n</head>\n<body>\n"
+        f"<h1>{for_html(title)}</h1>\n{body}</body>\n</html>\n"
     )

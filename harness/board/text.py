@@ -17,21 +17,21 @@ WIDTH = 100
 
 def to_text(tables: list[Table]) -> str:
     """Write tables as plain text."""
-    from rich.console import Console
+    from harness.text.console import make_console
 
     page = io.StringIO()
-    print_tables(Console(file=page, width=WIDTH), tables)
+    print_tables(make_console(file=page, width=WIDTH), tables)
     return "".join(f"{line.rstrip()}\n" for line in page.getvalue().splitlines())
 
 
 def print_tables(console: Console, tables: list[Table]) -> None:
     """Print every table with its notes."""
-    from rich.text import Text
+    from harness.text.console import styled
 
     for table in tables:
         console.print(_make_rich_table(table))
         for note in table.notes:
-            console.print(Text(note, style="dim"))
+            console.print(styled((note, "dim")))
 
 
 def _make_rich_table(table: Table) -> RichTable:

@@ -11,6 +11,7 @@ from typing import NoReturn
 
 from harness.cli.exits import CommandResult, Exit
 from harness.plugins import installed_version
+from harness.text.shown import one_line
 
 
 def program() -> NoReturn:
@@ -27,7 +28,7 @@ def program() -> NoReturn:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code; the last line printed says which and why."""
     result = _check_output(_run(sys.argv[1:] if argv is None else argv))
-    print(result, file=sys.stderr)  # noqa: T201 - the promised last line
+    print(one_line(str(result)), file=sys.stderr)  # noqa: T201 - the promised last line
     return int(result.code)
 
 

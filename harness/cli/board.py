@@ -84,16 +84,15 @@ def _require_one_run(args: Namespace) -> None:
 
 
 def _write_board(args: Namespace, board: Board, entries: list[Entry]) -> None:
-    from rich.console import Console
-
     from harness.board.table import make_tables
     from harness.board.text import WIDTH, print_tables
+    from harness.text.console import make_console
 
-    console = Console()
+    console = make_console()
     if args.out:
         _write_file(args.out, _format_board(args, board, entries))
     elif args.format == "text":
-        wide = console if console.is_terminal else Console(width=WIDTH)
+        wide = console if console.is_terminal else make_console(width=WIDTH)
         print_tables(wide, make_tables(board, by=args.by))
     else:
         console.file.write(_format_board(args, board, entries))

@@ -66,30 +66,28 @@ class DataCommand:
 
 
 def _check(args: Namespace) -> CommandResult:
-    from rich.console import Console
-
     from harness.run.data_check import check_data, tasks_with_data
+    from harness.text.console import make_console
 
     selections = args.tasks or tasks_with_data(args.data)
     decode = _decode_all if args.decode else None
     checks = [check_data(selection, args.data, decode) for selection in selections]
-    _print_checks(Console(), checks)
+    _print_checks(make_console(), checks)
     return _conclude(checks)
 
 
 def _fetch(args: Namespace) -> CommandResult:
-    from rich.console import Console
-
     from harness.data.fetch import fetch
     from harness.run.data_check import check_data
     from harness.task import registry
+    from harness.text.console import make_console
 
     task = registry.get(args.task)
     if task.source is None:
         raise UsageError(
             f"{task.name} cannot be downloaded from the hub; see {task.homepage} for its data"
         )
-    console, folder = Console(), registry.data_folder(task, args.data)
+    console, folder = make_console(), registry.data_folder(task, args.data)
     console.print(f"downloading {task.source.page} into {folder}", soft_wrap=True)
     receipt = fetch(task.source, folder, revision=args.revision, endpoint=args.endpoint)
     pinned = "our pin" if receipt.revision == task.source.revision else "not our pin"
@@ -101,16 +99,16 @@ def _fetch(args: Namespace) -> CommandResult:
 
 def _decode_all(selection: str, samples: Sequence[Sample]) -> list[Gap]:
     """Decode all media on disk, with a progress bar; return what is damaged or differs."""
-    from rich.console import Console
     from rich.progress import Progress
 
     from harness.run.config import available_processors
     from harness.run.media_check import find_damage, probe_jobs
+    from harness.text.console import make_console
     from harness.video import decord_check
     from harness.video.decode import decode
     from harness.video.pool import DecodePool
 
-    console = Console(stderr=True)
+    console = make_console(stderr=True)
     compares = decord_check.is_available()
     if not compares:
         console.print(decord_check.UNAVAILABLE, soft_wrap=True)
@@ -142,7 +140,7 @@ def _print_checks(console: Console, checks: Sequence[DataCheck]) -> None:
     for check in checks:
         lines = [line for gap in check.gaps for line in gap.lines()]
         for line in [check.selection, *lines] if lines else []:
-            console.print(line, soft_wrap=True, markup=False, highlight=False)
+            console.print(line, soft_wrap=True)
 
 
 def _conclude(checks: Sequence[DataCheck]) -> CommandResult:

@@ -59,9 +59,10 @@ class DoctorCommand:
 
     def run(self, args: Namespace) -> CommandResult:
         """Print the facts area by area."""
-        from rich.console import Console
         from rich.table import Table
         from rich.text import Text
+
+        from harness.text.console import make_console
 
         found = list(examine(args.data))
         table = Table(box=None, pad_edge=False, show_header=False)
@@ -72,7 +73,7 @@ class DoctorCommand:
         for position, fact in enumerate(found):
             area = fact.area if areas.index(fact.area) == position else ""
             table.add_row(area, fact.name, Text(fact.value), style="red" if fact.broken else "")
-        Console().print(table)
+        make_console().print(table)
         broken = [fact.name for fact in found if fact.broken]
         if broken:
             reason = f"nothing can be evaluated on this machine: {', '.join(broken)}"

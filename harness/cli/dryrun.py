@@ -25,16 +25,19 @@ _PROBES_PER_TASK = 2
 
 def print_dry_run(console: Console, job: EvalJob) -> CommandResult:
     """Print the plan; missing media raise `UsageError`, as they would stop the run."""
-    console.print(f"[bold]checkpoint[/bold] {job.engine.checkpoint}, backend {job.engine.backend}")
-    console.print(f"[bold]run directory[/bold] {job.out}")
+    from harness.text.console import styled
+
+    engine = job.engine
+    console.print(styled(("checkpoint", "bold"), f" {engine.checkpoint}, backend {engine.backend}"))
+    console.print(styled(("run directory", "bold"), f" {job.out}"))
     for planned in job.plan.tasks:
-        console.print(f"[bold]{planned.selection}[/bold], protocol {planned.protocol.hash}")
+        console.print(styled((planned.selection, "bold"), f", protocol {planned.protocol.hash}"))
         for line in _lines(asdict(planned.protocol)):
-            console.print(f"  {line}", highlight=False)
+            console.print(f"  {line}")
         media = {sample.media for sample in planned.samples}
         console.print(f"  items: {len(planned.samples)}, videos: {len(media)}")
     for warning in require_media(job.plan):
-        console.print(warning, style="yellow", markup=False)
+        console.print(warning, style="yellow")
     console.print(_decode_estimate(job.plan, job.config.decode, job.engine.patch_multiple))
     return CommandResult(Exit.OK, f"{len(job.plan.samples)} items are ready; nothing was run")
 

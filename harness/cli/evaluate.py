@@ -47,19 +47,18 @@ class EvalCommand:
 
     def run(self, args: Namespace) -> CommandResult:
         """Evaluate, or with ``--dry-run`` only say what would be done."""
-        from rich.console import Console
-
         from harness.run.evaluate import prepare
+        from harness.text.console import make_console
 
         config = _read_config(args.config)
         job = prepare(args.checkpoint, read_option_flags(args, config))
-        errors = Console(stderr=True)
+        errors = make_console(stderr=True)
         for selection, why in job.plan.unavailable.items():
-            errors.print(f"{selection} is left out: {why}", style="yellow", markup=False)
+            errors.print(f"{selection} is left out: {why}", style="yellow")
         if args.dry_run:
             from harness.cli.dryrun import print_dry_run
 
-            return print_dry_run(Console(), job)
+            return print_dry_run(make_console(), job)
         return without_unavailable(job.plan, _evaluate(job, errors))
 
 
@@ -80,15 +79,14 @@ def _evaluate(job: EvalJob, console: Console) -> CommandResult:
 
 def _conclude(job: EvalJob, timing: Timing | None) -> CommandResult:
     """Print the tables of a finished run and judge whether it is complete."""
-    from rich.console import Console
-
     from harness.cli.tables import print_failures, print_summaries, print_timing
     from harness.run.store import read_records
     from harness.run.summary import summarise_run
+    from harness.text.console import make_console
 
     records = {record.id: record for record in read_records(job.out)}
     results = summarise_run(job.plan, records)
-    console = Console()
+    console = make_console()
     print_summaries(console, results.tasks)
     print_failures(console, records.values())
     if timing is not None:

@@ -52,16 +52,15 @@ class GateCommand:
 
     def run(self, args: Namespace) -> CommandResult:
         """Compare, print the result and write the reports."""
-        from rich.console import Console
-
         from harness.gate.compare import compare_runs, read_reference
         from harness.gate.report import print_gate, verdict_sentence
+        from harness.text.console import make_console
 
         baseline = read_reference(args.baseline)
         policy = _read_policy(args, baseline.policy)
         gate = compare_runs(baseline, args.run, policy, unlock=args.unlock)
         reason = verdict_sentence(gate)
-        print_gate(Console(), gate)
+        print_gate(make_console(), gate)
         _write_reports(args, gate, reason)
         return CommandResult(exit_of(gate.verdict), reason)
 

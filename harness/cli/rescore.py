@@ -42,11 +42,10 @@ class RescoreCommand:
 
     def run(self, args: Namespace) -> CommandResult:
         """Score again, write the second score file and the page, print what changed."""
-        from rich.console import Console
-
         from harness.cli.budget import completeness
         from harness.rescore.report import print_rescored, rescore_page
         from harness.rescore.rescore import RescoreConfig, file_part, rescore_run
+        from harness.text.console import make_console
 
         config = RescoreConfig(
             scorer=args.scorer,
@@ -58,7 +57,7 @@ class RescoreCommand:
         page = args.page or args.run / f"changes-{file_part(args.scorer)}.html"
         title = f"{args.run.name}: what scorer {args.scorer} changes"
         page.write_text(rescore_page(title, run), encoding="utf-8")
-        console = Console()
+        console = make_console()
         print_rescored(console, run, shown=args.show)
         console.print(f"scores in {run.scores_file}, all changed items in {page}", soft_wrap=True)
         return completeness(run.after, args.run, args.max_failures)

@@ -36,11 +36,10 @@ class ScoreCommand:
 
     def run(self, args: Namespace) -> CommandResult:
         """Score every response and print the task's table."""
-        from rich.console import Console
-
         from harness.cli.budget import completeness
         from harness.cli.tables import print_failures, print_summaries
         from harness.rescore.responses import ScoreConfig, score_responses
+        from harness.text.console import make_console
 
         config = ScoreConfig(
             task=args.task,
@@ -52,7 +51,7 @@ class ScoreCommand:
             out=args.out,
         )
         scored = score_responses(config, sys.argv)
-        console = Console()
+        console = make_console()
         print_summaries(console, scored.results.tasks)
         print_failures(console, scored.records.values())
         return completeness(scored.results, args.out, args.max_failures)

@@ -11,6 +11,7 @@ from harness.schema import Outcome, Record, TaskSummary
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
     from harness.run.timing import Timing
 
@@ -137,12 +138,20 @@ def breakdown_table(name: str, summary: TaskSummary) -> Table:
     return table
 
 
-def _score_cells(summary: TaskSummary, shown: Iterable[Outcome]) -> list[str]:
+def _score_cells(summary: TaskSummary, shown: Iterable[Outcome]) -> list[str | Text]:
+    from rich.text import Text
+
     interval = "-" if summary.ci95 is None else f"{summary.ci95[0]:.1f} - {summary.ci95[1]:.1f}"
-    cells = [_format_number(summary.score), interval, str(summary.n), str(summary.n_clusters)]
+    cells: list[str | Text] = [
+        _format_number(summary.score),
+        interval,
+        str(summary.n),
+        str(summary.n_clusters),
+    ]
     for outcome in shown:
         count = summary.outcomes.get(outcome, 0)
-        cells.append(f"[red]{count}[/red]" if count and outcome is Outcome.FAILED else str(count))
+        failed = count and outcome is Outcome.FAILED
+        cells.append(Text(str(count), style="red" if failed else ""))
     return cells
 
 
@@ -162,6 +171,8 @@ def _format_number(value: float | int | None) -> str:
     return "-" if value is None else f"{value:.1f}"
 
 
-def _draw_bar(score: float | int | None) -> str:
+def _draw_bar(score: float | int | None) -> Text:
+    from rich.text import Text
+
     filled = 0 if score is None else round(score / 100 * _BAR_WIDTH)
-    return f"[cyan]{'━' * filled}[/cyan][dim]{'─' * (_BAR_WIDTH - filled)}[/dim]"
+    return Text.assemble(("━" * filled, "cyan"), ("─" * (_BAR_WIDTH - filled), "dim"))

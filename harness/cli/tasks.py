@@ -18,16 +18,16 @@ class TasksCommand:
 
     def run(self, args: Namespace) -> CommandResult:
         """Print title, scorers and data source of every task."""
-        from rich.console import Console
+        from harness.text.console import make_console, styled
 
-        console = Console()
+        console = make_console()
         names = sorted(registry.installed())
         for name in names:
             task = registry.get(name)
             scorers = [f"{s.tag} ({s.aggregation.name})" for s in task.scorers.values()]
-            console.print(f"[bold]{name}[/bold]  {task.title}", highlight=False)
+            console.print(styled((name, "bold"), f"  {task.title}"))
             for line in (f"scorers  {', '.join(scorers)}", f"data     {task.homepage}"):
-                console.print(f"  {line}", soft_wrap=True, highlight=False)
+                console.print(f"  {line}", soft_wrap=True)
         for prefix, point in sorted(registry.bridges().items()):
-            console.print(f"[bold]{prefix}:NAME[/bold]  {point.load().title}", highlight=False)
+            console.print(styled((f"{prefix}:NAME", "bold"), f"  {point.load().title}"))
         return CommandResult(Exit.OK, f"{len(names)} tasks are installed")

@@ -102,10 +102,11 @@ def _modification_time(entry: ZipInfo) -> float:
 
 def _show_progress(entries: list[Placed], description: str) -> Iterator[Placed]:
     """Yield the entries, with a progress bar on a terminal."""
-    from rich.console import Console
     from rich.progress import track
 
-    console = Console(stderr=True)
+    from harness.text.console import make_console
+
+    console = make_console(stderr=True)
     yield from track(
         entries, description, console=console, transient=True, disable=not console.is_terminal
     )

@@ -13,6 +13,7 @@ from typing import Any
 
 from harness.errors import HarnessError, UsageError
 from harness.files.content import parse_json, read_file
+from harness.text.stored import storable, storable_json
 
 _OUT_OF_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 """Not the fault of the path that the user named: the disk is full, limited or broken."""
@@ -49,12 +50,12 @@ def write_atomically(path: Path, write: Callable[[Path], object], *, sync: bool 
 
 def write_text(path: Path, text: str) -> None:
     """Write a UTF-8 text file atomically."""
-    write_atomically(path, lambda temporary: temporary.write_text(text, encoding="utf-8"))
+    write_atomically(path, lambda temporary: temporary.write_bytes(storable(text).encode()))
 
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
     """Write a JSON object atomically, indented, with sorted keys."""
-    write_text(path, json.dumps(content, indent=2, sort_keys=True) + "\n")
+    write_text(path, json.dumps(storable_json(content), indent=2, sort_keys=True) + "\n")
 
 
 def write_folder(folder: Path, write: Callable[[Path], object]) -> None:

@@ -8,16 +8,21 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import stat
 from pathlib import Path
 from typing import Any, BinaryIO, NoReturn
 
 from harness.errors import DatasetError, UsageError
+from harness.text.stored import storable_json
 
 MAX_DEPTH = 64
 """Levels of lists and objects that a JSON text may have; our own files have at most six."""
 _LARGEST = 10**308
 """Larger whole numbers do not fit a float."""
+_HALF = re.compile("\\\\u[dD]|[\ud800-\udfff]")
+_HALF_IN_BYTES = re.compile(rb"\\u[dD]|\xed")
+"""Half of a UTF-16 pair: JSON spells it as an escape, some writers as the bytes of its number."""
 
 _KINDS = (
     (stat.S_ISDIR, "a folder"),
@@ -59,7 +64,7 @@ def read_error(path: Path, error: OSError) -> UsageError:
 
 
 def parse_json(text: bytes | str, where: str, *, finite: bool = True) -> Any:
-    """Parse a JSON text.
+    """Parse a JSON text; the texts in it are storable (`harness.text.stored`).
 
     Args:
         text: UTF-8 or a string.
@@ -80,7 +85,12 @@ def parse_json(text: bytes | str, where: str, *, finite: bool = True) -> Any:
     problem = _find_problem(content, finite=finite)
     if problem is not None:
         raise DatasetError(f"{where}: not valid JSON here: {problem}")
-    return content
+    return storable_json(content) if _may_hold_halves(text) else content
+
+
+def _may_hold_halves(text: bytes | str) -> bool:
+    """Return whether a JSON text may spell out half of a UTF-16 pair."""
+    return bool(_HALF_IN_BYTES.search(text) if isinstance(text, bytes) else _HALF.search(text))
 
 
 def _refuse_constant(name: str) -> NoReturn:

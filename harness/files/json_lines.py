@@ -15,6 +15,8 @@ from typing import Any, Self
 from harness.errors import DatasetError
 from harness.files.atomic import write_atomically, write_error
 from harness.files.content import open_file, parse_json, read_error
+from harness.text.shown import for_json
+from harness.text.stored import storable
 
 _BLOCK = 1 << 16
 
@@ -126,10 +128,8 @@ class JsonLinesWriter:
 
 
 def _json_line(row: Row) -> bytes:
-    try:
-        return json.dumps(row, ensure_ascii=False).encode() + b"\n"
-    except UnicodeEncodeError:  # half of a surrogate pair, which a server may send
-        return json.dumps(row).encode() + b"\n"
+    text = json.dumps(row, ensure_ascii=False)
+    return for_json(storable(text)).encode() + b"\n"
 
 
 def _parse_line(line: bytes, where: str) -> dict[str, Any]:

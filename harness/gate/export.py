@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -12,8 +11,7 @@ from xml.etree import ElementTree
 from harness.errors import UsageError
 from harness.gate.policy import Tier
 from harness.gate.verdict import Comparison, GateLine, GateResult, Verdict
-
-_NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+from harness.text.shown import for_json, for_xml
 
 
 def as_json(gate: GateResult, reason: str) -> str:
@@ -27,7 +25,7 @@ def as_json(gate: GateResult, reason: str) -> str:
         "flips": [asdict(flip) for flip in gate.flips],
         "notes": gate.notes,
     }
-    return json.dumps(content, indent=2, ensure_ascii=False) + "\n"
+    return for_json(json.dumps(content, indent=2, ensure_ascii=False)) + "\n"
 
 
 def as_junit(gate: GateResult) -> str:
@@ -86,10 +84,12 @@ def _statistics_fields(line: GateLine, found: Comparison) -> dict[str, Any]:
 
 def _add_case(suite: ElementTree.Element, line: GateLine) -> str | None:
     """Add a task's case; return the tag of its result, None for a pass."""
-    case = ElementTree.SubElement(suite, "testcase", classname="videor1.gate", name=line.name)
+    case = ElementTree.SubElement(
+        suite, "testcase", classname="videor1.gate", name=for_xml(line.name)
+    )
     tag = _result_tag(line)
     if tag is not None:
-        message = _NOT_XML.sub("?", f"{line.verdict}: {_summarise_line(line)}")
+        message = for_xml(f"{line.verdict}: {_summarise_line(line)}")
         ElementTree.SubElement(case, tag, type=line.verdict.value, message=message)
     return tag
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from harness.gate.pairing import Flip
 from harness.gate.verdict import Comparison, GateLine, GateResult, Verdict
+from harness.text.shown import for_markdown, for_terminal, one_line
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -43,7 +44,7 @@ def print_gate(console: Console, gate: GateResult) -> None:
     console.print(_make_table("Result", _RESULT_HEADINGS, map(_result_cells, gate.lines)))
     for line in gate.lines:
         for gap in line.gaps:
-            console.print(Text(f"{line.name}: {gap}", style="red"))
+            console.print(Text(one_line(f"{line.name}: {gap}"), style="red"))
     for note in gate.notes:
         console.print(Text(note, style="dim"))
     if gate.flips:
@@ -52,7 +53,7 @@ def print_gate(console: Console, gate: GateResult) -> None:
 
 def markdown(gate: GateResult) -> str:
     """Write the result as Markdown for a pull request or a step summary."""
-    parts = [f"## videor1 gate: {gate.verdict}", verdict_sentence(gate)]
+    parts = [f"## videor1 gate: {gate.verdict}", for_markdown(verdict_sentence(gate))]
     if gate.same_checkpoint:
         parts.append(_A_A)
     parts += [
@@ -61,8 +62,8 @@ def markdown(gate: GateResult) -> str:
         _explain_columns(gate),
         "### Result",
         _make_markdown_table(_RESULT_HEADINGS, map(_result_cells, gate.lines)),
-        *(f"- {line.name}: {_escape_markdown(gap)}" for line in gate.lines for gap in line.gaps),
-        *(f"- {_escape_markdown(note)}" for note in gate.notes),
+        *(f"- {for_markdown(f'{line.name}: {gap}')}" for line in gate.lines for gap in line.gaps),
+        *(f"- {for_markdown(note)}" for note in gate.notes),
     ]
     if gate.flips:
         parts += [
@@ -165,11 +166,11 @@ def _format_flip_p(line: GateLine) -> str:
 
 def _flip_cells(flip: Flip) -> tuple[str, ...]:
     base, candidate = (_cut_text(text) for text in (flip.base, flip.candidate))
-    return (flip.id, _cut_text(flip.gold), base, candidate, flip.outcome.value)
+    return (one_line(flip.id), _cut_text(flip.gold), base, candidate, flip.outcome.value)
 
 
 def _cut_text(text: str) -> str:
-    line = " ".join(text.split())
+    line = one_line(text)
     return line if len(line) <= _SHOWN_ANSWER else line[: _SHOWN_ANSWER - 1] + "…"
 
 
@@ -196,18 +197,15 @@ def _make_table(title: str, headings: Sequence[str], rows: Iterable[Sequence[str
     for heading in headings:
         table.add_column(heading, overflow="fold", no_wrap=heading in _NUMBERS)
     for row in rows:
-        table.add_row(*(Text(cell, style=_STYLES.get(cell.partition(" ")[0], "")) for cell in row))
+        table.add_row(
+            *(
+                Text(for_terminal(cell), style=_STYLES.get(cell.partition(" ")[0], ""))
+                for cell in row
+            )
+        )
     return table
 
 
 def _make_markdown_table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     lines = [headings, ["---"] * len(headings), *rows]
-    return "\n".join(f"| {' | '.join(map(_escape_markdown, line))} |" for line in lines)
-
-
-def _escape_markdown(text: str) -> str:
-    """Escape a model's text, so that it is not read as Markdown or HTML."""
-    text = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    for mark in "\\`*_[]|":
-        text = text.replace(mark, f"\\{mark}")
-    return text
+    return "\n".join(f"| {' | '.join(map(for_markdown, line))} |" for line in lines)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from html import escape
 from typing import TYPE_CHECKING
 
 from harness.board.page import page
@@ -12,6 +11,7 @@ from harness.rescore.reasons import Reason
 from harness.rescore.rescore import ChangedItem, RescoredRun
 from harness.run.summary import Results
 from harness.schema import Record
+from harness.text.shown import for_html, one_line
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -38,7 +38,7 @@ def print_rescored(console: Console, run: RescoredRun, *, shown: int) -> None:
         for reason, group in by_reason(items).items():
             console.print(Text(f"{task}: {reason}: {_format_tally(group)}", style="bold"))
             for item in group[:shown]:
-                text = f"  {item.sample.id}  {_format_example(item)}"
+                text = f"  {one_line(item.sample.id)}  {one_line(_format_example(item))}"
                 console.print(Text(text), soft_wrap=True)
 
 
@@ -80,12 +80,13 @@ def _format_task(task: str, run: RescoredRun) -> Iterator[str]:
     scores = (
         f"{_format_score(old.score)} by {old.scorer}, {_format_score(new.score)} by {new.scorer}"
     )
-    yield f"<h2>{escape(task)}: {escape(scores)}; {len(items)} of {new.n} items differ</h2>"
+    yield f"<h2>{for_html(task)}: {for_html(scores)}; {len(items)} of {new.n} items differ</h2>"
     for reason, group in by_reason(items).items():
-        summary = f"{escape(reason)}: {escape(_format_tally(group))}"
+        summary = f"{for_html(reason)}: {for_html(_format_tally(group))}"
         yield f'<details><summary>{summary}</summary><table class="items">'
         yield "<tr>" + "".join(
-            f"<th>{escape(name)}</th>" for name in ("item", "gold", "text", old.scorer, new.scorer)
+            f"<th>{for_html(name)}</th>"
+            for name in ("item", "gold", "text", old.scorer, new.scorer)
         )
         for item in group:
             yield _format_page_row(item)
@@ -100,7 +101,7 @@ def _format_page_row(item: ChangedItem) -> str:
         _format_reading(item.before),
         _format_reading(item.after),
     )
-    return "<tr>" + "".join(f"<td><pre>{escape(cell)}</pre></td>" for cell in cells) + "</tr>"
+    return "<tr>" + "".join(f"<td><pre>{for_html(cell)}</pre></td>" for cell in cells) + "</tr>"
 
 
 def _format_example(item: ChangedItem) -> str:

@@ -19,6 +19,7 @@ from harness.run.summary import Results, summarise_run, write_results
 from harness.schema import Prompt, Record, Request, Sampling
 from harness.scoring.tags import ScorerTag
 from harness.task import registry
+from harness.text.stored import storable
 
 STORED = "stored"
 """Suite and template of a protocol whose texts were generated elsewhere."""
@@ -106,7 +107,7 @@ def _parse_response(line: str, where: str) -> tuple[str, str | None]:
             f"{where}: expected a string as id and a string or null as text,"
             f" got {sample_id!r} and {text!r}"
         )
-    return sample_id, text
+    return storable(sample_id), text if text is None else storable(text)
 
 
 def _plan_task(config: ScoreConfig) -> PlannedTask:

@@ -23,6 +23,7 @@ from harness.task.api import (
     Task,
 )
 from harness.task.protocol import Protocol
+from harness.text.stored import storable
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,7 +122,7 @@ def select(task: Task, data: Path, selection: str) -> tuple[Questions, str]:
     """Load a task's questions, narrowed to the config in ``name:config``, and their fingerprint."""
     questions = task.load(registry.data_folder(task, data))
     config = registry.config_of(selection)
-    samples = questions.samples
+    samples = tuple(map(_make_storable, questions.samples))
     if config:
         samples = tuple(s for s in samples if f"{s.category}/".startswith(f"{config}/"))
         if not samples:
@@ -130,6 +131,21 @@ def select(task: Task, data: Path, selection: str) -> tuple[Questions, str]:
                 f"task {task.name!r} has no config {config!r}; it has: {', '.join(known)}"
             )
     return replace(questions, samples=samples), _fingerprint(questions.files)
+
+
+def _make_storable(sample: Sample) -> Sample:
+    """Return a sample whose texts every record and report can hold; media paths are kept."""
+    return replace(
+        sample,
+        id=storable(sample.id),
+        task=storable(sample.task),
+        question=storable(sample.question),
+        answer=storable(sample.answer),
+        category=storable(sample.category),
+        cluster=storable(sample.cluster),
+        options=tuple(map(storable, sample.options)),
+        source={name: storable(text) for name, text in sample.source.items()},
+    )
 
 
 def pick_scorer(task: Task, name: str, judge: JudgeConfig | None) -> Scorer:

@@ -26,9 +26,9 @@ class ProgressBar(RunObserver):
     """Counts finished and failed items; prints to `console`, standard error by default."""
 
     def __init__(self, console: Console | None = None) -> None:
-        from rich.console import Console
+        from harness.text.console import make_console
 
-        self._console = Console(stderr=True) if console is None else console
+        self._console = make_console(stderr=True) if console is None else console
         self._notebook = NotebookLine() if self._console.is_jupyter else None
         self._bar: Progress | None = None
         self._total = 0
@@ -104,7 +104,7 @@ class ProgressBar(RunObserver):
         if self._notebook is not None:
             self._notebook.show(line)
         else:
-            self._console.print(line)
+            self._console.print(line, markup=False)
 
 
 class NotebookLine:

@@ -36,6 +36,7 @@ from harness.schema import (
     Score,
     Variant,
 )
+from harness.text.stored import storable
 from harness.video.jobs import DecodeJob, decode_job, heaviest_first
 from harness.video.pool import Decoded, DecodePool
 from harness.video.variants import arrange
@@ -160,7 +161,8 @@ def make_record(
     """Score one answer and write down all that is known of the item."""
     record = _unanswered(planned, sample, clips)
     if isinstance(answer, Failure):
-        return replace(record, failure=answer)
+        return replace(record, failure=_storable_failure(answer))
+    answer = _make_storable(answer)
     record = replace(
         record,
         text=answer.text,
@@ -210,7 +212,21 @@ def _unanswered(planned: PlannedTask, sample: Sample, clips: tuple[Clip, ...]) -
 
 
 def _failure(stage: str, error: Exception) -> Failure:
-    return Failure(stage=stage, error=type(error).__name__, message=str(error))
+    return Failure(stage=stage, error=type(error).__name__, message=storable(str(error)))
+
+
+def _make_storable(answer: Completion) -> Completion:
+    """Return an answer whose texts every record can hold; scorers read the same texts."""
+    reasoning = answer.reasoning
+    return replace(
+        answer,
+        text=storable(answer.text),
+        reasoning=reasoning if reasoning is None else storable(reasoning),
+    )
+
+
+def _storable_failure(failure: Failure) -> Failure:
+    return replace(failure, message=storable(failure.message))
 
 
 class Recorder:

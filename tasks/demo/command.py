@@ -65,12 +65,12 @@ class DemoCommand:
 
     def run(self, args: Namespace) -> CommandResult:
         """Generate missing data, then run the commands as a user would type them."""
-        from rich.console import Console
+        from harness.text.console import make_console
 
         backend = read_option_flags(args, EvalConfig()).engine.backend
         data = args.out / "data"
         if not data.exists():
-            Console(stderr=True).print(f"generating clips with known answers in {data}")
+            make_console(stderr=True).print(f"generating clips with known answers in {data}")
             write_folder(data, _write_data)
         common = [
             str(CHECKPOINT), "--data", str(data), "--backend", backend,
@@ -96,10 +96,10 @@ class DemoCommand:
 
 def _announce_and_run(command: Command, name: str, words: Sequence[str]) -> CommandResult:
     """Print a command line and run it."""
-    from rich.console import Console
+    from harness.text.console import make_console
 
-    console = Console(stderr=True)
-    console.print(f"videor1 {name} {shlex.join(words)}", style="bold", markup=False, soft_wrap=True)
+    console = make_console(stderr=True)
+    console.print(f"videor1 {name} {shlex.join(words)}", style="bold", soft_wrap=True)
     return run(command, words)
 
 

@@ -55,11 +55,11 @@ class AnnotateCommand:
 
     def run(self, args: Namespace) -> CommandResult:
         """Annotate, and write the rows that are kept."""
-        from rich.console import Console
+        from harness.text.console import make_console
 
         config = read_option_flags(args, AnnotateConfig())
         engine = resolve_engine(args.checkpoint, config.engine)
-        return annotate_rows(args, config, Console(stderr=True), engine)
+        return annotate_rows(args, config, make_console(stderr=True), engine)
 
 
 def annotate_rows(
@@ -124,14 +124,13 @@ def _conclude(
     records: Mapping[str, Record],
 ) -> CommandResult:
     """Write the kept rows, print the share kept per problem type, and judge completeness."""
-    from rich.console import Console
-
     from harness.cli.tables import print_failures
+    from harness.text.console import make_console
     from trainer.data.annotate import tally, write_annotated
 
     write_annotated(args.out, rows, records, args.rows, config.min_reward)
     counts = tally(rows, records, config.min_reward)
-    console = Console()
+    console = make_console()
     _print_tally(console, counts)
     print_failures(console, records.values())
     kept, failed = (sum(getattr(c, name) for c in counts.values()) for name in ("kept", "failed"))

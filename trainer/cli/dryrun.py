@@ -7,10 +7,10 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from rich.console import Console
-from rich.markup import escape
 
 from harness.cli.exits import CommandResult, Exit
 from harness.models.checkpoint import full_checkpoint
+from harness.text.console import styled
 from trainer.config.trl_fields import check_fields
 from trainer.cost.estimate import Estimate, estimate
 from trainer.cost.model_shape import ModelShape, has_weights, read_shape
@@ -70,8 +70,7 @@ def _print_estimate(
     }
     for name, text in lines.items():
         if text:
-            line = f"[bold]{name}[/bold] {escape(text)}"
-            console.print(line, highlight=False, soft_wrap=True)
+            console.print(styled((name, "bold"), f" {text}"), soft_wrap=True)
     _print_memory(console, cost, job.dist.world_size)
 
 
@@ -109,16 +108,15 @@ def _describe_training(job: TrainJob, rows: Sequence[TrainingRow], cost: Estimat
 
 def _print_memory(console: Console, cost: Estimate, world_size: int) -> None:
     total = sum(cost.memory.values())
-    console.print("[bold]memory per process[/bold], roughly:", highlight=False)
+    console.print(styled(("memory per process", "bold"), ", roughly:"))
     for name, size in cost.memory.items():
-        console.print(f"  {name:<16} {_format_gib(size)}", highlight=False)
-    console.print(f"  {'in all':<16} {_format_gib(total)}", highlight=False)
+        console.print(f"  {name:<16} {_format_gib(size)}")
+    console.print(f"  {'in all':<16} {_format_gib(total)}")
     if world_size > 1:
         sharded = total - cost.states + cost.states // world_size
         console.print(
             f"  {'sharded':<16} {_format_gib(sharded)} (FSDP or ZeRO-3 over {world_size}"
             " processes)",
-            highlight=False,
         )
 
 

@@ -63,9 +63,8 @@ class MiniatureCommand:
 
     def run(self, args: Namespace) -> CommandResult:
         """Run the commands that are not done yet, then write and print the report."""
-        from rich.console import Console
-
         from harness.files import locked
+        from harness.text.console import make_console
         from trainer.miniature.experiment import claim_experiment, create_inputs
         from trainer.miniature.scheduler import Scheduler
 
@@ -75,7 +74,7 @@ class MiniatureCommand:
         for package in ("trl", "matplotlib"):
             if find_spec(package) is None:
                 raise missing_extra(package, "train")
-        console = Console(stderr=True)
+        console = make_console(stderr=True)
         claim_experiment(experiment)
         with locked(experiment.out):
             threads = experiment.settings.threads
@@ -89,7 +88,7 @@ class MiniatureCommand:
                     f"the results in {experiment.out} are kept; run the same command to resume",
                 )
             for name, reason in scheduler.failed.items():
-                console.print(f"{name}: {reason}", style="red", markup=False, soft_wrap=True)
+                console.print(f"{name}: {reason}", style="red", soft_wrap=True)
             if scheduler.failed:
                 names = ", ".join(scheduler.failed)
                 return CommandResult(
@@ -128,11 +127,11 @@ def _choose_arms(names: str | None) -> tuple[Arm, ...]:
 
 
 def _dry_run(experiment: Experiment) -> CommandResult:
-    from rich.console import Console
+    from harness.text.console import make_console
 
     stages = experiment.stages()
     for stage in stages:
-        Console().print(str(stage), markup=False, highlight=False, soft_wrap=True)
+        make_console().print(str(stage), soft_wrap=True)
     return CommandResult(Exit.OK, f"{len(stages)} commands; nothing was run")
 
 
@@ -154,7 +153,7 @@ def _run_stages(experiment: Experiment, scheduler: Scheduler, console: Console) 
             running = ", ".join(process.stage.name for process in progress.running)
             bar.update(task, total=progress.total, completed=progress.done, description=running)
             if running != last_line and not console.is_terminal:
-                console.print(f"{progress.done} of {progress.total} done; {running}", markup=False)
+                console.print(f"{progress.done} of {progress.total} done; {running}")
             last_line = running
 
         scheduler.run(experiment.first_stages(), show)
@@ -164,9 +163,8 @@ def _run_stages(experiment: Experiment, scheduler: Scheduler, console: Console) 
 
 def _conclude(experiment: Experiment) -> CommandResult:
     """Write and print the report; return which claims of the paper it supports."""
-    from rich.console import Console
-
     from harness.board.text import WIDTH, print_tables
+    from harness.text.console import make_console
     from trainer.miniature.evaluations import read_evaluations
     from trainer.miniature.hypotheses import decide, summarize
     from trainer.miniature.report import report_tables, write_report
@@ -174,7 +172,9 @@ def _conclude(experiment: Experiment) -> CommandResult:
 
     results = AblationResults(read_evaluations(experiment.out, experiment.seeds, experiment.arms))
     files = write_report(experiment.out, results)
-    console = Console()
-    print_tables(console if console.is_terminal else Console(width=WIDTH), report_tables(results))
+    console = make_console()
+    print_tables(
+        console if console.is_terminal else make_console(width=WIDTH), report_tables(results)
+    )
     written = ", ".join(file.name for file in files)
     return CommandResult(Exit.OK, f"{summarize(decide(results))}; {written} in {experiment.out}")

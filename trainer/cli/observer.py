@@ -58,6 +58,6 @@ def print_report(console: Console, report: RowReport) -> None:
         table.add_row(problem, *(f"{counts[problem, kind]:,}" for kind in kinds))
     console.print(table)
     for fault, number in Counter(row.fault for row in report.bad).items():
-        console.print(f"{fault}: {number:,} rows", style="yellow", markup=False)
+        console.print(f"{fault}: {number:,} rows", style="yellow")
     for line in [*map(str, report.bad[:SHOWN]), *format_rest(len(report.bad))]:
-        console.print(f"  {line}", soft_wrap=True, markup=False, highlight=False)
+        console.print(f"  {line}", soft_wrap=True)

@@ -36,17 +36,17 @@ def add_run_actions(actions: _SubParsersAction[ArgumentParser]) -> None:
 
 
 def _show_completions(args: Namespace) -> CommandResult:
-    from rich.console import Console
-
+    from harness.text.console import make_console
     from trainer.runs.completions_view import print_completions
 
-    shown = print_completions(Console(), args.run, step=args.step, row_id=args.id, limit=args.limit)
+    shown = print_completions(
+        make_console(), args.run, step=args.step, row_id=args.id, limit=args.limit
+    )
     return CommandResult(Exit.OK, shown)
 
 
 def _show_timeline(args: Namespace) -> CommandResult:
-    from rich.console import Console
-
+    from harness.text.console import make_console
     from trainer.runs.folder import MANIFEST
     from trainer.watch.settings import watched_run
     from trainer.watch.timeline import read_timeline
@@ -57,7 +57,7 @@ def _show_timeline(args: Namespace) -> CommandResult:
         for folder in args.runs
     ]
     for timeline in timelines:
-        print_timeline(Console(), timeline)
+        print_timeline(make_console(), timeline)
     if args.out:
         plot(timelines, args.out)
     where = f", plotted in {args.out}" if args.out else ""

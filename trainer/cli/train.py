@@ -71,13 +71,12 @@ def _recipe_flags(parser: ArgumentParser) -> None:
 
 
 def _run_action(args: Namespace) -> CommandResult:
-    from rich.console import Console
-
+    from harness.text.console import make_console
     from trainer.cli.dryrun import dry_run
     from trainer.cli.observer import ConsoleObserver
 
     job = _make_job(args)
-    console = Console(stderr=not args.dry_run, quiet=job.dist.rank > 0)
+    console = make_console(stderr=not args.dry_run, quiet=job.dist.rank > 0)
     if args.dry_run:
         return dry_run(job, ConsoleObserver(console), console)
     return _train_job(job, ConsoleObserver(console))

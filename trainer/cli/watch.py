@@ -50,14 +50,13 @@ class WatchCommand:
 
     def run(self, args: Namespace) -> CommandResult:
         """Watch until the training is over; the exit code is the last verdict's."""
-        from rich.console import Console
-
         from harness.files import locked
+        from harness.text.console import make_console
         from trainer.runs.folder import RUNS
         from trainer.watch.settings import claim_watch, read_watch_settings
         from trainer.watch.watcher import Watcher, evaluate_in_process
 
-        console = Console()
+        console = make_console()
         settings = read_watch_settings(args.config, args.set)
         out = args.out or RUNS / f"watch-{args.run.resolve().name}"
         with locked(out):
@@ -87,7 +86,7 @@ def _show_timeline(console: Console, out: Path, run: Path, point: EvalPoint) -> 
     timeline = read_timeline(out, run)
     print_timeline(console, timeline)
     if point.reason:
-        console.print(f"step {point.step}: {point.reason}", markup=False, soft_wrap=True)
+        console.print(f"step {point.step}: {point.reason}", soft_wrap=True)
     if find_spec("matplotlib") is not None:
         plot([timeline], out / _PLOT)
 
@@ -101,9 +100,9 @@ def _conclude(console: Console, out: Path, run: Path, watcher: Watcher) -> Comma
     from trainer.watch.evaluations import read_points
 
     for folder, lack in incomplete_checkpoints(run).items():
-        console.print(f"{folder} is incomplete: {lack}", style="yellow", markup=False)
+        console.print(f"{folder} is incomplete: {lack}", style="yellow")
     for reason in watcher.failures.values():
-        console.print(f"not evaluated: {reason}", style="red", markup=False, soft_wrap=True)
+        console.print(f"not evaluated: {reason}", style="red", soft_wrap=True)
     points = read_points(out)
     where = f"{len(points)} checkpoints evaluated in {out}"
     compared = [point for point in points if point.verdict]

@@ -85,7 +85,6 @@ class ProgressBar(TrainerCallback):  # type: ignore[misc]
         if not self._console.is_terminal:
             self._console.print(
                 f"step {state.global_step} of {state.max_steps}: {_format_metrics(values, values)}",
-                highlight=False,
                 soft_wrap=True,
             )
 

@@ -70,10 +70,10 @@ def _print_group(console: Console, group: Group) -> None:
     """Print one prompt with its media and gold answer, then its completions."""
     console.rule(f"{group['id']} ({group['kind']}), step {group['step']}", align="left")
     for text in (*group["media"], group["question"]):
-        console.print(text, markup=False, highlight=False, soft_wrap=True)
-    console.print(f"gold: {group['gold']}", style="bold", markup=False, highlight=False)
+        console.print(text, soft_wrap=True)
+    console.print(f"gold: {group['gold']}", style="bold")
     if group["failure"] is not None:
-        console.print(f"dropped: {group['failure']}", style="red", markup=False, soft_wrap=True)
+        console.print(f"dropped: {group['failure']}", style="red", soft_wrap=True)
     for variant in ("ordered", "shuffled"):
         if group[variant]:
             console.print(f"\n{variant} frames", style="bold")

@@ -98,7 +98,7 @@ def _print_gains(console: Console, timeline: Timeline) -> None:
                 f"{timeline.name}: {metric} {gain.first:.3f} -> {gain.last:.3f}, gain"
                 f" {gain.difference:+.3f} [{low:+.3f}, {high:+.3f}] (first and last"
                 f" {gain.steps} steps)",
-                markup=False, highlight=False, soft_wrap=True,
+                soft_wrap=True,
             )  # fmt: skip
 
 

@@ -12,9 +12,7 @@ from dataclasses import replace
 import pytest
 
 from harness.board.entries import read_entries
-from harness.board.latex import escape as latex
 from harness.board.leaderboard import build_board, read_board
-from harness.board.markdown import escape as markdown
 from harness.board.published import read_published
 from harness.cli import main
 from harness.run.store import (
@@ -22,6 +20,8 @@ from harness.run.store import (
     write_parquet,
 )
 from harness.schema import Failure, Outcome
+from harness.text.shown import for_latex as latex
+from harness.text.shown import for_markdown as markdown
 from tests.paths import ROOT
 from tests.toys import record
 
@@ -220,7 +220,7 @@ def test_markdown_is_a_table_with_escaped_cells(runs, capsys):
     page = _printed(capsys, runs, "--format", "md")
     lines = [line for line in page.splitlines() if line.startswith("|")]
     assert len({len(re.findall(r"(?<!\\)\|", line)) for line in lines}) == 1
-    assert r"a\_b 50% \| \<i\>" in page
+    assert r"a\_b 50% \| &lt;i&gt;" in page
     assert "**90.0 ±" in page
     assert markdown("a|b *c*\n[d]") == r"a\|b \*c\* \[d\]"
 

@@ -22,7 +22,7 @@ from tests.interrupts import interruptible
 from tests.paths import ROOT
 
 SMALL = ("--max-frames", "4", "--max-pixels", "18816", "--backend", "fake", "--workers", "1")
-CONSOLE = "rich.console"
+CONSOLE = "harness.text.console"
 """What most commands import first, and so before they look at any file."""
 FIRST_IMPORT = {
     "baseline": "harness.gate.baseline",

@@ -347,7 +347,7 @@ def test_markdown_is_appended_and_cannot_be_broken_by_an_answer(gate, tmp_path):
     gate({"vsibench": GOOD}, {"vsibench": WORSE}, "--summary", str(out), damage=hostile)
     text = out.read_text()
     assert text.startswith("before\n## videor1 gate: REGRESSION")
-    assert "a\\|b &lt;img src=x&gt; # hi" in text
+    assert "a\\|b &lt;img src=x&gt; \\# hi" in text
     assert "<img" not in text
     widths = {line.replace("\\|", "").count("|") for line in text.splitlines() if line[:1] == "|"}
     assert widths == {9, 6}
