@@ -19,7 +19,7 @@ from harness.run.summary import MEAN_OF_ITEMS
 from harness.schema import Outcome
 from harness.scoring.tags import ScorerTag, task_of_column
 from harness.stats import Estimate, clustered_estimate
-from harness.stats.estimate import tree_mean
+from harness.stats.estimate import effective_clusters, tree_mean
 from harness.task import registry
 
 if TYPE_CHECKING:
@@ -128,9 +128,15 @@ def estimate_score(answers: Answers, means: Aggregation) -> Estimate | None:
 def influence(answers: Answers, means: Aggregation) -> NDArray[np.float64]:
     """Return each video's contribution to the score, shape (videos,), in order of appearance."""
     scored = _ScoredItems.of(answers, means)
-    _, totals = tree_mean(scored.values, scored.clusters, scored.paths)
-    moved = dict(zip(dict.fromkeys(scored.clusters), totals, strict=True))
+    tree = tree_mean(scored.values, scored.clusters, scored.paths)
+    moved = dict(zip(dict.fromkeys(scored.clusters), tree.influence, strict=True))
     return np.array([moved.get(name, 0.0) for name in dict.fromkeys(answers.items.clusters)])
+
+
+def effective_videos(answers: Answers, means: Aggregation) -> float:
+    """Return how many videos of equal weight give a score as many degrees of freedom."""
+    scored = _ScoredItems.of(answers, means)
+    return effective_clusters(tree_mean(scored.values, scored.clusters, scored.paths).shares)
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,6 +26,7 @@ import numpy as np
 from harness.board.cells import (
     Cell,
     aggregation_of,
+    effective_videos,
     find_aggregation,
     has_own_total,
     influence,
@@ -245,7 +246,9 @@ def _rank_task(
     scores = np.array([rows[position].cells[task].score for position in ranked]) / 100
     _require_same_items(task, [entries[position] for position in ranked])
     moved = [influence(entries[position].answers[task], means) for position in ranked]
-    return dict(zip(ranked, rank_ranges(scores, np.stack(moved, axis=1)), strict=True))
+    effective = min(effective_videos(entries[position].answers[task], means) for position in ranked)
+    ranges = rank_ranges(scores, np.stack(moved, axis=1), effective)
+    return dict(zip(ranked, ranges, strict=True))
 
 
 def _require_same_items(task: str, entries: Sequence[Entry]) -> None:

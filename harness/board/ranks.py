@@ -11,6 +11,8 @@ because pairs share models and questions and the bootstrap of the largest statis
 The largest |t| is bootstrapped by flipping the sign of whole videos (Rademacher multipliers, fixed
 seed). Each draw has its own standard error, which gives the heavier tails of few videos: with
 z = |sum w D| / sqrt(sum D^2), t = z sqrt((C - 1) / (C - z^2)) grows with z, the same for all pairs.
+Where a few videos hold much of the weight, the critical value keeps its level but is that of t with
+fewer degrees of freedom (`harness.stats.estimate.effective_clusters`).
 The flips themselves, as a difference equal in every video, count as one more pair: where the videos
 are so few that even this difference could be chance, no difference is significant.
 """
@@ -45,14 +47,19 @@ class RankRange:
         return f"{self.best}" if self.best == self.worst else f"{self.best}-{self.worst}"
 
 
-def rank_ranges(scores: NDArray[np.float64], influence: NDArray[np.float64]) -> list[RankRange]:
+def rank_ranges(
+    scores: NDArray[np.float64],
+    influence: NDArray[np.float64],
+    effective: float | None = None,
+) -> list[RankRange]:
     """Return one range per model.
 
     Args:
         scores: Shape (models,); higher is better.
         influence: Contribution of each video to each score, shape (videos, models).
+        effective: As many videos of equal weight are worth the same; None: all of them.
     """
-    better = _significantly_better(scores, influence)
+    better = _significantly_better(scores, influence, effective or float(len(influence)))
     return [
         RankRange(1 + int(above), scores.size - int(below))
         for above, below in zip(better.sum(axis=0), better.sum(axis=1), strict=True)
@@ -60,7 +67,7 @@ def rank_ranges(scores: NDArray[np.float64], influence: NDArray[np.float64]) -> 
 
 
 def _significantly_better(
-    scores: NDArray[np.float64], influence: NDArray[np.float64]
+    scores: NDArray[np.float64], influence: NDArray[np.float64], effective: float
 ) -> NDArray[np.bool_]:
     """Return for every (row, column) whether the row's model is significantly better."""
     n_clusters, n_models = influence.shape
@@ -68,7 +75,7 @@ def _significantly_better(
     if n_clusters < 2:
         return nothing
     spread = _pair_spreads(influence)
-    critical = _critical_value(influence, spread)
+    critical = _with_degrees(_critical_value(influence, spread), n_clusters - 1, effective - 1)
     if math.isinf(critical):
         return nothing
     errors = spread * math.sqrt(n_clusters / (n_clusters - 1))
@@ -103,3 +110,12 @@ def _critical_value(influence: NDArray[np.float64], spread: NDArray[np.float64])
     z = float(np.quantile(np.concatenate(largest), CONFIDENCE, method="higher"))
     room = n_clusters - z * z
     return math.inf if room < 1e-9 else z * math.sqrt((n_clusters - 1) / room)
+
+
+def _with_degrees(critical: float, degrees: int, effective: float) -> float:
+    """Return the value that t with other degrees of freedom exceeds as rarely."""
+    from scipy.special import stdtr, stdtrit
+
+    if math.isinf(critical) or effective > degrees * (1 - 1e-9):
+        return critical
+    return -float(stdtrit(effective, stdtr(degrees, -critical)))

@@ -143,6 +143,7 @@ def judge_run(
 def measure_difference(pairing: Pairing, policy: Policy) -> Comparison:
     """Compute both scores of a task and their difference."""
     base, candidate, paths = pairing.base, pairing.candidate, pairing.paths
+    margin = policy.overall_margin if pairing.task == OVERALL else policy.margin_of(pairing.task)
     difference = paired_difference(base, candidate, pairing.clusters, paths)
     independent = paired_difference(base, candidate, [item.id for item in pairing.items], paths)
     zeros, items = [0.0] * len(base), len(base)
@@ -156,7 +157,9 @@ def measure_difference(pairing: Pairing, policy: Policy) -> Comparison:
         flip_p=sign_flip_p(base, candidate, pairing.clusters, paths),
         discordance=sum(a != b for a, b in zip(base, candidate, strict=True)) / items,
         design_effect=None if difference.se is None else effect,
-        mde=minimum_detectable_effect(difference, alpha=policy.alpha, power=policy.power),
+        mde=minimum_detectable_effect(
+            difference, alpha=policy.alpha, power=policy.power, margin=margin / 100
+        ),
     )
 
 

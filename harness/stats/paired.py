@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 from harness.stats.estimate import (
     Estimate,
     cluster_sums,
-    standard_error,
+    estimate_tree,
     tree_mean,
     tree_weights,
 )
@@ -42,26 +42,26 @@ def paired_difference(
     Raises:
         ValueError: There are no items.
     """
-    mean, totals = tree_mean(_paired_differences(base, candidate), clusters, paths)
-    se = standard_error(totals)
-    estimate = Estimate(mean=mean, se=se, ci95=None, n=len(clusters), n_clusters=totals.size)
-    return estimate if se is None else replace(estimate, ci95=bounds(estimate, alpha=0.025))
+    tree = tree_mean(_paired_differences(base, candidate), clusters, paths)
+    found = estimate_tree(tree, len(clusters))
+    return found if found.se is None else replace(found, ci95=bounds(found, alpha=0.025))
 
 
 def bounds(difference: Estimate, alpha: float) -> tuple[float, float]:
     """Return the lower and upper bound of a difference, each missed with probability `alpha`.
 
-    Student's t with C-1 degrees of freedom. If all videos show the same difference, the spread is
-    zero but the uncertainty is not: a share of other videos of which none was drawn in C may differ
-    in any way, and that share is below ``1 - alpha ** (1/C)`` (the "rule of three").
+    Student's t with the degrees of freedom of the estimate. If all C videos show the same
+    difference, the spread is zero but the uncertainty is not: a share of other videos of which none
+    was drawn in C may differ in any way, and that share is below ``1 - alpha ** (1/C)`` (the "rule
+    of three").
     """
     from scipy.special import stdtrit
 
-    mean, se, clusters = difference.mean, _require_se(difference), difference.n_clusters
+    mean, se = difference.mean, _require_se(difference)
     if se > 0:
-        half = float(stdtrit(clusters - 1, 1 - alpha)) * se
+        half = float(stdtrit(difference.degrees, 1 - alpha)) * se
         return max(-1.0, mean - half), min(1.0, mean + half)
-    unseen = 1 - alpha ** (1 / clusters)
+    unseen = 1 - alpha ** (1 / difference.n_clusters)
     return (1 - unseen) * mean - unseen, (1 - unseen) * mean + unseen
 
 
@@ -72,12 +72,12 @@ def p_below(difference: Estimate, threshold: float) -> float:
     """
     from scipy.special import stdtr
 
-    mean, se, clusters = difference.mean, _require_se(difference), difference.n_clusters
+    mean, se = difference.mean, _require_se(difference)
     if se > 0:
-        return float(stdtr(clusters - 1, (mean - threshold) / se))
+        return float(stdtr(difference.degrees, (mean - threshold) / se))
     if mean >= threshold:
         return 1.0
-    return float((1 - (threshold - mean) / (1 - mean)) ** clusters)
+    return float((1 - (threshold - mean) / (1 - mean)) ** difference.n_clusters)
 
 
 def p_above(difference: Estimate, threshold: float) -> float:

@@ -14,6 +14,7 @@ from harness.board.entry import (
 )
 from harness.board.ranks import RankRange, rank_ranges
 from harness.stats import paired_difference
+from harness.stats.estimate import effective_clusters
 
 
 def _simulated(rng, *, videos, questions, gap, sd):
@@ -74,6 +75,23 @@ def test_few_videos_are_never_certain(videos, certain):
     """All right against all wrong: 2 / 2^6 is below 5 %, 2 / 2^5 is not."""
     ranges = rank_ranges(np.array([1.0, 0.0]), np.zeros((videos, 2)))
     assert ranges == ([RankRange(1, 1), RankRange(2, 2)] if certain else [RankRange(1, 2)] * 2)
+
+
+def test_a_heavy_video_separates_no_equal_models():
+    """One of 40 videos holds a third of the weight: at most 7 % of equal boards are told apart."""
+    rng = np.random.default_rng(2)
+    shares = np.array([300] + [15] * 39) / 885
+    wrong = {None: 0, effective_clusters(shares): 0}
+    for _ in range(300):
+        values = rng.normal(0, 0.1, (40, 1)) + rng.normal(0, 0.1, (40, 3))
+        scores = shares @ values
+        moved = shares[:, None] * (values - scores)
+        for effective in wrong:
+            found = rank_ranges(scores, moved, effective)
+            wrong[effective] += any(r != RankRange(1, 3) for r in found)
+    naive, ours = wrong.values()
+    assert ours <= 21
+    assert naive > ours
 
 
 def test_one_model_has_rank_one():
