@@ -129,6 +129,8 @@ class VideoSFTTrainer(ExactResume, SFTTrainer):  # type: ignore[misc]
         failed = torch.tensor([row.failure is not None for row in rows])
         everywhere = self.accelerator.gather(failed.sum().to(self.accelerator.device))
         self._metrics["train"]["failed_rows"].append(float(everywhere.sum()))
+        everywhere = self.accelerator.gather(torch.tensor(len(rows), device=everywhere.device))
+        self._metrics["train"]["rows"].append(float(everywhere.sum()))
         labels = inputs["labels"].clone()
         labels[failed] = collate.IGNORED
         batch = collate.make_batch(

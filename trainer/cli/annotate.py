@@ -105,7 +105,7 @@ def annotate_rows(
 def _read_rows(
     args: Namespace, config: AnnotateConfig, patch_multiple: int
 ) -> Sequence[TrainingRow]:
-    from trainer.data.checks import check_rows
+    from trainer.data.checks import RowNeeds, check_rows
 
     data = DataSettings(
         rows=tuple(args.rows),
@@ -113,7 +113,7 @@ def _read_rows(
         limit=config.limit,
         check=MediaCheck.EXISTS,  # a damaged file becomes a failed item
     )
-    report = check_rows(data, FrameSettings(), patch_multiple=patch_multiple, rationale=False)
+    report = check_rows(data, FrameSettings(), patch_multiple=patch_multiple, needs=RowNeeds())
     return report.require(OnBadRow.EXCLUDE if config.exclude_bad_rows else OnBadRow.STOP)
 
 

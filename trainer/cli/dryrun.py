@@ -13,6 +13,7 @@ from harness.models.checkpoint import full_checkpoint
 from harness.text.console import styled
 from trainer.config.trl_fields import check_fields
 from trainer.cost.estimate import Estimate, estimate
+from trainer.cost.lora_targets import check_targets, linear_layers
 from trainer.cost.model_shape import ModelShape, has_weights, read_shape
 from trainer.data.rows import TrainingRow
 from trainer.runs import folder
@@ -31,7 +32,9 @@ def dry_run(job: TrainJob, observer: TrainObserver, console: Console) -> Command
     if has_weights(recipe.model.checkpoint):  # a hub id's weights are not downloaded for this
         checkpoint = full_checkpoint(recipe.model.checkpoint)
         folder.refuse_other(job.out, make_manifest(job, checkpoint))
-    report = check_job_rows(job, shape.patch_multiple, observer)
+    if recipe.model.lora is not None:
+        check_targets(recipe.model.lora, linear_layers(shape.tensors))
+    report = check_job_rows(job, shape.patch_multiple, shape.folder, observer)
     observer.checked(report)
     rows = report.require(recipe.data.on_bad_row)
     recipe.require_enough_rows(len(rows), job.dist.world_size)

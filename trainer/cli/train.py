@@ -116,7 +116,12 @@ def _train_job(job: TrainJob, observer: TrainObserver) -> CommandResult:
             Exit.REGRESSION,
             f"stopped by `videor1 watch`: {result.stopped}; remove {job.out / STOP} to resume",
         )
-    ending = f"trained; evaluate it: videor1 eval {result.checkpoint}"
-    if job.recipe.samples_completions:
-        ending += f"; answers: videor1 train show {job.out}"
-    return CommandResult(Exit.OK, ending)
+    answers = f"videor1 train show {job.out}" if job.recipe.samples_completions else ""
+    if result.learnt.nothing is not None:
+        ending = f"nothing was learnt: {result.learnt.nothing} ({result.learnt})"
+        return CommandResult(
+            Exit.INCOMPLETE, f"{ending}; {answers and f'answers: {answers}; '}change the recipe or"
+            " the rows, and train in another folder"
+        )  # fmt: skip
+    ending = f"trained ({result.learnt}); evaluate it: videor1 eval {result.checkpoint}"
+    return CommandResult(Exit.OK, f"{ending}; answers: {answers}" if answers else ending)

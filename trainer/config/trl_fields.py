@@ -64,6 +64,7 @@ _RELIED_ON: Mapping[str, tuple[str, ...]] = MappingProxyType(
             "load_best_model_at_end", "metric_for_best_model", "greater_is_better",
         ),
         "progress is shown by videor1": ("disable_tqdm",),
+        "a run stops at an update that is not finite": ("logging_nan_inf_filter",),
     }
 )  # fmt: skip
 """TRL's fields that the training loops rely on or never read, by the reason."""

@@ -36,6 +36,8 @@ class ModelShape:
     """Numbers in the key-value cache per token and layer."""
     patch_multiple: int
     """Frame sides are multiples of it, in pixels; one vision token is a square of that side."""
+    folder: Path
+    """Where its configurations and its tokenizer's files are."""
     frames_per_token: int
     """Consecutive video frames that share a vision token."""
 
@@ -47,7 +49,7 @@ class ModelShape:
     @property
     def vision_parameters(self) -> int:
         """Weights of the vision tower."""
-        return sum(math.prod(shape) for name, shape in self.tensors.items() if _is_vision(name))
+        return sum(math.prod(shape) for name, shape in self.tensors.items() if is_vision(name))
 
     def lora_parameters(self, lora: LoraSettings) -> int:
         """Weights of an adapter: rank x (rows + columns) of each target of the language model."""
@@ -55,7 +57,7 @@ class ModelShape:
             lora.r * sum(shape)
             for name, shape in self.tensors.items()
             if len(shape) == 2
-            and not _is_vision(name)
+            and not is_vision(name)
             and name.removesuffix(".weight").rpartition(".")[2] in lora.target_modules
         )
 
@@ -102,6 +104,7 @@ def _make_shape(folder: Path, tensors: Mapping[str, tuple[int, ...]]) -> ModelSh
             vocabulary=text["vocab_size"],
             key_value=2 * text.get("num_key_value_heads", heads) * width,
             patch_multiple=patch_multiple(folder),
+            folder=folder,
             frames_per_token=video_processor_config(folder).get("temporal_patch_size", 1),
         )
     except KeyError as error:
@@ -164,5 +167,6 @@ def _from_hub(repo: str, revision: str | None) -> tuple[Path, dict[str, tuple[in
     return Path(folder), tensors
 
 
-def _is_vision(name: str) -> bool:
+def is_vision(name: str) -> bool:
+    """Return whether a weight belongs to the vision tower."""
     return any(part in name for part in _VISION)

@@ -7,7 +7,7 @@ media file is decoded once with the frame policy of the training, unless the rec
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from harness.errors import DatasetError
@@ -23,13 +23,15 @@ from trainer.config.sections import (
     DataSettings,
     FrameSettings,
 )
-from trainer.data.rows import (
-    BadRow,
-    Fault,
-    TrainingRow,
-    parse_rows,
-    strip_think_tags,
+from trainer.data.row_faults import (
+    Found,
+    find_duplicates,
+    find_missing_rationales,
+    find_special_tokens,
+    find_unpaid,
+    make_fault,
 )
+from trainer.data.rows import BadRow, Fault, TrainingRow, parse_rows
 
 SHOWN = 10
 """Bad rows that are listed; the others are counted."""
@@ -71,12 +73,24 @@ class RowReport:
         return self.rows
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RowNeeds:
+    """What an algorithm and a checkpoint need of the texts of a row."""
+
+    rationale: bool = False
+    """Whether a row needs a rationale (SFT)."""
+    rewarded: bool = False
+    """Whether completions are rewarded: a row's own solution then has to earn something."""
+    special_tokens: frozenset[str] = frozenset()
+    """Special tokens of the checkpoint, which no text of a row may hold."""
+
+
 def check_rows(
     data: DataSettings,
     frames: FrameSettings,
     *,
     patch_multiple: int,
-    rationale: bool,
+    needs: RowNeeds,
     on_decoded: Callable[[int, int], None] = lambda done, total: None,
 ) -> RowReport:
     """Read the rows of a recipe and find those that training would fail on.
@@ -85,16 +99,18 @@ def check_rows(
         data: Which files, problem types and media.
         frames: Frames and pixels, as in training.
         patch_multiple: What frame sides are multiples of, as the checkpoint's processor needs.
-        rationale: Whether a row needs a rationale (SFT).
+        needs: What algorithm and checkpoint need of a row's texts.
         on_decoded: Called with (decoded, total) media.
     """
     parsed = list(parse_rows(data.rows, data.media_roots))
     bad = [row for row in parsed if isinstance(row, BadRow)]
     wanted = (row for row in parsed if isinstance(row, TrainingRow) and _is_wanted(row, data))
     rows = evenly_spaced(tuple(wanted), data.limit)
-    faults = dict(_find_duplicates(rows))
-    if rationale:
-        faults |= dict(_find_missing_rationales(rows))
+    faults = dict(find_duplicates(rows)) | dict(find_special_tokens(rows, needs.special_tokens))
+    if needs.rationale:
+        faults |= dict(find_missing_rationales(rows))
+    if needs.rewarded:
+        faults |= dict(find_unpaid(row for row in rows if row.where not in faults))
     faults |= dict(_find_missing_media(rows))
     if data.check is MediaCheck.DECODE:
         intact = [row for row in rows if row.where not in faults]
@@ -135,24 +151,6 @@ def _is_wanted(row: TrainingRow, data: DataSettings) -> bool:
     return row.sample.kind in data.kinds and (shown is None or shown in data.media)
 
 
-Found = Iterator[tuple[str, BadRow]]
-"""Pairs of a row's location and its fault."""
-
-
-def _find_duplicates(rows: Iterable[TrainingRow]) -> Found:
-    first: dict[str, str] = {}
-    for row in rows:
-        before = first.setdefault(row.sample.id, row.where)
-        if before != row.where:
-            yield _make_fault(row, Fault.DUPLICATE, f"{row.sample.id!r} is the id of {before} too")
-
-
-def _find_missing_rationales(rows: Iterable[TrainingRow]) -> Found:
-    for row in rows:
-        if not strip_think_tags(row.rationale or ""):
-            yield _make_fault(row, Fault.RATIONALE, "SFT needs a 'process' text")
-
-
 def _find_missing_media(rows: Iterable[TrainingRow]) -> Found:
     exists: dict[Media, bool] = {}
     for row in rows:
@@ -160,9 +158,7 @@ def _find_missing_media(rows: Iterable[TrainingRow]) -> Found:
             if media not in exists:
                 exists[media] = media.path.exists()
             if not exists[media]:
-                yield _make_fault(
-                    row, Fault.MISSING, f"{media.path} is in none of data.media_roots"
-                )
+                yield make_fault(row, Fault.MISSING, f"{media.path} is in none of data.media_roots")
 
 
 def _find_unreadable_media(
@@ -191,11 +187,7 @@ def _find_unreadable_media(
     for row in rows:
         for media in row.sample.media:
             if media in failed:
-                yield _make_fault(row, Fault.UNREADABLE, failed[media])
-
-
-def _make_fault(row: TrainingRow, fault: Fault, message: str) -> tuple[str, BadRow]:
-    return row.where, BadRow(fault=fault, where=row.where, message=message)
+                yield make_fault(row, Fault.UNREADABLE, failed[media])
 
 
 def _count_faults(bad: Iterable[BadRow]) -> str:

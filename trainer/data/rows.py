@@ -8,7 +8,7 @@ here and opened by `trainer.data.checks`.
 
 from __future__ import annotations
 
-import re
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -21,10 +21,19 @@ from harness.scoring.answers import (
     letters,
     number,
 )
-from harness.scoring.prompts import unlettered
 from tasks.files import Row, inside, read_rows
+from trainer.data.options import unlabelled
 
 TASK = "train"
+
+_READ = (
+    "problem_id", "problem", "options", "solution", "process", "path", "data_type", "problem_type",
+)  # fmt: skip
+_OTHER_MEDIA = (
+    "video", "videos", "image", "images", "video_path", "image_path", "video_paths", "image_paths",
+    "media",
+)  # fmt: skip
+"""Fields in which other formats name media; here they are under ``path``."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,8 +54,10 @@ class Fault(StrEnum):
     """Why a row cannot be trained on."""
 
     FIELD = "malformed field"
+    TEXT = "text that the tokenizer does not take as text"
     OPTIONS = "option letters"
     ANSWER = "answer does not fit its type"
+    UNPAID = "gold answer earns no reward"
     DUPLICATE = "duplicate id"
     RATIONALE = "empty rationale"
     MISSING = "media missing"
@@ -86,15 +97,37 @@ def parse_rows(
     Raises:
         DatasetError: A file that cannot be read or is not a list of rows.
     """
-    for path in files:
+    for path, prefix in zip(files, id_prefixes(files), strict=True):
         for position, row in enumerate(read_rows(path)):
             try:
-                yield _parse_row(row, _row_id(row, path, position), media_roots)
+                _require_text(row)
+                yield _parse_row(row, _row_id(row, prefix, position), media_roots)
             except _RowError as error:
                 yield BadRow(fault=error.fault, where=row.where, message=str(error))
             except DatasetError as error:
                 message = str(error).removeprefix(f"{row.where}: ")
                 yield BadRow(fault=Fault.FIELD, where=row.where, message=message)
+
+
+def id_prefixes(files: Sequence[Path]) -> list[str]:
+    """Return what the ids of each file's rows begin with: its stem, or as much as differs.
+
+    ``rows`` for ``data/rows.json`` alone; ``a/rows`` and ``b/rows`` for files of one name in two
+    folders.
+
+    Raises:
+        DatasetError: A file is named twice.
+    """
+    plain = [Path(os.path.normpath(path)) for path in files]
+    found = []
+    for path in plain:
+        others = [other for other in plain if other is not path]
+        if path in others:
+            raise DatasetError(f"data.rows names {path} twice")
+        names = (Path(*path.parts[-count:]) for count in range(1, len(path.parts) + 1))
+        ends = (str(name.with_suffix("")) for name in names if _differs(name, others))
+        found.append(next(ends, str(path)))
+    return found
 
 
 def strip_think_tags(rationale: str) -> str:
@@ -132,9 +165,30 @@ def _parse_row(row: Row, row_id: str, media_roots: Sequence[Path]) -> TrainingRo
     )
 
 
-def _row_id(row: Row, path: Path, position: int) -> str:
+def _differs(name: Path, others: Sequence[Path]) -> bool:
+    """Return whether no other file ends in the same parts, apart from its suffix."""
+    parts = name.with_suffix("").parts
+    return all(other.with_suffix("").parts[-len(parts) :] != parts for other in others)
+
+
+def _require_text(row: Row) -> None:
+    """Raise where a field that is read holds half of a UTF-16 pair, which no tokenizer takes."""
+    for name in _READ:
+        value = row.fields.get(name)
+        for text in value if isinstance(value, list) else [value]:
+            try:
+                _ = isinstance(text, str) and text.encode()
+            except UnicodeEncodeError as error:
+                raise _RowError(
+                    Fault.TEXT,
+                    f"{name}: character {error.start} is half of a UTF-16 pair,"
+                    f" {error.object[error.start]!r}; UTF-8 cannot hold it",
+                ) from None
+
+
+def _row_id(row: Row, prefix: str, position: int) -> str:
     known = row.fields.get("problem_id") is not None
-    return f"{path.stem}/{row.scalar('problem_id')}" if known else f"{path.stem}/row-{position}"
+    return f"{prefix}/{row.scalar('problem_id')}" if known else f"{prefix}/row-{position}"
 
 
 def _read_kind(row: Row) -> Kind:
@@ -151,13 +205,10 @@ def _read_options(row: Row, kind: Kind) -> tuple[str, ...]:
         return options
     if not 2 <= len(options) <= 26:
         raise _RowError(Fault.OPTIONS, f"expected 2 to 26 options, got {len(options)}")
-    bare = unlettered(options)
-    if bare == options and any(re.match(r"[A-Z]\. ", option) for option in options):
-        got = ", ".join(option[:2] for option in options)
-        raise _RowError(
-            Fault.OPTIONS, f"expected the letters {', '.join(letters(len(options)))}, got {got}"
-        )
-    return bare
+    try:
+        return unlabelled(options)
+    except ValueError as error:
+        raise _RowError(Fault.OPTIONS, str(error)) from None
 
 
 def _read_gold(solution: str, kind: Kind, options: Sequence[str]) -> str:
@@ -178,24 +229,40 @@ def _read_gold(solution: str, kind: Kind, options: Sequence[str]) -> str:
 
 
 def _find_media(row: Row, roots: Sequence[Path]) -> tuple[Media, ...]:
+    other = next((name for name in _OTHER_MEDIA if row.fields.get(name)), None)
     if not row.fields.get("path"):
+        if other is not None:
+            raise row.bad(other, "nothing: the medium of a row is under 'path'")
+        if row.fields.get("data_type") not in (None, "", "text"):
+            raise row.bad("path", f"a file, as data_type is {row.fields['data_type']!r:.20}")
         return ()  # a question without media
+    if isinstance(row.fields["path"], list):
+        raise row.bad("path", "one file: rows of several media are not trained on")
+    if other is not None and row.fields[other] not in (row.fields["path"], [row.fields["path"]]):
+        raise row.bad(other, "nothing beside 'path': rows of several media are not trained on")
     kind = row.text("data_type")
     if kind not in (MediaKind.VIDEO, MediaKind.IMAGE):
         raise row.bad("data_type", "'video' or 'image'")
-    paths = [path for root in roots for path in _candidate_paths(root, row.text("path"), row.where)]
+    paths = list(_candidate_paths(row, roots))
     found = next((path for path in paths if path.exists()), paths[0])
     return (Media(path=found, kind=MediaKind(kind)),)
 
 
-def _candidate_paths(root: Path, relative: str, where: str) -> Iterator[Path]:
-    """Yield where a media file may be: below the root, also without the root's own name.
+def _candidate_paths(row: Row, roots: Sequence[Path]) -> Iterator[Path]:
+    """Yield where a media file may be: below each root, also without the root's own name.
 
     Published paths begin with the name of the folder they were packed from (``./Evaluation/...``),
-    and the root may be that folder or the one above it.
+    and the root may be that folder or the one above it. An absolute path lies below a root.
     """
-    place = inside(root, relative, where)
-    yield place
-    first, *rest = place.relative_to(root).parts
-    if rest and first == root.name:
-        yield root.joinpath(*rest)
+    given = Path(os.path.normpath(row.text("path")))
+    if given.is_absolute():
+        if not any(given.is_relative_to(root.absolute()) for root in roots):
+            raise row.bad("path", "a relative path, or one below data.media_roots")
+        yield given
+        return
+    for root in roots:
+        place = inside(root, str(given), row.where)
+        yield place
+        first, *rest = place.relative_to(root).parts
+        if rest and first == root.name:
+            yield root.joinpath(*rest)

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, Self
 
 from transformers import TrainerCallback
 
-from harness.files import JsonLinesWriter, read_json_lines, write_json_lines
 from trainer.runs.folder import METRICS
+from trainer.runs.step_lines import StepLines, without_nan
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -102,22 +102,16 @@ class StopFile(TrainerCallback):  # type: ignore[misc]
         return control
 
 
-class StepLines:
-    """A JSON Lines file in which every line has a ``step``."""
+class LogAtCheckpoints(TrainerCallback):  # type: ignore[misc]
+    """Logs at every checkpoint, whatever ``logging_steps`` is.
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
+    What is summed since the last log is in no checkpoint, and a resumed run would log other values.
+    """
 
-    def keep_until(self, step: int) -> None:
-        """Remove the lines of later steps, which a resumed run repeats, and an incomplete line."""
-        if self._path.exists():
-            lines = (line for _, line in read_json_lines(self._path))
-            write_json_lines(self._path, (line for line in lines if line["step"] <= step))
-
-    def append(self, lines: Iterable[Mapping[str, Any]]) -> None:
-        """Append lines in one write."""
-        with JsonLinesWriter(self._path) as file:
-            file.append(*lines)
+    def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> Any:
+        """Ask for a log where a checkpoint is asked for."""
+        control.should_log = control.should_log or control.should_save
+        return control
 
 
 class MetricsFile(TrainerCallback):  # type: ignore[misc]
@@ -134,7 +128,7 @@ class MetricsFile(TrainerCallback):  # type: ignore[misc]
     def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **_: Any) -> None:
         """Append the logged metrics."""
         if state.is_world_process_zero and logs:
-            self._lines.append([{"step": state.global_step, **logs}])
+            self._lines.append([{"step": state.global_step, **without_nan(logs)}])
 
 
 def _format_metrics(values: Mapping[str, str], names: Iterable[str]) -> str:

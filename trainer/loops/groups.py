@@ -6,7 +6,6 @@ with shuffled frames; they are compared with the ordered ones and never trained 
 
 from __future__ import annotations
 
-import math
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from typing import Any
 
 from harness.schema import Sample
 from trainer.rewards.rewards import accuracy, format_reward
+from trainer.runs.step_lines import without_nan
 
 NOT_APPLICABLE = float("nan")
 """The value of a reward that does not apply to a completion: it counts neither as a reward nor in
@@ -181,7 +181,7 @@ def describe_group(
     ordered = [
         {
             **_describe_completion(completion),
-            "rewards": _nan_to_none(columns),
+            "rewards": without_nan(columns),
             "reward": total,
             "advantage": advantage,
         }
@@ -216,7 +216,3 @@ def _describe_completion(completion: ScoredCompletion) -> dict[str, Any]:
         "tokens": completion.tokens,
         "truncated": completion.truncated,
     }
-
-
-def _nan_to_none(rewards: Mapping[str, float]) -> dict[str, float | None]:
-    return {name: None if math.isnan(value) else value for name, value in rewards.items()}

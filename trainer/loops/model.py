@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,7 +19,8 @@ from trainer.config.sections import (
     ModelSettings,
 )
 from trainer.loops import forward
-from trainer.loops.callbacks import StopFile
+from trainer.loops.callbacks import LogAtCheckpoints, StopFile
+from trainer.loops.finite import FiniteUpdates, require_finite
 from trainer.runs.checkpoints import newest_checkpoint
 from trainer.runs.folder import STOP
 
@@ -80,10 +83,26 @@ def lora_config(settings: LoraSettings) -> Any:
     )
 
 
-class ExactResume:
-    """Mixin for a `transformers.Trainer` class: resumes with exactly the saved weights."""
+class ExactResume(FiniteUpdates):
+    """Mixin for a `transformers.Trainer` class: resumes with exactly the saved weights.
+
+    It also logs numbers alone, and stops at an update that is not finite.
+    """
 
     model: Any
+    _metrics: dict[str, dict[str, list[float]]]
+
+    def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
+        """Log without the metrics that have no value, and with the mean loss of the whole run."""
+        for metrics in self._metrics.values():
+            for name, values in list(metrics.items()):
+                metrics[name] = [value for value in values if math.isfinite(value)]
+                if not metrics[name]:
+                    del metrics[name]
+        if "train_loss" in logs:  # the Trainer's own is of the updates since the last resume
+            logs["train_loss"] = mean_loss(self.state.log_history)
+        trainer: Any = super()
+        trainer.log(logs, start_time)
 
     def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
         """Load a checkpoint's weights with ``from_pretrained``, which maps their names.
@@ -104,12 +123,23 @@ class ExactResume:
             restore_weights(self.model, Path(resume_from_checkpoint))
 
 
+def mean_loss(history: Iterable[Mapping[str, Any]]) -> float:
+    """Return the mean loss of all logged updates; a line is of those since the line before."""
+    total, last = 0.0, 0
+    for line in history:
+        if "loss" in line:
+            total += line["loss"] * (line["step"] - last)
+            last = line["step"]
+    return total / max(1, last)
+
+
 def train_on(trainer: Any, out: Path) -> None:
     """Train from the newest complete checkpoint in `out`, or from the start.
 
     Training ends early, with a last checkpoint, once the file `STOP` exists there.
     """
     trainer.add_callback(StopFile(out / STOP))
+    trainer.add_callback(LogAtCheckpoints())
     newest = newest_checkpoint(out)
     trainer.train(resume_from_checkpoint=None if newest is None else str(newest))
 
@@ -130,6 +160,7 @@ def restore_weights(model: Any, folder: Path) -> None:
                 f"{folder} cannot be resumed from: {len(names)} {kind.replace('_', ' ')}, first"
                 f" {names[0]}; resume from another checkpoint"
             )
+    require_finite(saved.named_parameters(), folder)
     with torch.no_grad():
         model.load_state_dict(saved.state_dict(), strict=True)
 
@@ -156,6 +187,7 @@ def _load_model(checkpoint: Checkpoint, settings: ModelSettings) -> Any:
             f"{checkpoint.path} lacks {len(absent)} weights of its own architecture, first"
             f" {absent[0]}; the checkpoint is incomplete"
         )
+    require_finite(model.named_parameters(), checkpoint.path)
     return model
 
 

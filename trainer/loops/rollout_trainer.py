@@ -18,7 +18,7 @@ from transformers.trainer_callback import PrinterCallback
 from harness.backends import chat
 from harness.schema import Sample
 from trainer.data.rows import TrainingRow
-from trainer.loops.callbacks import StepLines
+from trainer.loops.epoch_sampler import EpochSampler, SetEpoch
 from trainer.loops.forward import VisionForward
 from trainer.loops.groups import (
     CompletionGroup,
@@ -39,6 +39,7 @@ from trainer.rewards.rewards import (
     format_reward,
 )
 from trainer.runs.folder import COMPLETIONS
+from trainer.runs.step_lines import StepLines
 
 
 class RolloutTrainer(ExactResume, GRPOTrainer):  # type: ignore[misc]
@@ -118,6 +119,12 @@ class RolloutTrainer(ExactResume, GRPOTrainer):  # type: ignore[misc]
         return group_metrics(groups)
 
     # Methods that TRL calls, in this order.
+
+    def _get_train_sampler(self, dataset: Any = None) -> EpochSampler:
+        """Return TRL's sampler of prompts, which also knows the order of a later epoch."""
+        sampler = EpochSampler.like(super()._get_train_sampler(dataset))
+        self.add_callback(SetEpoch(sampler))
+        return sampler
 
     def _send_telemetry(self) -> None:
         """Send no telemetry."""

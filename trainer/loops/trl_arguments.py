@@ -61,6 +61,7 @@ def _training_arguments(recipe: Recipe, out: Path) -> dict[str, Any]:
         "save_steps": optim.save_steps,
         "save_total_limit": optim.save_total_limit,
         "logging_steps": optim.logging_steps,
+        "logging_nan_inf_filter": False,  # it would hide the loss from `FiniteUpdates`
         "bf16": recipe.model.dtype is Dtype.BFLOAT16,
         "use_cpu": on_cpu,
         "dataloader_pin_memory": not on_cpu,

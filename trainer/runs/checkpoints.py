@@ -47,6 +47,18 @@ def newest_checkpoint(run: Path) -> Path | None:
     return saved[-1].folder if saved else None
 
 
+def is_finished(run: Path) -> bool:
+    """Return whether the newest complete checkpoint is of the run's last update."""
+    saved = saved_checkpoints(run)
+    return bool(saved) and saved[-1].step >= saved[-1].max_steps
+
+
+def describe_newest(run: Path) -> str:
+    """Return a clause that names the newest complete checkpoint, or says that there is none."""
+    newest = newest_checkpoint(run)
+    return "there is no checkpoint" if newest is None else f"the newest checkpoint is {newest}"
+
+
 def incomplete_checkpoints(run: Path) -> dict[Path, str]:
     """Map the folders of incomplete checkpoints to what they lack."""
     return {

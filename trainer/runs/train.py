@@ -21,12 +21,15 @@ from harness.models.video_processor import require_video
 from trainer.config.algorithms import Algorithm
 from trainer.config.recipe import Recipe
 from trainer.config.trl_fields import check_fields
-from trainer.data.checks import RowReport, check_rows
+from trainer.cost.lora_targets import check_targets, read_layers
+from trainer.data.checks import RowNeeds, RowReport, check_rows
 from trainer.data.rows import TrainingRow
+from trainer.data.special_tokens import special_tokens
 from trainer.rewards.rewards import require
 from trainer.runs import folder
-from trainer.runs.checkpoints import newest_checkpoint
+from trainer.runs.checkpoints import is_finished, newest_checkpoint
 from trainer.runs.folder import STOP, DistInfo
+from trainer.runs.learnt import Learnt, read_learnt
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +49,8 @@ class TrainResult:
 
     checkpoint: Path | None
     """The newest complete checkpoint."""
+    learnt: Learnt
+    """What the updates learnt from."""
     stopped: str | None = None
     """Why `videor1 watch` stopped the run; None: it was not stopped."""
 
@@ -72,7 +77,8 @@ class TrainObserver:
 def train(job: TrainJob, observer: TrainObserver | None = None) -> TrainResult:
     """Train, from the newest checkpoint of the folder where there is one.
 
-    A run that `videor1 watch` stopped is not resumed before its ``stop.json`` is removed.
+    A run that `videor1 watch` stopped is not resumed before its ``stop.json`` is removed. Of a run
+    that has made its last update the result is read again.
 
     Raises:
         UsageError: A package is missing, or the checkpoint, the rows, the recipe or the folder
@@ -89,9 +95,9 @@ def train(job: TrainJob, observer: TrainObserver | None = None) -> TrainResult:
         if job.dist.rank == 0:
             folder.claim(job.out, make_manifest(job, checkpoint))
             stack.enter_context(locked(job.out))
-        if not (job.out / STOP).exists():
+        if not (job.out / STOP).exists() and not is_finished(job.out):
             _train_rows(job, checkpoint, observer)
-    return _read_result(job.out)
+    return _read_result(job)
 
 
 def make_manifest(job: TrainJob, checkpoint: Checkpoint) -> dict[str, Any]:
@@ -99,12 +105,15 @@ def make_manifest(job: TrainJob, checkpoint: Checkpoint) -> dict[str, Any]:
     return folder.make_manifest(job.algorithm, job.recipe, checkpoint, job.dist.world_size)
 
 
-def check_job_rows(job: TrainJob, patch_multiple: int, observer: TrainObserver) -> RowReport:
+def check_job_rows(
+    job: TrainJob, patch_multiple: int, folder: Path, observer: TrainObserver
+) -> RowReport:
     """Check the rows of the job's recipe.
 
     Args:
         job: Whose rows.
         patch_multiple: Multiple of frame sides, in pixels, that the checkpoint needs.
+        folder: Folder of the checkpoint, or of its tokenizer files alone.
         observer: Shows how far decoding is.
     """
     with observer.checking() as on_decoded:
@@ -112,13 +121,19 @@ def check_job_rows(job: TrainJob, patch_multiple: int, observer: TrainObserver) 
             job.recipe.data,
             job.recipe.frames,
             patch_multiple=patch_multiple,
-            rationale=job.algorithm.needs_rationale,
+            needs=RowNeeds(
+                rationale=job.algorithm.needs_rationale,
+                rewarded=job.recipe.samples_completions,
+                special_tokens=special_tokens(folder),
+            ),
             on_decoded=on_decoded,
         )
 
 
 def _train_rows(job: TrainJob, checkpoint: Checkpoint, observer: TrainObserver) -> None:
-    rows = _usable_rows(job, checkpoint.patch_multiple, observer)
+    if job.recipe.model.lora is not None:
+        check_targets(job.recipe.model.lora, read_layers(checkpoint.path))
+    rows = _usable_rows(job, checkpoint, observer)
     if job.recipe.trl:
         check_fields(job.recipe.trl, job.algorithm.load_trl_config())
     with observer.training(job.out) as callbacks:
@@ -127,12 +142,15 @@ def _train_rows(job: TrainJob, checkpoint: Checkpoint, observer: TrainObserver) 
 
 
 def _usable_rows(
-    job: TrainJob, patch_multiple: int, observer: TrainObserver
+    job: TrainJob, checkpoint: Checkpoint, observer: TrainObserver
 ) -> Sequence[TrainingRow]:
     """Return the rows without faults, checked now or earlier in this run."""
     data = job.recipe.data
     report, earlier = folder.checked_rows(
-        job.out, data, lambda: check_job_rows(job, patch_multiple, observer), job.dist
+        job.out,
+        data,
+        lambda: check_job_rows(job, checkpoint.patch_multiple, checkpoint.path, observer),
+        job.dist,
     )
     if not earlier:
         observer.checked(report)
@@ -143,7 +161,9 @@ def _usable_rows(
     return rows
 
 
-def _read_result(out: Path) -> TrainResult:
-    stop = out / STOP
+def _read_result(job: TrainJob) -> TrainResult:
+    stop = job.out / STOP
     reason = json.loads(stop.read_text(encoding="utf-8"))["reason"] if stop.exists() else None
-    return TrainResult(checkpoint=newest_checkpoint(out), stopped=reason)
+    sequences = job.recipe.sequences_per_update(job.dist.world_size)
+    learnt = read_learnt(job.out, rows_per_update=sequences)
+    return TrainResult(checkpoint=newest_checkpoint(job.out), learnt=learnt, stopped=reason)

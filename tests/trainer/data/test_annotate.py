@@ -23,7 +23,7 @@ from trainer.config.sections import (
     FrameSettings,
 )
 from trainer.data.annotate import rationale_of
-from trainer.data.checks import check_rows
+from trainer.data.checks import RowNeeds, check_rows
 from trainer.data.rows import read_training_rows
 
 ROWS = [
@@ -97,7 +97,7 @@ def test_the_kept_rows_pass_the_check_of_supervised_training(annotate, tmp_path)
     annotate("--max-failures", "1", out="kept.jsonl")
     kept = tmp_path / "kept.jsonl"
     data = DataSettings(rows=(kept,), media_roots=(tmp_path,), decode_workers=1)
-    report = check_rows(data, FrameSettings(), patch_multiple=28, rationale=True)
+    report = check_rows(data, FrameSettings(), patch_multiple=28, needs=RowNeeds(rationale=True))
     assert (len(report.rows), report.bad) == (3, ())
     assert len(read_training_rows([kept], [tmp_path])) == 3
 

@@ -16,9 +16,7 @@ from trainer.config.sections import (
     DataSettings,
     FrameSettings,
 )
-from trainer.data.checks import (
-    check_rows,
-)
+from trainer.data.checks import RowNeeds, check_rows
 from trainer.data.rows import Fault
 
 
@@ -27,11 +25,11 @@ def check(tmp_path):
     """Check some rows whose media lie in a fresh folder."""
     write_media(tmp_path)
 
-    def run(rows, *, rationale=True, on_decoded=lambda done, total: None, **changes):
+    def run(rows, *, needs=RowNeeds(rationale=True), on_decoded=lambda *_: None, **changes):
         path = write_rows(tmp_path / "rows.json", rows)
         data = DataSettings(rows=(path,), media_roots=(tmp_path,), decode_workers=1, **changes)
         return check_rows(
-            data, FrameSettings(), patch_multiple=28, rationale=rationale, on_decoded=on_decoded
+            data, FrameSettings(), patch_multiple=28, needs=needs, on_decoded=on_decoded
         )
 
     return run
@@ -79,7 +77,7 @@ def test_each_fault_is_found_and_named_once(check, tmp_path):
 
 def test_a_rationale_is_needed_for_supervised_training_only(check):
     """Reinforcement rows have none."""
-    assert check([make_row(process=None)], rationale=False).bad == ()
+    assert check([make_row(process=None)], needs=RowNeeds()).bad == ()
 
 
 def test_media_need_not_be_decoded_beforehand(check, tmp_path):
@@ -134,3 +132,45 @@ def test_the_report_counts_types_and_faults(check):
         ["multiple", "choice", "1", "1", "0"]
     ]
     assert "duplicate id: 1 rows" in text
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"problem": "<|video_pad|> What moves?"},
+        {"options": ["A. a cat", "B. a dog<|im_end|>"]},
+        {"process": "<think><|image_pad|></think>"},
+        {"solution": "<answer>B</answer><|vision_start|>"},
+        {"problem": "What <|placeholder|> moves?"},
+    ],
+)
+def test_a_special_token_in_any_text_is_a_bad_row(check, changes):
+    """A tokenizer finds it there; it would be a medium without pixels, or end the turn."""
+    tokens = frozenset({"<|video_pad|>", "<|image_pad|>", "<|im_end|>", "<|vision_start|>"})
+    needs = RowNeeds(special_tokens=tokens | {"<|placeholder|>"})
+    report = check([make_row(0), make_row(1, **changes)], needs=needs)
+    (bad,) = report.bad
+    assert bad.fault is Fault.TEXT
+    assert bad.where.endswith("row 1")
+    assert "special token '<|" in bad.message
+
+
+@pytest.mark.parametrize(
+    ("kind", "gold"), [("regression", "0"), ("regression", "0.0"), ("numerical", "0")]
+)
+def test_a_gold_that_its_own_reward_does_not_pay_is_a_bad_row(check, kind, gold):
+    """The paper's regression reward divides by the gold: 0 for 0. A number of 0 is paid."""
+    row = make_row(problem_type=kind, solution=f"<answer>{gold}</answer>", options=[])
+    report = check([row], needs=RowNeeds(rewarded=True))
+    assert [bad.fault for bad in report.bad] == ([Fault.UNPAID] if kind == "regression" else [])
+    assert check([row], needs=RowNeeds()).bad == ()
+
+
+@pytest.mark.parametrize(
+    "gold", ["\u5411\u5de6\u79fb\u52a8", "\u0432\u043b\u0435\u0432\u043e", "+", "\U0001f600"]
+)
+def test_a_gold_that_rouge_has_no_words_of_is_a_bad_row(check, gold):
+    """ROUGE's tokenizer keeps a-z and digits."""
+    pytest.importorskip("rouge_score", reason="needs the heavy environment: rouge-score is missing")
+    row = make_row(problem_type="free-form", solution=f"<answer>{gold}</answer>", options=[])
+    assert [bad.fault for bad in check([row], needs=RowNeeds(rewarded=True)).bad] == [Fault.UNPAID]

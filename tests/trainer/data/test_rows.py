@@ -7,6 +7,7 @@ import pytest
 from harness.errors import DatasetError
 from harness.schema import Kind, Media, MediaKind
 from tests.trainer.rows import IMAGE, VIDEO, make_row, read_row, write_media, write_rows
+from trainer.data.options import unlabelled
 from trainer.data.rows import (
     BadRow,
     Fault,
@@ -92,6 +93,23 @@ def test_every_problem_type_is_read(tmp_path, kind, solution, gold):
         ({"problem": None}, Fault.FIELD, "'problem': expected a string"),
         ({"problem_type": "essay"}, Fault.FIELD, "'problem_type': expected one of multiple"),
         ({"data_type": "audio"}, Fault.FIELD, "'data_type': expected 'video' or 'image'"),
+        ({"path": None}, Fault.FIELD, "'path': expected a file, as data_type is 'video'"),
+        ({"path": ""}, Fault.FIELD, "'path': expected a file"),
+        (
+            {"path": None, "data_type": None, "image": "a.png"},
+            Fault.FIELD,
+            "'image': expected noth",
+        ),
+        ({"path": [VIDEO, VIDEO]}, Fault.FIELD, "'path': expected one file"),
+        ({"images": ["a.png", "b.png"]}, Fault.FIELD, "rows of several media"),
+        ({"path": "/etc/passwd"}, Fault.FIELD, "'path': expected a relative path, or one below"),
+        ({"problem": "half \ud83d"}, Fault.TEXT, "problem: character 5 is half of a UTF-16 pair"),
+        ({"options": ["A. \ude00", "B. b"]}, Fault.TEXT, "options: character 3"),
+        ({"process": "\ud83d"}, Fault.TEXT, "process: "),
+        ({"solution": "<answer>\ud83d</answer>"}, Fault.TEXT, "solution: "),
+        ({"path": "\ud83d.mp4"}, Fault.TEXT, "path: "),
+        ({"options": ["(B) a", "(A) b"]}, Fault.OPTIONS, "expected the letters A, B, got (B), (A)"),
+        ({"options": ["(A) a", "b"]}, Fault.OPTIONS, "expected the letters A, B, got (A), b"),
         ({"path": "../../etc/passwd"}, Fault.FIELD, "leaves the data root"),
         ({"process": 3}, Fault.FIELD, "'process': expected a string"),
         ({"options": ["A. a", "C. b"]}, Fault.OPTIONS, "expected the letters A, B, got A., C."),
@@ -133,3 +151,53 @@ def test_a_file_that_is_no_json_stops_with_its_line(tmp_path):
 def test_a_rationale_counts_without_its_tags(text):
     """The paper's rows carry them; written by hand they may not."""
     assert strip_think_tags(text) == "so"
+
+
+@pytest.mark.parametrize(
+    "form",
+    ["{0}. {1}", "({0}) {1}", "{0}) {1}", "{0}: {1}", "{0}.{1}", "[{0}] {1}", "{0} - {1}", "{0} {1}",
+     "Option {0}: {1}", "**{0}.** {1}", "{0}\uff0e{1}"],
+)  # fmt: skip
+@pytest.mark.parametrize("labels", ["ABC", "abc", "123"])
+def test_labels_of_any_form_are_removed(form, labels):
+    """The prompt adds its own letters; numbers before a space, a point and a text are none."""
+    if labels == "123" and form in ("{0}.{1}", "{0} {1}"):
+        return
+    texts = ("a cat", "the dog", "no one")
+    options = [form.format(label, text) for label, text in zip(labels, texts, strict=True)]
+    assert unlabelled(options) == texts
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ("left", "right"), ("1.5", "2.5"), ("1:30", "2:30"), ("1", "2"), ("A.M.", "P.M."),
+        ("A cat", "A dog"), ("C major", "D minor"), ("A-flat", "B-flat"), ("3) x", "y"), ("A", "B"),
+        ("1 m", "2 m"), ("", ""), ("a", "b"),
+    ],
+)  # fmt: skip
+def test_options_that_only_look_like_labels_stay(options):
+    """Nothing is left of them, or they are not the first letters in order."""
+    assert unlabelled(options) == options
+
+
+def test_files_of_one_name_in_two_folders_have_ids_of_their_own(tmp_path):
+    """As much of the path is in the id as tells the files apart."""
+    files = [
+        write_rows(tmp_path / place, [make_row(0)])
+        for place in ("a/rows.json", "b/rows.json", "b/other.json", "b/rows.jsonl")
+    ]
+    rows = read_training_rows(files[:3], [tmp_path])
+    assert [row.sample.id for row in rows] == ["a/rows/0", "b/rows/0", "other/0"]
+    ids = [row.sample.id for row in read_training_rows(files[1:], [tmp_path])]
+    assert len(set(ids)) == 3
+    with pytest.raises(DatasetError, match="names .* twice"):
+        read_training_rows([files[0], tmp_path / "b/../a/rows.json"], [tmp_path])
+
+
+def test_an_absolute_path_below_a_root_is_taken(tmp_path):
+    """Whichever root that is."""
+    (tmp_path / "other").mkdir()
+    path = write_rows(tmp_path / "r.json", [make_row(path=str(tmp_path / "x/a.mp4"))])
+    (row,) = read_training_rows([path], [tmp_path / "other", tmp_path])
+    assert row.sample.media[0].path == tmp_path / "x/a.mp4"

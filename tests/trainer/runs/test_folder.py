@@ -23,7 +23,7 @@ from trainer.cost.estimate import (
     vision_tokens,
 )
 from trainer.cost.model_shape import read_shape
-from trainer.data.checks import check_rows
+from trainer.data.checks import RowNeeds, check_rows
 from trainer.data.rows import read_training_rows
 from trainer.runs.checkpoints import newest_checkpoint
 from trainer.runs.folder import (
@@ -43,7 +43,7 @@ def world(tmp_path):
 
     def check():
         checks.append(1)
-        return check_rows(data, FrameSettings(), patch_multiple=28, rationale=False)
+        return check_rows(data, FrameSettings(), patch_multiple=28, needs=RowNeeds())
 
     check.data, check.checks, check.path = data, checks, path
     (tmp_path / "out").mkdir()

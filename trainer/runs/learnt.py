@@ -1,0 +1,133 @@
+"""Say what a finished training has learnt from: updates, groups, truncated completions.
+
+Read from the files of the run, so that a resumed run counts the updates before it, too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from harness.files import read_json_lines
+from trainer.runs.folder import COMPLETIONS, METRICS
+
+_EQUAL = 1e-6
+"""Rewards that differ by less are one reward: sums of weights have rounding errors."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Learnt:
+    """The counts of a run's end."""
+
+    updates: int
+    groups: int = 0
+    """Groups of completions, of all updates; 0 where nothing is sampled (SFT)."""
+    failed_groups: int = 0
+    """Of these, groups whose media could not be decoded."""
+    groups_without_spread: int = 0
+    """Of these, groups of one reward: no completion is better than the mean."""
+    completions: int = 0
+    truncated: int = 0
+    """Completions that were cut at the token limit."""
+    best_reward: float = 0.0
+    """The highest accuracy reward of any completion."""
+    rows: float = 0
+    """Rows of SFT, of all updates."""
+    failed_rows: float = 0
+    """Of these, rows whose media could not be decoded."""
+    still: bool = False
+    """Whether the gradient was 0 at every log."""
+
+    @property
+    def nothing(self) -> str | None:
+        """Why the run has learnt nothing; None: it has learnt from something."""
+        groups = self.groups
+        if groups:
+            if self.failed_groups == groups:
+                return "every group failed: no media could be decoded"
+            if self.truncated == self.completions:
+                return (
+                    "every completion was cut at rollout.max_completion_length, so that none ends"
+                )
+            if self.failed_groups + self.groups_without_spread == groups:
+                reason = "no group had two different rewards"
+                return reason if self.best_reward else f"{reason}, and no answer was paid"
+        if self.rows and self.failed_rows >= self.rows:
+            return "every row failed: no media could be decoded"
+        return "every gradient was 0" if self.still and self.updates else None
+
+    def __str__(self) -> str:
+        parts = [f"{self.updates:,} updates"]
+        if self.groups:
+            share = self.truncated / self.completions if self.completions else 0.0
+            parts += [
+                f"{self.groups:,} groups",
+                f"{self.failed_groups:,} failed",
+                f"{self.groups_without_spread:,} without spread",
+                f"{share:.1%} of completions truncated",
+            ]
+        elif self.rows:
+            parts += [f"{round(self.rows):,} rows", f"{round(self.failed_rows):,} failed"]
+        return ", ".join(parts)
+
+
+def read_learnt(run: Path, *, rows_per_update: int) -> Learnt:
+    """Count what the files of a run say.
+
+    Args:
+        run: Folder of the run.
+        rows_per_update: Rows that SFT reads per update; unused where completions are sampled.
+    """
+    logs = list(_read_lines(run / METRICS))
+    updates = max((line["step"] for line in logs), default=0)
+    norms = [line["grad_norm"] for line in logs if line.get("grad_norm") is not None]
+    still = bool(norms) and not any(norms)
+    if (run / COMPLETIONS).is_file():
+        return _count_groups(_read_lines(run / COMPLETIONS), updates)
+    rows, failed = _count_rows(logs, rows_per_update)
+    return Learnt(updates=updates, still=still, rows=rows, failed_rows=failed)
+
+
+def _count_groups(groups: Iterable[Mapping[str, Any]], updates: int) -> Learnt:
+    number = failed = alike = completions = truncated = 0
+    best = 0.0
+    for group in groups:
+        number += 1
+        ordered = group["ordered"]
+        if group["failure"] is not None or not ordered:
+            failed += 1
+            continue
+        totals = [completion["reward"] for completion in ordered]
+        alike += max(totals) - min(totals) <= _EQUAL
+        completions += len(ordered)
+        truncated += sum(bool(completion["truncated"]) for completion in ordered)
+        best = max(best, *(completion["rewards"].get("accuracy") or 0.0 for completion in ordered))
+    return Learnt(
+        updates=updates,
+        groups=number,
+        failed_groups=failed,
+        groups_without_spread=alike,
+        completions=completions,
+        truncated=truncated,
+        best_reward=best,
+    )
+
+
+def _count_rows(logs: Iterable[Mapping[str, Any]], rows_per_update: int) -> tuple[float, float]:
+    """Return rows and failed rows; a log has the mean per forward pass since the log before."""
+    rows = failed = 0.0
+    last = 0
+    for line in logs:
+        if "failed_rows" in line:
+            updates, last = line["step"] - last, line["step"]
+            read = updates * rows_per_update
+            passes = line.get("rows")
+            rows += read
+            failed += read * (line["failed_rows"] / passes if passes else 0.0)
+    return rows, failed
+
+
+def _read_lines(path: Path) -> Iterable[Mapping[str, Any]]:
+    return (line for _, line in read_json_lines(path)) if path.is_file() else ()
