@@ -162,6 +162,15 @@ class Clip:
     """Seconds spent on decoding and resizing, or on reading the frame cache."""
     cached: bool = False
     """True if the frames came from the frame cache."""
+    notes: tuple[str, ...] = ()
+    """What is unusual about the file, though its frames are right."""
+
+    @property
+    def spacing_s(self) -> float:
+        """Mean seconds between the frames shown; the duration of the clip if only one is shown."""
+        times, steps = sorted(self.timestamps), len(self.timestamps) - 1
+        length = times[-1] - times[0]
+        return round(length / steps if length > 0 else self.duration_s / len(times), 6)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -253,6 +262,10 @@ class Record:
     timestamps: tuple[tuple[float, ...], ...] = ()
     frame_size: tuple[tuple[int, int], ...] = ()
     """(width, height) per clip."""
+    frame_spacing: tuple[float, ...] = ()
+    """Mean seconds between the frames shown, per clip: all that Qwen2.5-VL is told of the times."""
+    media_notes: tuple[str, ...] = ()
+    """What is unusual about the media, though the frames are right."""
     decode_s: float = 0.0
     generate_s: float = 0.0
     failure: Failure | None = None

@@ -17,6 +17,9 @@ from harness.schema import Clip, MediaKind, Prompt
 
 Message = dict[str, Any]
 
+_TICKS_PER_S = 1e6
+"""Times of clips are whole microseconds."""
+
 
 def load_processor(checkpoint: Checkpoint) -> Any:
     """Load the tokenizer and the image and video processors of a checkpoint.
@@ -86,16 +89,18 @@ def media_options(processor: Any) -> dict[str, dict[str, Any]]:
 
 
 def video_metadata(clip: Clip) -> dict[str, Any]:
-    """Return a clip's frame rate, duration and frame indices as transformers and vLLM name them.
+    """Return the times of a clip's frames in the fields that transformers and vLLM have for them.
 
-    Indices are sorted: they stand for the times of the frames, which stay in order when the frames
-    themselves are shuffled.
+    Engines compute times as index / rate, so the frames get indices on a grid of microseconds,
+    which says the clip's own times whatever its frame rate does. Models that know one spacing per
+    video (Qwen2.5-VL) compute it as ``total_num_frames / len(frames_indices) / fps``; the total is
+    set so that this is the mean spacing of the frames shown.
     """
     return {
-        "fps": clip.fps,
+        "fps": _TICKS_PER_S,
         "duration": clip.duration_s,
-        "total_num_frames": clip.total_frames,
-        "frames_indices": sorted(clip.indices),
+        "total_num_frames": max(1, round(len(clip.timestamps) * clip.spacing_s * _TICKS_PER_S)),
+        "frames_indices": [round(time * _TICKS_PER_S) for time in sorted(clip.timestamps)],
     }
 
 

@@ -207,6 +207,8 @@ def _unanswered(planned: PlannedTask, sample: Sample, clips: tuple[Clip, ...]) -
         frame_indices=tuple(clip.indices for clip in clips),
         timestamps=tuple(clip.timestamps for clip in clips),
         frame_size=tuple((clip.frames.shape[2], clip.frames.shape[1]) for clip in clips),
+        frame_spacing=tuple(clip.spacing_s for clip in clips),
+        media_notes=tuple(note for clip in clips for note in clip.notes),
         decode_s=sum(clip.decode_s for clip in clips),
     )
 

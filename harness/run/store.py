@@ -196,6 +196,8 @@ def _arrow_schema() -> pa.Schema:
         "frame_indices": pa.list_(pa.list_(pa.int64())),
         "timestamps": pa.list_(pa.list_(pa.float64())),
         "frame_size": pa.list_(pa.list_(pa.int64())),
+        "frame_spacing": pa.list_(pa.float64()),
+        "media_notes": pa.list_(pa.string()),
         "failure": pa.struct([(field.name, pa.string()) for field in dataclasses.fields(Failure)]),
     }
     numbers = {"prompt_tokens": pa.int64(), "output_tokens": pa.int64()}

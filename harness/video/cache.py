@@ -19,7 +19,7 @@ import numpy as np
 from harness.errors import HarnessError, UsageError
 from harness.files import write_atomically
 from harness.schema import Clip, FramePolicy, Media, MediaKind
-from harness.video.decode import content_key, decode
+from harness.video.decode import DECODER_VERSION, content_key, decode
 
 _SUFFIX = ".frames"
 _DESCRIBED = [
@@ -63,7 +63,7 @@ class FrameCache:
             ) from None
 
     def _file_of(self, key: str) -> Path:
-        return self.folder / key[:2] / f"{key}{_SUFFIX}"
+        return self.folder / key[:2] / f"{key}-{DECODER_VERSION}{_SUFFIX}"
 
     def _load(self, key: str) -> Clip | None:
         path = self._file_of(key)
@@ -118,6 +118,6 @@ def _make_clip(head: bytes, pixels: bytearray) -> Clip:
     described = json.loads(head)
     shape = described.pop("shape")
     described["kind"] = MediaKind(described["kind"])
-    for name in ("indices", "timestamps"):
+    for name in ("indices", "timestamps", "notes"):
         described[name] = tuple(described[name])
     return Clip(**described, frames=np.frombuffer(pixels, dtype=np.uint8).reshape(shape))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-import re
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,13 +17,18 @@ from PIL import Image, ImageOps
 
 from harness.errors import MediaError
 from harness.schema import Clip, FramePolicy, Media, MediaKind
-from harness.video.reader import Frame, read
-from harness.video.sampling import (
-    frame_size,
-    indices,
-    span,
-)
+from harness.video.folders import numbered_images
+from harness.video.orientation import Frame
+from harness.video.reader import read
+from harness.video.sampling import find_span, frame_size, select
+from harness.video.timeline import round_time
 from harness.video.track import scan
+
+DECODER_VERSION = 2
+"""Rises when the frames or times of some file change; the frame cache keeps them apart.
+
+It is no part of `content_key`, on which the shuffles of frames depend.
+"""
 
 
 def decode(
@@ -68,7 +72,7 @@ def content_key(media: Media, policy: FramePolicy, *, patch_multiple: int) -> st
     hashed.update(json.dumps(described, sort_keys=True).encode())
     try:
         for path in (
-            _numbered_images(media.path) if media.kind is MediaKind.FRAMES else (media.path,)
+            numbered_images(media.path) if media.kind is MediaKind.FRAMES else (media.path,)
         ):
             with path.open("rb") as file:
                 hashed.update(hashlib.file_digest(file, "blake2b").digest())
@@ -94,45 +98,50 @@ class _OpenMedia:
     """Number of the first frame in the frame rules: 0 for videos, 1 for frame folders."""
     read: Callable[[frozenset[int]], Iterable[tuple[int, Frame]]]
     """Yields (index from 0, frame), as `harness.video.reader.read` does."""
+    notes: tuple[str, ...] = ()
+    """What a reader of the record should know about the file."""
 
 
 def _make_clip(source: _OpenMedia, media: Media, policy: FramePolicy, patch_multiple: int) -> Clip:
-    total, first = len(source.times), source.first
-    numbers = indices(
-        policy,
-        total=total,
-        fps=source.fps,
-        start_s=media.start_s,
-        end_s=media.end_s,
-        first=first,
-    )
-    taken = tuple(number - first for number in numbers)
-    start, _ = span(
-        total=total, fps=source.fps, start_s=media.start_s, end_s=media.end_s, first=first
-    )
-    frames = dict(_resize_frames(source.read(frozenset(taken)), policy, patch_multiple))
+    times, first = source.times, source.first
+    part = find_span(times, fps=source.fps, start_s=media.start_s, end_s=media.end_s, first=first)
+    taken = tuple(number - first for number in select(policy, part))
+    frames = _read_frames(source, taken, policy, patch_multiple)
     return Clip(
         key="",  # set by `decode`
         kind=media.kind,
-        frames=_stack_frames([frames[index] for index in taken]),
+        frames=np.stack([frames[index] for index in taken]),
         indices=taken,
-        timestamps=tuple(source.times[index] - source.times[start - first] for index in taken),
+        timestamps=tuple(round_time(times[index] - times[part.start - first]) for index in taken),
         fps=source.fps,
-        total_frames=total,
-        duration_s=total / source.fps,
+        total_frames=len(times),
+        duration_s=len(times) / source.fps,
+        notes=source.notes,
     )
 
 
 def _open_video(media: Media) -> _OpenMedia:
     track = scan(media.path)
-    return _OpenMedia(fps=track.fps, times=track.times, first=0, read=partial(read, track))
+    notes = []
+    if track.unshown_lead:
+        notes.append(
+            f"it begins in the middle of a group of pictures: {track.unshown_lead} frames before"
+            " the first key frame are left out"
+        )
+    return _OpenMedia(
+        fps=track.fps,
+        times=track.times,
+        first=0,
+        read=partial(read, track),
+        notes=tuple(notes),
+    )
 
 
 def _open_folder(media: Media) -> _OpenMedia:
     if media.fps is None:
         raise MediaError("a frame folder needs a frame rate")
-    files = _numbered_images(media.path)
-    times = [index / media.fps for index in range(len(files))]
+    files = numbered_images(media.path)
+    times = [round_time(index / media.fps) for index in range(len(files))]
     return _OpenMedia(fps=media.fps, times=times, first=1, read=partial(_read_images, files))
 
 
@@ -149,24 +158,6 @@ _OPEN: Mapping[MediaKind, Callable[[Media], _OpenMedia]] = MappingProxyType(
 )
 
 
-def _numbered_images(folder: Path) -> tuple[Path, ...]:
-    """List the images of a folder by the number at the end of their names; a gap is an error."""
-    try:
-        numbered = {
-            int(match.group()): path
-            for path in folder.iterdir()
-            if (match := re.search(r"\d+$", path.stem))
-        }
-    except OSError as error:
-        raise MediaError(str(error.strerror)) from error
-    if not numbered:
-        raise MediaError("the folder holds no numbered images")
-    for number in range(min(numbered), max(numbered)):
-        if number not in numbered:
-            raise MediaError(f"image {number} of {min(numbered)} to {max(numbered)} is missing")
-    return tuple(numbered[number] for number in sorted(numbered))
-
-
 def _read_images(files: Sequence[Path], wanted: frozenset[int]) -> Iterator[tuple[int, Frame]]:
     for index in wanted:
         try:
@@ -177,12 +168,17 @@ def _read_images(files: Sequence[Path], wanted: frozenset[int]) -> Iterator[tupl
             raise MediaError(f"{files[index].name}: {error}") from error
 
 
-def _resize_frames(
-    frames: Iterable[tuple[int, Frame]], policy: FramePolicy, patch_multiple: int
-) -> Iterator[tuple[int, Frame]]:
-    """Resize frames one at a time, so that few are in memory at source size."""
-    for index, frame in frames:
-        height, width = frame.shape[:2]
+def _read_frames(
+    source: _OpenMedia, taken: Sequence[int], policy: FramePolicy, patch_multiple: int
+) -> Mapping[int, Frame]:
+    """Read frames and resize them one at a time, so that few are in memory at source size.
+
+    Raises `MediaError` if the picture size changes between the frames.
+    """
+    sizes: dict[int, tuple[int, int]] = {}
+    frames: dict[int, Frame] = {}
+    for index, frame in source.read(frozenset(taken)):
+        sizes[index] = width, height = frame.shape[1], frame.shape[0]
         size = frame_size(
             width,
             height,
@@ -190,11 +186,16 @@ def _resize_frames(
             max_pixels=policy.max_pixels,
             patch_multiple=patch_multiple,
         )
-        yield index, resize(frame, size)
+        frames[index] = resize(frame, size)
+    first = min(sizes)
+    for index in sorted(sizes):
+        if sizes[index] != sizes[first]:
+            raise MediaError(
+                f"the picture size changes: frame {first} has {_format_size(sizes[first])} pixels,"
+                f" frame {index} has {_format_size(sizes[index])}"
+            )
+    return frames
 
 
-def _stack_frames(frames: Sequence[Frame]) -> Frame:
-    sizes = {frame.shape for frame in frames}
-    if len(sizes) > 1:
-        raise MediaError(f"the frames differ in size: {sorted(sizes)}")
-    return np.stack(frames)
+def _format_size(size: tuple[int, int]) -> str:
+    return f"{size[0]}x{size[1]}"

@@ -16,28 +16,16 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
-import numpy as np
-from numpy.typing import NDArray
-
 from harness.errors import MediaError
+from harness.video.orientation import Frame, turn_upright
+from harness.video.padding import has_hole
 from harness.video.track import Track, opened, packets_of
 
 if TYPE_CHECKING:
     from av import Packet, VideoCodecContext, VideoFrame, VideoStream
 
-# A lost block of a file reads as zeros, which decoders take for picture content. The first three
-# codecs never write so many zero bytes in a row, because their syntax keeps start codes out of the
-# data. The others may write dozens where a picture is flat, but never a whole disk block.
-_HOLES = {name: bytes(8) for name in ("h264", "hevc", "mpeg4")} | {
-    name: bytes(512) for name in ("av1", "vp8", "vp9")
-}
-
 # Codecs whose decoders read `skip_frame` for each packet; others read it once.
 _SKIP_BY_PACKET = frozenset({"h264", "hevc"})
-
-
-Frame = NDArray[np.uint8]
-"""RGB, shape (H, W, 3)."""
 
 
 def read(track: Track, wanted: Collection[int]) -> Iterator[tuple[int, Frame]]:
@@ -61,21 +49,15 @@ def read(track: Track, wanted: Collection[int]) -> Iterator[tuple[int, Frame]]:
             for index, frame in run.frames(
                 islice(packets, stretch.start - begin, stretch.stop - begin)
             ):
-                yield index, _turn_upright(frame)
+                yield index, turn_upright(frame)
             faults |= run.faults(places)
             begin = stretch.stop
     if faults:
         first = min(faults)
         raise MediaError(
             f"{len(places) - len(faults)} of {len(places)} requested frames can be decoded;"
-            f" frame {first} of {len(track.pts)} cannot: {faults[first]}"
+            f" frame {first} of {len(track.times)} cannot: {faults[first]}"
         )
-
-
-def _turn_upright(frame: VideoFrame) -> Frame:
-    pixels: Frame = frame.to_ndarray(format="rgb24").astype(np.uint8, copy=False)
-    # The display matrix turns by so many degrees counter-clockwise, as rot90 does.
-    return np.rot90(pixels, frame.rotation // 90)
 
 
 class _PacketRange(NamedTuple):
@@ -93,9 +75,9 @@ def _packet_positions(track: Track, wanted: Collection[int]) -> Mapping[int, int
     count.
     """
     if not track.timed:
-        return dict.fromkeys(wanted, len(track.packets) - 1)
-    place_of = {pts: place for place, pts in enumerate(track.packets)}
-    return {index: place_of[track.pts[index]] for index in wanted}
+        return dict.fromkeys(wanted, len(track.ranks) - 1)
+    place_of = {rank: place for place, rank in enumerate(track.ranks)}
+    return {index: place_of[track.shown[index]] for index in wanted}
 
 
 def _packet_ranges(track: Track, places: Mapping[int, int]) -> list[_PacketRange]:
@@ -121,7 +103,7 @@ def _entry_position(track: Track, index: int, place: int) -> int:
     if not track.timed:
         return 0
     for key in reversed(track.keys[: bisect_right(track.keys, place)]):
-        if track.packets[key] <= track.pts[index]:
+        if track.ranks[key] <= track.shown[index]:
             return key
     return 0
 
@@ -134,22 +116,23 @@ class _RangeDecoder:
         self._name = codec.codec.canonical_name
         self._track = track
         self._stretch = stretch
-        self._index_of = {track.pts[index]: index for index in stretch.wanted}
+        self._index_of = {track.shown[index]: index for index in stretch.wanted}
         self._count = 0
-        self._last_pts: int | None = None
+        self._last_rank: int | None = None
         self._delivered: set[int] = set()
-        self._fault_place = len(track.packets)
+        self._fault_place = len(track.ranks)
         self._fault = "the decoder does not deliver it"
 
     def frames(self, packets: Iterable[Packet[VideoStream]]) -> Iterator[tuple[int, VideoFrame]]:
         """Yield the wanted frames, damaged or not; `faults` says which, once all are yielded."""
         start = self._stretch.start
         for place, packet in enumerate(packets, start):
-            pts = self._track.packets[place]
             if self._track.timed:
-                if pts < self._track.packets[start]:
+                rank = self._track.ranks[place]
+                if rank < self._track.ranks[start]:
                     continue  # it needs the group before; no frame here depends on it
-                self._leave_out_disposable(pts not in self._index_of)
+                self._leave_out_disposable(rank not in self._index_of)
+                packet.pts = rank  # times may be equal; decoders only pass them on
             yield from self._decode(place, packet)
         yield from self._decode(self._stretch.stop - 1, None)
         self._codec.flush_buffers()
@@ -194,7 +177,7 @@ class _RangeDecoder:
 
     def _is_in_order(self, frame: VideoFrame) -> bool:
         """Return whether the container's times agree with the order of the decoder."""
-        before, self._last_pts = self._last_pts, frame.pts
+        before, self._last_rank = self._last_rank, frame.pts
         if not self._track.timed or before is None or frame.pts is None:
             return True
         return before < frame.pts
@@ -205,12 +188,13 @@ class _RangeDecoder:
             self._codec.skip_frame = "NONREF" if leave_out else "DEFAULT"
 
     def _has_hole(self, packet: Packet[VideoStream]) -> bool:
-        return self._name in _HOLES and _HOLES[self._name] in bytes(packet)
+        return has_hole(bytes(packet), self._name, self._codec.extradata)
 
     def _packet_position(self, frame: VideoFrame) -> int:
         """Return the position of a frame's packet; the start of the range if it is unknown."""
-        packets = self._track.packets
-        return packets.index(frame.pts) if frame.pts in packets else self._stretch.start
+        ranks = self._track.ranks
+        timed = self._track.timed and frame.pts in ranks
+        return ranks.index(frame.pts) if timed and frame.pts else self._stretch.start
 
     def _record_fault(self, place: int, reason: str) -> None:
         if place < self._fault_place:

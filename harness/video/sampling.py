@@ -8,13 +8,15 @@ as in Python, NumPy and torch.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
+from typing import NamedTuple
 
 import numpy as np
 
 from harness.errors import MediaError
 from harness.schema import FramePolicy, FrameRule
+from harness.video.timeline import frame_rate, is_regular, nearest_frame
 
 MAX_ASPECT = 200
 """Longest side over shortest side that can still be resized with its aspect kept."""
@@ -49,7 +51,38 @@ def indices(
         MediaError: The source has no frames, or the span holds none of them.
     """
     start, end = span(total=total, fps=fps, start_s=start_s, end_s=end_s, first=first)
-    return _RULES[policy.rule](policy, start, end, fps)
+    return select(policy, Span(start, end, fps))
+
+
+class Span(NamedTuple):
+    """The frames between two times, both included, and their mean rate."""
+
+    start: int
+    end: int
+    fps: float
+
+
+def select(policy: FramePolicy, part: Span) -> tuple[int, ...]:
+    """Return the numbers that the rule of `policy` selects from a span, as `indices` does."""
+    return _RULES[policy.rule](policy, part.start, part.end, part.fps)
+
+
+def find_span(
+    times: Sequence[float], *, fps: float, start_s: float | None, end_s: float | None, first: int
+) -> Span:
+    """Return the span between two times, found by `span` where frames are `fps` apart.
+
+    Elsewhere it begins and ends at the frames nearest to its times, and has its own mean rate.
+
+    Raises:
+        MediaError: No frame lies between them.
+    """
+    whole = start_s is None and end_s is None
+    if whole or is_regular(times, fps):
+        start, end = span(total=len(times), fps=fps, start_s=start_s, end_s=end_s, first=first)
+        return Span(start, end, fps)
+    start, end = _timed_span(times, fps, start_s, end_s)
+    return Span(start + first, end + first, frame_rate(times[start : end + 1], None) or fps)
 
 
 def span(
@@ -70,6 +103,21 @@ def span(
         raise MediaError(
             f"no frame lies between {start_s} s and {end_s} s;"
             f" the clip has {total} frames at {fps:g} per second"
+        )
+    return start, end
+
+
+def _timed_span(
+    times: Sequence[float], fps: float, start_s: float | None, end_s: float | None
+) -> tuple[int, int]:
+    """Return the indices of the frames nearest to two times; `MediaError` as `span` raises it."""
+    start = 0 if start_s is None else nearest_frame(times, start_s)
+    end = len(times) - 1 if end_s is None else nearest_frame(times, end_s)
+    beyond = start_s is not None and start_s > times[-1] + 0.5 / fps
+    if beyond or start > end:
+        raise MediaError(
+            f"no frame lies between {start_s} s and {end_s} s; the clip has {len(times)} frames in"
+            f" {times[-1]:g} s"
         )
     return start, end
 

@@ -1,7 +1,8 @@
-"""Reads the packet table of a video file: frame times and key frames, without decoding.
+"""Reads the packet table of a video file: frame times and key frames.
 
 Frames are numbered in presentation order. A container that contradicts itself is an error, because
-then none of its frame numbers can be trusted.
+then none of its frame numbers can be trusted. Nothing is decoded where every packet has its time;
+otherwise the file is decoded once to learn the times of its frames.
 """
 
 from __future__ import annotations
@@ -13,12 +14,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from harness.errors import MediaError
+from harness.video.avi import count_chunks
+from harness.video.timeline import frame_rate, round_time
 
 if TYPE_CHECKING:
     from av import Packet, VideoStream
     from av.container import InputContainer
 
 _MAX_REORDER = 64  # frames; codecs allow 16, and groups of 32 are the longest in use
+_SMALLEST_PICTURE = 16  # bytes; MPEG-4 says "no new picture here" in fewer
+_VP8_SHOWN = 0x10  # bit of the first byte; RFC 6386, section 9.1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,17 +32,19 @@ class Track:
 
     path: Path
     fps: float
-    """Average frames per second."""
-    pts: tuple[int, ...]
-    """Presentation time of each shown frame in stream units, increasing."""
+    """Mean frames per second: the header's where it agrees with `times`, else that of `times`."""
     times: tuple[float, ...]
-    """The same in seconds."""
-    packets: tuple[int, ...]
-    """Presentation times in decoding order, including frames that are never shown."""
+    """Presentation time of each shown frame in seconds from the first one, non-decreasing."""
+    shown: tuple[int, ...]
+    """Rank of each shown frame among all packets in presentation order, increasing."""
+    ranks: tuple[int, ...]
+    """Rank of each packet, in decoding order, including frames that are never shown."""
     keys: tuple[int, ...]
-    """Positions in `packets` where decoding can start, increasing."""
+    """Positions in `ranks` where decoding can start, increasing."""
     timed: bool
-    """False if the container stores no presentation times (AVI) and frames have to be counted."""
+    """False if not every packet has a time of its own; frames then have to be counted."""
+    unshown_lead: int = 0
+    """Frames before the first key frame, which nothing can decode; they are not numbered."""
 
 
 def scan(path: Path) -> Track:
@@ -48,28 +55,30 @@ def scan(path: Path) -> Track:
             its container is damaged.
     """
     with _collect_errors() as complaints, opened(path) as (container, stream):
-        entries = [
-            _Entry(packet.pts, packet.is_keyframe, packet.is_discard)
-            for packet in packets_of(container, stream)
-        ]
+        entries = [_make_entry(packet, stream) for packet in packets_of(container, stream)]
         for _, source, message in complaints:
             if source == container.format.name:  # not from a decoder that only probes the stream
                 raise MediaError(f"the container is damaged: {message.strip()}")
-        if len(entries) < stream.frames:
-            raise MediaError(f"the file is cut short: {len(entries)} of {stream.frames} frames")
-        return _make_track(path, stream, entries, timed=container.format.name != "avi")
+        _check_count(path, container, stream, entries)
+        if _has_all_times(container, stream, entries):
+            return _make_timed(path, stream, entries)
+    with _collect_errors(), opened(path) as (container, stream):
+        return _make_counted(path, container, stream, entries)
 
 
 @contextmanager
-def opened(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
+def opened(path: Path, **options: str) -> Iterator[tuple[InputContainer, VideoStream]]:
     """Open the best video stream of `path`; errors of libav in the block become `MediaError`."""
     import av
+    from av.stream import Disposition
 
     try:
-        with av.open(str(path)) as container:
+        with av.open(str(path), options=options) as container:
             stream = container.streams.best("video")
             if not isinstance(stream, av.VideoStream):
                 raise MediaError("the file has no video stream")
+            if stream.disposition & Disposition.attached_pic:
+                raise MediaError("the file has no video stream, only sound with a cover picture")
             if stream.codec_context is None:
                 raise MediaError("there is no decoder for the video stream")
             yield container, stream
@@ -80,7 +89,7 @@ def opened(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
 
 
 def packets_of(container: InputContainer, stream: VideoStream) -> Iterator[Packet[VideoStream]]:
-    """Return the packets of `stream` in decoding order, without the empty one at the end."""
+    """Return the packets of `stream` in decoding order, without empty ones."""
     return (packet for packet in container.demux(stream) if packet.size)
 
 
@@ -90,37 +99,119 @@ class _Entry(NamedTuple):
     pts: int | None
     key: bool
     hidden: bool
+    size: int
 
 
-def _make_track(path: Path, stream: VideoStream, entries: list[_Entry], *, timed: bool) -> Track:
-    rate = stream.average_rate or stream.guessed_rate
-    shown = sum(not entry.hidden for entry in entries)
-    if not shown or not rate or not stream.time_base:
-        raise MediaError("the video stream has no frames or no frame rate")
-    fps = float(rate)
-    packets = [entry.pts or 0 for entry in entries]
-    timed = timed and len({entry.pts for entry in entries} - {None}) == len(entries)
-    if timed and _are_plausible(packets):
-        pts = sorted(entry.pts or 0 for entry in entries if not entry.hidden)
-    elif not timed and shown == len(entries):
-        pts = list(range(shown))
-    else:
+def _make_entry(packet: Packet[VideoStream], stream: VideoStream) -> _Entry:
+    hidden = packet.is_discard
+    if stream.codec_context.codec.canonical_name == "vp8":
+        hidden = hidden or not memoryview(packet)[0] & _VP8_SHOWN
+    return _Entry(packet.pts, packet.is_keyframe, hidden, packet.size)
+
+
+def _check_count(
+    path: Path, container: InputContainer, stream: VideoStream, entries: list[_Entry]
+) -> None:
+    """Raise `MediaError` if the file holds fewer frames than its header counts.
+
+    The header also counts the empty chunks of AVI, and the frames of MP4 that an edit list hides.
+    """
+    found = len(entries)
+    if found < stream.frames and container.format.name == "avi":
+        chunks = count_chunks(path, stream.index)
+        if chunks.all - chunks.empty == found:
+            found = chunks.all
+    elif found < stream.frames:
+        with opened(path, ignore_editlist="1") as (whole, track):
+            found = max(found, sum(1 for _ in packets_of(whole, track)))
+    if found < stream.frames:
+        raise MediaError(f"the file is cut short: {found} of {stream.frames} frames")
+
+
+def _has_all_times(container: InputContainer, stream: VideoStream, entries: list[_Entry]) -> bool:
+    """Return whether every packet is one frame and has a presentation time (AVI stores none)."""
+    if container.format.name == "avi" or any(entry.pts is None for entry in entries):
+        return False
+    empty = any(entry.size < _SMALLEST_PICTURE for entry in entries)
+    return not (empty and stream.codec_context.codec.canonical_name == "mpeg4")
+
+
+def _make_timed(path: Path, stream: VideoStream, entries: list[_Entry]) -> Track:
+    """Make the track of a file whose packets all have times; equal ones stay in stored order."""
+    pts = [entry.pts or 0 for entry in entries]
+    order = sorted(range(len(entries)), key=pts.__getitem__)
+    if any(abs(place - rank) > _MAX_REORDER for rank, place in enumerate(order)):
         raise MediaError("the file's table of times is damaged")
+    ranks = sorted(range(len(order)), key=order.__getitem__)
+    keys = [place for place, entry in enumerate(entries) if entry.key]
+    first = ranks[keys[0]] if keys else 0
+    visible = [rank for rank, place in enumerate(order) if not entries[place].hidden]
+    shown = [rank for rank in visible if rank >= first]
+    times = _relative_times([pts[order[rank]] for rank in shown], stream)
     return Track(
         path=path,
-        fps=fps,
-        pts=tuple(pts),
-        times=tuple(float(time * stream.time_base) if timed else time / fps for time in pts),
-        packets=tuple(packets),
-        keys=tuple(place for place, entry in enumerate(entries) if entry.key),
-        timed=timed,
+        fps=_rate(times, stream),
+        times=times,
+        shown=tuple(shown),
+        ranks=tuple(ranks),
+        keys=tuple(keys),
+        timed=True,
+        unshown_lead=len(visible) - len(shown),
     )
 
 
-def _are_plausible(packets: list[int]) -> bool:
-    """Return whether every frame is shown at most `_MAX_REORDER` frames from its decoding."""
-    shown = sorted(range(len(packets)), key=packets.__getitem__)
-    return all(abs(place - rank) <= _MAX_REORDER for rank, place in enumerate(shown))
+def _make_counted(
+    path: Path, container: InputContainer, stream: VideoStream, entries: list[_Entry]
+) -> Track:
+    """Make the track of a file whose frames have to be decoded to be counted.
+
+    Damage ends the decoding here; `harness.video.reader.read` meets it again and says so.
+    """
+    pts = _decoded_times(container, stream)
+    known = [time for time in pts if time is not None]
+    if len(known) == len(pts) and known == sorted(known):
+        times = _relative_times(known, stream)
+    else:
+        rate = stream.average_rate or stream.guessed_rate
+        if not rate:
+            raise MediaError("the video stream has no frame times and no frame rate")
+        times = tuple(round_time(float(place / rate)) for place in range(len(pts)))
+    return Track(
+        path=path,
+        fps=_rate(times, stream),
+        times=times,
+        shown=tuple(range(len(pts))),
+        ranks=tuple(range(len(entries))),
+        keys=tuple(place for place, entry in enumerate(entries) if entry.key),
+        timed=False,
+    )
+
+
+def _decoded_times(container: InputContainer, stream: VideoStream) -> list[int | None]:
+    import av
+
+    stream.thread_type = "NONE"
+    times: list[int | None] = []
+    try:
+        for packet in container.demux(stream):
+            times += [frame.pts for frame in packet.decode()]
+    except av.FFmpegError:
+        pass
+    return times
+
+
+def _relative_times(pts: list[int], stream: VideoStream) -> tuple[float, ...]:
+    """Return seconds from the first frame, which need not be at 0 in the file."""
+    if not stream.time_base:
+        raise MediaError("the video stream has no time base")
+    return tuple(round_time(float((time - pts[0]) * stream.time_base)) for time in pts)
+
+
+def _rate(times: tuple[float, ...], stream: VideoStream) -> float:
+    if not times:
+        raise MediaError("the video stream has no frames that can be shown")
+    claimed = stream.average_rate or stream.guessed_rate
+    return frame_rate(times, float(claimed) if claimed else None) or 1.0
 
 
 @contextmanager

@@ -1,0 +1,64 @@
+"""Computes frame rates and spans from the times of frames, which are the only clock of a clip.
+
+The rate that a header claims is kept where the times agree with it, so that the frame rules select
+what they always did; a header without a rate, or with a wrong one, is not believed.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Sequence
+from itertools import pairwise
+
+_TIME_DIGITS = 6
+"""Times are whole microseconds, so that engines that count in them are told the same numbers."""
+_JITTER_S = 0.001
+"""Matroska rounds times to the millisecond."""
+
+
+def round_time(seconds: float) -> float:
+    """Return a time in seconds, rounded to the microsecond."""
+    return round(seconds, _TIME_DIGITS)
+
+
+def frame_rate(times: Sequence[float], claimed: float | None) -> float | None:
+    """Return the mean frames per second of a video.
+
+    Args:
+        times: Presentation times in seconds, non-decreasing, at least one.
+        claimed: The rate in the file's header, None if there is none.
+
+    Returns:
+        `claimed` if it leaves the last frame a plausible duration, otherwise the mean rate of the
+        times. None if neither is known: a single frame, or all at one time.
+    """
+    length, steps = times[-1] - times[0], len(times) - 1
+    if claimed and (steps == 0 or _fits(times, claimed)):
+        return claimed
+    return steps / length if length > 0 else None
+
+
+def is_regular(times: Sequence[float], fps: float) -> bool:
+    """Return whether every frame lies within half a frame of its place at a constant rate."""
+    return all(abs(time - times[0] - place / fps) < 0.5 / fps for place, time in enumerate(times))
+
+
+def nearest_frame(times: Sequence[float], seconds: float) -> int:
+    """Return the index of the frame whose time is nearest; of two at one distance the first."""
+    place = bisect_left(times, seconds)
+    if place == 0:
+        return 0
+    if place == len(times):
+        return bisect_left(times, times[-1])
+    before, after = times[place - 1], times[place]
+    return bisect_left(times, before) if seconds - before <= after - seconds else place
+
+
+def _fits(times: Sequence[float], claimed: float) -> bool:
+    """Return whether the frames last as long as the header says, with the last one's duration.
+
+    The last frame may be shown for no time, for two frames, or as long as any before it.
+    """
+    last = len(times) / claimed - (times[-1] - times[0])
+    longest = max(after - before for before, after in pairwise(times))
+    return -_JITTER_S <= last <= max(2 / claimed, longest) + _JITTER_S
