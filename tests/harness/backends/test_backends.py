@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -220,7 +223,16 @@ def test_prefill_follows_the_generation_prompt():
 
 def test_frame_times_do_not_follow_shuffled_frames():
     """The model is told when frames are shown, not where they came from."""
-    assert chat.video_metadata(clip(indices=(5, 0)))["frames_indices"] == [0, 5]
+    assert chat.video_metadata(clip(indices=(5, 0)))["frames_indices"] == [0, 5_000_000]
+
+
+def test_engines_are_told_the_times_of_the_record():
+    """Frames at 0, 0.2 and 4.1 s of a clip of any rate; on average they are 2.05 s apart."""
+    uneven = replace(clip(), indices=(0, 5, 9), timestamps=(0.0, 0.2, 4.1))
+    told = chat.video_metadata(uneven)
+    assert [index / told["fps"] for index in told["frames_indices"]] == [0.0, 0.2, 4.1]
+    assert told["total_num_frames"] / told["fps"] / 3 == pytest.approx(2.05)
+    assert uneven.spacing_s == 2.05
 
 
 @pytest.mark.parametrize(

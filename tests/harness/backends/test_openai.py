@@ -153,10 +153,10 @@ def test_video_is_one_lossless_part_with_its_times(stub):
     assert head == "data:video/jpeg;"
     assert np.array_equal([pixels(frame) for frame in frames.split(",")], shown.frames)
     assert stub.bodies[0]["media_io_kwargs"]["video"] == {
-        "fps": 4.0,
+        "fps": 1e6,
         "duration": 3.0,
-        "total_num_frames": 12,
-        "frames_indices": [0, 4, 8],  # the times shown, which do not follow the frames
+        "total_num_frames": 3_000_000,  # three frames, on average a second apart
+        "frames_indices": [0, 1_000_000, 2_000_000],  # the times do not follow the frames
         "num_frames": -1,
         "do_sample_frames": False,
     }
