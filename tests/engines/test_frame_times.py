@@ -30,8 +30,12 @@ def shown(tmp_path_factory: pytest.TempPathFactory) -> Clip:
 
 
 def read(path: Path, **span: float) -> Clip:
-    policy = FramePolicy(rule=FrameRule.LINSPACE, max_frames=8, min_pixels=1, max_pixels=64 * 64)
-    return decode(Media(path=path, **span), policy, patch_multiple=32)
+    """Decode eight frames of a size that fits the grids of both models, 28 and 32 pixels."""
+    side = 28 * 8
+    policy = FramePolicy(
+        rule=FrameRule.LINSPACE, max_frames=8, min_pixels=side * side, max_pixels=side * side
+    )
+    return decode(Media(path=path, **span), policy, patch_multiple=side)
 
 
 def markers(text: str) -> list[str]:
@@ -73,7 +77,11 @@ def training_inputs(checkpoint, clip: Clip):
     from trainer.loops.inputs import InputBuilder
 
     processor = load_processor(checkpoint)
-    with ClipLoader(FrameSettings(), DataSettings(decode_workers=0), patch_multiple=32) as clips:
+    with ClipLoader(
+        FrameSettings(),
+        DataSettings(rows=Path("rows.jsonl"), media_roots={}, decode_workers=0),
+        patch_multiple=32,
+    ) as clips:
         builder = InputBuilder(processor, clips, cache_mib=1)
         inputs = builder._process("x", Prompt(text="What?"), (clip,))
     return inputs.tensors, processor.tokenizer.decode(inputs.ids)

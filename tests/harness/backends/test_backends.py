@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
