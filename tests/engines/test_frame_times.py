@@ -79,7 +79,7 @@ def training_inputs(checkpoint, clip: Clip):
     processor = load_processor(checkpoint)
     with ClipLoader(
         FrameSettings(),
-        DataSettings(rows=Path("rows.jsonl"), media_roots={}, decode_workers=0),
+        DataSettings(rows=(Path("r.jsonl"),), media_roots=(Path(),), decode_workers=0),
         patch_multiple=32,
     ) as clips:
         builder = InputBuilder(processor, clips, cache_mib=1)
