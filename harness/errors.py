@@ -54,8 +54,7 @@ class BackendError(HarnessError):
     """An engine cannot start, or cannot answer one request."""
 
 
-def missing_extra(package: str, extra: str) -> UsageError:
-    """Build the error for an optional package that is not installed."""
-    return UsageError(
-        f"{package} is not installed; install it with: pip install 'videor1[{extra}]'"
-    )
+def missing_extra(package: str, extra: str | None) -> UsageError:
+    """Build the error for an optional package that is not installed; not all belong to an extra."""
+    wanted = package if extra is None else f"'videor1[{extra}]'"
+    return UsageError(f"{package} is not installed; install it with: pip install {wanted}")

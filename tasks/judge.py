@@ -18,10 +18,10 @@ from __future__ import annotations
 import json
 import os
 from functools import cached_property
-from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
-from harness.errors import BackendError, missing_extra
+from harness.errors import BackendError
+from harness.plugins import importing, require
 from harness.schema import Sample, Score
 from harness.scoring.rules import binary_score
 from tasks.tempcompass_rules import (
@@ -149,15 +149,15 @@ class LLMJudge:
     def _client(self) -> OpenAI:
         if self._given_client is not None:
             return self._given_client
-        from openai import OpenAI
+        with importing("openai", "server"):
+            from openai import OpenAI
 
         return OpenAI(base_url=self.base_url, api_key=os.environ.get("OPENAI_API_KEY", "none"))
 
 
 def require_judge_client() -> None:
-    """Raise `UsageError` where the package that asks a judge is not installed."""
-    if find_spec("openai") is None:
-        raise missing_extra("openai", "server")
+    """Raise `UsageError` where the package that asks a judge cannot be imported."""
+    require("openai", "server")
 
 
 def judge_prompt(sample: Sample, text: str) -> str:

@@ -11,8 +11,9 @@ from collections.abc import Iterable, Sequence
 from itertools import zip_longest
 from typing import Any
 
-from harness.errors import BackendError, missing_extra
+from harness.errors import BackendError
 from harness.models.checkpoint import Checkpoint
+from harness.plugins import importing
 from harness.schema import Clip, MediaKind, Prompt
 
 Message = dict[str, Any]
@@ -28,10 +29,8 @@ def load_processor(checkpoint: Checkpoint) -> Any:
         BackendError: The checkpoint has no usable processor.
         UsageError: transformers is not installed.
     """
-    try:
+    with importing("transformers", "transformers"):
         from transformers import AutoProcessor
-    except ImportError as error:
-        raise missing_extra("transformers", "transformers") from error
     try:
         processor = AutoProcessor.from_pretrained(checkpoint.path)
     except (OSError, ValueError, ImportError) as error:

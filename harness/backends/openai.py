@@ -28,8 +28,9 @@ from typing import Any
 from harness.backends.base import Answer, EngineStats
 from harness.backends.chat import is_image, video_metadata
 from harness.backends.feed import failure
-from harness.errors import BackendError, missing_extra
+from harness.errors import BackendError
 from harness.models.server import ServedModel
+from harness.plugins import importing
 from harness.schema import Clip, Completion, Failure, Prompt, Request, Sampling
 
 TRUST_FLAG = "--trust-request-mm-kwargs"
@@ -57,10 +58,8 @@ class OpenAIBackend:
     name = "openai"
 
     def __init__(self, model: ServedModel, options: ServerConfig | None = None) -> None:
-        try:
+        with importing("openai", "server"):
             import openai
-        except ImportError as error:
-            raise missing_extra("openai", "server") from error
         self._options = options or ServerConfig()
         self._model = model
         self._sdk = openai

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from importlib.util import find_spec
 from typing import Any, Literal
 
 from harness.backends.base import Backend
 from harness.bounds import positive
 from harness.errors import UsageError, missing_extra
+from harness.plugins import is_installed
 
 _LOCAL = ("vllm", "transformers")
 """Engines of this process, the preferred one first; each has an extra of its name."""
@@ -47,6 +47,8 @@ class ResolvedEngine:
     """What frame sides are multiples of, in pixels."""
     build: Callable[[], Backend]
     """Starts the engine; raises `BackendError` if it cannot start."""
+    check: Callable[[], None] = lambda: None
+    """Tries what can be tried without starting it; raises `UsageError` or `BackendError`."""
 
 
 def resolve_engine(spec: str, config: EngineConfig) -> ResolvedEngine:
@@ -87,7 +89,7 @@ def _choose_backend(config: EngineConfig) -> str:
 
 
 def _is_installed(backend: str) -> bool:
-    return find_spec(backend) is not None and find_spec("torch") is not None
+    return is_installed(backend) and is_installed("torch")
 
 
 def _resolve_fake(spec: str) -> ResolvedEngine:
@@ -119,6 +121,7 @@ def _resolve_served(spec: str, config: EngineConfig) -> ResolvedEngine:
 
 
 def _resolve_local(spec: str, backend: str, config: EngineConfig) -> ResolvedEngine:
+    from harness.backends.preflight import check_engine
     from harness.models.checkpoint import resolve
 
     checkpoint = resolve(spec)
@@ -139,4 +142,5 @@ def _resolve_local(spec: str, backend: str, config: EngineConfig) -> ResolvedEng
         identity=checkpoint.identity,
         patch_multiple=checkpoint.patch_multiple,
         build=build,
+        check=lambda: check_engine(checkpoint, backend),
     )

@@ -16,8 +16,9 @@ from typing import Any
 from harness.backends import chat, positions
 from harness.backends.base import Answer, EngineStats
 from harness.backends.feed import Feed, failure
-from harness.errors import BackendError, missing_extra
+from harness.errors import BackendError
 from harness.models.checkpoint import Checkpoint
+from harness.plugins import importing
 from harness.schema import Completion, Request, Sampling
 
 _PAUSE_S = 0.05
@@ -183,13 +184,13 @@ def _group_batches(feed: Feed[Request], size: int) -> Iterator[list[Request]]:
 
 
 def _load_model(checkpoint: Checkpoint, options: TransformersConfig) -> Any:
-    try:
+    with importing("torch", "transformers"):
         import torch
+    with importing("transformers", "transformers"):
         import transformers
-    except ImportError as error:
-        raise missing_extra("torch", "transformers") from error
-    transformers.logging.set_verbosity_error()
-    transformers.logging.disable_progress_bar()
+
+        transformers.logging.set_verbosity_error()
+        transformers.logging.disable_progress_bar()
     device = options.device or ("cuda" if torch.cuda.is_available() else "cpu")
     dtype = options.dtype or ("float32" if device == "cpu" else "bfloat16")
     try:
@@ -198,11 +199,11 @@ def _load_model(checkpoint: Checkpoint, options: TransformersConfig) -> Any:
         )
     except (OSError, ValueError, RuntimeError, ImportError) as error:
         raise BackendError(f"transformers cannot load {checkpoint.path}: {error}") from error
-    _refuse_partial(checkpoint, report)
+    refuse_partial(checkpoint, report)
     return model.to(device)
 
 
-def _refuse_partial(checkpoint: Checkpoint, report: dict[str, Any]) -> None:
+def refuse_partial(checkpoint: Checkpoint, report: dict[str, Any]) -> None:
     """Raise `BackendError` if weights are missing, which transformers would initialise randomly."""
     absent = sorted(report["missing_keys"])
     if absent:
@@ -213,10 +214,8 @@ def _refuse_partial(checkpoint: Checkpoint, report: dict[str, Any]) -> None:
 
 
 def _load_adapter(model: Any, adapter: Path) -> Any:
-    try:
+    with importing("peft", "transformers"):
         from peft import PeftModel
-    except ImportError as error:
-        raise missing_extra("peft", "transformers") from error
     try:
         return PeftModel.from_pretrained(model, adapter)
     except (OSError, ValueError, RuntimeError) as error:

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from harness.backends import chat, lora
-from harness.errors import BackendError, missing_extra
+from harness.errors import BackendError
 from harness.models.checkpoint import Checkpoint
+from harness.plugins import importing
 
 _CPU_BLOCK = 32
 """Tokens per KV-cache block: the smallest size at which vLLM's CPU attention is fast."""
@@ -48,7 +49,8 @@ def start(checkpoint: Checkpoint, options: VLLMConfig, processor: Any) -> Any:
     Raises:
         BackendError: vLLM does not accept the checkpoint or the machine.
     """
-    from vllm import EngineArgs, LLMEngine
+    with importing("vllm", "vllm"):
+        from vllm import EngineArgs, LLMEngine
 
     # vLLM collects garbage five times while it loads; frozen objects are left out of that.
     gc.freeze()
@@ -111,10 +113,8 @@ def prepare_environment(options: VLLMConfig) -> None:
 
 
 def _on_cpu() -> bool:
-    try:
+    with importing("vllm", "vllm"):
         from vllm.platforms import current_platform
-    except ImportError as error:
-        raise missing_extra("vllm", "vllm") from error
     on_cpu: bool = current_platform.is_cpu()
     return on_cpu
 

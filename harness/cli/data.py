@@ -109,14 +109,14 @@ def _decode_all(selection: str, samples: Sequence[Sample]) -> list[Gap]:
     from harness.video.pool import DecodePool
 
     console = make_console(stderr=True)
-    compares = decord_check.is_available()
-    if not compares:
-        console.print(decord_check.UNAVAILABLE, soft_wrap=True)
+    why_not = decord_check.why_unavailable()
+    if why_not is not None:
+        console.print(why_not, soft_wrap=True)
     pool = DecodePool(
         workers=available_processors(),
         timeout_s=DECODE_TIMEOUT_S,
         max_bytes=LOOK_AHEAD_BYTES,
-        decoder=decord_check.decode_and_compare if compares else decode,
+        decoder=decode if why_not else decord_check.decode_and_compare,
     )
     jobs = probe_jobs(samples)
     with pool, Progress(console=console, disable=not console.is_terminal) as progress:

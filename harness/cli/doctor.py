@@ -18,17 +18,19 @@ from argparse import ArgumentParser, Namespace
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, requires, version
-from importlib.util import find_spec
 from pathlib import Path
 
 from harness.cli.exits import CommandResult, Exit
 from harness.cli.flags import add_data_flag
 from harness.errors import MediaError, UsageError
+from harness.plugins import is_installed
 from harness.task import registry
 
 PROJECT = "videor1"
 HUB_VARIABLES = ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE", "HF_ENDPOINT", "HF_HOME")
 TORCH_TIMEOUT_S = 120.0
+
+_IMPORT_TIMEOUT_S = 120.0
 
 _TORCH_PROBE = """\
 import torch
@@ -152,9 +154,25 @@ def _engine_facts() -> Iterator[MachineFact]:
     for name, extra in extras.items():
         missing = f"not installed; pip install '{PROJECT}[{extra}]'"
         found = "any OpenAI-compatible server, with --base-url" if name == "openai" else "installed"
-        yield MachineFact("engines", name, found if find_spec(name) else missing)
-    if find_spec("torch"):
+        if is_installed(name):
+            yield MachineFact("engines", name, _why_import_fails(name) or found)
+        else:
+            yield MachineFact("engines", name, missing)
+    if is_installed("torch"):
         yield MachineFact("engines", "torch devices", _torch_devices())
+
+
+def _why_import_fails(module: str) -> str | None:
+    """Import a package in another process; return its error where that fails, None else."""
+    command = [sys.executable, "-c", f"import {module}"]
+    try:
+        probe = subprocess.run(command, capture_output=True, text=True, timeout=_IMPORT_TIMEOUT_S)
+    except subprocess.TimeoutExpired:
+        return f"installed, but its import takes more than {_IMPORT_TIMEOUT_S:.0f} s"
+    if probe.returncode == 0:
+        return None
+    said = probe.stderr.strip().splitlines() or [f"exit code {probe.returncode}"]
+    return f"installed, but it cannot be imported: {said[-1]}"
 
 
 def _torch_devices() -> str:

@@ -24,7 +24,7 @@ _PROBES_PER_TASK = 2
 
 
 def print_dry_run(console: Console, job: EvalJob) -> CommandResult:
-    """Print the plan; missing media raise `UsageError`, as they would stop the run."""
+    """Print the plan; what would stop the run raises, such as missing media or a broken engine."""
     from harness.text.console import styled
 
     engine = job.engine
@@ -38,6 +38,7 @@ def print_dry_run(console: Console, job: EvalJob) -> CommandResult:
         console.print(f"  items: {len(planned.samples)}, videos: {len(media)}")
     for warning in require_media(job.plan):
         console.print(warning, style="yellow")
+    engine.check()
     console.print(_decode_estimate(job.plan, job.config.decode, job.engine.patch_multiple))
     return CommandResult(Exit.OK, f"{len(job.plan.samples)} items are ready; nothing was run")
 

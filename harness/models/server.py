@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
-from harness.errors import CheckpointError, missing_extra
+from harness.errors import CheckpointError
 from harness.models.identity import Identity
+from harness.plugins import importing
 
 TIMEOUT_S = 10.0
 
@@ -34,7 +35,7 @@ def served(base_url: str, model: str | None = None) -> ServedModel:
 
     Raises:
         CheckpointError: No server answers, or it does not have the model.
-        UsageError: The package openai is not installed.
+        UsageError: The package openai is not installed, or its import fails.
     """
     base_url = base_url.rstrip("/")
     listed = _list_models(base_url)
@@ -55,10 +56,8 @@ def served(base_url: str, model: str | None = None) -> ServedModel:
 
 def _list_models(base_url: str) -> Mapping[str, Mapping[str, Any]]:
     """Map the ids of a server's models to what it says about them."""
-    try:
+    with importing("openai", "server"):
         import openai
-    except ImportError as error:
-        raise missing_extra("openai", "server") from error
     key = os.environ.get("OPENAI_API_KEY", "EMPTY")
     try:
         with openai.OpenAI(

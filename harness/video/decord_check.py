@@ -8,12 +8,12 @@ that a difference to a published number can be explained. See docs/sources.md, "
 
 from __future__ import annotations
 
-from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from harness.errors import MediaError
+from harness.errors import MediaError, UsageError
+from harness.plugins import importing, is_installed, require
 from harness.schema import Clip, FramePolicy, Media, MediaKind
 from harness.video.decode import decode, resize
 
@@ -35,9 +35,18 @@ class DecordDiffersError(MediaError):
     """The file is sound, but decord shows other frames of it."""
 
 
-def is_available() -> bool:
-    """Return whether decord is installed: it has packages for x86-64 Linux and Windows only."""
-    return find_spec("decord") is not None
+def why_unavailable() -> str | None:
+    """Return why decord cannot be used here, None where it can.
+
+    It has packages for x86-64 Linux and Windows only; one whose import fails says so itself.
+    """
+    if not is_installed("decord"):
+        return UNAVAILABLE
+    try:
+        require("decord", None)
+    except UsageError as error:
+        return f"{error}; videos that it reads differently are not looked for"
+    return None
 
 
 def decode_and_compare(media: Media, policy: FramePolicy, *, patch_multiple: int) -> Clip:
@@ -54,7 +63,8 @@ def decode_and_compare(media: Media, policy: FramePolicy, *, patch_multiple: int
 
 
 def _compare_frames(clip: Clip, media: Media) -> None:
-    import decord
+    with importing("decord", None):
+        import decord
 
     decord.logging.set_level(decord.logging.QUIET)
     try:

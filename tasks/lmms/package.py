@@ -20,6 +20,7 @@ from types import ModuleType
 from typing import Any
 
 from harness.errors import UsageError
+from harness.plugins import importing, is_installed
 
 VERSION = "0.7.3"
 """The supported release: lmms-eval's scoring rules change between releases without notice."""
@@ -27,6 +28,8 @@ VERSION = "0.7.3"
 REASONING_TAGS = [["<think>", "</think>"], ["<analysis>", "</analysis>"]]
 """The default of lmms-eval's ``--reasoning_tags``; its Python API removes nothing by default."""
 
+_NEEDED = ("datasets", "loguru", "yaml", "requests")
+"""Packages that its scoring modules import."""
 _HINT = (
     f"install it with: pip install 'videor1[lmms]' && pip install --no-deps lmms-eval=={VERSION}"
 )
@@ -40,9 +43,13 @@ def require() -> None:
         raise UsageError(f"lmms-eval is not installed; {_HINT}") from None
     if found != VERSION:
         raise UsageError(f"lmms-eval {found} is installed and scores differ by release; {_HINT}")
-    missing = [name for name in ("datasets", "loguru", "yaml", "requests") if not find_spec(name)]
+    missing = [name for name in _NEEDED if not is_installed(name)]
     if missing:
         raise UsageError(f"lmms-eval lacks {', '.join(missing)}; {_HINT}")
+    if not is_installed("lmms_eval"):
+        raise UsageError(
+            f"lmms-eval {found} is registered but its module lmms_eval is gone; {_HINT}"
+        )
 
 
 @cache
@@ -50,7 +57,11 @@ def scoring_module(name: str) -> Any:
     """Return ``lmms_eval/tasks/<name>/utils.py`` as a private module without its LLM judge."""
     require()
     root = _package_folder()
-    with hugging_face_home(), _light_tasks_package(root):
+    with (
+        importing("lmms_eval", "lmms", "lmms-eval"),
+        hugging_face_home(),
+        _light_tasks_package(root),
+    ):
         module: Any = _execute_file(root / "tasks" / name / "utils.py", f"_videor1_lmms_{name}")
         # The module imports this one on first use, when the light package is already gone.
         import_module("lmms_eval.tasks._task_utils.mcq_extract")
@@ -62,7 +73,8 @@ def scoring_module(name: str) -> Any:
 @cache
 def _reasoning_module() -> Any:
     """Return lmms-eval's module for reasoning tags, which needs the standard library only."""
-    return _execute_file(_package_folder() / "api" / "reasoning.py", "_videor1_lmms_reasoning")
+    with importing("lmms_eval", "lmms", "lmms-eval"):
+        return _execute_file(_package_folder() / "api" / "reasoning.py", "_videor1_lmms_reasoning")
 
 
 def visible(text: str) -> str:

@@ -23,7 +23,7 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.errors import missing_extra
+from harness.plugins import importing
 from harness.schema import Kind
 from harness.scoring import prompts
 from tasks.motionworld.answer_format import Turns, shuffle_answers, train_answer_format
@@ -73,11 +73,10 @@ def build(folder: Path, seed: int = 0, size: ModelSize | None = None) -> Path:
     Raises:
         UsageError: PyTorch or transformers is not installed.
     """
-    try:
+    with importing("torch", "transformers"):
         import torch
+    with importing("transformers", "transformers"):
         import transformers
-    except ImportError:
-        raise missing_extra("transformers", "transformers") from None
 
     transformers.logging.disable_progress_bar()
     tokenizer = make_tokenizer()

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from importlib.util import find_spec
 from pathlib import Path
 
 from rich.console import Console
 
 from harness.cli.exits import CommandResult, Exit
 from harness.models.checkpoint import full_checkpoint
+from harness.plugins import is_installed
 from harness.text.console import styled
 from trainer.config.trl_fields import check_fields
 from trainer.cost.estimate import Estimate, estimate
@@ -50,7 +50,7 @@ def _check_trl(job: TrainJob) -> str:
     if not fields:
         return ""
     text = ", ".join(f"{name} = {value!r}" for name, value in fields.items())
-    if find_spec("trl") is None:
+    if not is_installed("trl"):
         return f"{text} (not checked: TRL is not installed)"
     check_fields(fields, job.algorithm.load_trl_config())
     return f"{text} (fields of {job.algorithm.trl_config})"

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.cli.exits import CommandResult, Exit
 from harness.cli.flags import count
 from harness.errors import UsageError, missing_extra
+from harness.plugins import is_installed
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -72,7 +72,7 @@ class MiniatureCommand:
         if args.dry_run:
             return _dry_run(experiment)
         for package in ("trl", "matplotlib"):
-            if find_spec(package) is None:
+            if not is_installed(package):
                 raise missing_extra(package, "train")
         console = make_console(stderr=True)
         claim_experiment(experiment)

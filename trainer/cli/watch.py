@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.cli.exits import CommandResult, Exit
+from harness.plugins import is_installed
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -87,7 +87,7 @@ def _show_timeline(console: Console, out: Path, run: Path, point: EvalPoint) -> 
     print_timeline(console, timeline)
     if point.reason:
         console.print(f"step {point.step}: {point.reason}", soft_wrap=True)
-    if find_spec("matplotlib") is not None:
+    if is_installed("matplotlib"):
         plot([timeline], out / _PLOT)
 
 

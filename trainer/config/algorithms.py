@@ -5,11 +5,13 @@ Imports neither torch nor TRL: a dry run and the command's help need an algorith
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from types import MappingProxyType
 
+from harness.plugins import require
 from trainer.config.presets import find_config, presets_of
 from trainer.config.recipe import GRPORecipe, Recipe, SFTRecipe, TGRPORecipe, read_recipe_file
 
@@ -48,14 +50,30 @@ class Algorithm:
         return read_recipe_file(self.recipe, find_config(self.name, config), assignments)
 
     def load_trainer(self) -> Callable[..., None]:
-        """Import torch and TRL, and return the function that trains."""
+        """Import torch and TRL, and return the function that trains.
+
+        Raises:
+            UsageError: A package is not installed, or its import fails.
+        """
+        self._require_packages()
         train: Callable[..., None] = import_module(self.module).train
         return train
 
     def load_trl_config(self) -> type:
-        """Import torch and TRL, and return the config class that the recipe becomes."""
+        """Import torch and TRL, and return the config class that the recipe becomes.
+
+        Raises:
+            UsageError: A package is not installed, or its import fails.
+        """
+        self._require_packages()
         config: type = getattr(import_module("trainer.loops.trl_names"), self.trl_config)
         return config
+
+    def _require_packages(self) -> None:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # third-party imports warn
+            for name in self.packages:
+                require(name, "train")
 
 
 SFT = Algorithm(

@@ -15,6 +15,7 @@ from harness.models.checkpoint import HUB_ID, full_checkpoint
 from harness.models.identity import read_part
 from harness.models.video_processor import patch_multiple, require_video, video_processor_config
 from harness.models.weights import ADAPTER_CONFIG, read_tensors, weight_files
+from harness.plugins import importing, is_installed
 from trainer.config.sections import LoraSettings
 
 _VISION = ("visual.", "vision_tower.", "vision_model.")
@@ -121,15 +122,16 @@ def _local_tensors(folder: Path) -> dict[str, tuple[int, ...]]:
 
 def _meta_tensors(folder: Path) -> dict[str, tuple[int, ...]]:
     """Return the shapes of the model that ``config.json`` describes; tied weights count once."""
-    try:
-        import torch
-        from transformers import AutoConfig, AutoModelForImageTextToText
-    except ImportError:
+    if not is_installed("torch"):
         raise CheckpointError(
             f"{folder} has no weights (*.safetensors), and torch, which counts those of its"
             " config.json, is not installed; install it with: pip install 'videor1[train]', or"
             " name a hub id"
-        ) from None
+        )
+    with importing("torch", "train"):
+        import torch
+    with importing("transformers", "train"):
+        from transformers import AutoConfig, AutoModelForImageTextToText
     try:
         config = AutoConfig.from_pretrained(str(folder))
         with torch.device("meta"):

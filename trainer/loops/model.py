@@ -11,8 +11,9 @@ from typing import Any
 import torch
 
 from harness.backends import chat, positions
-from harness.errors import CheckpointError, UsageError, missing_extra
+from harness.errors import CheckpointError, UsageError
 from harness.models.checkpoint import Checkpoint
+from harness.plugins import importing
 from trainer.config.choices import Dtype
 from trainer.config.sections import (
     LoraSettings,
@@ -69,10 +70,8 @@ def prepare_model(model: Any) -> None:
 
 def lora_config(settings: LoraSettings) -> Any:
     """Return the settings as peft's `LoraConfig`; the vision tower gets no adapter."""
-    try:
+    with importing("peft", "train"):
         import peft
-    except ImportError as error:
-        raise missing_extra("peft", "train") from error
     return peft.LoraConfig(
         r=settings.r,
         lora_alpha=settings.lora_alpha,
@@ -166,10 +165,8 @@ def restore_weights(model: Any, folder: Path) -> None:
 
 
 def _load_model(checkpoint: Checkpoint, settings: ModelSettings) -> Any:
-    try:
+    with importing("transformers", "train"):
         import transformers
-    except ImportError as error:
-        raise missing_extra("transformers", "train") from error
     half = settings.dtype is Dtype.BFLOAT16 and settings.lora is not None
     transformers.logging.disable_progress_bar()
     try:

@@ -9,7 +9,7 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from harness.errors import missing_extra
+from harness.plugins import importing
 from trainer.config import algorithms
 from trainer.miniature.arms import ARMS, Arm
 from trainer.watch.timeline import (
@@ -64,10 +64,8 @@ def draw_curves(out: Path, arms: Sequence[Arm], seeds: Sequence[int], path: Path
     Raises:
         UsageError: matplotlib is not installed.
     """
-    try:
+    with importing("matplotlib", "train"):
         from matplotlib.figure import Figure
-    except ImportError:
-        raise missing_extra("matplotlib", "train") from None
     figure = Figure(figsize=_SIZE, layout="constrained")
     axes = figure.subplots(2, 2).flatten()
     for arm in rl_arms(arms):

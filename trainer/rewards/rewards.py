@@ -15,7 +15,7 @@ from collections.abc import Collection, Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from harness.errors import missing_extra
+from harness.plugins import importing
 from harness.schema import Kind, Sample
 from harness.scoring.answers import (
     answer_tag,
@@ -152,17 +152,13 @@ def mean_rouge(predicted: str, target: str) -> float:
 
 @cache
 def _levenshtein() -> Any:
-    try:
+    with importing("rapidfuzz", "train"):
         from rapidfuzz.distance import Levenshtein
-    except ImportError:
-        raise missing_extra("rapidfuzz", "train") from None
     return Levenshtein
 
 
 @cache
 def _rouge() -> Any:
-    try:
+    with importing("rouge_score", "train", "rouge-score"):
         from rouge_score.rouge_scorer import RougeScorer
-    except ImportError:
-        raise missing_extra("rouge-score", "train") from None
     return RougeScorer(["rouge1", "rouge2", "rougeL"], use_stemmer=True)

@@ -10,7 +10,6 @@ import json
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +17,7 @@ from harness.errors import missing_extra
 from harness.files import locked
 from harness.models.checkpoint import Checkpoint, full_checkpoint
 from harness.models.video_processor import require_video
+from harness.plugins import is_installed
 from trainer.config.algorithms import Algorithm
 from trainer.config.recipe import Recipe
 from trainer.config.trl_fields import check_fields
@@ -87,7 +87,7 @@ def train(job: TrainJob, observer: TrainObserver | None = None) -> TrainResult:
     """
     observer = observer or TrainObserver()
     for name in job.algorithm.packages:
-        if find_spec(name) is None:
+        if not is_installed(name):
             raise missing_extra(name, "train")
     checkpoint = full_checkpoint(job.recipe.model.checkpoint)
     require_video(checkpoint.path)

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.errors import UsageError, missing_extra
+from harness.errors import UsageError
 from harness.files import write_atomically
+from harness.plugins import importing
 from trainer.watch.evaluations import TaskScore
 from trainer.watch.timeline import (
     ACCURACY,
@@ -56,10 +57,8 @@ def plot(timelines: Sequence[Timeline], path: Path) -> None:
     Raises:
         UsageError: matplotlib is not installed, or there is nothing to plot yet.
     """
-    try:
+    with importing("matplotlib", "train"):
         from matplotlib.figure import Figure
-    except ImportError:
-        raise missing_extra("matplotlib", "train") from None
     tasks = list(dict.fromkeys(task for timeline in timelines for task in timeline.tasks))
     metrics = [
         metric
