@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import os.path
 import sys
-from pathlib import Path
 
 if __name__ == "__main__":
     # ``-m`` puts the working directory in front of the import path. Where that is not this
     # checkout, a file named tasks.py in it would hide our package of that name.
-    here, ours = Path.cwd(), Path(__file__).resolve().parents[1]
-    if not sys.flags.safe_path and Path(sys.path[0]).resolve() == here != ours:
-        del sys.path[0]
+    ours = os.path.realpath(f"{__file__}/../..")
+    try:
+        here = os.path.realpath(os.curdir)
+        if not sys.flags.safe_path and os.path.realpath(sys.path[0]) == here != ours:
+            del sys.path[0]
+    except FileNotFoundError:  # the working directory has been deleted
+        pass
 
     from harness.cli import program
 

@@ -22,7 +22,7 @@ class Exit(IntEnum):
     FAULT = 70
     """An unexpected exception; the last line names the file that holds its traceback."""
     INTERRUPTED = 130
-    """Stopped by Ctrl-C."""
+    """Stopped by Ctrl-C or SIGTERM; what was finished is kept."""
 
     @property
     def label(self) -> str:
@@ -36,6 +36,8 @@ class CommandResult:
 
     code: Exit
     reason: str
+    holds: bool = False
+    """Whether the code stands even where the output could not be written: it is a verdict."""
 
     def __str__(self) -> str:
         return f"exit {int(self.code)} ({self.code.label}): {self.reason}"

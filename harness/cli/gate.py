@@ -62,7 +62,7 @@ class GateCommand:
         reason = verdict_sentence(gate)
         print_gate(make_console(), gate)
         _write_reports(args, gate, reason)
-        return CommandResult(exit_of(gate.verdict), reason)
+        return CommandResult(exit_of(gate.verdict), reason, holds=True)
 
 
 def margin(text: str) -> float:

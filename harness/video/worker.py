@@ -15,6 +15,7 @@ import subprocess
 import sys
 import threading
 import time
+from dataclasses import dataclass
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection
 from typing import Protocol
@@ -25,6 +26,10 @@ from harness.errors import HarnessError
 from harness.schema import Clip, Failure, FramePolicy, Media
 
 _START_S = 120.0  # a cold disk under load can take long to import numpy
+_STARTS = 4
+"""Number of attempts where a process is killed before it is ready: memory may be full for now."""
+_PAUSE_S = 0.1
+_KILLED = "was killed by"
 _END_S = 5.0
 _PARENT_CHECK_S = 0.5
 _NICE = 5
@@ -36,6 +41,20 @@ class Decoder(Protocol):
 
     def __call__(self, media: Media, policy: FramePolicy, *, patch_multiple: int) -> Clip:
         """Decode one file; an exception becomes a `Failure`."""
+
+
+@dataclass(frozen=True, slots=True)
+class _StartFailure:
+    """Why a process is not ready to decode."""
+
+    reason: str
+    is_transient: bool
+    """Whether another start may succeed: the process was killed from outside, or there was none."""
+
+    @property
+    def advice(self) -> str:
+        """What the user can do."""
+        return "; memory may be full: use fewer --workers" if self.is_transient else ""
 
 
 class Worker:
@@ -96,17 +115,40 @@ class Worker:
     def _start_process(self) -> Connection:
         if self._pipe is not None and self._process is not None and self._process.poll() is None:
             return self._pipe
-        self.stop()
+        for attempt in range(1, _STARTS + 1):
+            self.stop()
+            how = self._try_starting()
+            if isinstance(how, Connection):
+                return how
+            failure = how
+            if not failure.is_transient:
+                break
+            time.sleep(_PAUSE_S * attempt)
+        times = f" ({attempt} times)" if attempt > 1 else ""
+        raise HarnessError(
+            f"a decode worker {failure.reason} while it started{times}{failure.advice}"
+        )
+
+    def _try_starting(self) -> Connection | _StartFailure:
+        """Start a process and wait until it is ready; return its pipe or what went wrong."""
         self._pipe, theirs = Pipe()
-        self._process = _start_process(theirs)  # from now on others may kill it
-        theirs.close()  # so that the pipe ends when the process does
+        try:
+            self._process = _start_process(theirs)  # from now on others may kill it
+        except OSError as error:
+            self._pipe.close()
+            self._pipe = None
+            return _StartFailure(f"got no process ({error.strerror})", is_transient=True)
+        finally:
+            theirs.close()  # so that the pipe ends when the process does
         try:
             self._pipe.send(self._decoder)
             if not self._pipe.poll(_START_S):
-                self.kill()
+                self.stop()
+                return _StartFailure(f"was not ready within {_START_S:g} s", is_transient=False)
             self._pipe.recv()
-        except (EOFError, OSError) as error:
-            raise HarnessError(f"a decode worker {self._end_process()} while it started") from error
+        except (EOFError, OSError):
+            how = self._end_process()
+            return _StartFailure(how, is_transient=how.startswith(_KILLED))
         return self._pipe
 
     def _end_process(self) -> str:
@@ -121,21 +163,25 @@ class Worker:
         self._pipe.close()
         self._process = self._pipe = None
         if code < 0:
-            return f"was killed by {signal.Signals(-code).name}"
+            return f"{_KILLED} {signal.Signals(-code).name}"
         return f"exited with code {code}"
 
 
 def _start_process(pipe: Connection) -> subprocess.Popen[bytes]:
     """Start an interpreter with this one's import path that serves the other end of a pipe."""
-    # the parent handles Ctrl-C, from the first moment on.
     code = (
-        "import signal, sys; signal.signal(signal.SIGINT, signal.SIG_IGN);"
-        f" sys.path[:] = {sys.path!r};"
+        f"import sys; sys.path[:] = {sys.path!r};"
         f" from harness.video.worker import serve; serve({pipe.fileno()}, {os.getpid()})"
     )
-    return subprocess.Popen(
-        [sys.executable, "-P", "-c", code], pass_fds=[pipe.fileno()], stdin=subprocess.DEVNULL
-    )
+    # The parent handles Ctrl-C and SIGTERM. A child starts with the signals blocked that the thread
+    # blocks which starts it, so that they are from its first instruction on.
+    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT, signal.SIGTERM))
+    try:
+        return subprocess.Popen(
+            [sys.executable, "-P", "-c", code], pass_fds=[pipe.fileno()], stdin=subprocess.DEVNULL
+        )
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
 
 
 def serve(pipe_number: int, parent: int) -> None:
@@ -147,14 +193,18 @@ def serve(pipe_number: int, parent: int) -> None:
     """
     os.nice(_NICE)
     threading.Thread(target=_follow_parent, args=(parent,), daemon=True).start()
-    pipe = Connection(pipe_number)
+    try:
+        _answer_requests(Connection(pipe_number))
+    except (EOFError, OSError):  # the parent has gone; nobody is left to be told
+        os._exit(1)
+
+
+def _answer_requests(pipe: Connection) -> None:
+    """Decode what the parent asks for, until the pipe ends with `EOFError` or `OSError`."""
     decoder: Decoder = pipe.recv()
     pipe.send("ready")
     while True:
-        try:
-            media, policy, patch_multiple = pipe.recv()
-        except EOFError:
-            return
+        media, policy, patch_multiple = pipe.recv()
         _send_answer(pipe, _try_decoding(decoder, media, policy, patch_multiple))
 
 

@@ -100,8 +100,9 @@ def test_ten_kills_change_nothing(made, tmp_path):
     assert all(earlier <= later for earlier, later in pairwise(finished))
 
 
-def test_ctrl_c_keeps_what_is_finished_and_exits_130(made, tmp_path):
-    """An interrupt says how much is kept and how to go on."""
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupt_keeps_what_is_finished_and_exits_130(made, tmp_path, number):
+    """Ctrl-C, and SIGTERM of a batch system, say how much is kept and how to go on."""
     out = tmp_path / "run"
     command = [
         sys.executable, "-m", "harness", "eval", "guesser", "--data", str(made),
@@ -109,9 +110,10 @@ def test_ctrl_c_keeps_what_is_finished_and_exits_130(made, tmp_path):
     ]  # fmt: skip
     process = subprocess.Popen(interruptible(command), cwd=ROOT, stderr=subprocess.PIPE, text=True)
     _wait_for(process, out / "records-0.jsonl")
-    process.send_signal(signal.SIGINT)
+    process.send_signal(number)
     _, printed = process.communicate(timeout=30)
     assert process.returncode == 130
+    assert "Traceback" not in printed
     assert "run the same command again" in printed.splitlines()[-1]
     assert len(read_records(out)) > 0
 
@@ -295,7 +297,7 @@ def test_the_process_ends_at_once_with_its_code_after_what_libraries_registered(
         "atexit.register(print, 'registered')\n"
         "sys.argv = ['videor1', 'score', '--nonsense']\n"
         "import harness.cli as cli\n"
-        "cli.main = lambda: print('ran') or 3\n"
+        "cli.main = lambda **_: print('ran') or 3\n"
         "cli.program()\n"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)

@@ -200,6 +200,7 @@ def _run(command: str, **environment: str) -> subprocess.CompletedProcess[str]:
         cwd=ROOT,
         capture_output=True,
         text=True,
+        errors="replace",
         check=False,
         env={**os.environ, **environment},
     )
@@ -219,6 +220,55 @@ def test_an_output_that_cannot_be_written_is_incomplete() -> None:
     assert done.returncode == 4
     assert "No space left on device" in done.stderr.splitlines()[-1]
     assert len(done.stderr.splitlines()) == 1
+
+
+@pytest.fixture
+def old_run() -> Path:
+    """A run of an earlier version, whose gate against itself is inconclusive or passes."""
+    return ROOT / "tests" / "fixtures" / "run_schema_1"
+
+
+@pytest.mark.parametrize("ending", ["| true", "> /dev/full", ">&-", "> /dev/full 2>&1", ">&- 2>&-"])
+def test_a_verdict_decides_the_exit_code_whatever_becomes_of_the_output(
+    old_run: Path, ending: str
+) -> None:
+    """A pass is 0 and a regression is 1 also where nobody can read why."""
+    command = f"videor1 gate --margin 100 {old_run} {old_run}"
+    assert _run(command).returncode == 0
+    done = _run(f"{command} {ending}")
+    assert (done.returncode, "Traceback" in done.stderr) == (0, False)
+
+
+def test_an_output_without_unicode_gets_replaced_characters(old_run: Path) -> None:
+    """A terminal or log file in ASCII or Latin-1 costs no traceback after the work is done."""
+    for encoding in ("ascii", "latin-1", "cp437"):
+        for command in (f"board {old_run}", f"board --format json {old_run}", "tasks", "--help"):
+            done = _run(f"videor1 {command}", PYTHONIOENCODING=encoding)
+            assert done.returncode == 0, (encoding, command, done.stderr)
+
+
+def test_an_interrupt_before_the_command_runs_is_130_without_a_traceback() -> None:
+    """Ctrl-C in the middle of an import ends the process at once, with the promised last line."""
+    script = """
+import os, signal, sys
+
+class Interrupting:
+    def find_spec(self, name, *rest):
+        if name == "harness.cli.commands":
+            os.kill(os.getpid(), signal.SIGINT)
+
+signal.signal(signal.SIGINT, signal.default_int_handler)
+sys.meta_path.insert(0, Interrupting())
+sys.argv = ["videor1", "tasks"]
+from harness.cli import program
+program()
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 130
+    assert done.stdout == ""
+    assert [line[:24] for line in done.stderr.splitlines()] == ["exit 130 (interrupted): "]
 
 
 def test_files_of_the_working_directory_hide_none_of_our_packages(tmp_path: Path) -> None:

@@ -8,11 +8,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from multiprocessing import Pipe
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from harness.errors import HarnessError
 from harness.schema import Clip, Failure, FramePolicy, Media, MediaKind
 from harness.video.decode import decode
 from harness.video.jobs import DecodeJob, heaviest_first
@@ -324,6 +326,59 @@ def test_ctrl_c_does_not_reach_workers() -> None:
         ((_, second),) = pool.decode([job("b")])
         assert not isinstance(second, Failure)
         assert pid_of(first[0]) == pid_of(second[0])
+
+
+class KilledWhileStarting:
+    """A decoder that kills its worker, as a full memory does, the first times it is received."""
+
+    def __init__(self, folder: Path, times: int) -> None:
+        self.folder, self.times = folder, times
+
+    def __call__(self, media: Media, policy: FramePolicy, *, patch_multiple: int) -> Clip:
+        return fake_decode(media, policy, patch_multiple=patch_multiple)
+
+    def __setstate__(self, state: dict[str, object]) -> None:
+        self.__dict__.update(state)
+        starts = len(list(self.folder.iterdir()))
+        if starts < self.times:
+            (self.folder / str(starts)).touch()
+            os.kill(os.getpid(), signal.SIGKILL)
+
+
+@pytest.mark.parametrize("times", [1, 3])
+def test_a_worker_killed_while_it_starts_is_started_again(tmp_path: Path, times: int) -> None:
+    """A memory that is full for a moment ends no run."""
+    decoder = KilledWhileStarting(tmp_path, times)
+    with DecodePool(workers=1, timeout_s=60, max_bytes=100 * BYTES, decoder=decoder) as pool:
+        ((_, clips),) = pool.decode([job("a")])
+        assert not isinstance(clips, Failure)
+
+
+def test_a_worker_that_never_starts_ends_the_run_with_its_reason(tmp_path: Path) -> None:
+    """After four starts the error says what happened and what may help."""
+    decoder = KilledWhileStarting(tmp_path, 99)
+    with (
+        DecodePool(workers=1, timeout_s=60, max_bytes=100 * BYTES, decoder=decoder) as pool,
+        pytest.raises(HarnessError, match=r"killed by SIGKILL while it started \(4 times\)"),
+    ):
+        list(pool.decode([job("a")]))
+
+
+def test_a_worker_whose_parent_goes_while_it_starts_prints_nothing() -> None:
+    """It finds its pipe closed and ends."""
+    ours, theirs = Pipe()
+    code = f"from harness.video.worker import serve; serve({theirs.fileno()}, {os.getpid()})"
+    with subprocess.Popen(
+        [sys.executable, "-c", code],
+        pass_fds=[theirs.fileno()],
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=ROOT,
+    ) as child:
+        theirs.close()
+        ours.close()
+        _, errors = child.communicate(timeout=30)
+    assert errors == ""
 
 
 PARENT = """
