@@ -15,15 +15,19 @@ answer is correct, and the parsing of verdicts are the official ones. Deliberate
 
 from __future__ import annotations
 
-import json
-import os
 from functools import cached_property
-from typing import TYPE_CHECKING
 
 from harness.errors import BackendError
-from harness.plugins import importing, require
 from harness.schema import Sample, Score
 from harness.scoring.rules import binary_score
+from harness.server.client import Limits, ServerClient
+from harness.server.endpoint import hide_password, read_endpoint
+from harness.server.errors import (
+    EmptyReplyError,
+    KeyRefusedError,
+    MalformedReplyError,
+    ServerError,
+)
 from tasks.tempcompass_rules import (
     ANSWER,
     CAPTION_MATCHING,
@@ -37,14 +41,13 @@ from tasks.tempcompass_rules import (
     task_of,
 )
 
-if TYPE_CHECKING:
-    from openai import OpenAI
-
 JUDGE_PREFIX = "judge: "
 """First part of the answer of a score by the judge, so that records show who decided."""
 
 ATTEMPTS = 11
 """Requests until a verdict can be read: one and the official ten retries."""
+
+LIMITS = Limits(timeout_s=120.0)
 
 SYSTEM = "You are an AI assistant for question answering."
 
@@ -91,13 +94,15 @@ class LLMJudge:
     Args:
         base_url: The server's address, which ends in ``/v1``.
         model: Name of the model on the server.
-        client: Replaces the client that is otherwise built from `base_url`.
+        limits: Time, size and retries of one request.
     """
 
-    def __init__(self, base_url: str, model: str, *, client: OpenAI | None = None) -> None:
-        self.base_url = base_url
+    def __init__(self, base_url: str, model: str, *, limits: Limits = LIMITS) -> None:
+        self.base_url = hide_password(base_url)
         self.model = model
-        self._given_client = client
+        self._url = base_url
+        self._limits = limits
+        self._refused: BackendError | None = None
 
     def __call__(self, sample: Sample, text: str) -> Score:
         """Rate one response; raise `BackendError` if there is no readable verdict."""
@@ -112,52 +117,50 @@ class LLMJudge:
             f" the last one was {verdict!r:.80}"
         )
 
+    def check(self) -> None:
+        """Raise `UsageError` for an address that is none or an empty key; ask nothing."""
+        read_endpoint(self._url)
+
     def __str__(self) -> str:
         return f"judge {self.model} at {self.base_url}"
 
     def ask(self, prompt: str) -> str:
         """Return one answer of the judge to a prompt, with the official sampling settings."""
-        import openai
-        from openai.types.chat import ChatCompletion
-
+        if self._refused is not None:
+            raise self._refused
         try:
-            completion = self._client.chat.completions.create(
-                model=self.model,
-                messages=[
-                    {"role": "system", "content": SYSTEM},
-                    {"role": "user", "content": prompt},
-                ],
-                temperature=1.0,
-                top_p=1,
-                presence_penalty=1,
-                max_tokens=128,
+            completion = self._client.complete(
+                {
+                    "model": self.model,
+                    "messages": [
+                        {"role": "system", "content": SYSTEM},
+                        {"role": "user", "content": prompt},
+                    ],
+                    "temperature": 1.0,
+                    "top_p": 1,
+                    "presence_penalty": 1,
+                    "max_tokens": 128,
+                }
             )
-        except (
-            openai.OpenAIError,
-            json.JSONDecodeError,
-        ) as error:  # the SDK does not wrap the latter
+        except EmptyReplyError:
+            return ""
+        except MalformedReplyError as error:
             raise BackendError(
-                f"{self} did not answer: {error}; check that the server runs and has this model"
+                f"{self} is not an OpenAI-compatible server; check its URL, which ends in /v1:"
+                f" {error}"
             ) from error
-        if not isinstance(completion, ChatCompletion):  # the SDK returns any web page as text
-            raise BackendError(
-                f"{self} is not an OpenAI-compatible server; check its URL, which ends in /v1"
+        except ServerError as error:
+            failed = BackendError(
+                f"{self} did not answer: {error}; check that the server runs and has this model"
             )
-        return (completion.choices[0].message.content or "").strip() if completion.choices else ""
+            if isinstance(error, KeyRefusedError):
+                self._refused = failed
+            raise failed from error
+        return "" if completion.refused else completion.text.strip()
 
     @cached_property
-    def _client(self) -> OpenAI:
-        if self._given_client is not None:
-            return self._given_client
-        with importing("openai", "server"):
-            from openai import OpenAI
-
-        return OpenAI(base_url=self.base_url, api_key=os.environ.get("OPENAI_API_KEY", "none"))
-
-
-def require_judge_client() -> None:
-    """Raise `UsageError` where the package that asks a judge cannot be imported."""
-    require("openai", "server")
+    def _client(self) -> ServerClient:
+        return ServerClient(read_endpoint(self._url), self._limits)
 
 
 def judge_prompt(sample: Sample, text: str) -> str:

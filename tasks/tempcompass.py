@@ -50,7 +50,7 @@ from harness.task.api import (
 from tasks import sources
 from tasks.base import MICRO, MODEL_PIXELS, OFFICIAL, Benchmark
 from tasks.files import Row, inside
-from tasks.judge import JUDGE_PREFIX, LLMJudge, require_judge_client
+from tasks.judge import JUDGE_PREFIX, LLMJudge
 from tasks.tempcompass_rows import TYPE, read_tasks, video_and_aspect
 from tasks.tempcompass_rules import (
     ANSWER,
@@ -142,9 +142,7 @@ def llm_judge_scorer(judge: LLMJudge) -> Scorer:
         return judge(sample, text) if by_rule.outcome is Outcome.NO_ANSWER else by_rule
 
     name = judged_name(OFFICIAL, judge.model)
-    return Scorer(
-        name=name, version=1, score=score, aggregation=MICRO, require=require_judge_client
-    )
+    return Scorer(name=name, version=1, score=score, aggregation=MICRO, require=judge.check)
 
 
 def _make_samples(task: str, rows: Sequence[Row], data: Path) -> Iterator[Sample]:

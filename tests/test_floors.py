@@ -21,7 +21,7 @@ FLOORS = ("harness", "tasks", "trainer")
 ROOMS = (
     ("errors", "text"),
     ("bounds", "files", "plugins", "schema"),
-    ("config",),
+    ("config", "server"),
     ("data", "models", "scoring", "stats", "video"),
     ("backends", "task"),
     ("run",),

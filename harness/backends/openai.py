@@ -15,11 +15,10 @@ from __future__ import annotations
 
 import base64
 import io
-import os
 import threading
 import time
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import zip_longest
 from queue import SimpleQueue
@@ -27,11 +26,21 @@ from typing import Any
 
 from harness.backends.base import Answer, EngineStats
 from harness.backends.chat import is_image, video_metadata
+from harness.backends.failure_watch import FailureWatch
 from harness.backends.feed import failure
-from harness.errors import BackendError
+from harness.errors import BackendError, CheckpointError
 from harness.models.server import ServedModel
-from harness.plugins import importing
 from harness.schema import Clip, Completion, Failure, Prompt, Request, Sampling
+from harness.server.client import Limits, ServerClient
+from harness.server.endpoint import read_endpoint
+from harness.server.errors import (
+    AccessRefusedError,
+    CertificateError,
+    KeyRefusedError,
+    NotFoundError,
+    RedirectError,
+    UnreachableServerError,
+)
 
 TRUST_FLAG = "--trust-request-mm-kwargs"
 ENCODED_CLIPS = 8
@@ -45,9 +54,11 @@ class ServerConfig:
     concurrency: int = 16
     """Number of requests at the same time."""
     timeout_s: float = 600.0
-    """Seconds to wait for one answer."""
+    """Seconds to wait for one answer, all attempts together."""
     max_retries: int = 5
-    """Retries after a lost connection, a rate limit or a server error, with back-off."""
+    """Further attempts after a lost connection, a rate limit or a server error, with back-off."""
+    stop_after: int = 20
+    """Equal failures in a row, with no answer before, that end the run."""
     video_as_images: bool = False
     """Send frames as images and use no vLLM extension."""
 
@@ -58,17 +69,12 @@ class OpenAIBackend:
     name = "openai"
 
     def __init__(self, model: ServedModel, options: ServerConfig | None = None) -> None:
-        with importing("openai", "server"):
-            import openai
         self._options = options or ServerConfig()
         self._model = model
-        self._sdk = openai
-        self._client = openai.OpenAI(
-            base_url=model.base_url,
-            api_key=os.environ.get("OPENAI_API_KEY", "EMPTY"),
-            timeout=self._options.timeout_s,
-            max_retries=self._options.max_retries,
-        )
+        limits = Limits(timeout_s=self._options.timeout_s, max_retries=self._options.max_retries)
+        self._client = ServerClient(read_endpoint(model.base_url), limits)
+        self._watch = FailureWatch(self._options.stop_after)
+        self._answered = False
         self._frames = lru_cache(maxsize=ENCODED_CLIPS)(_encode_frames)
 
     def generate(self, requests: Iterable[Request]) -> Iterator[Answer]:
@@ -77,6 +83,7 @@ class OpenAIBackend:
         Raises:
             BackendError: The server is gone or refuses every request; finished answers are yielded
                 before.
+            CheckpointError: It refuses the key.
         """
         source = _SharedIterator(requests)
         answers: SimpleQueue[Answer | Exception | None] = SimpleQueue()
@@ -93,6 +100,7 @@ class OpenAIBackend:
                 answer = answers.get()
                 if isinstance(answer, tuple):
                     yield answer
+                    self._watch.note(answer[1])
                     continue
                 working -= 1
                 if answer is not None:
@@ -124,27 +132,29 @@ class OpenAIBackend:
             answers.put(None)
 
     def _answer(self, request: Request) -> Completion | Failure:
-        sdk = self._sdk
         started = time.perf_counter()
         try:
-            reply = self._client.chat.completions.create(**self._request_body(request))
-            return _read_completion(reply, time.perf_counter() - started)
-        except sdk.APIConnectionError as error:
-            if isinstance(error, sdk.APITimeoutError):
-                return failure(error)
+            completion = self._client.complete(self._request_body(request))
+        except (UnreachableServerError, CertificateError) as error:
             raise self._stop_error(error) from error
-        except (sdk.AuthenticationError, sdk.PermissionDeniedError, sdk.NotFoundError) as error:
-            raise self._stop_error(error) from error
+        except KeyRefusedError as error:
+            raise CheckpointError(f"{self._client.endpoint.url}: {error}") from error
+        except (AccessRefusedError, NotFoundError, RedirectError) as error:
+            if not self._answered:
+                raise self._stop_error(error) from error
+            return failure(error)
         except Exception as error:
             if TRUST_FLAG in str(error):
                 raise self._stop_error(
                     f"it does not accept frame times; start it with {TRUST_FLAG}"
                 ) from error
             return failure(error)  # the boundary: a request costs itself only
+        self._answered = True
+        return replace(completion, generate_s=time.perf_counter() - started)
 
     def _stop_error(self, reason: object) -> BackendError:
         """Return the error for a fault that every request would meet; the run can be resumed."""
-        return BackendError(f"the server at {self._model.base_url} cannot go on: {reason}")
+        return BackendError(f"the server at {self._client.endpoint.url} cannot go on: {reason}")
 
     def _request_body(self, request: Request) -> dict[str, Any]:
         prompt = request.prompt
@@ -153,13 +163,13 @@ class OpenAIBackend:
             content += [{"type": "text", "text": text}] if text else []
             content += self._media_parts(clip) if clip else []
         content.append({"type": "text", "text": prompt.text})
-        body = {
+        body: dict[str, Any] = {
             "model": self._model.model,
             "messages": _chat_messages(prompt, content),
             **_sampling_fields(request.sampling),
         }
         if not self._options.video_as_images:
-            body["extra_body"] = _vllm_extensions(request)
+            body |= _vllm_extensions(request)
         elif prompt.prefill:
             raise BackendError("a prefilled answer needs a vLLM server, not plain OpenAI requests")
         return body
@@ -242,21 +252,3 @@ def _time_base(videos: list[Clip]) -> dict[str, Any]:
         )
     # -1 keeps every frame; the server would keep the first 32.
     return {**bases[0], "num_frames": -1, "do_sample_frames": False}
-
-
-def _read_completion(reply: Any, seconds: float) -> Completion | Failure:
-    (choice,) = reply.choices
-    if choice.finish_reason not in ("stop", "length"):
-        return failure(BackendError(f"the server ended with {choice.finish_reason!r}"))
-    text = choice.message.content
-    if text is None:
-        return failure(BackendError("the server sent no text; does it split off the reasoning?"))
-    usage = reply.usage
-    return Completion(
-        text=text,
-        finish_reason=choice.finish_reason,
-        prompt_tokens=usage.prompt_tokens if usage else 0,
-        output_tokens=usage.completion_tokens if usage else 0,
-        generate_s=seconds,
-        token_ids=tuple(getattr(choice, "token_ids", None) or ()),
-    )

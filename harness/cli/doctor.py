@@ -150,14 +150,13 @@ def _write_clip(path: Path) -> None:
 
 
 def _engine_facts() -> Iterator[MachineFact]:
-    extras = {"vllm": "vllm", "transformers": "transformers", "openai": "server"}
-    for name, extra in extras.items():
-        missing = f"not installed; pip install '{PROJECT}[{extra}]'"
-        found = "any OpenAI-compatible server, with --base-url" if name == "openai" else "installed"
+    for name in ("vllm", "transformers"):
+        missing = f"not installed; pip install '{PROJECT}[{name}]'"
         if is_installed(name):
-            yield MachineFact("engines", name, _why_import_fails(name) or found)
+            yield MachineFact("engines", name, _why_import_fails(name) or "installed")
         else:
             yield MachineFact("engines", name, missing)
+    yield MachineFact("engines", "openai", "any OpenAI-compatible server, with --base-url")
     if is_installed("torch"):
         yield MachineFact("engines", "torch devices", _torch_devices())
 

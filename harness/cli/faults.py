@@ -17,6 +17,7 @@ from tempfile import NamedTemporaryFile
 
 from harness.cli.exits import CommandResult, Exit
 from harness.errors import HarnessError, UsageError
+from harness.server.endpoint import hide_password
 
 DEBUG = "VIDEOR1_DEBUG"
 """Environment variable; set to anything, the traceback is printed as well."""
@@ -104,7 +105,7 @@ def _write_traceback(error: BaseException) -> Path:
         "w", prefix="videor1-traceback-", suffix=".txt", delete=False, encoding="utf-8",
         errors="backslashreplace",
     ) as file:  # fmt: skip
-        file.write(f"command: {' '.join(sys.argv)}\npython: {sys.version}\n\n")
+        file.write(f"command: {hide_password(' '.join(sys.argv))}\npython: {sys.version}\n\n")
         file.writelines(traceback.format_exception(error))
     return Path(file.name)
 

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlsplit
 
 from harness.errors import CheckpointError
 from harness.models.identity import Identity
-from harness.plugins import importing
+from harness.server.client import Limits, ServerClient
+from harness.server.endpoint import Endpoint, read_endpoint
+from harness.server.errors import KeyRefusedError, ServerError
 
-TIMEOUT_S = 10.0
+LIMITS = Limits(timeout_s=10.0, max_retries=2, max_bytes=4 << 20)
+_SHOWN_MODELS = 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,55 +25,60 @@ class ServedModel:
     name: str
     """Display name."""
     base_url: str
-    """Address of the API, up to and with ``/v1``."""
+    """Address of the API as the user gave it, up to and with ``/v1``; may hold a password."""
     model: str
     """Model id in the server's own list."""
     identity: Identity
 
 
-def served(base_url: str, model: str | None = None) -> ServedModel:
+def served(base_url: str, model: str | None = None, limits: Limits = LIMITS) -> ServedModel:
     """Ask a server which models it has and pick `model`, or the only one where that is None.
 
     Raises:
-        CheckpointError: No server answers, or it does not have the model.
-        UsageError: The package openai is not installed, or its import fails.
+        CheckpointError: No server answers, it refuses the key, or it does not have the model.
+        UsageError: The address is none, or the key is empty.
     """
     base_url = base_url.rstrip("/")
-    listed = _list_models(base_url)
+    endpoint = read_endpoint(base_url)
+    listed = _list_models(endpoint, limits)
     model = next(iter(listed)) if model is None and len(listed) == 1 else model
     if model is None or model not in listed:
         raise CheckpointError(
-            f"the server at {base_url} has no model {model!r}; it lists: {', '.join(listed)}"
+            f"the server at {endpoint.url} has no model {model!r}; it lists:"
+            f" {_name_models(list(listed))}"
         )
-    host = urlsplit(base_url).netloc
+    root = listed[model].get("root")
     return ServedModel(
-        spec=f"{model}@{host}",
+        spec=f"{model}@{endpoint.netloc}",
         name=model,
         base_url=base_url,
         model=model,
-        identity={"server": host, "model": model, "root": listed[model].get("root")},
+        identity={
+            "server": endpoint.netloc,
+            "model": model,
+            "root": root if isinstance(root, str) else None,
+        },
     )
 
 
-def _list_models(base_url: str) -> Mapping[str, Mapping[str, Any]]:
+def _list_models(endpoint: Endpoint, limits: Limits) -> Mapping[str, Mapping[str, Any]]:
     """Map the ids of a server's models to what it says about them."""
-    with importing("openai", "server"):
-        import openai
-    key = os.environ.get("OPENAI_API_KEY", "EMPTY")
     try:
-        with openai.OpenAI(
-            base_url=base_url, api_key=key, timeout=TIMEOUT_S, max_retries=0
-        ) as client:
-            models = [entry.model_dump() for entry in client.models.list()]
-    # The client takes a reply of another shape as it comes and fails where it is used.
-    except (openai.OpenAIError, ValueError, AttributeError, TypeError) as error:
+        listed = ServerClient(endpoint, limits).list_models()
+    except KeyRefusedError as error:
+        raise CheckpointError(f"{endpoint.url}/models: {error}") from None
+    except ServerError as error:
         raise CheckpointError(
-            f"no OpenAI-compatible server answers at {base_url}/models: {error.__cause__ or error};"
+            f"no OpenAI-compatible server answers at {endpoint.url}/models: {error};"
             " start it, or check --base-url (it usually ends in /v1)"
-        ) from error
-    listed = {entry["id"]: entry for entry in models if isinstance(entry.get("id"), str)}
+        ) from None
     if not listed:
         raise CheckpointError(
-            f"{base_url}/models lists no models; check --base-url (it usually ends in /v1)"
+            f"{endpoint.url}/models lists no models; check --base-url (it usually ends in /v1)"
         )
     return listed
+
+
+def _name_models(names: list[str]) -> str:
+    more = f" and {len(names) - _SHOWN_MODELS} more" if len(names) > _SHOWN_MODELS else ""
+    return ", ".join(f"{name:.200}" for name in names[:_SHOWN_MODELS]) + more

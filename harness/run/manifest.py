@@ -10,6 +10,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from harness.run.plan import Plan
+from harness.server.endpoint import hide_password
 
 SCHEMA_VERSION = 1
 
@@ -48,7 +49,7 @@ def make_manifest(
         "limit": limit,
         "packages": installed_packages(),
         "python": platform.python_version(),
-        "argv": shlex.join(argv),
+        "argv": shlex.join(map(hide_password, argv)),
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
     }
 

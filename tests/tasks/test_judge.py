@@ -1,7 +1,6 @@
 """The TempCompass judge: prompts, settings, reading of replies, failures, and its scorer."""
 
 import json
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -9,12 +8,12 @@ from threading import Thread
 from typing import Any
 
 import pytest
-from openai import OpenAI
 
 from harness.errors import BackendError, UsageError
 from harness.run.config import JudgeConfig
 from harness.run.plan import pick_scorer
 from harness.schema import Kind, Outcome, Sample
+from harness.server.client import Limits
 from tasks.judge import ATTEMPTS, LLMJudge, judge_prompt, read_caption_verdict, read_verdict
 from tasks.tempcompass import TempCompass, llm_judge_scorer
 from tests.paths import SHARED
@@ -77,9 +76,8 @@ def server(reply: Reply) -> Iterator[str]:
 
 @contextmanager
 def judge_at(url: str) -> Iterator[LLMJudge]:
-    """A judge whose client does not wait between attempts, and is closed at the end."""
-    with OpenAI(base_url=url, api_key="none", max_retries=0) as client:
-        yield LLMJudge(url, "tiny", client=client)
+    """A judge that asks once."""
+    yield LLMJudge(url, "tiny", limits=Limits(timeout_s=10, max_retries=0))
 
 
 def completion(text: str | None) -> tuple[int, str, str]:
@@ -246,8 +244,9 @@ def test_judge_that_never_decides_is_a_failure() -> None:
         ((500, "application/json", '{"error": {"message": "out of memory"}}'), "did not answer"),
         ((404, "application/json", '{"error": {"message": "no such model"}}'), "no such model"),
         ((200, "text/html", "<html>hello</html>"), "not an OpenAI-compatible server"),
-        ((200, "application/json", "{}"), "no readable verdict"),
-        ((200, "application/json", "{"), "did not answer"),
+        ((200, "application/json", "{}"), "not an OpenAI-compatible server"),
+        ((200, "application/json", "{"), "not an OpenAI-compatible server"),
+        ((401, "application/json", '{"error": "no"}'), "the key is refused"),
     ],
 )
 def test_broken_server_is_a_failure(answer: tuple[int, str, str], message: str) -> None:
@@ -265,7 +264,7 @@ def test_unreachable_server_is_a_failure() -> None:
     """A refused connection is reported, never rated."""
     with (
         judge_at("http://127.0.0.1:9/v1") as judge,
-        pytest.raises(BackendError, match="did not answer: Connection error"),
+        pytest.raises(BackendError, match="did not answer: no connection"),
     ):
         judge(MULTI_CHOICE, "hm")
 
@@ -293,8 +292,23 @@ def test_the_llm_judge_scorer_carries_the_model_in_its_name() -> None:
     assert scorer.name not in TempCompass().scorers
 
 
-def test_a_judge_without_its_client_is_named_before_anything_is_asked(monkeypatch) -> None:
-    """With the extra that installs it."""
-    monkeypatch.setitem(sys.modules, "openai", None)
-    with pytest.raises(UsageError, match=r"openai is not installed.*videor1\[server\]"):
+def test_a_judge_with_an_empty_key_is_named_before_anything_is_asked(monkeypatch) -> None:
+    """The key is taken from the environment."""
+    monkeypatch.setenv("OPENAI_API_KEY", "")
+    with pytest.raises(UsageError, match="OPENAI_API_KEY is set but empty"):
         pick_scorer(TempCompass(), "official", JudgeConfig(url="http://127.0.0.1:9/v1", model="m"))
+
+
+def test_a_refused_key_is_met_once() -> None:
+    """Each further response fails at once, with the same words."""
+    asked: list[object] = []
+
+    def reply(request: dict[str, Any]) -> tuple[int, str, str]:
+        asked.append(request)
+        return 401, "application/json", "{}"
+
+    with server(reply) as url, judge_at(url) as judge:
+        for _ in range(3):
+            with pytest.raises(BackendError, match="the key is refused"):
+                judge(YES_NO, "hm")
+    assert len(asked) == 1

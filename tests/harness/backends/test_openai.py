@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import io
 import json
-import sys
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -17,7 +16,7 @@ import pytest
 from PIL import Image
 
 from harness.backends.openai import OpenAIBackend, ServerConfig
-from harness.errors import BackendError, CheckpointError, UsageError
+from harness.errors import BackendError, CheckpointError
 from harness.models.server import served
 from harness.schema import Clip, Completion, Failure, MediaKind, Prompt, Request, Sampling
 
@@ -214,14 +213,29 @@ def test_a_refused_request_fails_alone(stub):
     assert len(stub.bodies) == 3
 
 
-@pytest.mark.parametrize("reply", [answer(text=None), answer(finish_reason="content_filter")])
-def test_an_answer_without_text_is_a_failure(stub, reply):
+def test_an_answer_without_text_is_a_failure(stub):
     """What is not a text to score is no empty answer."""
-    stub.reply = lambda text, body: reply
-    assert isinstance(ask(stub, request("x"))["x"], Failure)
+    stub.reply = lambda text, body: answer(text=None)
+    assert ask(stub, request("x"))["x"].error == "EmptyReplyError"
 
 
-@pytest.mark.parametrize("status", [401, 403, 404])
+def test_a_filtered_answer_is_a_refusal(stub):
+    """It counts as 0, and its text is not scored."""
+    stub.reply = lambda text, body: answer(finish_reason="content_filter")
+    assert ask(stub, request("x"))["x"].refused
+
+
+def test_a_wrong_key_ends_the_run_and_is_said_to_be_wrong(stub, monkeypatch):
+    """Exit 2: the user has to change something; the key itself is not shown."""
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-secret")
+    stub.reply = lambda text, body: refusal(401, "Incorrect API key provided: sk-secret")
+    with pytest.raises(CheckpointError, match="OPENAI_API_KEY is not the right one") as caught:
+        ask(stub, *(request(str(number)) for number in range(40)))
+    assert "sk-secret" not in str(caught.value)
+    assert len(stub.bodies) <= ServerConfig().concurrency
+
+
+@pytest.mark.parametrize("status", [403, 404])
 def test_what_every_request_would_meet_stops_the_run(stub, status):
     """A wrong key or a vanished model ends the run instead of failing each item."""
     stub.reply = lambda text, body: refusal(status)
@@ -243,7 +257,7 @@ def test_finished_answers_come_before_the_error(stub):
     stub.reply = lambda text, body: answer() if text == "good" else refusal(401)
     backend = OpenAIBackend(served(stub.url), ServerConfig(concurrency=1))
     results = []
-    with pytest.raises(BackendError):
+    with pytest.raises(CheckpointError):
         results.extend(backend.generate([request("good"), request("bad"), request("never")]))
     backend.close()
     assert [asked.id for asked, _ in results] == ["good"]
@@ -323,10 +337,3 @@ def test_a_server_that_vanishes_stops_the_run(stub):
     with pytest.raises(BackendError, match="cannot go on"):
         list(backend.generate([request("x")]))
     backend.close()
-
-
-def test_a_missing_package_is_named_with_its_extra(monkeypatch):
-    """Served models need the extra ``server``."""
-    monkeypatch.setitem(sys.modules, "openai", None)
-    with pytest.raises(UsageError, match=r"openai is not installed.*videor1\[server\]"):
-        served(NOWHERE)
