@@ -15,6 +15,9 @@ from typing import Any
 
 from harness.errors import DatasetError
 
+_LONGEST_NAME, _LONGEST_PATH = 255, 4095
+"""Bytes of one name and of a whole path; Linux's limits, which others have as well or nearly."""
+
 
 @dataclass(frozen=True, slots=True)
 class Row:
@@ -108,10 +111,30 @@ def inside(root: Path, relative: str, where: str) -> Path:
 
     Links are not resolved: files of a hub snapshot are links into a cache outside the root.
     """
-    within = Path(os.path.normpath(relative))
+    within = check_name(relative, where)
     if within.is_absolute() or within.parts[:1] == (os.pardir,):
         raise DatasetError(f"{where}: media path {relative!r} leaves the data root {root}")
     return root / within
+
+
+def check_name(path: str, where: str) -> Path:
+    """Return a normalised path that a file can have; raise `DatasetError` for another."""
+    problem = None
+    within = Path(os.path.normpath(path))
+    try:
+        longest = max(map(len, map(os.fsencode, within.parts)), default=0)
+    except UnicodeEncodeError:
+        problem = "holds half of a UTF-16 pair"
+    else:
+        if not longest:
+            problem = "names a folder, expected a file"
+        elif longest > _LONGEST_NAME or len(os.fsencode(path)) > _LONGEST_PATH:
+            problem = f"is longer than a file name can be ({_LONGEST_NAME} bytes)"
+        elif "\0" in path:
+            problem = "holds a NUL character"
+    if problem is not None:
+        raise DatasetError(f"{where}: media path {path!r:.80} {problem}")
+    return within
 
 
 def _read_text(path: Path) -> str:
@@ -126,8 +149,10 @@ def _read_text(path: Path) -> str:
 def _parse_json(text: str, where: str) -> Any:
     try:
         return json.loads(text)
+    except RecursionError:
+        raise DatasetError(f"{where}: not valid JSON: too many levels of lists") from None
     except ValueError as error:
-        raise DatasetError(f"{where}: not valid JSON: {error}") from None
+        raise DatasetError(f"{where}: not valid JSON: {error!s:.200}") from None
 
 
 def _parse_lines(path: Path) -> Iterator[Any]:

@@ -167,3 +167,28 @@ def test_a_linked_file_is_inside(tmp_path: Path) -> None:
     root.mkdir()
     (root / "a.mp4").symlink_to(tmp_path / "cache")
     assert inside(root, "a.mp4", "row").exists()
+
+
+@pytest.mark.parametrize(
+    ("path", "reason"),
+    [
+        (".", "names a folder"),
+        ("a/..", "names a folder"),
+        ("p" * 300, "longer than a file name"),
+        ("d/" * 3000 + "v.mp4", "longer than a file name"),
+        ("\ud800.mp4", "half of a UTF-16 pair"),
+        ("a\0b.mp4", "NUL"),
+        ("../v.mp4", "leaves the data root"),
+    ],
+)
+def test_a_path_that_no_file_can_have_is_refused_by_name(tmp_path, path, reason):
+    """The row is named; nothing is looked for on disk."""
+    with pytest.raises(DatasetError, match=f"q.json, row 3: media path .*{reason}"):
+        inside(tmp_path, path, "q.json, row 3")
+
+
+def test_a_file_of_too_many_levels_is_malformed(tmp_path):
+    """Not an error of ours."""
+    (tmp_path / "q.json").write_text("[" * 100_000)
+    with pytest.raises(DatasetError, match="too many levels"):
+        read_rows(tmp_path / "q.json")

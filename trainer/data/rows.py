@@ -21,7 +21,7 @@ from harness.scoring.answers import (
     letters,
     number,
 )
-from tasks.files import Row, inside, read_rows
+from tasks.files import Row, check_name, inside, read_rows
 from trainer.data.options import unlabelled
 
 TASK = "train"
@@ -254,7 +254,7 @@ def _candidate_paths(row: Row, roots: Sequence[Path]) -> Iterator[Path]:
     Published paths begin with the name of the folder they were packed from (``./Evaluation/...``),
     and the root may be that folder or the one above it. An absolute path lies below a root.
     """
-    given = Path(os.path.normpath(row.text("path")))
+    given = check_name(row.text("path"), row.where)
     if given.is_absolute():
         if not any(given.is_relative_to(root.absolute()) for root in roots):
             raise row.bad("path", "a relative path, or one below data.media_roots")
