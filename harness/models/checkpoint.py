@@ -11,11 +11,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.errors import CheckpointError
-from harness.models.identity import Identity, adapter_identity, model_identity, read_part
+from harness.models.identity import Identity, adapter_identity, model_identity
+from harness.models.parts import read_part, show_value
 from harness.models.video_processor import patch_multiple
 from harness.models.weights import ADAPTER_CONFIG
 
 DOWNLOADED = ("*.json", "*.jinja", "*.txt", "*.model", "*.safetensors")
+_LARGEST_RANK = 4096
 HUB_ID = re.compile(r"(?P<repo>[\w.-]+/[\w.-]+)(@(?P<revision>[\w./-]+))?")
 
 
@@ -43,8 +45,7 @@ class Checkpoint:
         """Largest rank in the adapter; 0 without one."""
         if self.adapter is None:
             return 0
-        config = read_part(self.adapter / ADAPTER_CONFIG)
-        return max(int(rank) for rank in (config["r"], *config.get("rank_pattern", {}).values()))
+        return max(_read_ranks(self.adapter / ADAPTER_CONFIG))
 
 
 def resolve(spec: str) -> Checkpoint:
@@ -59,6 +60,7 @@ def resolve(spec: str) -> Checkpoint:
         return Checkpoint(
             spec=spec, name=name, path=folder, adapter=None, identity=model_identity(folder)
         )
+    _read_ranks(folder / ADAPTER_CONFIG)
     base = _base_folder(folder)
     return Checkpoint(
         spec=spec, name=name, path=base, adapter=folder, identity=adapter_identity(folder, base)
@@ -102,11 +104,44 @@ def _download(repo: str, revision: str | None) -> Path:
         ) from error
 
 
+def _read_ranks(path: Path) -> list[int]:
+    """Read the rank of an adapter and those of single modules; each is 1 to 4096."""
+    config = read_part(path)
+    pattern = config.get("rank_pattern") or {}
+    ranks = [config.get("r"), *(pattern.values() if isinstance(pattern, dict) else [pattern])]
+    for rank in ranks:
+        if type(rank) is not int or not 1 <= rank <= _LARGEST_RANK:
+            raise CheckpointError(
+                f"{path}: r: expected a whole number from 1 to {_LARGEST_RANK}, got"
+                f" {show_value(rank)}; save the adapter again"
+            )
+    return [rank for rank in ranks if isinstance(rank, int)]
+
+
 def _base_folder(adapter: Path) -> Path:
+    """Find the model below an adapter: a folder, absolute or seen from either place, or a hub id.
+
+    A relative path may lead out of the adapter's folder (``../base``): training runs are laid out
+    like that, and the identity holds the base model's content.
+    """
+    base_folder = _find_base(adapter)
+    if (base_folder / ADAPTER_CONFIG).is_file():
+        raise CheckpointError(
+            f"{adapter}: its base model {base_folder} is an adapter, too; merge that one first"
+        )
+    return base_folder
+
+
+def _find_base(adapter: Path) -> Path:
     config = read_part(adapter / ADAPTER_CONFIG)
     base = config.get("base_model_name_or_path")
     if not base:
         raise CheckpointError(f"{adapter / ADAPTER_CONFIG} names no base_model_name_or_path")
+    if not isinstance(base, str) or "\0" in base:
+        raise CheckpointError(
+            f"{adapter / ADAPTER_CONFIG}: base_model_name_or_path: expected a folder or hub id, got"
+            f" {show_value(base)}"
+        )
     if config.get("peft_type") != "LORA":
         raise CheckpointError(
             f"{adapter} is a {config.get('peft_type')} adapter; only LORA adapters can be loaded,"

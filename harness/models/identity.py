@@ -12,9 +12,11 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from harness.errors import CheckpointError, UsageError
-from harness.files import read_json
-from harness.models.weights import ADAPTER_CONFIG, hash_weights, weight_files
+from harness.errors import CheckpointError
+from harness.models.chat_template import JINJA, LEGACY, find_chat_template
+from harness.models.config_check import check_configs
+from harness.models.parts import read_optional_part, read_part, require_file
+from harness.models.weights import ADAPTER_CONFIG, hash_weights, require_weights
 
 CONFIG_FILES = ("config.json", "generation_config.json")
 VOCABULARY_FILES = ("tokenizer.json", "tokenizer.model", "vocab.json")
@@ -25,7 +27,7 @@ TOKENIZER_FILES = (
     "special_tokens_map.json",
     "added_tokens.json",
 )
-TEMPLATE_FILES = ("chat_template.jinja", "chat_template.json")
+TEMPLATE_FILES = (JINJA, LEGACY)
 PROCESSOR_FILES = (
     "processor_config.json",
     "video_preprocessor_config.json",
@@ -49,11 +51,16 @@ def model_identity(folder: Path) -> Identity:
                 f"{folder} has no {part} ({' or '.join(names)}); copy it from the base model, or"
                 " call processor.save_pretrained() there"
             )
+    check_configs(folder)
+    for name in VOCABULARY_FILES:
+        if name.endswith(".json"):
+            read_optional_part(folder / name)
+    template = _hash_template(folder)
     return {
-        "weights": _hash_required_weights(folder),
+        "weights": hash_weights(require_weights(folder)),
         "config": hash_files(_find_files(folder, CONFIG_FILES)),
         "tokenizer": hash_files(_find_files(folder, TOKENIZER_FILES)),
-        "chat_template": _hash_template(folder),
+        "chat_template": template,
         "processor": hash_files(_find_files(folder, PROCESSOR_FILES)),
     }
 
@@ -66,7 +73,7 @@ def adapter_identity(folder: Path, base: Path) -> Identity:
     config = {**read_part(folder / ADAPTER_CONFIG), "base_model_name_or_path": None}
     return {
         "adapter": _hash_json(config),
-        "weights": _hash_required_weights(folder),
+        "weights": hash_weights(require_weights(folder)),
         "base": model_identity(base),
     }
 
@@ -75,51 +82,26 @@ def hash_files(files: Iterable[Path]) -> str:
     """Hash names and contents of small files, in the order given; a SHA-256 in hexadecimal."""
     digest = hashlib.sha256()
     for path in files:
-        content = path.read_bytes()
-        digest.update(f"{path.name}\0{len(content)}\0".encode())
-        digest.update(content)
+        digest.update(f"{path.name}\0{path.stat().st_size}\0".encode())
+        with path.open("rb") as file:
+            while block := file.read(1 << 20):
+                digest.update(block)
     return digest.hexdigest()
-
-
-def read_part(path: Path) -> dict[str, Any]:
-    """Read a JSON file of a checkpoint; raises `CheckpointError` for anything but an object."""
-    try:
-        return read_json(path)
-    except UsageError as error:
-        raise CheckpointError(str(error)) from error
-
-
-def require_file(folder: Path, name: str) -> Path:
-    """Return a file of a checkpoint; raises `CheckpointError` where it is missing."""
-    path = folder / name
-    if not path.is_file():
-        raise CheckpointError(f"{folder} has no {name}; is it a folder save_pretrained() wrote?")
-    return path
 
 
 def _find_files(folder: Path, names: Iterable[str]) -> list[Path]:
     return [folder / name for name in names if (folder / name).is_file()]
 
 
-def _hash_required_weights(folder: Path) -> str:
-    files = weight_files(folder)
-    if not files:
-        raise CheckpointError(f"{folder} has no weights (*.safetensors)")
-    return hash_weights([require_file(folder, path.name) for path in files])
-
-
 def _hash_template(folder: Path) -> str:
-    """Hash the chat template, which is in its own file or inside one of two configs."""
+    """Hash the chat template: its file, or what a config holds for it."""
+    template = find_chat_template(folder)
     files = _find_files(folder, TEMPLATE_FILES)
     if files:
         return hash_files(files)
-    for path in _find_files(folder, ("processor_config.json", "tokenizer_config.json")):
-        template = read_part(path).get("chat_template")
-        if template:
-            return _hash_json(template)
-    raise CheckpointError(
-        f"{folder} has no chat template (chat_template.jinja); copy it from the base model"
-    )
+    if template.place.is_dir():
+        return hash_files(sorted(template.place.glob("*.jinja")))
+    return _hash_json(template.stored)
 
 
 def _hash_json(content: object) -> str:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import CheckpointError
-from harness.models.identity import read_part
+from harness.models.parts import object_at, read_optional_part
 
 DEFAULT_PATCH_MULTIPLE = 28
 """Qwen2.5-VL's: patches of 14 pixels, 2 x 2 of them merged into one token."""
@@ -26,11 +26,11 @@ def video_processor_config(folder: Path) -> dict[str, Any]:
     Raises:
         CheckpointError: A file is damaged.
     """
-    nested: dict[str, Any] | None = _read_optional(folder / _NESTED).get("video_processor")
-    if nested is not None:
-        return nested
+    nested = read_optional_part(folder / _NESTED)
+    if nested.get("video_processor") is not None:
+        return object_at(nested, "video_processor", folder / _NESTED)
     name = _VIDEO if (folder / _VIDEO).is_file() else _IMAGE
-    return _read_optional(folder / name)
+    return read_optional_part(folder / name)
 
 
 def patch_multiple(folder: Path) -> int:
@@ -38,7 +38,7 @@ def patch_multiple(folder: Path) -> int:
 
     The image processor is used if there is no video processor; 28 if neither has the sizes.
     """
-    images = _read_optional(folder / _NESTED).get("image_processor", {})
+    images = object_at(read_optional_part(folder / _NESTED), "image_processor", folder / _NESTED)
     for config in (video_processor_config(folder), images):
         patch, merge = config.get("patch_size"), config.get("merge_size")
         if isinstance(patch, int) and isinstance(merge, int):
@@ -48,20 +48,16 @@ def patch_multiple(folder: Path) -> int:
 
 def require_video(folder: Path) -> None:
     """Raise `CheckpointError` for a checkpoint that takes no video: it would train without it."""
-    config = _read_optional(folder / "config.json")
+    config = read_optional_part(folder / "config.json")
     if not any(name in config for name in _VIDEO_TOKENS):
         raise CheckpointError(
             f"{folder} takes no video (config.json has no {' or '.join(_VIDEO_TOKENS)});"
             " train a video-language checkpoint"
         )
     found = video_processor_config(folder)
-    of_images = found == _read_optional(folder / _IMAGE) and "temporal_patch_size" not in found
+    of_images = found == read_optional_part(folder / _IMAGE) and "temporal_patch_size" not in found
     if not found or of_images:
         raise CheckpointError(
             f"{folder} has no video processor ({_VIDEO}, or a 'video_processor' in {_NESTED});"
             " copy it from the base model"
         )
-
-
-def _read_optional(path: Path) -> dict[str, Any]:
-    return read_part(path) if path.is_file() else {}

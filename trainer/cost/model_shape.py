@@ -12,7 +12,7 @@ from pathlib import Path
 
 from harness.errors import CheckpointError
 from harness.models.checkpoint import HUB_ID, full_checkpoint
-from harness.models.identity import read_part
+from harness.models.parts import read_part
 from harness.models.video_processor import patch_multiple, require_video, video_processor_config
 from harness.models.weights import ADAPTER_CONFIG, read_tensors, weight_files
 from harness.plugins import importing, is_installed
