@@ -18,6 +18,7 @@ from PIL import Image, ImageOps
 from harness.errors import MediaError
 from harness.schema import Clip, FramePolicy, Media, MediaKind
 from harness.video.folders import numbered_images
+from harness.video.image_modes import to_rgb
 from harness.video.orientation import Frame
 from harness.video.reader import read
 from harness.video.sampling import find_span, frame_size, select
@@ -162,7 +163,7 @@ def _read_images(files: Sequence[Path], wanted: frozenset[int]) -> Iterator[tupl
     for index in wanted:
         try:
             with Image.open(files[index]) as image:
-                yield index, np.asarray(ImageOps.exif_transpose(image).convert("RGB"))
+                yield index, np.asarray(to_rgb(ImageOps.exif_transpose(image)))
         # SyntaxError is what Pillow raises for a broken PNG.
         except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
             raise MediaError(f"{files[index].name}: {error}") from error

@@ -44,3 +44,5 @@ def grpo_rewards(settings: RewardSettings) -> list[GroupReward]:
 
 class VideoGRPOTrainer(RolloutTrainer):
     """Group-relative policy optimisation on images and videos."""
+
+    algorithm = "grpo"

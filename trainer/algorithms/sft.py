@@ -34,6 +34,7 @@ from trainer.loops.model import (
 )
 from trainer.loops.trl_arguments import make_config
 from trainer.loops.trl_names import SFTConfig, SFTTrainer
+from trainer.runs.failures import first_line
 
 
 def train(
@@ -90,6 +91,8 @@ class VideoSFTTrainer(ExactResume, SFTTrainer):  # type: ignore[misc]
         vision_ids: The placeholder token of each modality.
         trl: Arguments of `SFTTrainer`; the model is one that `trainer.loops.model.load` returned.
     """
+
+    algorithm = "sft"
 
     def __init__(
         self,
@@ -165,7 +168,13 @@ class Collator:
         }
 
     def _tokenize_target(self, number: int) -> list[int]:
-        ids = self._tokenizer(target(self._rows[number]), add_special_tokens=False)["input_ids"]
+        row = self._rows[number]
+        try:
+            ids = self._tokenizer(target(row), add_special_tokens=False)["input_ids"]
+        except (TypeError, ValueError) as error:
+            raise DatasetError(
+                f"row {row.sample.id}: its target cannot be tokenized: {first_line(error)}"
+            ) from error
         return [*ids, self._tokenizer.eos_token_id]
 
 

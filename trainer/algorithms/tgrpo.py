@@ -69,6 +69,8 @@ def tgrpo_rewards(settings: TemporalRewardSettings) -> list[GroupReward]:
 class VideoTGRPOTrainer(RolloutTrainer):
     """GRPO that also samples every video prompt with shuffled frames."""
 
+    algorithm = "tgrpo"
+
     def __init__(self, *, rollout: TGRPORolloutSettings, **common: Any) -> None:
         super().__init__(**common)
         self._rollout = rollout

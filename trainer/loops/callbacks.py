@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import signal
+import stat
+import threading
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import TracebackType
@@ -9,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from transformers import TrainerCallback
 
+from trainer.runs.checkpoints import STATE
 from trainer.runs.folder import METRICS
 from trainer.runs.step_lines import StepLines, without_nan
 
@@ -100,6 +104,54 @@ class StopFile(TrainerCallback):  # type: ignore[misc]
         if _first_process_says(self._path.exists(), args.device):
             control.should_training_stop = control.should_save = True
         return control
+
+
+class SaveAtTerm(TrainerCallback):  # type: ignore[misc]
+    """Ends training with a checkpoint of the update in progress when SIGTERM comes.
+
+    A second SIGTERM ends the process at once. Nothing is done outside the main thread, where
+    Python takes no signal handlers.
+    """
+
+    def __init__(self) -> None:
+        self.received = False
+        """Whether SIGTERM came."""
+        self._before: Any = None
+        self._installed = threading.current_thread() is threading.main_thread()
+        if self._installed:
+            self._before = signal.signal(signal.SIGTERM, self._receive)
+
+    def restore(self) -> None:
+        """Give the signal back to the handler that it had."""
+        if self._installed:
+            signal.signal(signal.SIGTERM, self._before or signal.SIG_DFL)
+            self._installed = False
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> Any:
+        """Stop all processes at the same update, between two batches of completions."""
+        whole = state.global_step % getattr(args, "num_iterations", 1) == 0
+        if _first_process_says(self.received, args.device) and whole:
+            self.received = True
+            control.should_training_stop = control.should_save = True
+        return control
+
+    def _receive(self, *_: object) -> None:
+        self.received = True
+        self.restore()
+
+
+class EqualModes(TrainerCallback):  # type: ignore[misc]
+    """Gives every file of a checkpoint the permissions of its state: safetensors writes 0600."""
+
+    def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        """Widen the permissions of the newest checkpoint's files, in the first process."""
+        folder = Path(args.output_dir) / f"checkpoint-{state.global_step}"
+        written = folder / STATE
+        if state.is_world_process_zero and written.is_file():
+            mode = stat.S_IMODE(written.stat().st_mode)
+            for path in folder.rglob("*"):
+                if path.is_file() and not path.is_symlink():
+                    path.chmod(stat.S_IMODE(path.stat().st_mode) | mode)
 
 
 class LogAtCheckpoints(TrainerCallback):  # type: ignore[misc]

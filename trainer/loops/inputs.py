@@ -14,11 +14,13 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from harness.backends import chat
+from harness.errors import DatasetError
 from harness.schema import Clip, Failure, Prompt, Sample
 from harness.scoring import prompts
 from trainer.config.choices import Permutation
 from trainer.loops.clips import ClipLoader, PendingClips
 from trainer.loops.frame_shuffle import shuffled_clip
+from trainer.runs.failures import first_line
 
 if TYPE_CHECKING:
     import torch
@@ -154,9 +156,26 @@ class InputBuilder:
 
     def _process(self, sample_id: str, prompt: Prompt, clips: tuple[Clip, ...]) -> PromptInputs:
         self.processor_calls += 1
+        try:
+            output = self._call_processor(prompt, clips)
+        except (LookupError, RuntimeError, StopIteration, TypeError, ValueError) as error:
+            reason = f"{type(error).__name__}: {first_line(error)}"
+            raise DatasetError(
+                f"row {sample_id}: the checkpoint's processor does not take its prompt and media"
+                f" ({reason}); correct the row, or leave it out"
+            ) from error
+        return PromptInputs(
+            id=sample_id,
+            prompt=prompt,
+            clips=clips,
+            ids=tuple(output["input_ids"][0].tolist()),
+            tensors={name: output[name] for name in output if name not in _PER_TOKEN},
+        )
+
+    def _call_processor(self, prompt: Prompt, clips: tuple[Clip, ...]) -> Any:
         videos = [clip for clip in clips if not chat.is_image(clip)]
         images = chat.images(clips)
-        output = self._processor(
+        return self._processor(
             text=[chat.render(self._processor, prompt, clips)],
             images=[images] if images else None,
             videos=[clip.frames for clip in videos] or None,
@@ -169,13 +188,6 @@ class InputBuilder:
             # The chat template already adds every special token that the model expects.
             text_kwargs={"add_special_tokens": False},
             return_tensors="pt",
-        )
-        return PromptInputs(
-            id=sample_id,
-            prompt=prompt,
-            clips=clips,
-            ids=tuple(output["input_ids"][0].tolist()),
-            tensors={name: output[name] for name in output if name not in _PER_TOKEN},
         )
 
     def _remember(self, inputs: PromptInputs) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from harness.backends import chat, positions
-from harness.errors import CheckpointError, UsageError
+from harness.errors import CheckpointError, HarnessError, UsageError
 from harness.models.checkpoint import Checkpoint
 from harness.plugins import importing
 from trainer.config.choices import Dtype
@@ -20,9 +20,11 @@ from trainer.config.sections import (
     ModelSettings,
 )
 from trainer.loops import forward
-from trainer.loops.callbacks import LogAtCheckpoints, StopFile
+from trainer.loops.callbacks import EqualModes, LogAtCheckpoints, SaveAtTerm, StopFile
 from trainer.loops.finite import FiniteUpdates, require_finite
-from trainer.runs.checkpoints import newest_checkpoint
+from trainer.loops.model_card import write_card
+from trainer.runs.checkpoints import is_finished, newest_checkpoint
+from trainer.runs.failures import explain
 from trainer.runs.folder import STOP
 
 
@@ -89,6 +91,8 @@ class ExactResume(FiniteUpdates):
     """
 
     model: Any
+    algorithm: str
+    """Name of the algorithm, for the model card."""
     _metrics: dict[str, dict[str, list[float]]]
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
@@ -102,6 +106,12 @@ class ExactResume(FiniteUpdates):
             logs["train_loss"] = mean_loss(self.state.log_history)
         trainer: Any = super()
         trainer.log(logs, start_time)
+
+    def create_model_card(self, *_: Any, **__: Any) -> None:
+        """Write a card that names the checkpoint that training started from."""
+        if self.accelerator.is_main_process:
+            start = str(getattr(self.model.config, "_name_or_path", "") or "a checkpoint")
+            write_card(Path(self.args.output_dir), algorithm=self.algorithm, start=start)
 
     def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
         """Load a checkpoint's weights with ``from_pretrained``, which maps their names.
@@ -136,11 +146,28 @@ def train_on(trainer: Any, out: Path) -> None:
     """Train from the newest complete checkpoint in `out`, or from the start.
 
     Training ends early, with a last checkpoint, once the file `STOP` exists there.
+
+    Raises:
+        HarnessError: The training ended early; the message names update and newest checkpoint.
+        TrainingFault: Unexpectedly so.
+        KeyboardInterrupt: SIGTERM came; the last update has a checkpoint.
     """
     trainer.add_callback(StopFile(out / STOP))
+    terminated = SaveAtTerm()
+    trainer.add_callback(terminated)
     trainer.add_callback(LogAtCheckpoints())
+    trainer.add_callback(EqualModes())
     newest = newest_checkpoint(out)
-    trainer.train(resume_from_checkpoint=None if newest is None else str(newest))
+    try:
+        trainer.train(resume_from_checkpoint=None if newest is None else str(newest))
+    except HarnessError:
+        raise
+    except Exception as error:
+        raise explain(error, trainer.state.global_step, out) from error
+    finally:
+        terminated.restore()
+    if terminated.received and not is_finished(out):
+        raise KeyboardInterrupt
 
 
 def restore_weights(model: Any, folder: Path) -> None:

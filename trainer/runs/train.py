@@ -28,6 +28,7 @@ from trainer.data.special_tokens import special_tokens
 from trainer.rewards.rewards import require
 from trainer.runs import folder
 from trainer.runs.checkpoints import is_finished, newest_checkpoint
+from trainer.runs.failures import explained_setup
 from trainer.runs.folder import STOP, DistInfo
 from trainer.runs.learnt import Learnt, read_learnt
 
@@ -136,7 +137,7 @@ def _train_rows(job: TrainJob, checkpoint: Checkpoint, observer: TrainObserver) 
     rows = _usable_rows(job, checkpoint, observer)
     if job.recipe.trl:
         check_fields(job.recipe.trl, job.algorithm.load_trl_config())
-    with observer.training(job.out) as callbacks:
+    with observer.training(job.out) as callbacks, explained_setup():
         run_algorithm = job.algorithm.load_trainer()
         run_algorithm(job.recipe, job.out, checkpoint=checkpoint, rows=rows, callbacks=callbacks)
 

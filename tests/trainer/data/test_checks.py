@@ -19,13 +19,15 @@ from trainer.config.sections import (
 from trainer.data.checks import RowNeeds, check_rows
 from trainer.data.rows import Fault
 
+SFT = RowNeeds(rationale=True)
+
 
 @pytest.fixture
 def check(tmp_path):
     """Check some rows whose media lie in a fresh folder."""
     write_media(tmp_path)
 
-    def run(rows, *, needs=RowNeeds(rationale=True), on_decoded=lambda *_: None, **changes):
+    def run(rows, *, needs=SFT, on_decoded=lambda *_: None, **changes):
         path = write_rows(tmp_path / "rows.json", rows)
         data = DataSettings(rows=(path,), media_roots=(tmp_path,), decode_workers=1, **changes)
         return check_rows(

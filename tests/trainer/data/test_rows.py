@@ -155,8 +155,8 @@ def test_a_rationale_counts_without_its_tags(text):
 
 @pytest.mark.parametrize(
     "form",
-    ["{0}. {1}", "({0}) {1}", "{0}) {1}", "{0}: {1}", "{0}.{1}", "[{0}] {1}", "{0} - {1}", "{0} {1}",
-     "Option {0}: {1}", "**{0}.** {1}", "{0}\uff0e{1}"],
+    ["{0}. {1}", "({0}) {1}", "{0}) {1}", "{0}: {1}", "{0}.{1}", "[{0}] {1}", "{0} - {1}",
+     "{0} {1}", "Option {0}: {1}", "**{0}.** {1}", "{0}\uff0e{1}"],
 )  # fmt: skip
 @pytest.mark.parametrize("labels", ["ABC", "abc", "123"])
 def test_labels_of_any_form_are_removed(form, labels):
@@ -191,7 +191,7 @@ def test_files_of_one_name_in_two_folders_have_ids_of_their_own(tmp_path):
     assert [row.sample.id for row in rows] == ["a/rows/0", "b/rows/0", "other/0"]
     ids = [row.sample.id for row in read_training_rows(files[1:], [tmp_path])]
     assert len(set(ids)) == 3
-    with pytest.raises(DatasetError, match="names .* twice"):
+    with pytest.raises(DatasetError, match=r"names .* twice"):
         read_training_rows([files[0], tmp_path / "b/../a/rows.json"], [tmp_path])
 
 
