@@ -43,7 +43,15 @@ class RunMismatchError(UsageError):
 
 
 class MediaError(HarnessError):
-    """One video or image cannot be read as the frame policy asks."""
+    """One video or image cannot be read as the frame policy asks; most often it is damaged."""
+
+
+class UnusableMediaError(MediaError):
+    """One medium is sound, but cannot be shown: it holds no video, or not the part asked for."""
+
+
+class InaccessibleMediaError(MediaError):
+    """One medium cannot be opened or read from its disk."""
 
 
 class IncompleteRunError(HarnessError):

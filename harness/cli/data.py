@@ -146,7 +146,7 @@ def _print_checks(console: Console, checks: Sequence[DataCheck]) -> None:
 def _conclude(checks: Sequence[DataCheck]) -> CommandResult:
     incomplete = [f"{check.selection} {check.n_unusable}" for check in checks if check.unusable]
     if incomplete:
-        reason = f"media are missing or damaged: {', '.join(incomplete)}"
+        reason = f"media are missing or cannot be used: {', '.join(incomplete)}"
         return CommandResult(Exit.INCOMPLETE, reason)
     items = sum(len(check.samples) for check in checks)
     return CommandResult(Exit.OK, f"the data of {items:,} items is complete")

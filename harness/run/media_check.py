@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.errors import UsageError
+from harness.errors import InaccessibleMediaError, UnusableMediaError, UsageError
 from harness.run.plan import Plan
 from harness.schema import Failure, FramePolicy, FrameRule, Media, Sample
 from harness.task.api import Task
@@ -24,6 +24,25 @@ SHOWN = 10
 
 _PROBED = FramePolicy(rule=FrameRule.LINSPACE, max_frames=8)
 _PATCH_MULTIPLE = 28
+_DAMAGED = "damaged; delete and fetch them again"
+_ADVICE = {
+    UnusableMediaError.__name__: (
+        "sound, but they cannot be shown as the questions ask; the reason beside each says why,"
+        " fetching them again does not help"
+    ),
+    InaccessibleMediaError.__name__: (
+        "they cannot be opened or read; check that they are files, their permissions and the disk"
+    ),
+    TimeoutError.__name__: (
+        "not decoded in time, and not known to be damaged; check them again while the machine does"
+        " less, and raise --decode-timeout of `videor1 eval`"
+    ),
+    ChildProcessError.__name__: (
+        "their decoding ended its process, most often for lack of memory; check them again with"
+        " more free memory"
+    ),
+}
+"""What to do, by the name of the error."""
 _DIFFERS = (
     "sound here, but decord, which Video-R1, lmms-eval and VLMEvalKit read with, shows other"
     " frames: their published numbers saw those"
@@ -107,25 +126,33 @@ def find_damage(
     pool: DecodePool,
     on_decoded: Callable[[], None],
 ) -> list[Gap]:
-    """Run the probe jobs of `samples`; return what fails, and what decord shows otherwise."""
+    """Run the probe jobs of `samples`; return what fails, and what decord shows otherwise.
+
+    Media are grouped by what there is to do about them.
+    """
     samples = list(samples)
-    messages: dict[bool, dict[Media, str]] = {False: {}, True: {}}
+    messages: dict[str, dict[Media, str]] = defaultdict(dict)
     for job, decoded in pool.decode(jobs):
         pool.release(job)
         on_decoded()
         if isinstance(decoded, Failure):
-            differs = decoded.error == DecordDiffersError.__name__
-            messages[differs][job.media[0]] = decoded.message  # begins with the path
+            reason = _reason(decoded)
+            messages[reason][job.media[0]] = decoded.message  # begins with the path
     return [
         Gap(
-            reason=_DIFFERS if differs else "damaged; delete and fetch them again",
+            reason=reason,
             media=tuple(sorted(set(found.values()))),
             items=sum(any(media in found for media in sample.media) for sample in samples),
-            usable=differs,
+            usable=reason == _DIFFERS,
         )
-        for differs, found in messages.items()
-        if found
+        for reason, found in messages.items()
     ]
+
+
+def _reason(failure: Failure) -> str:
+    if failure.error == DecordDiffersError.__name__:
+        return _DIFFERS
+    return _ADVICE.get(failure.error, _DAMAGED)
 
 
 def _paths(samples: Iterable[Sample]) -> list[Path]:

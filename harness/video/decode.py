@@ -15,7 +15,7 @@ from types import MappingProxyType
 import numpy as np
 from PIL import Image, ImageOps
 
-from harness.errors import MediaError
+from harness.errors import InaccessibleMediaError, MediaError, UnusableMediaError
 from harness.schema import Clip, FramePolicy, Media, MediaKind
 from harness.video.folders import numbered_images
 from harness.video.image_modes import to_rgb
@@ -55,7 +55,7 @@ def decode(
     try:
         clip = _make_clip(_OPEN[media.kind](media), media, policy, patch_multiple)
     except MediaError as error:
-        raise MediaError(f"{media.path}: {error}") from error
+        raise type(error)(f"{media.path}: {error}") from error
     key = key or content_key(media, policy, patch_multiple=patch_multiple)
     return dataclasses.replace(clip, key=key, decode_s=time.perf_counter() - began)
 
@@ -78,7 +78,7 @@ def content_key(media: Media, policy: FramePolicy, *, patch_multiple: int) -> st
             with path.open("rb") as file:
                 hashed.update(hashlib.file_digest(file, "blake2b").digest())
     except OSError as error:
-        raise MediaError(f"{media.path}: {error.strerror}") from error
+        raise InaccessibleMediaError(f"{media.path}: {error.strerror}") from error
     return hashed.hexdigest()
 
 
@@ -140,7 +140,7 @@ def _open_video(media: Media) -> _OpenMedia:
 
 def _open_folder(media: Media) -> _OpenMedia:
     if media.fps is None:
-        raise MediaError("a frame folder needs a frame rate")
+        raise UnusableMediaError("a frame folder needs a frame rate in its question file")
     files = numbered_images(media.path)
     times = [round_time(index / media.fps) for index in range(len(files))]
     return _OpenMedia(fps=media.fps, times=times, first=1, read=partial(_read_images, files))
@@ -191,9 +191,9 @@ def _read_frames(
     first = min(sizes)
     for index in sorted(sizes):
         if sizes[index] != sizes[first]:
-            raise MediaError(
+            raise UnusableMediaError(
                 f"the picture size changes: frame {first} has {_format_size(sizes[first])} pixels,"
-                f" frame {index} has {_format_size(sizes[index])}"
+                f" frame {index} has {_format_size(sizes[index])}; convert it to one size"
             )
     return frames
 

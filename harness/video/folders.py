@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from harness.errors import MediaError
+from harness.errors import InaccessibleMediaError, MediaError, UnusableMediaError
 
 _SUFFIXES = frozenset(
     {".avif", ".bmp", ".gif", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp"}
@@ -28,10 +28,12 @@ def numbered_images(folder: Path) -> tuple[Path, ...]:
         for number, path in _candidates(folder):
             if number in numbered:
                 first, second = sorted((numbered[number].name, path.name))
-                raise MediaError(f"{first} and {second} are both image {number}; delete one")
+                raise UnusableMediaError(
+                    f"{first} and {second} are both image {number}; delete one"
+                )
             numbered[number] = path
     except OSError as error:
-        raise MediaError(str(error.strerror)) from error
+        raise InaccessibleMediaError(str(error.strerror)) from error
     if not numbered:
         raise MediaError("the folder holds no numbered images")
     for number in range(min(numbered), max(numbered)):

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from harness.errors import MediaError
+from harness.errors import UnusableMediaError
 from harness.schema import FramePolicy, FrameRule
 from harness.video.timeline import frame_rate, is_regular, nearest_frame
 
@@ -48,7 +48,7 @@ def indices(
         Frame numbers between `first` and ``first + total - 1``, non-decreasing, never empty.
 
     Raises:
-        MediaError: The source has no frames, or the span holds none of them.
+        UnusableMediaError: The source has no frames, or the span holds none of them.
     """
     start, end = span(total=total, fps=fps, start_s=start_s, end_s=end_s, first=first)
     return select(policy, Span(start, end, fps))
@@ -75,7 +75,7 @@ def find_span(
     Elsewhere it begins and ends at the frames nearest to its times, and has its own mean rate.
 
     Raises:
-        MediaError: No frame lies between them.
+        UnusableMediaError: No frame lies between them.
     """
     whole = start_s is None and end_s is None
     if whole or is_regular(times, fps):
@@ -90,17 +90,17 @@ def span(
 ) -> tuple[int, int]:
     """Return the numbers of the first and last frame between two times, both included.
 
-    Raises `MediaError` if no frame lies between them.
+    Raises `UnusableMediaError` if no frame lies between them.
     """
     if total < 1:
-        raise MediaError("the clip has no frames")
+        raise UnusableMediaError("the clip has no frames")
     start, end = first, first + total - 1
     if start_s is not None:
         start = max(start, round(start_s * fps))
     if end_s is not None:
         end = min(end, round(end_s * fps))
     if start > end:
-        raise MediaError(
+        raise UnusableMediaError(
             f"no frame lies between {start_s} s and {end_s} s;"
             f" the clip has {total} frames at {fps:g} per second"
         )
@@ -110,12 +110,12 @@ def span(
 def _timed_span(
     times: Sequence[float], fps: float, start_s: float | None, end_s: float | None
 ) -> tuple[int, int]:
-    """Return the indices of the frames nearest to two times; `MediaError` as `span` raises it."""
+    """Return the indices of the frames nearest to two times; raise as `span` does."""
     start = 0 if start_s is None else nearest_frame(times, start_s)
     end = len(times) - 1 if end_s is None else nearest_frame(times, end_s)
     beyond = start_s is not None and start_s > times[-1] + 0.5 / fps
     if beyond or start > end:
-        raise MediaError(
+        raise UnusableMediaError(
             f"no frame lies between {start_s} s and {end_s} s; the clip has {len(times)} frames in"
             f" {times[-1]:g} s"
         )
@@ -141,10 +141,10 @@ def frame_size(
         (width, height) in pixels.
 
     Raises:
-        MediaError: One side is more than `MAX_ASPECT` times the other.
+        UnusableMediaError: One side is more than `MAX_ASPECT` times the other.
     """
     if max(width, height) > MAX_ASPECT * min(width, height):
-        raise MediaError(f"a frame of {width}x{height} is too narrow to be resized")
+        raise UnusableMediaError(f"a frame of {width}x{height} is too narrow to be resized")
     patch = patch_multiple
     sides = [max(patch, round(side / patch) * patch) for side in (width, height)]
     if math.prod(sides) > max_pixels:

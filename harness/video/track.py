@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from harness.errors import MediaError
+from harness.errors import InaccessibleMediaError, MediaError, UnusableMediaError
 from harness.video.avi import count_chunks
 from harness.video.timeline import frame_rate, round_time
 
@@ -76,14 +76,17 @@ def opened(path: Path, **options: str) -> Iterator[tuple[InputContainer, VideoSt
         with av.open(str(path), options=options) as container:
             stream = container.streams.best("video")
             if not isinstance(stream, av.VideoStream):
-                raise MediaError("the file has no video stream")
+                raise UnusableMediaError("the file has no video stream")
             if stream.disposition & Disposition.attached_pic:
-                raise MediaError("the file has no video stream, only sound with a cover picture")
+                raise UnusableMediaError(
+                    "the file has no video stream, only sound with a cover picture"
+                )
             if stream.codec_context is None:
-                raise MediaError("there is no decoder for the video stream")
+                raise UnusableMediaError("there is no decoder for the video stream")
             yield container, stream
     except av.FFmpegError as error:
-        raise MediaError(f"{type(error).__name__}: {error.strerror}") from error
+        kind = InaccessibleMediaError if isinstance(error, OSError) else MediaError
+        raise kind(f"{type(error).__name__}: {error.strerror}") from error
     except UnicodeDecodeError as error:
         raise MediaError(f"the container's text fields are damaged: {error}") from error
 

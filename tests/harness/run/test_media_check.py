@@ -26,7 +26,8 @@ from harness.run.media_check import (
 from harness.run.plan import Plan
 from harness.schema import Failure, Media, Sample
 from harness.video.jobs import DecodeJob
-from tests.clips import write_clip
+from tests.clips import write_clip, write_sound
+from tests.harness.video.odd_videos import write_size_change, write_with_cover
 from tests.toys import ToyTask, planned, sample
 
 
@@ -200,6 +201,45 @@ def test_decoding_finds_the_damaged_file(data: Path, capsys: pytest.CaptureFixtu
     """An empty video passes as present and fails as a video."""
     assert check(data, "--decode") == 4
     assert "scene0.mp4" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("make", "advice"),
+    [
+        (lambda path: path.write_bytes(b"no video"), "delete and fetch them again"),
+        (write_sound, "fetching them again does not help"),
+        (lambda path: write_with_cover(path, sound=True), "fetching them again does not help"),
+        (write_size_change, "fetching them again does not help"),
+        (Path.mkdir, "check that they are files, their permissions and the disk"),
+    ],
+)
+def test_the_advice_fits_the_reason(data: Path, capsys: pytest.CaptureFixture[str], make, advice):
+    """A file that is sound is not to be deleted."""
+    video = data / "vsibench/scannet/scene0.mp4"
+    video.unlink(missing_ok=True)
+    make(video)
+    assert check(data, "--decode") == 4
+    printed = " ".join(capsys.readouterr().out.split())
+    assert advice in printed
+    assert ("delete" in printed) == ("delete" in advice)
+
+
+@pytest.mark.parametrize(
+    ("error", "advice"), [("TimeoutError", "not decoded in time"), ("ChildProcessError", "memory")]
+)
+def test_a_slow_or_large_file_is_not_called_damaged(tmp_path: Path, error: str, advice: str):
+    """The pool says how decoding ended."""
+    (tmp_path / "big.mp4").touch()
+    samples = ask(tmp_path, ["big.mp4"])
+
+    class Ends(FakePool):
+        def decode(self, jobs):
+            for job in jobs:
+                yield job, Failure(stage="media", error=error, message=f"{job.media[0].path}: it")
+
+    (gap,) = find_damage(samples, probe_jobs(samples), Ends(), lambda: None)
+    assert advice in gap.reason
+    assert "delete" not in gap.reason
 
 
 def test_without_decord_the_files_are_decoded_all_the_same(
