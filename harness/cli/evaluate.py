@@ -79,7 +79,7 @@ def _evaluate(job: EvalJob, console: Console) -> CommandResult:
 
 def _conclude(job: EvalJob, timing: Timing | None) -> CommandResult:
     """Print the tables of a finished run and judge whether it is complete."""
-    from harness.cli.tables import print_failures, print_summaries, print_timing
+    from harness.cli.tables import print_failures, print_hints, print_summaries, print_timing
     from harness.run.store import read_records
     from harness.run.summary import summarise_run
     from harness.text.console import make_console
@@ -89,6 +89,7 @@ def _conclude(job: EvalJob, timing: Timing | None) -> CommandResult:
     console = make_console()
     print_summaries(console, results.tasks)
     print_failures(console, records.values())
+    print_hints(console, records.values())
     if timing is not None:
         print_timing(console, timing)
     return completeness(results, job.out, job.config.failure_budget)

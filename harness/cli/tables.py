@@ -54,6 +54,20 @@ def print_failures(console: Console, records: Iterable[Record]) -> None:
         console.print(f"  and {len(ranked) - _SHOWN_REASONS} more reasons; see the records")
 
 
+def print_hints(console: Console, records: Iterable[Record]) -> None:
+    """Say how many items hold reasoning but no answer, and what to do about it."""
+    from rich.text import Text
+
+    ids = [r.id for r in records if r.reasoning and r.text is not None and not r.text.strip()]
+    if ids:
+        hint = (
+            f"{len(ids)} items hold reasoning but no text to score (first: {ids[0]}): the server"
+            " splits the reasoning off. Start it without its reasoning parser, or let it write more"
+            " tokens"
+        )
+        console.print(Text(hint, style="yellow"))
+
+
 def print_timing(console: Console, timing: Timing) -> None:
     """Print the throughput of the run and where its time went."""
     from rich.text import Text

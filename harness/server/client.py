@@ -111,7 +111,7 @@ class ServerClient:
 
 def _wait_before(attempt: int, error: ServerError) -> float:
     """Return the seconds before the next attempt: what the server asked for, or twice the last."""
-    if error.retry_after_s is not None:
+    if error.retry_after_s:
         return min(error.retry_after_s, _LONGEST_ASKED_WAIT_S)
     return min(_FIRST_WAIT_S * 2.0**attempt, _LONGEST_WAIT_S)
 

@@ -37,6 +37,11 @@ def short_words(text: str) -> str:
     return line if len(line) <= _MOST_WORDS else f"{line[:_MOST_WORDS]}..."
 
 
+def words_of_body(body: bytes) -> str:
+    """Return the words of a failed request whose reply is not JSON."""
+    return describe_body(body).removeprefix("no JSON: ")
+
+
 def describe_body(body: bytes) -> str:
     """Say in a few words what a reply is that is not JSON."""
     if not body.strip():

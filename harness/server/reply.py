@@ -12,7 +12,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from harness.schema import Completion
-from harness.server.content import count_of, describe_body, parse_json, short_words, valid_text
+from harness.server.content import (
+    count_of,
+    describe_body,
+    parse_json,
+    short_words,
+    valid_text,
+    words_of_body,
+)
 from harness.server.errors import (
     BadRequestError,
     EmptyReplyError,
@@ -50,7 +57,7 @@ def read_completion(reply: Reply) -> Completion:
     if error is not None and _is_filtered(error):
         return Completion(text=_error_words(error), finish_reason="content_filter", refused=True)
     if not 200 <= reply.status < 300:
-        words = _error_words(error if error is not None else content) or describe_body(reply.body)
+        words = _error_words(error if error is not None else content) or words_of_body(reply.body)
         raise error_of_status(reply.status, f"HTTP {reply.status}: {words}")
     if error is not None:
         raise _error_inside(error)
@@ -64,7 +71,7 @@ def read_failure(reply: Reply) -> ServerError | None:
     if 200 <= reply.status < 300:
         return None
     content = _parse_content(reply)
-    words = _error_words(_find_error(content) or content) or describe_body(reply.body)
+    words = _error_words(_find_error(content) or content) or words_of_body(reply.body)
     return error_of_status(reply.status, f"HTTP {reply.status}: {words}")
 
 
