@@ -29,11 +29,22 @@ def share(settings: object, *names: str) -> None:
             raise ValueError(f"{name}: expected a share from 0 to 1, got {getattr(settings, name)}")
 
 
-def between(settings: object, name: str, low: float, high: float) -> None:
-    """Raise where a field is not within two bounds, themselves allowed; None passes."""
+def between(settings: object, name: str, low: float, high: float, why: str = "") -> None:
+    """Raise where a field is not within two bounds, themselves allowed; None passes.
+
+    Args:
+        settings: The object that has the field.
+        name: The field.
+        low: Least value.
+        high: Largest value.
+        why: The reason for the bounds, for the message.
+    """
     value = getattr(settings, name)
     if value is not None and not low <= value <= high:
-        raise ValueError(f"{name}: expected a number from {low:g} to {high:g}, got {value:g}")
+        reason = f" ({why})" if why else ""
+        raise ValueError(
+            f"{name}: expected a number from {low:.7g} to {high:.7g}{reason}, got {value!s:.40}"
+        )
 
 
 def ordered(settings: object, low: str, high: str) -> None:

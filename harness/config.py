@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 import tomllib
 from collections.abc import Hashable, Mapping, Sequence
 from functools import cache
@@ -16,7 +17,8 @@ from pathlib import Path
 from types import GenericAlias, UnionType
 from typing import Any, TypeVar, Union, cast, get_args, get_origin, get_type_hints, overload
 
-from harness.errors import UsageError
+from harness.errors import DatasetError, UsageError
+from harness.files import parse_json, read_file
 
 Settings = TypeVar("Settings")
 
@@ -63,15 +65,33 @@ def read_settings(
 def read_toml(path: Path, above: tuple[Path, ...] = ()) -> dict[str, Any]:
     """Read a TOML file, merged over the one it extends; `above` are the files that extend it."""
     try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise UsageError(f"{path}: not a readable TOML file: {error}") from None
+        text = read_file(path)
+    except UsageError as error:
+        reason = str(error).removeprefix(f"{path}: ")
+        raise UsageError(f"{path}: not a readable TOML file: {reason}") from None
+    content = parse_toml(text, path)
     base = content.pop(EXTENDS, None)
     if base is None:
         return content
-    if not isinstance(base, str) or path in above:
-        raise UsageError(f"{path}: {EXTENDS}: expected another TOML file, got {base!r}")
-    return merged(read_toml(path.parent / base, (*above, path)), content)
+    place = Path(os.path.realpath(path))
+    if not isinstance(base, str) or "\0" in base or place in above:
+        raise UsageError(f"{path}: {EXTENDS}: expected another TOML file, got {base!r:.80}")
+    return merged(read_toml(path.parent / base, (*above, place)), content)
+
+
+def parse_toml(text: bytes, path: Path) -> dict[str, Any]:
+    """Parse the content of a TOML file; raises `UsageError` where it is none that can be used."""
+    try:
+        content = tomllib.loads(text.decode("utf-8"))
+        # Numbers and levels that JSON readers refuse are refused here, too.
+        parse_json(json.dumps(content, default=str, allow_nan=True), str(path), finite=False)
+    except RecursionError:
+        raise UsageError(f"{path}: not a readable TOML file: too many levels") from None
+    except DatasetError as error:
+        raise UsageError(str(error).replace("not valid JSON", "not a readable TOML file")) from None
+    except ValueError as error:  # TOML, UTF-8, an integer of thousands of digits
+        raise UsageError(f"{path}: not a readable TOML file: {error!s:.200}") from None
+    return content
 
 
 def merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
@@ -191,7 +211,7 @@ def _describe_error(kind: type, error: Any) -> str:
             expected = f"one of {context['expected']}"
         case other:
             expected = _EXPECTED.get(other, first["msg"])
-    return f"{key}: expected {expected}, got {first['input']!r}"
+    return f"{key}: expected {expected}, got {first['input']!r:.80}"
 
 
 def _hint_at(hint: Any, names: Sequence[str]) -> Any:

@@ -5,15 +5,18 @@ Every error names the file, the row and the field, so that a malformed row can b
 
 from __future__ import annotations
 
-import json
-import math
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness.errors import DatasetError
+from harness.errors import DatasetError, UsageError
+from harness.files import parse_json, read_file
+from harness.scoring.answers import MAX_OPTIONS
+
+_LONGEST_S = 1e9
+"""Above any video, 30 years."""
 
 _LONGEST_NAME, _LONGEST_PATH = 255, 4095
 """Bytes of one name and of a whole path; Linux's limits, which others have as well or nearly."""
@@ -50,13 +53,23 @@ class Row:
             raise self.bad(name, "a list of strings")
         return tuple(value)
 
+    def options(self, name: str) -> tuple[str, ...]:
+        """Return the texts of options: as `texts`, and not more than there are letters."""
+        options = self.texts(name)
+        if len(options) > MAX_OPTIONS:
+            raise DatasetError(
+                f"{self.where}: field {name!r}: expected at most {MAX_OPTIONS} options, one per"
+                f" letter, got {len(options)}"
+            )
+        return options
+
     def seconds(self, name: str) -> float | None:
         """Return a number of seconds >= 0; None if the field is missing or null."""
         value = self.fields.get(name)
         if value is None:
             return None
         known = isinstance(value, int | float) and not isinstance(value, bool)
-        if not known or not 0 <= value < math.inf:
+        if not known or not 0 <= value < _LONGEST_S:
             raise self.bad(name, "a number of seconds >= 0")
         return float(value)
 
@@ -68,7 +81,7 @@ class Row:
 
 def read_json(path: Path) -> Any:
     """Parse a JSON file; raise `DatasetError` with file and line if it is malformed."""
-    return _parse_json(_read_text(path), str(path))
+    return parse_json(_read_file(path), str(path))
 
 
 def json_rows(path: Path, items: Any) -> Iterator[Row]:
@@ -82,16 +95,26 @@ def json_rows(path: Path, items: Any) -> Iterator[Row]:
 
 
 def read_rows(path: Path) -> list[Row]:
-    """Read every row of a ``.json`` (a list of objects), ``.jsonl`` or ``.parquet`` file."""
+    """Read every row of a ``.json`` (a list of objects), ``.jsonl`` or ``.parquet`` file.
+
+    Raises:
+        DatasetError: The file cannot be read, a row is not an object, or there is none.
+    """
     match path.suffix:
         case ".json":
-            return list(json_rows(path, read_json(path)))
+            content = read_json(path)
         case ".jsonl":
-            return list(json_rows(path, [*_parse_lines(path)]))
+            content = [*_parse_lines(path)]
         case ".parquet":
-            return list(json_rows(path, _read_parquet(path)))
+            content = _read_parquet(path)
         case other:
             raise DatasetError(f"{path}: expected .json, .jsonl or .parquet, got {other!r}")
+    rows = list(json_rows(path, content))
+    if not rows:
+        raise DatasetError(
+            f"{path}: has no rows, expected at least one question; was it copied as a whole?"
+        )
+    return rows
 
 
 def first_existing(folder: Path, *patterns: str) -> list[Path]:
@@ -137,29 +160,18 @@ def check_name(path: str, where: str) -> Path:
     return within
 
 
-def _read_text(path: Path) -> str:
+def _read_file(path: Path) -> bytes:
     try:
-        return path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise DatasetError(f"{path}: {error.strerror}") from None
-    except UnicodeDecodeError as error:
-        raise DatasetError(f"{path}: not UTF-8 text: {error}") from None
-
-
-def _parse_json(text: str, where: str) -> Any:
-    try:
-        return json.loads(text)
-    except RecursionError:
-        raise DatasetError(f"{where}: not valid JSON: too many levels of lists") from None
-    except ValueError as error:
-        raise DatasetError(f"{where}: not valid JSON: {error!s:.200}") from None
+        return read_file(path)
+    except UsageError as error:
+        raise DatasetError(str(error)) from None
 
 
 def _parse_lines(path: Path) -> Iterator[Any]:
     # Not splitlines(): it also splits at characters like U+2028, which JSON strings may contain.
-    for number, line in enumerate(_read_text(path).split("\n"), start=1):
+    for number, line in enumerate(_read_file(path).split(b"\n"), start=1):
         if line.strip():
-            yield _parse_json(line, f"{path}, line {number}")
+            yield parse_json(line, f"{path}, line {number}")
 
 
 def _read_parquet(path: Path) -> list[dict[str, Any]]:
@@ -167,8 +179,8 @@ def _read_parquet(path: Path) -> list[dict[str, Any]]:
     from pyarrow import parquet
 
     try:
-        with parquet.ParquetFile(path) as file:
+        with parquet.ParquetFile(pyarrow.BufferReader(_read_file(path))) as file:
             rows: list[dict[str, Any]] = file.read().to_pylist()
-    except (OSError, pyarrow.ArrowException) as error:
-        raise DatasetError(f"{path}: not a readable Parquet file: {error}") from None
+    except (OSError, pyarrow.ArrowException, ValueError) as error:
+        raise DatasetError(f"{path}: not a readable Parquet file: {error!s:.200}") from None
     return rows

@@ -198,7 +198,7 @@ def _required_seconds(row: Row, name: str) -> float:
 
 
 def _make_sample(row: Row, row_id: str, video: str, media: Media) -> Sample:
-    candidates, answer = row.texts("candidates"), row.text("answer")
+    candidates, answer = row.options("candidates"), row.text("answer")
     if answer not in candidates:
         raise row.bad("answer", "one of the candidates")
     gold = max(index for index, text in enumerate(candidates) if text == answer)

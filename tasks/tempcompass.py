@@ -38,6 +38,7 @@ from harness.schema import (
     Score,
 )
 from harness.scoring.answers import (
+    MAX_OPTIONS,
     letter_of,
     letters,
 )
@@ -208,6 +209,8 @@ def _recast_captions(row: Row) -> _Recast:
     stem, *lines = row.text(QUESTION).split("\n")
     answer, found = row.text(ANSWER), [_CAPTION.fullmatch(line) for line in lines]
     captions = tuple(match.group(1) for match in found if match)
+    if len(captions) > MAX_OPTIONS:
+        raise row.bad(QUESTION, f"at most {MAX_OPTIONS} captions, one per letter")
     if answer not in lines or len(captions) != len(lines):
         raise row.bad(ANSWER, "one of the lines 'Caption A: text', ... below the question")
     return _Recast(stem, captions, letter_of(lines.index(answer)))

@@ -38,6 +38,7 @@ from harness.schema import (
     Sampling,
 )
 from harness.scoring.answers import (
+    MAX_OPTIONS,
     letters,
     number,
 )
@@ -88,7 +89,6 @@ DISCIPLINES = {
 }
 """Subjects by discipline; the discipline's name is also its video folder."""
 
-MOST_OPTIONS = 26
 
 MEAN_OF_TRACKS = Aggregation(name="macro3", levels=lambda category: (category.split("/")[0],))
 
@@ -253,8 +253,8 @@ def _read_options(row: Row, track: str) -> tuple[tuple[str, ...], dict[str, str]
     if track == ADAPTATION:
         asked = str(row.fields.get(QUESTION_TYPE, MULTIPLE_CHOICE))
     published = row.texts("options")
-    if len(published) > MOST_OPTIONS or (asked == MULTIPLE_CHOICE and not published):
-        raise row.bad("options", f"1 to {MOST_OPTIONS} texts")
+    if len(published) > MAX_OPTIONS or (asked == MULTIPLE_CHOICE and not published):
+        raise row.bad("options", f"1 to {MAX_OPTIONS} texts")
     options = unlettered(published)
     source = {QUESTION_TYPE: asked} | ({LETTERED: "yes"} if options != published else {})
     return options, source

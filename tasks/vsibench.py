@@ -140,7 +140,7 @@ def _make_sample(row: Row, data: Path) -> Sample:
         kind=Kind.REGRESSION if numerical else Kind.MULTIPLE_CHOICE,
         category=question_type,
         cluster=video,
-        options=() if numerical else unlettered(row.texts("options")),
+        options=() if numerical else unlettered(row.options("options")),
         media=(Media(path=inside(data, f"{video}.mp4", row.where)),),
     )
 
@@ -154,6 +154,6 @@ def _read_number(row: Row) -> str:
 
 def _read_letter(row: Row) -> str:
     gold = row.text("ground_truth")
-    if gold not in letters(len(row.texts("options"))):
+    if gold not in letters(len(row.options("options"))):
         raise row.bad("ground_truth", "the letter of one of the options")
     return gold

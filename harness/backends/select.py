@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from harness.backends.base import Backend
-from harness.bounds import positive
+from harness.bounds import between
 from harness.errors import UsageError, missing_extra
 from harness.plugins import is_installed
 
@@ -31,7 +31,8 @@ class EngineConfig:
     """Number of pixels of which frame sides are multiples at a served model."""
 
     def __post_init__(self) -> None:
-        positive(self, "max_model_len", "frame_grid")
+        between(self, "max_model_len", 1, 1 << 24, "tokens; no model takes more")
+        between(self, "frame_grid", 1, 256, "a frame side is at least one multiple of it")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,21 +1,33 @@
 """Reads run directories as entries of a board.
 
 A finished run has its records as one Parquet table, of which six columns are read. A records file
-that is newer than the table wins: the table is derived from the records.
+that was changed after the table wins: the table is derived from the records.
 """
 
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.board.entry import COLUMNS, Entry, Items, Setting, make_answers, schema
+from harness.board.records_table import find_problem
 from harness.board.score_files import with_score_files
 from harness.errors import DatasetError, UsageError
-from harness.run.store import MANIFEST, SUMMARY, read_manifest, read_records
+from harness.files import open_file
+from harness.run.manifest_shape import require_setting
+from harness.run.store import (
+    MANIFEST,
+    RECORD_SIZES,
+    SUMMARY,
+    read_manifest,
+    read_records,
+    record_sizes,
+)
+from harness.run.summary_shape import read_summary
 from harness.task import registry
 
 if TYPE_CHECKING:
@@ -36,12 +48,13 @@ def read_entries(folders: Iterable[Path], *, scorers: bool = False) -> list[Entr
         DatasetError: A file of a run cannot be read.
     """
     known: dict[Items, Items] = {}
-    seen: set[Path] = set()
+    seen: set[str] = set()
     entries = []
     for folder in folders:
-        if folder.resolve() in seen:
+        place = os.path.realpath(folder)
+        if place in seen:
             raise UsageError(f"{folder}: this run is named twice; name every run once")
-        seen.add(folder.resolve())
+        seen.add(place)
         entry = _read_entry(folder, known)
         if scorers:
             entry = with_score_files(entry, partial(make_answers, known=known))
@@ -51,23 +64,15 @@ def read_entries(folders: Iterable[Path], *, scorers: bool = False) -> list[Entr
 
 def _read_entry(folder: Path, known: dict[Items, Items]) -> Entry:
     manifest = read_manifest(folder)
-    try:
-        settings = _settings_by_task(manifest)
-        entry = partial(
-            Entry,
-            folder=folder,
-            model=manifest["model"],
-            protocol=manifest["protocol_hash"],
-            created=manifest["created"],
-            settings=settings,
-        )
-    except (KeyError, TypeError, AttributeError) as error:
-        raise DatasetError(
-            f"{folder / MANIFEST}: not a manifest of this version ({error!r});"
-            " evaluate the checkpoint again"
-        ) from None
+    require_setting(manifest, str(folder / MANIFEST))
+    settings = _settings_by_task(manifest)
     table = _read_table(folder)
-    return entry(
+    return Entry(
+        folder=folder,
+        model=manifest["model"],
+        protocol=manifest["protocol_hash"],
+        created=manifest["created"],
+        settings=settings,
         answers={name: make_answers(table, name, known) for name in settings},
         summaries=_read_summaries(folder / SUMMARY),
     )
@@ -87,14 +92,9 @@ def _settings_by_task(manifest: Mapping[str, Any]) -> dict[str, Setting]:
 
 
 def _read_summaries(path: Path) -> dict[str, Any]:
-    try:
-        tasks: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))["tasks"]
-    except FileNotFoundError:
+    if not path.exists():
         return {}
-    except (ValueError, KeyError, TypeError) as error:
-        raise DatasetError(
-            f"{path}: not a summary ({error!r}); delete it and run the same `videor1 eval` again"
-        ) from None
+    tasks: dict[str, Any] = read_summary(path)["tasks"]
     return tasks
 
 
@@ -105,18 +105,38 @@ def _read_table(folder: Path) -> pa.Table:
     if not _is_current(folder):
         rows = [{name: getattr(r, name) for name in COLUMNS} for r in read_records(folder)]
         return pa.Table.from_pylist(rows, schema=schema())
+    path = folder / TABLE
     try:
-        table = pq.read_table(folder / TABLE, columns=list(COLUMNS), use_threads=False)
-        return table.cast(schema())
+        with open_file(path) as file:
+            table = pq.read_table(file, columns=list(COLUMNS), use_threads=False)
+        table = table.select(COLUMNS)
+        problem = find_problem(table)
     except (ValueError, KeyError, OSError) as error:  # Arrow's errors are subclasses of these
-        raise DatasetError(
-            f"{folder / TABLE}: cannot be read ({error}); delete it, the records are in the same"
-            " folder"
-        ) from None
+        problem = f"cannot be read ({error!s:.200})"
+    if problem is not None:
+        raise DatasetError(f"{path}: {problem}; delete it, the records are in the same folder")
+    return table.cast(schema())
 
 
 def _is_current(folder: Path) -> bool:
-    """Return whether the table exists and no records file was written after it."""
-    table = folder / TABLE
-    written = [path.stat().st_mtime_ns for path in folder.glob("records-*.jsonl")]
-    return table.is_file() and table.stat().st_mtime_ns >= max(written, default=0)
+    """Return whether the table exists and the records files are still those it was made of."""
+    table, sizes = folder / TABLE, record_sizes(folder)
+    if not table.is_file():
+        return False
+    written = [(folder / name).stat().st_mtime_ns for name in sizes]
+    if table.stat().st_mtime_ns < max(written, default=0):
+        return False
+    return not sizes or _stored_sizes(table) in (sizes, None)
+
+
+def _stored_sizes(table: Path) -> dict[str, int] | None:
+    """Return the sizes of the records files that a table was made of; None if it cannot be read."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        metadata = pq.read_schema(table).metadata or {}
+        sizes: dict[str, int] = json.loads(metadata.get(RECORD_SIZES.encode(), b"{}"))
+    except (OSError, pa.ArrowException, ValueError):
+        return None
+    return sizes

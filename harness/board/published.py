@@ -8,10 +8,14 @@ benchmarks' own leaderboards; it is not part of the installed package.
 from __future__ import annotations
 
 import csv
+import io
+import math
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.errors import DatasetError, UsageError
+from harness.errors import DatasetError
+from harness.files import read_file
 
 COLUMNS = ("model", "task", "score", "frames", "setting", "source", "note")
 
@@ -45,18 +49,23 @@ def read_published(path: Path) -> list[PublishedScore]:
         DatasetError: A line is malformed, or a model, task or source is missing.
     """
     try:
-        with path.open(encoding="utf-8", newline="") as file:
-            reader = csv.DictReader(file)
-            if tuple(reader.fieldnames or ()) != COLUMNS:
-                raise DatasetError(
-                    f"{path}: the first line must be {','.join(COLUMNS)},"
-                    f" got {','.join(reader.fieldnames or ())}"
-                )
-            return [_make_score(row, f"{path}, line {reader.line_num}") for row in reader]
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(
-            f"{path}: cannot be read ({error}); name the file as --published=FILE"
-        ) from None
+        text = read_file(path).decode("utf-8")
+        reader = csv.DictReader(io.StringIO(text, newline=""), strict=True)
+        if tuple(reader.fieldnames or ()) != COLUMNS:
+            raise DatasetError(
+                f"{path}: the first line must be {','.join(COLUMNS)},"
+                f" got {','.join(reader.fieldnames or ()):.200}"
+            )
+        scores = [_make_score(row, f"{path}, line {reader.line_num}") for row in reader]
+    except (csv.Error, UnicodeDecodeError) as error:
+        raise DatasetError(f"{path}: not a CSV file of published scores: {error!s:.200}") from None
+    repeated = [score for score, count in Counter(scores).items() if count > 1]
+    if repeated:
+        raise DatasetError(
+            f"{path}: {repeated[0].model!r:.80} on {repeated[0].task!r:.80} is there twice;"
+            " expected every score once"
+        )
+    return scores
 
 
 def _make_score(row: dict[str, str | None], where: str) -> PublishedScore:
@@ -70,9 +79,11 @@ def _make_score(row: dict[str, str | None], where: str) -> PublishedScore:
     try:
         score = float(texts["score"])
     except ValueError:
+        score = math.nan
+    if not 0 <= score <= 100:
         raise DatasetError(
-            f"{where}: score {texts['score']!r} is not a number; expected 0 to 100"
-        ) from None
+            f"{where}: field 'score': {texts['score']!r:.80} is not a number from 0 to 100"
+        )
     return PublishedScore(
         model=texts["model"],
         task=texts["task"],

@@ -29,6 +29,8 @@ _FIXABLE = frozenset({
     errno.ENOTDIR, errno.ENOTEMPTY, errno.EPERM, errno.EROFS, errno.ESTALE, errno.ETIMEDOUT,
 })  # fmt: skip
 """Errors of the operating system that are solved outside of this program."""
+_MISNAMED = frozenset({errno.EISDIR, errno.ELOOP, errno.ENAMETOOLONG, errno.ENOTDIR})
+"""Errors of a path that cannot be what it was named for; nothing has to be solved but the name."""
 _DISK_TEXTS = ("No space left on device", "File too large", "Disk quota exceeded")
 """How libraries written in Rust and C++ report a full disk; they raise no OSError."""
 _MEMORY_TEXTS = ("CUDA out of memory", "can't allocate memory", "HIP out of memory")
@@ -44,6 +46,9 @@ def result_of(error: BaseException) -> CommandResult:
         return CommandResult(Exit.INCOMPLETE, str(error))
     if isinstance(error, KeyboardInterrupt):
         return CommandResult(Exit.INTERRUPTED, "interrupted; run the same command again to resume")
+    if isinstance(error, OSError) and error.errno in _MISNAMED:
+        _print_if_debugging(error)
+        return CommandResult(Exit.USAGE, f"{_describe_os_error(error)}; name another path")
     reason = _find_outside_cause(error)
     if reason is not None:
         _print_if_debugging(error)

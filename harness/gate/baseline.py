@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import IncompleteRunError, UsageError
-from harness.files import write_atomically
+from harness.files import Fields, write_atomically
+from harness.gate.baseline_shape import check_columns, check_metadata, read_columns
 from harness.gate.policy import Policy, make_policy
 from harness.run.store import read_manifest, read_records
 from harness.schema import Outcome, Record
@@ -137,40 +138,38 @@ def write_baseline(path: Path, baseline: Baseline) -> None:
     }
     schema = _arrow_schema().with_metadata({_METADATA: json.dumps(metadata, sort_keys=True)})
     table = pa.Table.from_pylist(columns, schema)
-    write_atomically(path, lambda temporary: pq.write_table(table, temporary, compression="zstd"))
+    write_atomically(
+        path,
+        lambda temporary: pq.write_table(
+            table, temporary, compression="zstd", write_page_checksum=True
+        ),
+    )
 
 
 def read_baseline(path: Path) -> Baseline:
     """Read a baseline file.
 
     Raises:
-        UsageError: It is missing, damaged, empty or not a baseline.
+        UsageError: It is missing, damaged, empty or not a baseline, or a row is out of range; names
+            file, row, field, expected and found.
     """
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    try:
-        table = pq.read_table(path)
-        metadata = json.loads((table.schema.metadata or {})[_METADATA])
-    except (OSError, pa.ArrowInvalid, KeyError, ValueError) as error:
-        raise UsageError(
-            f"{path}: not a baseline file and not a run directory ({error});"
-            " `videor1 baseline RUNDIR -o FILE.parquet` writes a baseline"
-        ) from None
-    if metadata["schema"] != SCHEMA_VERSION:
-        raise UsageError(
-            f"{path}: baseline format {metadata['schema']}, this version reads {SCHEMA_VERSION};"
-            " freeze the run again with `videor1 baseline`"
+    columns, content = read_columns(path, _arrow_schema(), _METADATA)
+    metadata = Fields(content, f"{path}, metadata")
+    if content.get("schema") != SCHEMA_VERSION:
+        raise metadata.bad(
+            "schema", f"{SCHEMA_VERSION}; freeze the run again with `videor1 baseline`"
         )
-    if not table.num_rows:
+    if not columns["id"]:
         raise UsageError(f"{path}: the baseline has no items; freeze a run that has some")
-    return _make_baseline(table.to_pydict(), metadata, path)
+    check_metadata(metadata)
+    check_columns(columns, metadata, path)
+    return _make_baseline(columns, content, path)
 
 
 def _make_baseline(
     columns: Mapping[str, list[Any]], metadata: Mapping[str, Any], path: Path
 ) -> Baseline:
-    locked = metadata["policy"]
+    locked = metadata.get("policy")
     rows = zip(*(columns[name] for name in BaselineItem.__dataclass_fields__), strict=True)
     return Baseline(
         items=tuple(_item_of_row(row) for row in rows),
@@ -195,12 +194,22 @@ def _make_item(record: Record, tree: Aggregation) -> BaselineItem:
         task=record.task,
         cluster=record.cluster,
         category=record.category,
-        path=tree.levels(record.category),
+        path=_find_levels(tree, record),
         value=record.value,
         outcome=record.outcome,
         answer=_cut_text(record.answer),
         text=_cut_text(record.text),
     )
+
+
+def _find_levels(tree: Aggregation, record: Record) -> tuple[str, ...]:
+    try:
+        return tree.levels(record.category)
+    except (KeyError, ValueError, IndexError):
+        raise UsageError(
+            f"{record.id}: field 'category': {record.category!r:.80} is no category that the scorer"
+            f" {record.scorer} of {record.task} knows"
+        ) from None
 
 
 def _cut_text(text: str | None) -> str | None:

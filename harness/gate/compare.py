@@ -8,7 +8,7 @@ from pathlib import Path
 from harness.gate.baseline import Baseline, freeze_run, read_baseline
 from harness.gate.policy import Policy, check_tasks, load_policy, require_not_looser
 from harness.gate.verdict import GateResult, judge_run
-from harness.run.store import MANIFEST, read_manifest, read_records
+from harness.run.store import is_run, read_manifest, read_records
 
 
 def compare_runs(
@@ -46,4 +46,4 @@ def compare_runs(
 
 def read_reference(path: Path) -> Baseline:
     """Read a baseline file, or freeze a run directory in memory."""
-    return freeze_run(path) if (path / MANIFEST).is_file() else read_baseline(path)
+    return freeze_run(path) if is_run(path) or path.is_dir() else read_baseline(path)

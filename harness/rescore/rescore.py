@@ -7,6 +7,7 @@ are written beside the records, which stay unchanged: ``scores-NAME.jsonl`` has 
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -14,14 +15,14 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import DatasetError, RunMismatchError
-from harness.files import write_json, write_json_lines
+from harness.files import reader_of, write_json, write_json_lines
 from harness.rescore.reasons import Reason, find_reason, scores_differ
 from harness.run.config import JudgeConfig
 from harness.run.plan import Plan, PlannedTask, pick_scorer, select, stratified
 from harness.run.runner import make_record
-from harness.run.store import read_manifest, read_records
+from harness.run.store import MANIFEST, read_manifest, read_records
 from harness.run.summary import Results, summarise_run
-from harness.schema import Completion, FramePolicy, Outcome, Record, Sample, Sampling, Score
+from harness.schema import Completion, Outcome, Record, Sample, Score
 from harness.scoring.tags import ScorerTag
 from harness.task import registry
 from harness.task.protocol import Protocol
@@ -135,14 +136,8 @@ def _with_stored_scorer(planned: PlannedTask, stored: Mapping[str, Any]) -> Plan
 def _with_scorer(stored: Mapping[str, Any], scorer: str) -> Protocol:
     """Return a stored protocol with another scorer."""
     fields = {name: value for name, value in stored.items() if name != "hash"}
-    return Protocol(
-        **{
-            **fields,
-            "frames": fields["frames"] and FramePolicy(**fields["frames"]),
-            "sampling": fields["sampling"] and Sampling(**fields["sampling"]),
-            "scorer": scorer,
-        }
-    )
+    text = json.dumps({**fields, "scorer": scorer}).encode()
+    return reader_of(Protocol)(text, f"{MANIFEST}, protocol of {fields.get('task')}")
 
 
 def _score_again(plan: Plan, records: Iterable[Record]) -> dict[str, Record]:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
 
 from harness.backends.replay import ReplayBackend
-from harness.errors import DatasetError, UsageError
+from harness.errors import DatasetError
+from harness.files import parse_json, read_file
 from harness.run.config import JudgeConfig
 from harness.run.manifest import make_manifest
 from harness.run.plan import Plan, PlannedTask, pick_scorer, select
@@ -19,7 +19,6 @@ from harness.run.summary import Results, summarise_run, write_results
 from harness.schema import Prompt, Record, Request, Sampling
 from harness.scoring.tags import ScorerTag
 from harness.task import registry
-from harness.text.stored import storable
 
 STORED = "stored"
 """Suite and template of a protocol whose texts were generated elsewhere."""
@@ -81,11 +80,7 @@ def read_responses(path: Path) -> dict[str, str | None]:
         DatasetError: A malformed line or a duplicated id.
     """
     responses: dict[str, str | None] = {}
-    try:
-        lines = path.read_text(encoding="utf-8").split("\n")
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"{path}: cannot be read: {error}") from None
-    for number, line in enumerate(lines, start=1):
+    for number, line in enumerate(read_file(path).split(b"\n"), start=1):
         if line.strip():
             sample_id, text = _parse_response(line, f"{path}, line {number}")
             if sample_id in responses:
@@ -96,18 +91,21 @@ def read_responses(path: Path) -> dict[str, str | None]:
     return responses
 
 
-def _parse_response(line: str, where: str) -> tuple[str, str | None]:
+def _parse_response(line: bytes, where: str) -> tuple[str, str | None]:
+    wanted = 'expected {"id": ..., "text": ...}'
     try:
-        fields = json.loads(line)
-        sample_id, text = fields["id"], fields["text"]
-    except (json.JSONDecodeError, KeyError, TypeError) as error:
-        raise DatasetError(f'{where}: expected {{"id": ..., "text": ...}}, got {error!r}') from None
+        fields = parse_json(line, where)
+    except DatasetError as error:
+        raise DatasetError(f"{error}; {wanted}") from None
+    if not isinstance(fields, dict) or not {"id", "text"} <= set(fields):
+        raise DatasetError(f"{where}: {wanted}, got {fields!r:.80}")
+    sample_id, text = fields["id"], fields["text"]
     if not isinstance(sample_id, str) or not (text is None or isinstance(text, str)):
         raise DatasetError(
             f"{where}: expected a string as id and a string or null as text,"
-            f" got {sample_id!r} and {text!r}"
+            f" got {sample_id!r:.80} and {text!r:.80}"
         )
-    return storable(sample_id), text if text is None else storable(text)
+    return sample_id, text
 
 
 def _plan_task(config: ScoreConfig) -> PlannedTask:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Literal
 
 from harness.backends.select import EngineConfig
-from harness.bounds import positive
+from harness.bounds import between
 from harness.schema import Variant
 
 DEFAULT_TASKS = ("videommmu", "vsibench", "mvbench", "tempcompass")
@@ -74,7 +74,10 @@ class DecodeConfig:
     """Size limit of the frame cache in GiB; the least recently used frames are deleted."""
 
     def __post_init__(self) -> None:
-        positive(self, "workers", "decode_timeout", "look_ahead", "frame_cache_size")
+        between(self, "workers", 1, 1024, "each is a process")
+        between(self, "decode_timeout", 0.01, 86400, "seconds, one day at most")
+        between(self, "look_ahead", 1, 1 << 22, "MiB, 4 TiB at most")
+        between(self, "frame_cache_size", 1, 1 << 20, "GiB, 1 PiB at most")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,7 +124,10 @@ class EvalConfig:
     judge: JudgeConfig | None = field(default=None, metadata={"prefix": "judge_"})
 
     def __post_init__(self) -> None:
-        positive(self, "max_frames", "max_pixels", "limit")
+        between(self, "max_frames", 1, 4096, "frames are decoded into memory")
+        between(self, "max_pixels", 1, 1 << 26, "pixels of one frame, 8192 x 8192 at most")
+        between(self, "limit", 1, 10**9, "items per task")
+        between(self, "seed", 0, 2**32 - 1, "engines take 32 bits")
         if not self.tasks or not all(self.tasks):
             raise ValueError(f"tasks: expected at least one name, got {self.tasks!r}")
         FailureBudget.parse(self.max_failures)

@@ -40,7 +40,7 @@ def check_tasks(fields: Fields) -> None:
     protocols, data = dict(fields.tables("protocol")), dict(fields.tables("data"))
     _require_same("data", data, protocols, fields)
     for protocol in protocols.values():
-        _check_protocol(protocol)
+        check_protocol(protocol)
     for about in data.values():
         about.whole("items", 0)
         about.text("sha256")
@@ -62,7 +62,8 @@ def require_setting(content: Mapping[str, Any], where: str) -> None:
             frames.text("order")
 
 
-def _check_protocol(protocol: Fields) -> None:
+def check_protocol(protocol: Fields) -> None:
+    """Raise `DatasetError` where a field of one task's protocol is of another type."""
     for name in ("suite", "task", "template", "scorer", "hash"):
         protocol.text(name, optional=True)
     frames = protocol.table("frames", optional=True)

@@ -12,9 +12,10 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
-from harness.errors import UnavailableTaskError, UsageError
+from harness.errors import DatasetError, UnavailableTaskError, UsageError
 from harness.run.config import EvalConfig, JudgeConfig
 from harness.schema import FramePolicy, Prompt, Sample, Sampling
+from harness.scoring.answers import MAX_OPTIONS
 from harness.scoring.tags import ScorerTag
 from harness.task import registry
 from harness.task.api import (
@@ -123,6 +124,7 @@ def select(task: Task, data: Path, selection: str) -> tuple[Questions, str]:
     questions = task.load(registry.data_folder(task, data))
     config = registry.config_of(selection)
     samples = tuple(map(_make_storable, questions.samples))
+    _check_samples(task.name, samples)
     if config:
         samples = tuple(s for s in samples if f"{s.category}/".startswith(f"{config}/"))
         if not samples:
@@ -131,6 +133,27 @@ def select(task: Task, data: Path, selection: str) -> tuple[Questions, str]:
                 f"task {task.name!r} has no config {config!r}; it has: {', '.join(known)}"
             )
     return replace(questions, samples=samples), _fingerprint(questions.files)
+
+
+def _check_samples(name: str, samples: Sequence[Sample]) -> None:
+    """Raise where there is no question, an id is there twice, or options outnumber the letters."""
+    if not samples:
+        raise DatasetError(
+            f"task {name!r}: its question files have no question; were they copied as a whole?"
+        )
+    seen: set[str] = set()
+    for sample in samples:
+        if sample.id in seen:
+            raise DatasetError(
+                f"task {name!r}: field 'id': two questions have the id {sample.id!r:.80};"
+                " expected every id once"
+            )
+        seen.add(sample.id)
+        if len(sample.options) > MAX_OPTIONS:
+            raise DatasetError(
+                f"{sample.id}: field 'options': expected at most {MAX_OPTIONS}, one per letter,"
+                f" got {len(sample.options)}"
+            )
 
 
 def _make_storable(sample: Sample) -> Sample:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.errors import DatasetError
 from harness.run.store import SUMMARY, read_manifest, read_records, records_frame
+from harness.run.summary_shape import read_summary
 from harness.run.timing import Timing, read_timing
 from harness.schema import TaskSummary
 
@@ -64,11 +64,7 @@ class Run:
         path = self.folder / SUMMARY
         if not path.exists():
             return {}
-        try:
-            content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        except ValueError as error:
-            raise DatasetError(f"{path}: not valid JSON: {error}") from None
-        return content
+        return read_summary(path)
 
 
 def load_run(folder: str | Path) -> Run:

@@ -173,7 +173,7 @@ def make_record(
         generate_s=answer.generate_s,
     )
     try:
-        score = _score_answer(planned, sample, answer)
+        score = _require_range(_score_answer(planned, sample, answer))
     except Exception as error:  # noqa: BLE001 - the boundary: a scorer's error costs one item
         return replace(record, failure=_failure("score", error))
     outcome = score.outcome
@@ -188,6 +188,13 @@ def _score_answer(planned: PlannedTask, sample: Sample, answer: Completion) -> S
     score = planned.scorer.score(sample, answer.text)
     if answer.reasoning and not answer.text.strip():
         return replace(score, outcome=Outcome.NO_ANSWER, answer=None)
+    return score
+
+
+def _require_range(score: Score) -> Score:
+    """Return a score whose value a record may have; raises `ValueError` for another one."""
+    if score.value is not None and not 0 <= score.value <= 1:
+        raise ValueError(f"the scorer returned {score.value!r}, expected 0 to 1 or None")
     return score
 
 

@@ -9,6 +9,7 @@ a second writer out and disappears with its process.
 from __future__ import annotations
 
 import dataclasses
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -36,6 +37,9 @@ SUMMARY = "summary.json"
 RECORDS = "records-0.jsonl"
 IDENTITY = ("schema", "protocol", "checkpoint", "data", "backend", "tasks", "limit")
 """Manifest fields in which a resumed run must equal the run it goes on with."""
+
+RECORD_SIZES = "videor1.record_sizes"
+"""Key in the metadata of ``records.parquet``."""
 
 _SYNC_EVERY_S = 1.0
 
@@ -152,11 +156,20 @@ def read_records(folder: Path) -> list[Record]:
 
 
 def write_parquet(folder: Path, records: Mapping[str, Record]) -> None:
-    """Write ``records.parquet``: one row per item, as `records_frame` returns them."""
-    table, schema = records_frame(list(records.values())), _arrow_schema()
+    """Write ``records.parquet``: one row per item, as `records_frame` returns them.
+
+    The table's metadata hold `record_sizes`, by which a reader sees that the records have changed.
+    """
+    sizes = {RECORD_SIZES: json.dumps(record_sizes(folder))}
+    table, schema = records_frame(list(records.values())), _arrow_schema().with_metadata(sizes)
     write_atomically(
         folder / "records.parquet", lambda path: table.to_parquet(path, index=False, schema=schema)
     )
+
+
+def record_sizes(folder: Path) -> dict[str, int]:
+    """Return the size in bytes of every records file of a run."""
+    return {path.name: path.stat().st_size for path in sorted(folder.glob("records-*.jsonl"))}
 
 
 def _to_valid_text(value: Any) -> Any:

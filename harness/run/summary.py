@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -15,6 +14,7 @@ from harness.run.store import (
     SUMMARY,
     write_parquet,
 )
+from harness.run.summary_shape import read_timing_fields
 from harness.run.timing import Timing
 from harness.schema import Outcome, Record, TaskSummary
 from harness.stats import Estimate, clustered_estimate
@@ -177,18 +177,11 @@ def write_results(
     which did the work stays.
     """
     summary: dict[str, Any] = {"tasks": {name: asdict(one) for name, one in results.tasks.items()}}
-    kept = _timing(folder / SUMMARY) if timing is None else timing.as_json()
+    kept = read_timing_fields(folder / SUMMARY) if timing is None else timing.as_json()
     if kept is not None:
         summary["timing"] = kept
     write_json(folder / SUMMARY, summary)
     write_parquet(folder, records)
-
-
-def _timing(path: Path) -> dict[str, Any] | None:
-    if not path.exists():
-        return None
-    stored: dict[str, Any] | None = json.loads(path.read_text(encoding="utf-8")).get("timing")
-    return stored
 
 
 def _by_task(plan: Plan, records: Mapping[str, Record]) -> dict[str, Sequence[Record]]:

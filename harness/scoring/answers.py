@@ -7,6 +7,9 @@ from __future__ import annotations
 
 from string import ascii_uppercase
 
+MAX_OPTIONS = len(ascii_uppercase)
+"""Options have letters."""
+
 
 def answer_tag(text: str) -> str | None:
     r"""Return the trimmed content of the first ``<answer>`` pair; None without a pair.
@@ -30,7 +33,7 @@ def answer_or_text(text: str) -> str:
 
 def letters(count: int) -> tuple[str, ...]:
     """Return the first `count` option letters, A B C ..."""
-    if not 0 <= count <= len(ascii_uppercase):
+    if not 0 <= count <= MAX_OPTIONS:
         raise ValueError(f"expected 0 to 26 options, got {count}")
     return tuple(ascii_uppercase[:count])
 

@@ -13,6 +13,7 @@ from typing import Self
 from harness.errors import DatasetError
 
 _JUDGE = "+judge:"
+_MOST_DIGITS = 9
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,8 +31,10 @@ class ScorerTag:
         """Read ``RULE@VERSION`` or ``RULE+judge:MODEL@VERSION``; else raise `DatasetError`."""
         name, _, version = text.rpartition("@")
         rule, _, judge = name.partition(_JUDGE)
-        if not rule or not version.isdecimal():
-            raise DatasetError(f"scorer tag {text!r}: expected NAME@VERSION, such as official@1")
+        if not rule or not version.isdecimal() or len(version) > _MOST_DIGITS:
+            raise DatasetError(
+                f"scorer tag {text!r:.80}: expected NAME@VERSION, such as official@1"
+            )
         return cls(rule=rule, version=int(version), judge=judge or None)
 
     @property

@@ -10,7 +10,7 @@ from harness.rescore.report import rescore_page
 from harness.rescore.rescore import RescoreConfig, rescore_run
 from harness.rescore.responses import ScoreConfig, read_responses, score_responses
 from harness.run.store import read_manifest, read_records
-from tests.harness.rescore.test_rescore import TEXTS, write_data
+from tests.harness.rescore.test_rescore import ROWS, TEXTS, write_data
 
 
 @pytest.fixture
@@ -61,8 +61,8 @@ def test_the_page_is_self_contained(config):
 def test_other_questions_are_refused_with_both_fingerprints(config, tmp_path):
     """The message says what was found, what was expected and which flag names the folder."""
     score_responses(config)
-    other = write_data(tmp_path / "other", [])
-    with pytest.raises(RunMismatchError, match=r"got 0 items.* expected 4 items.*--data"):
+    other = write_data(tmp_path / "other", ROWS[:1])
+    with pytest.raises(RunMismatchError, match=r"got 1 items.* expected 4 items.*--data"):
         rescore_run(config.out, RescoreConfig(scorer="official", data=other))
 
 

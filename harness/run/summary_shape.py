@@ -1,0 +1,82 @@
+"""Reads ``summary.json`` and checks types and ranges of the figures that commands show."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from harness.errors import DatasetError, UsageError
+from harness.files import Fields, read_json
+
+_HUNDRED = 100 + 1e-6
+"""Above 100 % by what the rounding of a mean may add."""
+
+
+def read_summary(path: Path) -> dict[str, Any]:
+    """Return the content of a ``summary.json`` or of a score file's summary.
+
+    Raises:
+        DatasetError: It is no such file, or a figure is of another type or out of range; names
+            file, field, expected and found.
+    """
+    try:
+        content = read_json(path)
+        check_summaries(Fields(content, str(path)))
+    except UsageError as error:
+        raise DatasetError(
+            f"{error}; it is not a summary. Delete it and run the command that wrote it again"
+        ) from None
+    return content
+
+
+def check_summaries(fields: Fields) -> None:
+    """Raise `DatasetError` where the summary of a task is malformed or out of range."""
+    for _, summary in fields.tables("tasks"):
+        _check_estimate(summary)
+        for name in ("n_scored", "n_clusters", "dropped", "missing"):
+            summary.whole(name, 0, optional=True)
+        _check_interval(summary)
+        for name in ("scorer", "aggregation", "protocol_hash"):
+            summary.text(name, optional=True)
+        _check_counts(summary.table("outcomes", optional=True))
+        extra = summary.table("extra", optional=True)
+        for name in () if extra is None else extra.content:
+            extra.number(name, -math.inf, math.inf)  # type: ignore[union-attr]
+        if summary.content.get("breakdown") is not None:
+            for _, line in summary.tables("breakdown"):
+                _check_estimate(line)
+
+
+def read_timing_fields(path: Path) -> Mapping[str, Any] | None:
+    """Return the timing in a ``summary.json``; None where there is none that can be read.
+
+    The rest of the file is made again from the records, so that a damaged one costs only this.
+    """
+    try:
+        timing = read_json(path).get("timing")
+    except UsageError:
+        return None
+    return timing if isinstance(timing, Mapping) else None
+
+
+def _check_estimate(fields: Fields) -> None:
+    fields.number("score", 0, _HUNDRED, optional=True)
+    fields.number("se", 0, math.inf, optional=True)
+    fields.whole("n", 0, optional=True)
+
+
+def _check_counts(outcomes: Fields | None) -> None:
+    for name in () if outcomes is None else outcomes.content:
+        outcomes.whole(name, 0)  # type: ignore[union-attr]
+
+
+def _check_interval(summary: Fields) -> None:
+    ends = summary.content.get("ci95")
+    if ends is None:
+        return
+    if not isinstance(ends, list) or len(ends) != 2:
+        raise summary.bad("ci95", "a list of two numbers or null")
+    for end in ends:
+        Fields({"ci95": end}, summary.where, summary.prefix).number("ci95", -math.inf, math.inf)
