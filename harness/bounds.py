@@ -43,7 +43,7 @@ def between(settings: object, name: str, low: float, high: float, why: str = "")
     if value is not None and not low <= value <= high:
         reason = f" ({why})" if why else ""
         raise ValueError(
-            f"{name}: expected a number from {low:.7g} to {high:.7g}{reason}, got {value!s:.40}"
+            f"{name}: expected a number from {low:.10g} to {high:.10g}{reason}, got {value!s:.40}"
         )
 
 

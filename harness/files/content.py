@@ -79,7 +79,8 @@ def parse_json(text: bytes | str, where: str, *, finite: bool = True) -> Any:
         content = json.loads(decoded, parse_constant=_refuse_constant if finite else None)
     except RecursionError:
         raise DatasetError(
-            f"{where}: not valid JSON: too many levels of lists and objects, expected at most {MAX_DEPTH}"
+            f"{where}: not valid JSON: too many levels of lists and objects,"
+            f" expected at most {MAX_DEPTH}"
         ) from None
     except UnicodeDecodeError as error:
         raise DatasetError(f"{where}: not valid JSON: not UTF-8 text: {error}") from None

@@ -56,7 +56,7 @@ class Option:
             return self.kind(text)
         except ValueError:
             wanted = {int: "a whole number", float: "a number"}.get(self.kind, self.kind.__name__)
-            raise ValueError(f"{self.name}: expected {wanted}, got {text!r}") from None
+            raise ValueError(f"{self.name}: expected {wanted}, got {text!r:.40}") from None
 
 
 def options_of(settings: type) -> list[Option]:
