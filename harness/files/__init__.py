@@ -7,6 +7,7 @@ run, and one process at a time works in it.
 
 from harness.files.atomic import (
     read_json,
+    sweep_leftovers,
     write_atomically,
     write_error,
     write_folder,
@@ -36,6 +37,7 @@ __all__ = [
     "read_json_lines",
     "read_lines",
     "reader_of",
+    "sweep_leftovers",
     "write_atomically",
     "write_error",
     "write_folder",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import re
 import shutil
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -15,6 +16,8 @@ from harness.errors import HarnessError, UsageError
 from harness.files.content import parse_json, read_file
 from harness.text.stored import storable, storable_json
 
+_TEMPORARY = re.compile(r"\.(?P<name>.+)\.(?P<process>[1-9][0-9]{0,9})", re.DOTALL)
+"""The name of a temporary file: that of the file it becomes, and the id of its process."""
 _OUT_OF_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 """Not the fault of the path that the user named: the disk is full, limited or broken."""
 
@@ -35,6 +38,8 @@ def write_atomically(path: Path, write: Callable[[Path], object], *, sync: bool 
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        if sync:  # the frame cache, which does not ask for it, sweeps its whole folder once
+            sweep_leftovers(path.parent, path.name)
         write(temporary)
         if sync:
             with temporary.open("rb+") as file:
@@ -46,6 +51,38 @@ def write_atomically(path: Path, write: Callable[[Path], object], *, sync: bool 
         if isinstance(error, OSError):
             raise write_error(path, error) from error
         raise
+
+
+def sweep_leftovers(folder: Path, name: str | None = None) -> None:
+    """Delete the temporary files that killed processes left in a folder.
+
+    Files of processes that still run are kept, those of another user's processes, too.
+
+    Args:
+        folder: The folder itself is looked through, not those in it.
+        name: Delete what was to become this file only; None: any file.
+    """
+    try:
+        found = [path for path in os.scandir(folder) if path.name.startswith(".")]
+    except OSError:
+        return
+    for entry in found:
+        match = _TEMPORARY.fullmatch(entry.name)
+        if match is None or (name is not None and match["name"] != name):
+            continue
+        with suppress(OSError):
+            if entry.is_file(follow_symlinks=False) and not _is_running(int(match["process"])):
+                Path(entry.path).unlink()
+
+
+def _is_running(process: int) -> bool:
+    try:
+        os.kill(process, 0)  # signal 0 only asks whether it is there
+    except ProcessLookupError:
+        return False
+    except (PermissionError, OverflowError):
+        return True
+    return True
 
 
 def write_text(path: Path, text: str) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import RunMismatchError, UsageError
-from harness.files.atomic import read_json, write_json
+from harness.files.atomic import read_json, sweep_leftovers, write_json
 
 if TYPE_CHECKING:
     from filelock import BaseFileLock
@@ -92,6 +92,8 @@ class FolderClaim:
 def lock_folder(folder: Path) -> BaseFileLock:
     """Lock a folder, created where missing, until `release()` or the end of this process.
 
+    Temporary files that killed processes left in it are deleted.
+
     Raises:
         UsageError: Another process works in the folder, or it cannot be written.
     """
@@ -110,6 +112,7 @@ def lock_folder(folder: Path) -> BaseFileLock:
         raise UsageError(
             f"{folder}: cannot be written: {error.strerror}; choose another --out"
         ) from None
+    sweep_leftovers(folder)
     return lock
 
 

@@ -17,11 +17,13 @@ from pathlib import Path
 import numpy as np
 
 from harness.errors import HarnessError, UsageError
-from harness.files import write_atomically
+from harness.files import open_file, sweep_leftovers, write_atomically
 from harness.schema import Clip, FramePolicy, Media, MediaKind
 from harness.video.decode import DECODER_VERSION, content_key, decode
 
 _SUFFIX = ".frames"
+_BROKEN_HEAD = (ValueError, TypeError, KeyError, AttributeError, RecursionError)
+"""What an entry of another version, or one that was made by hand, raises."""
 _DESCRIBED = [
     field.name for field in fields(Clip) if field.name not in ("frames", "decode_s", "cached")
 ]
@@ -50,9 +52,15 @@ class FrameCache:
         return clip
 
     def check(self) -> None:
-        """Raise `UsageError` if files cannot be written to the cache's folder."""
+        """Raise `UsageError` if files cannot be written to the cache's folder.
+
+        Deletes what killed processes left there. A file that a process on another machine is just
+        writing may go with it: its video is decoded again next time.
+        """
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
+            for folder in (self.folder, *self.folder.glob("??")):
+                sweep_leftovers(folder)
             probe = self.folder / f".probe.{os.getpid()}"
             probe.touch()
             probe.unlink()
@@ -68,12 +76,25 @@ class FrameCache:
     def _load(self, key: str) -> Clip | None:
         path = self._file_of(key)
         try:
-            with path.open("rb") as file:
+            with open_file(path) as file:
                 digest, head, pixels = file.readline(), file.readline(), bytearray(file.read())
             os.utime(path)  # the time of use, by which clips are evicted
-        except OSError:
+        except (OSError, UsageError):
             return None
-        return _make_clip(head, pixels) if digest == _digest(head, pixels) else None
+        if digest != _digest(head, pixels):
+            return None
+        try:
+            clip = _make_clip(head, pixels)
+        except (
+            ValueError,
+            TypeError,
+            KeyError,
+            AttributeError,
+            RecursionError,
+        ):  # another version's entry
+            return None
+        whole = clip.key == key and len(clip.indices) == len(clip.timestamps) == len(clip.frames)
+        return clip if whole else None
 
     def _store(self, clip: Clip) -> None:
         pixels = np.ascontiguousarray(clip.frames)

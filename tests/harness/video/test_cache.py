@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from hashlib import blake2b
 from pathlib import Path
 
 import numpy as np
@@ -101,6 +102,21 @@ def test_a_damaged_entry_is_decoded_anew(tmp_path: Path, harm: str) -> None:
     assert not again.cached
     assert np.array_equal(again.frames, decode(clip, POLICY, patch_multiple=28).frames)
     assert cache(clip, POLICY, patch_multiple=28).cached
+
+
+@pytest.mark.parametrize(
+    "head",
+    [b"{", b"[]", b"null", b"{}", b'{"shape": [1, 2]}', b'{"shape": "x", "kind": 3}', b"[" * 20000],
+)
+def test_an_entry_with_a_broken_head_is_decoded_anew(tmp_path: Path, head: bytes) -> None:
+    """Its digest is right, as that of another version's entry would be."""
+    clip, cache = media(tmp_path / "a.mp4"), FrameCache(tmp_path / "cache", PLENTY)
+    cache.check()
+    cache(clip, POLICY, patch_multiple=28)
+    [entry] = kept(cache)
+    content = head + b"\n" + entry.read_bytes().split(b"\n", 2)[2]
+    entry.write_bytes(blake2b(content).hexdigest().encode() + b"\n" + content)
+    assert [cache(clip, POLICY, patch_multiple=28).cached for _ in range(2)] == [False, True]
 
 
 def test_the_least_recently_used_goes_when_the_cap_is_reached(tmp_path: Path) -> None:
