@@ -145,6 +145,8 @@ class _PoolRun:
                     raise item  # no `halt` here: another thread may be waiting for the next job
                 else:
                     yield item
+            for thread in self._threads:
+                thread.join()  # or `halt` would kill a worker whose thread is about to end
         except GeneratorExit:
             self.halt()
             raise

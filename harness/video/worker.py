@@ -69,6 +69,8 @@ class Worker:
         self._decoder = decoder
         self._timeout_s = timeout_s
         self._process: subprocess.Popen[bytes] | None = None
+        self._killed: subprocess.Popen[bytes] | None = None
+        """The process that was killed last; it may not have ended yet."""
         self._pipe: Connection | None = None
 
     def decode(self, media: Media, policy: FramePolicy, patch_multiple: int) -> Clip | Failure:
@@ -90,6 +92,7 @@ class Worker:
         """Kill the process; the thread that waits for it continues with a `Failure`."""
         process = self._process
         if process is not None:
+            self._killed = process
             process.kill()
 
     def stop(self) -> None:
@@ -112,8 +115,12 @@ class Worker:
         self.stop()
         return _make_failure(media, TimeoutError(f"not decoded within {self._timeout_s:g} s"))
 
+    def _is_usable(self) -> bool:
+        process = self._process
+        return process is not None and process is not self._killed and process.poll() is None
+
     def _start_process(self) -> Connection:
-        if self._pipe is not None and self._process is not None and self._process.poll() is None:
+        if self._pipe is not None and self._is_usable():
             return self._pipe
         for attempt in range(1, _STARTS + 1):
             self.stop()

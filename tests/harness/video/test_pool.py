@@ -19,6 +19,7 @@ from harness.schema import Clip, Failure, FramePolicy, Media, MediaKind
 from harness.video.decode import decode
 from harness.video.jobs import DecodeJob, heaviest_first
 from harness.video.pool import DecodePool
+from harness.video.worker import Worker
 from tests.clips import fake_decode, number, write_clip
 from tests.interrupts import interruptible
 from tests.paths import ROOT
@@ -178,6 +179,27 @@ def test_worker_is_kept_between_calls() -> None:
     assert not isinstance(first, Failure)
     assert not isinstance(second, Failure)
     assert pid_of(first[0]) == pid_of(second[0])
+
+
+def test_a_worker_that_was_just_killed_is_replaced() -> None:
+    """It may still be ending when the next file comes; that file does not fail."""
+    worker = Worker(fake_decode, timeout_s=60)
+    one = job("a")
+    try:
+        for _ in range(3):
+            assert not isinstance(worker.decode(one.media[0], one.policy, 28), Failure)
+            worker.kill()
+    finally:
+        worker.stop()
+
+
+def test_workers_live_from_call_to_call() -> None:
+    """The end of one call kills nobody, however late its threads end."""
+    with fakes() as pool:
+        answers = [list(pool.decode([job("a")])) for _ in range(20)]
+    assert (
+        len({pid_of(clips[0]) for [(_, clips)] in answers if not isinstance(clips, Failure)}) == 1
+    )
 
 
 SCRIPT = """
