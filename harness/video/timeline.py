@@ -10,6 +10,10 @@ from bisect import bisect_left
 from collections.abc import Sequence
 from itertools import pairwise
 
+import numpy as np
+
+from harness.errors import MediaError
+
 _TIME_DIGITS = 6
 """Times are whole microseconds, so that engines that count in them are told the same numbers."""
 _JITTER_S = 0.001
@@ -52,6 +56,31 @@ def nearest_frame(times: Sequence[float], seconds: float) -> int:
         return bisect_left(times, times[-1])
     before, after = times[place - 1], times[place]
     return bisect_left(times, before) if seconds - before <= after - seconds else place
+
+
+def fill_gaps(times: Sequence[int | None], step: float | None) -> list[int]:
+    """Return times with missing ones put evenly between those beside them.
+
+    Args:
+        times: In any unit, in the order shown.
+        step: The usual distance of two frames, used before the first and behind the last known
+            time; None if it is not known.
+
+    Raises:
+        MediaError: Times decrease, so they are no clock, or `step` is needed and not known.
+    """
+    known = {place: time for place, time in enumerate(times) if time is not None}
+    if list(known.values()) != sorted(known.values()):
+        raise MediaError("the file's table of times is damaged")
+    if len(known) == len(times):
+        return list(known.values())
+    if step is None:
+        raise MediaError("the video stream has frames without a time, and no frame rate")
+    known = known or {0: 0}
+    first, last = min(known), max(known)
+    inside = np.interp(range(len(times)), list(known), list(known.values()))
+    outside = [min(place - first, 0) + max(place - last, 0) for place in range(len(times))]
+    return [round(time + step * steps) for time, steps in zip(inside, outside, strict=True)]
 
 
 def _fits(times: Sequence[float], claimed: float) -> bool:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from harness.errors import InaccessibleMediaError, MediaError, UnusableMediaError
 from harness.video.avi import count_chunks
-from harness.video.timeline import frame_rate, round_time
+from harness.video.timeline import fill_gaps, frame_rate, round_time
 
 if TYPE_CHECKING:
     from av import Packet, VideoStream
@@ -132,8 +132,15 @@ def _check_count(
 
 
 def _has_all_times(container: InputContainer, stream: VideoStream, entries: list[_Entry]) -> bool:
-    """Return whether every packet is one frame and has a presentation time (AVI stores none)."""
-    if container.format.name == "avi" or any(entry.pts is None for entry in entries):
+    """Return whether every packet is one frame, and its time tells its place.
+
+    AVI stores no presentation times. Of two frames with one time the stored order tells the place,
+    unless the codec stores frames in another order than it shows them.
+    """
+    pts = [entry.pts for entry in entries if entry.pts is not None]
+    if container.format.name == "avi" or len(pts) < len(entries):
+        return False
+    if len(set(pts)) < len(pts) and pts != sorted(pts):
         return False
     empty = any(entry.size < _SMALLEST_PICTURE for entry in entries)
     return not (empty and stream.codec_context.codec.canonical_name == "mpeg4")
@@ -171,14 +178,11 @@ def _make_counted(
     Damage ends the decoding here; `harness.video.reader.read` meets it again and says so.
     """
     pts = _decoded_times(container, stream)
-    known = [time for time in pts if time is not None]
-    if len(known) == len(pts) and known == sorted(known):
-        times = _relative_times(known, stream)
-    else:
-        rate = stream.average_rate or stream.guessed_rate
-        if not rate:
-            raise MediaError("the video stream has no frame times and no frame rate")
-        times = tuple(round_time(float(place / rate)) for place in range(len(pts)))
+    if container.format.name == "avi":  # these are times of chunks, which may hold later frames
+        pts = sorted(pts, key=lambda time: -1 if time is None else time)
+    rate = stream.average_rate or stream.guessed_rate
+    step = float(1 / (rate * stream.time_base)) if rate and stream.time_base else None
+    times = _relative_times(fill_gaps(pts, step), stream)
     return Track(
         path=path,
         fps=_rate(times, stream),

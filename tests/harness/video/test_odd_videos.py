@@ -90,6 +90,12 @@ def _avi(folder: Path, name: str) -> Path:
     return odd.write_chunks(plain, folder / f"{name}.avi", chunks)
 
 
+def _doubled(folder: Path, name: str) -> Path:
+    b_frames, _, doubled = name.partition("-")
+    plain = write_clip(folder / "plain.mp4", options={"bf": b_frames})
+    return odd.double_times(plain, folder / "doubled.mkv", [int(doubled)])
+
+
 def _begun_late(folder: Path, name: str) -> Path:
     kind, _, begin = name.partition("-")
     codec, suffix, options = {
@@ -115,6 +121,7 @@ MADE = [
     )],
     *[(_avi, name) for name in ("empty", "empty_end", "not_coded", "packed")],
     *[(_begun_late, name) for name in ("closed-1", "closed-5", "open-1", "open-12", "mpeg2-5")],
+    *[(_doubled, name) for name in ("0-11", "3-10", "3-11", "3-12")],
     *[(lambda folder, name: odd.write_with_cover(folder / name, sound=False), "cover.mp4")],
     *[(lambda folder, name: odd.write_size_change(folder / name), "sizes.ts")],
 ]  # fmt: skip

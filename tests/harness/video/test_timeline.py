@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from harness.video.timeline import frame_rate, is_regular, nearest_frame
+from harness.errors import MediaError
+from harness.video.timeline import fill_gaps, frame_rate, is_regular, nearest_frame
 
 
 def at(rate: float, frames: int) -> list[float]:
@@ -47,3 +48,18 @@ def test_the_nearest_frame(seconds, frame):
     """Frames at 0, 1, 5 and 5 with a doubled time: of two at one distance the first."""
     assert nearest_frame([0.0, 1.0, 3.1, 4.0], seconds) == frame
     assert nearest_frame([0.0, 1.0, 5.0, 5.0], 5.0) == 2
+
+
+def test_missing_times_lie_between_those_beside_them():
+    """Steps of 4 before the first and behind the last known time."""
+    assert fill_gaps([None, 10, None, None, 40, None], 4.0) == [6, 10, 20, 30, 40, 44]
+    assert fill_gaps([None, None, None], 4.0) == [0, 4, 8]
+    assert fill_gaps([3, 3, 5], None) == [3, 3, 5]
+
+
+def test_times_that_are_no_clock_are_refused():
+    """They decrease, or there are none and no rate."""
+    with pytest.raises(MediaError, match="table of times is damaged"):
+        fill_gaps([0, 2, 1], 1.0)
+    with pytest.raises(MediaError, match="no frame rate"):
+        fill_gaps([None], None)
