@@ -15,6 +15,8 @@ answer is correct, and the parsing of verdicts are the official ones. Deliberate
 
 from __future__ import annotations
 
+import math
+import time
 from functools import cached_property
 
 from harness.errors import BackendError
@@ -27,6 +29,7 @@ from harness.server.errors import (
     KeyRefusedError,
     MalformedReplyError,
     ServerError,
+    UnreachableServerError,
 )
 from tasks.tempcompass_rules import (
     ANSWER,
@@ -48,6 +51,9 @@ ATTEMPTS = 11
 """Requests until a verdict can be read: one and the official ten retries."""
 
 LIMITS = Limits(timeout_s=120.0)
+PAUSE_S = 30.0
+"""Seconds for which a judge that could not be reached is not asked again: each attempt takes a
+quarter of a minute, and thousands of responses may wait."""
 
 SYSTEM = "You are an AI assistant for question answering."
 
@@ -102,7 +108,7 @@ class LLMJudge:
         self.model = model
         self._url = base_url
         self._limits = limits
-        self._refused: BackendError | None = None
+        self._gone: tuple[BackendError, float] | None = None
 
     def __call__(self, sample: Sample, text: str) -> Score:
         """Rate one response; raise `BackendError` if there is no readable verdict."""
@@ -126,8 +132,8 @@ class LLMJudge:
 
     def ask(self, prompt: str) -> str:
         """Return one answer of the judge to a prompt, with the official sampling settings."""
-        if self._refused is not None:
-            raise self._refused
+        if self._gone is not None and time.monotonic() < self._gone[1]:
+            raise self._gone[0]
         try:
             completion = self._client.complete(
                 {
@@ -154,7 +160,9 @@ class LLMJudge:
                 f"{self} did not answer: {error}; check that the server runs and has this model"
             )
             if isinstance(error, KeyRefusedError):
-                self._refused = failed
+                self._gone = failed, math.inf
+            elif isinstance(error, UnreachableServerError):
+                self._gone = failed, time.monotonic() + PAUSE_S
             raise failed from error
         return "" if completion.refused else completion.text.strip()
 

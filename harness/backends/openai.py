@@ -34,7 +34,6 @@ from harness.schema import Clip, Completion, Failure, Prompt, Request, Sampling
 from harness.server.client import Limits, ServerClient
 from harness.server.endpoint import read_endpoint
 from harness.server.errors import (
-    AccessRefusedError,
     CertificateError,
     KeyRefusedError,
     NotFoundError,
@@ -139,7 +138,7 @@ class OpenAIBackend:
             raise self._stop_error(error) from error
         except KeyRefusedError as error:
             raise CheckpointError(f"{self._client.endpoint.url}: {error}") from error
-        except (AccessRefusedError, NotFoundError, RedirectError) as error:
+        except (NotFoundError, RedirectError) as error:
             if not self._answered:
                 raise self._stop_error(error) from error
             return failure(error)

@@ -136,6 +136,9 @@ def _names_of(error: Any) -> str:
 
 
 def _is_filtered(error: Any) -> bool:
+    metadata = error.get("metadata") if isinstance(error, dict) else None
+    if isinstance(metadata, dict) and "flagged_input" in metadata:
+        return True
     return bool(_FILTER_CODES & set(_names_of(error).split()))
 
 

@@ -172,6 +172,8 @@ def _statuses():
     yield "HTTP 422 of FastAPI", [http({"detail": [{"msg": "x"}]}, 422)], "BadRequestError"
     azure = {"error": {"code": "content_filter", "message": "filtered", "status": 400}}
     yield "filtered question", [http(azure, 400)], "refused"
+    flagged = {"code": 403, "message": "flagged", "metadata": {"flagged_input": "x"}}
+    yield "flagged question", [http({"error": flagged}, 403)], "refused"
     for status in (301, 302, 303, 307, 308):
         other = "Location: http://localhost:9/v1"
         yield f"HTTP {status} elsewhere", [http(b"", status, other)], "RedirectError"
