@@ -12,6 +12,7 @@ from itertools import zip_longest
 from typing import Any
 
 from harness.errors import BackendError
+from harness.models.chat_template import find_chat_template
 from harness.models.checkpoint import Checkpoint
 from harness.plugins import importing
 from harness.schema import Clip, MediaKind, Prompt
@@ -23,22 +24,35 @@ _TICKS_PER_S = 1e6
 
 
 def load_processor(checkpoint: Checkpoint) -> Any:
-    """Load the tokenizer and the image and video processors of a checkpoint.
+    """Load the tokenizer and the image and video processors of a checkpoint, and its chat template.
+
+    The processors of transformers 5.19 ignore a template that only tokenizer_config.json holds.
 
     Raises:
-        BackendError: The checkpoint has no usable processor.
-        UsageError: transformers is not installed.
+        BackendError: The checkpoint has no usable processor, or its template renders no prompt.
+        UsageError: transformers is not installed, or its import fails.
     """
     with importing("transformers", "transformers"):
         from transformers import AutoProcessor
     try:
         processor = AutoProcessor.from_pretrained(checkpoint.path)
-    except (OSError, ValueError, ImportError) as error:
-        raise BackendError(f"the processor of {checkpoint.path} is unusable: {error}") from error
+    except Exception as error:
+        raise BackendError(
+            f"the processor of {checkpoint.path} is unusable: {type(error).__name__}: {error}"
+        ) from error
     if not hasattr(processor, "tokenizer"):
         raise BackendError(
             f"{checkpoint.path} has a tokenizer but no processor, so it takes no video"
         )
+    template = find_chat_template(checkpoint.path)
+    processor.chat_template = template.text
+    try:
+        render(processor, Prompt(text="Which?"), ())
+    except Exception as error:
+        raise BackendError(
+            f"{template.place}: the chat template renders no prompt: {type(error).__name__}:"
+            f" {error}"
+        ) from error
     return processor
 
 

@@ -16,10 +16,11 @@ from typing import Any
 from harness.backends import chat, positions
 from harness.backends.base import Answer, EngineStats
 from harness.backends.feed import Feed, failure
+from harness.backends.logits import NOT_FINITE, LogitsWatch
 from harness.errors import BackendError
 from harness.models.checkpoint import Checkpoint
 from harness.plugins import importing
-from harness.schema import Completion, Request, Sampling
+from harness.schema import Completion, Failure, Request, Sampling
 
 _PAUSE_S = 0.05
 """Seconds that an incomplete batch waits for another request."""
@@ -92,7 +93,7 @@ class TransformersBackend:
             return [answer for request in batch for answer in self._answer_batch([request])]
         return list(zip(batch, completions, strict=True))
 
-    def _generate_batch(self, batch: list[Request]) -> list[Completion]:
+    def _generate_batch(self, batch: list[Request]) -> list[Completion | Failure]:
         import torch
 
         sampling = batch[0].sampling
@@ -104,9 +105,12 @@ class TransformersBackend:
             # Nothing else is cast: seconds per frame would lose their digits in bfloat16.
             inputs[name] = inputs[name].to(self._model.dtype)
         torch.manual_seed(sampling.seed)
+        watch = LogitsWatch()
         with torch.inference_mode():
             rows = self._model.generate(
-                **inputs, generation_config=self._generation_config(sampling)
+                **inputs,
+                generation_config=self._generation_config(sampling),
+                logits_processor=[watch],
             )
         prompt_length = inputs["input_ids"].shape[1]
         answers = [self._make_completion(row) for row in rows[:, prompt_length:].tolist()]
@@ -115,8 +119,12 @@ class TransformersBackend:
         self._generate_s += ended - ready
         seconds = ended - started
         return [
-            replace(answer, prompt_tokens=tokens, generate_s=seconds)
-            for answer, tokens in zip(answers, prompt_tokens, strict=True)
+            failure(NOT_FINITE)
+            if broken
+            else replace(answer, prompt_tokens=tokens, generate_s=seconds)
+            for answer, tokens, broken in zip(
+                answers, prompt_tokens, watch.broken_rows(len(batch)), strict=True
+            )
         ]
 
     def _make_inputs(self, batch: list[Request]) -> Any:
@@ -197,8 +205,10 @@ def _load_model(checkpoint: Checkpoint, options: TransformersConfig) -> Any:
         model, report = transformers.AutoModelForImageTextToText.from_pretrained(
             checkpoint.path, dtype=dtype, output_loading_info=True
         )
-    except (OSError, ValueError, RuntimeError, ImportError) as error:
-        raise BackendError(f"transformers cannot load {checkpoint.path}: {error}") from error
+    except Exception as error:
+        raise BackendError(
+            f"transformers cannot load {checkpoint.path}: {type(error).__name__}: {error}"
+        ) from error
     refuse_partial(checkpoint, report)
     return model.to(device)
 
@@ -218,8 +228,10 @@ def _load_adapter(model: Any, adapter: Path) -> Any:
         from peft import PeftModel
     try:
         return PeftModel.from_pretrained(model, adapter)
-    except (OSError, ValueError, RuntimeError) as error:
-        raise BackendError(f"{adapter} does not fit its base model: {error}") from error
+    except Exception as error:
+        raise BackendError(
+            f"{adapter} does not fit its base model: {type(error).__name__}: {error}"
+        ) from error
 
 
 def _take_special_ids(model: Any, tokenizer: Any) -> tuple[list[int], int]:

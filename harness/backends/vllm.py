@@ -20,6 +20,7 @@ from typing import Any
 from harness.backends import chat, lora
 from harness.backends.base import Answer, EngineStats
 from harness.backends.feed import Feed, failure
+from harness.backends.logits import NOT_FINITE
 from harness.backends.vllm_engine import VLLMConfig, prepare_environment, start
 from harness.backends.vllm_stats import StepCounter, vision_seconds
 from harness.errors import BackendError
@@ -165,6 +166,8 @@ class VLLMBackend:
 
     def _make_completion(self, output: Any, seconds: float) -> Completion | Failure:
         (answer,) = output.outputs
+        if getattr(output.metrics, "is_corrupted", False):
+            return failure(NOT_FINITE)
         if answer.finish_reason not in ("stop", "length"):
             return failure(BackendError(f"vLLM ended the request with {answer.finish_reason!r}"))
         token_ids = tuple(answer.token_ids)

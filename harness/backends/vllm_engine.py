@@ -84,8 +84,10 @@ def start(checkpoint: Checkpoint, options: VLLMConfig, processor: Any) -> Any:
     )
     try:
         return LLMEngine.from_engine_args(arguments)
-    except (OSError, ValueError, RuntimeError, ImportError) as error:
-        raise BackendError(f"vLLM cannot start {checkpoint.path}: {error}") from error
+    except Exception as error:
+        raise BackendError(
+            f"vLLM cannot start {checkpoint.path}: {type(error).__name__}: {error}"
+        ) from error
 
 
 def _normalizes_alike(processor: Any) -> bool:
@@ -105,6 +107,7 @@ def prepare_environment(options: VLLMConfig) -> None:
     level = os.environ.setdefault("VLLM_LOGGING_LEVEL", "ERROR")
     logging.getLogger("vllm").setLevel(level)  # holds before vLLM configures itself, on import
     os.environ.setdefault("VLLM_NO_USAGE_STATS", "1")
+    os.environ.setdefault("VLLM_COMPUTE_NANS_IN_LOGITS", "1")  # told in the metrics of a request
     # Decoding threads run at the same time; a forked process could inherit a lock they hold.
     os.environ.setdefault("VLLM_WORKER_MULTIPROCESSING_METHOD", "spawn")
     if _on_cpu():
@@ -122,5 +125,11 @@ def _on_cpu() -> bool:
 def _context_length(checkpoint: Checkpoint, options: VLLMConfig) -> int:
     from transformers import AutoConfig
 
-    config = AutoConfig.from_pretrained(checkpoint.path).get_text_config()
-    return int(min(options.max_model_len, config.max_position_embeddings))
+    try:
+        config = AutoConfig.from_pretrained(checkpoint.path).get_text_config()
+        return int(min(options.max_model_len, config.max_position_embeddings))
+    except Exception as error:
+        raise BackendError(
+            f"{checkpoint.path / 'config.json'}: transformers cannot read it:"
+            f" {type(error).__name__}: {error}"
+        ) from error

@@ -80,6 +80,7 @@ def _evaluate(job: EvalJob, console: Console) -> CommandResult:
 def _conclude(job: EvalJob, timing: Timing | None) -> CommandResult:
     """Print the tables of a finished run and judge whether it is complete."""
     from harness.cli.tables import print_failures, print_hints, print_summaries, print_timing
+    from harness.run.silence import find_silence
     from harness.run.store import read_records
     from harness.run.summary import summarise_run
     from harness.text.console import make_console
@@ -92,7 +93,9 @@ def _conclude(job: EvalJob, timing: Timing | None) -> CommandResult:
     print_hints(console, records.values())
     if timing is not None:
         print_timing(console, timing)
-    return completeness(results, job.out, job.config.failure_budget)
+    complete = completeness(results, job.out, job.config.failure_budget)
+    silent = find_silence(records.values())
+    return CommandResult(Exit.INCOMPLETE, "; ".join(silent)) if silent else complete
 
 
 def interrupted(folder: Path, total: int, unit: str = "items") -> CommandResult:

@@ -26,7 +26,8 @@ from harness.run.observer import RunObserver
 from harness.run.plan import Plan, make_plan
 from harness.run.result import Run
 from harness.run.runner import Runner
-from harness.run.store import IDENTITY, RunWriter
+from harness.run.silence import find_silence
+from harness.run.store import IDENTITY, RunWriter, read_records
 from harness.run.summary import summarise_run, write_results
 from harness.run.timing import Stopwatch, Timing
 from harness.schema import Variant
@@ -117,7 +118,10 @@ def run_job(job: EvalJob, observer: RunObserver) -> tuple[Run, Timing | None]:
         decoding=job.config.decode,
         observer=observer,
     )
-    return Run(job.out), timing
+    run = Run(job.out)
+    for silent in find_silence(read_records(job.out)):
+        observer.warn(silent)
+    return run, timing
 
 
 def evaluate_plan(
