@@ -117,8 +117,9 @@ class FrameRule(StrEnum):
     """`fps` per second, an even count between the bounds, first and last frame included."""
     SEGMENTS = "segments"
     """MVBench: the middle of each of `max_frames` equal segments."""
-    LINSPACE = "linspace"
-    """`max_frames` indices evenly spaced, first and last included."""
+    LINSPACE = "linspace-truncated"
+    """VSI-Bench and VideoMMMU: `max_frames` indices evenly spaced and truncated, first and last
+    included. Runs under the name ``linspace`` rounded the indices."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -61,6 +61,8 @@ class Benchmark(ABC):
     """Where the data is published."""
     source: Source | None = None
     """What ``videor1 data fetch`` downloads; None: users bring the data themselves."""
+    official_version: int = 1
+    """Raised with every change of the official rule's scores; part of the scorer's tag."""
     official_frames: FramePolicy
     official_sampling: Sampling
     official_aggregation: Aggregation = MICRO
@@ -88,6 +90,10 @@ class Benchmark(ABC):
         """Return whether the publishers' rule leaves a question out, whatever is answered."""
         return False
 
+    def paper_sample(self, sample: Sample) -> Sample:
+        """Return a question as Video-R1 asks and scores it; most are asked as published."""
+        return sample
+
     @property
     def scorers(self) -> Mapping[str, Scorer]:
         """Return the scorers by name: the presets', ``official+answer``, and those of bridges."""
@@ -95,14 +101,14 @@ class Benchmark(ABC):
         table = (
             Scorer(
                 name=OFFICIAL,
-                version=1,
+                version=self.official_version,
                 score=rule,
                 aggregation=means,
                 leaves_out=self.official_leaves_out,
             ),
             Scorer(
                 name="official+answer",
-                version=1,
+                version=self.official_version,
                 score=after_answer_tag(rule),
                 aggregation=means,
                 leaves_out=self.official_leaves_out,
@@ -110,7 +116,7 @@ class Benchmark(ABC):
             Scorer(
                 name=prompts.VIDEO_R1,
                 version=1,
-                score=score_video_r1,
+                score=lambda sample, text: score_video_r1(self.paper_sample(sample), text),
                 aggregation=self.paper_aggregation,
             ),
             *registry.bridged_scorers(self.name, means),
@@ -134,7 +140,8 @@ class Benchmark(ABC):
     def prompt(self, sample: Sample, template: str) -> Prompt:
         """Return the prompt for one question in the template ``video-r1`` or ``official``."""
         if template == prompts.VIDEO_R1:
-            return Prompt(text=prompts.video_r1(sample.question, sample.kind, sample.options))
+            asked = self.paper_sample(sample)
+            return Prompt(text=prompts.video_r1(asked.question, asked.kind, asked.options))
         if template == OFFICIAL:
             return self.official_prompt(sample)
         raise UsageError(f"unknown template {template!r}; known: {', '.join(SUITES)}")

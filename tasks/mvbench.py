@@ -11,10 +11,9 @@ Deliberate departures and known differences:
   only: its ``video-r1`` scores are not comparable with the paper's.
 - The notebook shows VideoChat2 frames of 224 x 224 pixels; here the model's own frame size and chat
   template are used.
-- The notebook puts ``(`` in front of every response, because its prompt ends in one. Engines that
-  cannot continue a prompt return the letter with its bracket or without, so a response is correct
-  if it matches with the added bracket or as it is. The two differ only for ``(``, ``)``, ``(C``
-  and ``(C.)``.
+- The notebook puts ``(`` in front of every response, because its prompt ends in one, and so does
+  the rule here: engines return the continuation. A stored response may have the bracket already, so
+  one that begins with ``(`` stays as it is. The two differ for ``(``, ``(C`` and ``(C)`` only.
 """
 
 from __future__ import annotations
@@ -99,6 +98,7 @@ class MVBench(Benchmark):
 
     name = "mvbench"
     version = 1
+    official_version = 2
     title = "MVBench"
     homepage = "https://huggingface.co/datasets/OpenGVLab/MVBench"
     source = sources.MVBENCH
@@ -138,11 +138,13 @@ class MVBench(Benchmark):
 def score_official(sample: Sample, text: str) -> Score:
     """Match the first word of the first line with the gold option, ``(c)``.
 
-    Any part of the gold option matches: an empty response, ``.`` and a single bracket are correct.
+    Any part of the gold option matches: an empty response, ``.`` and ``(`` are correct.
     """
-    word = text.strip().split("\n")[0].lower().split(" ")[0]
+    text = text.strip()
+    reply = text if text.startswith("(") else f"({text}"
+    word = reply.split("\n")[0].lower().split(" ")[0]
     gold = f"({sample.answer.lower()})"
-    correct = any(reply.replace(".", "") in gold or gold in reply for reply in (f"({word}", word))
+    correct = word.replace(".", "") in gold or gold in word
     letter = word.strip("().").upper()
     answer = letter if letter in letters(len(sample.options)) else None
     return binary_score(None if answer is None and not correct else correct, answer)

@@ -14,9 +14,8 @@ Deliberate departures and known differences:
   ten options and a letter as answer: the official code asks it without the options and looks for a
   single ``c``, and so does ``official`` here. Under ``video-r1`` it is multiple choice.
 - ``validation_Math_15`` has a malformed gold list. It is kept: only that literal text matches.
-- Two open questions have letters as gold answers (Physics_21, Basic_Medical_Science_10). Under
-  ``video-r1`` they are free-form, which Video-R1 gives no credit.
-- ``<image 1>`` remains in the question. In Video-R1's own file it seems to be removed (unverified).
+- ``video-r1`` asks the questions of Video-R1's own file, which differ in 312 places:
+  `tasks.videommmu_paper`.
 """
 
 from __future__ import annotations
@@ -61,6 +60,7 @@ from tasks.videommmu_answers import (
     asked_with_options,
     score_official,
 )
+from tasks.videommmu_paper import as_in_paper, paper_marks
 
 ADAPTATION = "adaptation"
 TRACKS = ("perception", "comprehension", ADAPTATION)
@@ -103,7 +103,7 @@ class VideoMMMU(Benchmark):
     """All three tracks; the score is their unweighted mean."""
 
     name = "videommmu"
-    version = 1
+    version = 2
     title = "VideoMMMU"
     homepage = "https://huggingface.co/datasets/lmms-lab/VideoMMMU"
     source = sources.VIDEOMMMU
@@ -131,6 +131,10 @@ class VideoMMMU(Benchmark):
         if asked_with_options(sample):
             return Prompt(text=_APPLY.format(kind="multi-choice") + _question_with_options(sample))
         return Prompt(text=_APPLY.format(kind="open-ended") + sample.question)
+
+    def paper_sample(self, sample: Sample) -> Sample:
+        """Return the question of Video-R1's own file."""
+        return as_in_paper(sample)
 
     def official_rule(self) -> ScoreRule:
         """Return `videommmu_answers.score_official`, the leaderboard's rule."""
@@ -243,7 +247,7 @@ def _make_sample(row: Row, track: str, data: Path) -> Sample:
         cluster=name,
         options=options,
         media=(Media(path=inside(data, f"{discipline}/{name}.mp4", row.where)),),
-        source=source,
+        source=source | paper_marks(options, answer),
     )
 
 

@@ -64,11 +64,16 @@ _CUES = (
 )
 """Texts that an answer follows, also inside words; the order can matter (see `_shortest_tail`)."""
 
-_NUMBERS = (
+NUMBER_FORMS = (
     re.compile(r"-?\b\d{1,3}(?:,\d{3})+\b"),  # grouped by commas
-    re.compile(r"-?\d+(?:\.\d+)?[eE][+-]?\d+"),  # scientific
-    re.compile(r"-?(?:\d+\.\d+|\.\d+|\d+\b)(?![eE][+-]?\d+)(?![,\d])"),  # plain
+    re.compile(r"-?(?<!\d)\d+(?:\.\d+)?[eE][+-]?\d+"),  # scientific
+    re.compile(r"-?(?:(?<!\d)\d+\.\d+|\.\d+|(?<!\d)\d+\b)(?![eE][+-]?\d)(?![,\d])"),  # plain
 )
+"""The original's patterns, which find the same, with ``(?<!\\d)`` before a run of digits.
+
+A number can begin inside a run only where it can begin with the run, which is tried first. Without
+this every digit of a run is tried, and a long run takes quadratic time.
+"""
 
 
 def asked_with_options(sample: Sample) -> bool:
@@ -125,7 +130,9 @@ def read_values(text: str) -> list[str | float]:
         _shortest_tail(lines[-1], (*_CUES, "="))
     )  # an equation counts in the last line only
     phrases = [phrase for phrase in phrases if phrase and phrase not in _EDGE_MARKS] or [reply]
-    numbers = [number for phrase in phrases for form in _NUMBERS for number in form.findall(phrase)]
+    numbers = [
+        number for phrase in phrases for form in NUMBER_FORMS for number in form.findall(phrase)
+    ]
     return [value for found in (*phrases, *numbers) for value in normalized(found)]
 
 

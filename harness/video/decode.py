@@ -105,15 +105,20 @@ class _OpenMedia:
 
 def _make_clip(source: _OpenMedia, media: Media, policy: FramePolicy, patch_multiple: int) -> Clip:
     times, first = source.times, source.first
-    part = find_span(times, fps=source.fps, start_s=media.start_s, end_s=media.end_s, first=first)
+    part = find_span(
+        policy, times, fps=source.fps, start_s=media.start_s, end_s=media.end_s, first=first
+    )
     taken = tuple(number - first for number in select(policy, part))
+    if media.kind is MediaKind.IMAGE:
+        taken = taken[:1]  # an image is shown once, whatever a rule for videos repeats
+    origin = times[min(part.start - first, *taken)]
     frames = _read_frames(source, taken, policy, patch_multiple)
     return Clip(
         key="",  # set by `decode`
         kind=media.kind,
         frames=np.stack([frames[index] for index in taken]),
         indices=taken,
-        timestamps=tuple(round_time(times[index] - times[part.start - first]) for index in taken),
+        timestamps=tuple(sorted(round_time(times[index] - origin) for index in taken)),
         fps=source.fps,
         total_frames=len(times),
         duration_s=len(times) / source.fps,

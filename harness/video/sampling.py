@@ -1,8 +1,8 @@
 """Computes which frames of a clip are selected and what size they get; nothing is decoded.
 
 VIDEO_R1 and `frame_size` follow the paper's fork of qwen-vl-utils, SEGMENTS follows MVBench's
-notebook, LINSPACE is even spacing (docs/sources.md, "Frame selection"). Halves are rounded to even,
-as in Python, NumPy and torch.
+notebook, LINSPACE the samplers of VSI-Bench and VideoMMMU (docs/sources.md, "Frame selection").
+Halves are rounded to even, as in Python, NumPy and torch; LINSPACE truncates, as its publishers do.
 """
 
 from __future__ import annotations
@@ -33,8 +33,9 @@ def indices(
 ) -> tuple[int, ...]:
     """Return the numbers of the frames that `policy` selects from a clip, in time order.
 
-    SEGMENTS may return a number twice if the span has fewer frames than segments; that is the
-    publisher's rule. The other rules never do.
+    SEGMENTS and LINSPACE return numbers twice if the span has fewer frames than they take; that is
+    the publishers' rule. VIDEO_R1 never does. SEGMENTS takes a span that begins right behind the
+    last frame as its publisher does: the last frames, backwards.
 
     Args:
         policy: The rule and its numbers.
@@ -45,12 +46,12 @@ def indices(
         first: Number of the first frame: 0 in a video, 1 in a numbered frame folder.
 
     Returns:
-        Frame numbers between `first` and ``first + total - 1``, non-decreasing, never empty.
+        Frame numbers between `first` and ``first + total - 1``, never empty.
 
     Raises:
         UnusableMediaError: The source has no frames, or the span holds none of them.
     """
-    start, end = span(total=total, fps=fps, start_s=start_s, end_s=end_s, first=first)
+    start, end = span(policy, total=total, fps=fps, start_s=start_s, end_s=end_s, first=first)
     return select(policy, Span(start, end, fps))
 
 
@@ -68,7 +69,13 @@ def select(policy: FramePolicy, part: Span) -> tuple[int, ...]:
 
 
 def find_span(
-    times: Sequence[float], *, fps: float, start_s: float | None, end_s: float | None, first: int
+    policy: FramePolicy,
+    times: Sequence[float],
+    *,
+    fps: float,
+    start_s: float | None,
+    end_s: float | None,
+    first: int,
 ) -> Span:
     """Return the span between two times, found by `span` where frames are `fps` apart.
 
@@ -79,32 +86,50 @@ def find_span(
     """
     whole = start_s is None and end_s is None
     if whole or is_regular(times, fps):
-        start, end = span(total=len(times), fps=fps, start_s=start_s, end_s=end_s, first=first)
+        start, end = span(
+            policy, total=len(times), fps=fps, start_s=start_s, end_s=end_s, first=first
+        )
         return Span(start, end, fps)
     start, end = _timed_span(times, fps, start_s, end_s)
     return Span(start + first, end + first, frame_rate(times[start : end + 1], None) or fps)
 
 
 def span(
-    *, total: int, fps: float, start_s: float | None, end_s: float | None, first: int = 0
+    policy: FramePolicy,
+    *,
+    total: int,
+    fps: float,
+    start_s: float | None,
+    end_s: float | None,
+    first: int = 0,
 ) -> tuple[int, int]:
     """Return the numbers of the first and last frame between two times, both included.
 
-    Raises `UnusableMediaError` if no frame lies between them.
+    The first is behind the last where the rule of `policy` has frames for such a span, too. Raises
+    `UnusableMediaError` if no frame lies between the times.
     """
     if total < 1:
         raise UnusableMediaError("the clip has no frames")
-    start, end = first, first + total - 1
+    last = first + total - 1
+    start, end = first, last
     if start_s is not None:
         start = max(start, round(start_s * fps))
     if end_s is not None:
         end = min(end, round(end_s * fps))
-    if start > end:
+    backwards = start_s is not None and end_s is not None and start_s > end_s
+    if start > end and (backwards or not _reaches_back(policy, start, end, range(first, last + 1))):
         raise UnusableMediaError(
             f"no frame lies between {start_s} s and {end_s} s;"
             f" the clip has {total} frames at {fps:g} per second"
         )
     return start, end
+
+
+def _reaches_back(policy: FramePolicy, start: int, end: int, known: range) -> bool:
+    """Return whether the rule names only known frames for a span that begins behind its end."""
+    if policy.rule is not FrameRule.SEGMENTS:
+        return False
+    return all(number in known for number in _select_segments(policy, start, end, 0.0))
 
 
 def _timed_span(
@@ -168,8 +193,9 @@ def _select_video_r1(policy: FramePolicy, start: int, end: int, fps: float) -> t
 
 
 def _select_linspace(policy: FramePolicy, start: int, end: int, fps: float) -> tuple[int, ...]:
-    """Select `policy.max_frames` frames, or all if there are fewer."""
-    return _space_evenly(start, end, min(policy.max_frames, end - start + 1))
+    """Select `policy.max_frames` frames, evenly spaced and truncated, first and last included."""
+    steps = np.linspace(0, end - start, policy.max_frames, dtype=int)
+    return tuple(start + int(step) for step in steps)
 
 
 def _select_segments(policy: FramePolicy, start: int, end: int, fps: float) -> tuple[int, ...]:

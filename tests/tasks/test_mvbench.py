@@ -271,7 +271,9 @@ def test_the_paper_asks_with_its_own_prompt() -> None:
         ("", True, False),
         (".", True, False),
         ("(", True, False),
-        (")", True, False),
+        (")", False, False),  # the notebook sees "()"
+        ("(C", True, False),
+        ("(D", False, False),
         ("<think>A?</think><answer>C</answer>", False, True),
         ("C) Put down the cup/glass/bottle.", True, False),
         ("C)", True, False),
@@ -342,7 +344,7 @@ def test_every_question_weighs_the_same() -> None:
 def test_the_official_preset_cuts_and_samples_as_the_notebook() -> None:
     """16 segment middles of the cut clip, and 100 new tokens without sampling."""
     protocol = TASK.protocol("official")
-    assert (protocol.task, protocol.scorer) == ("mvbench@1", "official@1")
+    assert (protocol.task, protocol.scorer) == ("mvbench@1", "official@2")
     assert protocol.sampling == Sampling(temperature=0.0, max_tokens=100)
     assert protocol.frames is not None
     assert (protocol.frames.rule, protocol.frames.max_frames) == (FrameRule.SEGMENTS, 16)

@@ -1,6 +1,8 @@
 """VideoMMMU: both layouts, the special items, prompts, presets, parsers, tracks, knowledge gain."""
 
 import json
+import re
+import time
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
@@ -8,7 +10,7 @@ from typing import Any
 
 import pyarrow
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pyarrow import parquet
 
@@ -16,12 +18,14 @@ from harness.errors import DatasetError
 from harness.schema import FrameRule, Kind, Outcome, Record, Sample, Sampling
 from harness.scoring import prompts
 from tasks.videommmu import TRACKS, VideoMMMU, VideoMMMUQuestionOnly, knowledge_gain
-from tasks.videommmu_answers import agrees, normalized, read_letter, read_values
+from tasks.videommmu_answers import NUMBER_FORMS, agrees, normalized, read_letter, read_values
 from tests.paths import SHARED
+from tests.tasks.paper import paper_prompt
 
 TASK = VideoMMMU()
 ALONE = VideoMMMUQuestionOnly()
 DATA = SHARED / "data" / "videommmu"
+PAPER = SHARED / "data" / "video-r1-eval" / "eval_videommmu.json"
 published = pytest.mark.skipif(not DATA.is_dir(), reason=f"the 900 questions are not at {DATA}")
 
 COLOURS = [
@@ -162,6 +166,49 @@ def test_published_kinds_and_special_items() -> None:
     assert lettered == ["videommmu/perception/validation_Economics_2"]
 
 
+@published
+@pytest.mark.skipif(not PAPER.is_file(), reason=f"Video-R1's rows are not at {PAPER}")
+def test_video_r1_asks_the_questions_of_its_own_file() -> None:
+    """All 900 prompts, types and answers, in the template of ``eval_bench.py``."""
+    rows = {
+        (row["path"].split("/")[-1].removesuffix(".mp4"), position // 300): row
+        for position, row in enumerate(json.loads(PAPER.read_text()))
+    }
+    order = ("adaptation", "comprehension", "perception")
+    rule = TASK.scorers["video-r1"]
+    different = []
+    for item in TASK.load(DATA).samples:
+        row = rows[item.cluster, order.index(item.category.split("/")[0])]
+        asked = TASK.paper_sample(item)
+        same = (
+            TASK.prompt(item, "video-r1").text == paper_prompt(row)
+            and asked.kind == row["problem_type"]
+            and row["solution"] == f"<answer>{asked.answer}</answer>"
+            and rule.score(item, row["solution"]).value == 1
+        )
+        different += [] if same else [item.id]
+    assert different == []
+
+
+@published
+def test_the_three_special_items_earn_what_video_r1_gives() -> None:
+    """Math_15 is a number; Physics_21 and Basic_Medical_Science_10 are letters."""
+    by_id = {s.id.rpartition("/")[2]: s for s in TASK.load(DATA).samples if "adapt" in s.category}
+    for name, right, wrong in (
+        ("validation_Math_15", "3.429", "3.44"),
+        ("validation_Physics_21", "A", "B"),
+        ("validation_Basic_Medical_Science_10", "C", "A"),
+    ):
+        assert score("video-r1", by_id[name], f"<answer>{right}</answer>") == RIGHT
+        assert score("video-r1", by_id[name], f"<answer>{wrong}</answer>") == WRONG
+    assert score("official", by_id["validation_Math_15"], "3.429") == WRONG
+    assert score("official", by_id["validation_Physics_21"], "The arrow is A.") == RIGHT
+    assert TASK.prompt(by_id["validation_Physics_21"], "official").text.endswith(
+        "strong nuclear force? "
+    )
+    assert ALONE.prompt(by_id["validation_Physics_21"], "official").text.endswith("force? \n")
+
+
 def test_one_row_becomes_one_sample(tmp_path: Path) -> None:
     """Id, category, cluster and media follow from track and id."""
     first = TASK.load(write(tmp_path)).samples[0]
@@ -261,6 +308,37 @@ def test_empty_folder_names_what_was_looked_for(tmp_path: Path) -> None:
 # --- prompts and presets
 
 
+def test_video_r1_asks_without_the_mark_of_the_image(tmp_path: Path) -> None:
+    """The mark is cut out and the ends are trimmed; two spaces inside stay."""
+    row = CHOICE | {"question": " <image 1>Which  two <image 1> terms? "}
+    item = adaptation(tmp_path, row)
+    asked = TASK.prompt(item, "video-r1").text
+    assert asked.startswith("Which  two  terms?Options:\nA. xylem, phloem\nB. root, stem\n\nPlease")
+    assert " <image 1>Which  two <image 1> terms? \nA." in TASK.prompt(item, "official").text
+
+
+def test_video_r1_gives_a_letter_answer_four_empty_options(tmp_path: Path) -> None:
+    """An open question with the answer B is asked with A to D, for Video-R1 only."""
+    item = adaptation(tmp_path, YIELD | {"question": "Which arrow?", "answer": "B"})
+    assert (
+        "Which arrow?Options:\nA. \nB. \nC. \nD. \n\nPlease" in TASK.prompt(item, "video-r1").text
+    )
+    assert score("video-r1", item, "<answer>B</answer>") == RIGHT
+    assert score("video-r1", item, "<answer>E</answer>") == UNREAD
+    assert score("official", item, "so B") == RIGHT
+    assert TASK.prompt(item, "official").text.endswith("\nWhich arrow?")
+    # another text is free-form, which Video-R1 gives no credit
+    text = adaptation(tmp_path, YIELD | {"answer": "E"})
+    assert score("video-r1", text, "<answer>E</answer>") == WRONG
+
+
+def test_video_r1_letters_lettered_options_again(tmp_path: Path) -> None:
+    """Options published as ``A. up`` are asked as ``A. A. up``."""
+    item = adaptation(tmp_path, CHOICE | {"options": ["A. up", "B. down"]})
+    assert "Options:\nA. A. up\nB. B. down\n" in TASK.prompt(item, "video-r1").text
+    assert score("video-r1", item, "<answer>A</answer>") == RIGHT
+
+
 def test_official_prompts(tmp_path: Path) -> None:
     """Every track's prompt is the publisher's, byte for byte."""
     options = "Which two terms does the slide list?\nA. xylem, phloem\nB. root, stem"
@@ -304,8 +382,8 @@ def test_presets() -> None:
     assert lectures.frames.max_frames == 32
     assert (alone.frames.min_frames, alone.frames.max_frames) == (1, 1)
     assert lectures.sampling == alone.sampling == Sampling(temperature=0.0, max_tokens=1024)
-    assert lectures.task == "videommmu@1"
-    assert alone.task == "videommmu-question-only@1"
+    assert lectures.task == "videommmu@2"
+    assert alone.task == "videommmu-question-only@2"
 
 
 def test_headline_is_the_mean_of_tracks() -> None:
@@ -445,6 +523,34 @@ def test_untyped_question_is_matched_as_a_lone_c(text: str, lone_c: bool) -> Non
 def test_open_reading(text: str, values: list[str | float]) -> None:
     """Phrases, then the numbers in them, worked by hand from the official steps."""
     assert read_values(text) == values
+
+
+_ORIGINAL_NUMBERS = (
+    r"-?\b\d{1,3}(?:,\d{3})+\b",
+    r"-?\d+(?:\.\d+)?[eE][+-]?\d+",
+    r"-?(?:\d+\.\d+|\.\d+|\d+\b)(?![eE][+-]?\d+)(?![,\d])",
+)
+
+
+@settings(max_examples=500)
+@given(st.text("0123456789.,eE+-_ xéّ٣", max_size=30))
+def test_numbers_are_those_of_the_original_patterns(text: str) -> None:
+    """The leaderboard's three patterns find the same texts in the same places."""
+    for ours, original in zip(NUMBER_FORMS, _ORIGINAL_NUMBERS, strict=True):
+        spans = [match.span() for match in re.finditer(original, text)]
+        assert [match.span() for match in ours.finditer(text)] == spans
+
+
+@pytest.mark.parametrize(
+    "unit", ["7", "1,", "9,999", "1.", ".5", "1e", "-", "12x", "is ", "= ", "٣"]
+)
+@pytest.mark.parametrize("end", ["", "e", ",", "x", ".5e"])
+def test_a_long_response_is_read_in_linear_time(unit: str, end: str) -> None:
+    """64 KB of digits took more than a minute; the processor's time counts, not the clock's."""
+    text = unit * (65_536 // len(unit)) + end
+    started = time.process_time()
+    read_values(text)
+    assert time.process_time() - started < 1
 
 
 @pytest.mark.parametrize(

@@ -16,8 +16,11 @@ from harness.schema import FrameRule, Kind, Media, Outcome, Sample, Sampling
 from harness.stats import clustered_estimate
 from harness.task.api import Aggregation
 from tasks.vsibench import CHOICE_TYPES, NUMERICAL_TYPES, VSIBench
+from tests.paths import SHARED
+from tests.tasks.paper import paper_prompt
 
 TASK = VSIBench()
+PAPER = SHARED / "data" / "video-r1-eval" / "eval_vsibench.json"
 
 LINE = (
     '{"id": 0, "dataset": "arkitscenes", "scene_name": "41069025",'
@@ -208,6 +211,33 @@ def test_the_paper_asks_with_its_own_prompt() -> None:
     assert text.endswith(
         " Please provide the numerical value (e.g., 42 or 3.14) within the <answer> </answer> tags."
     )
+
+
+@pytest.mark.skipif(not PAPER.is_file(), reason=f"Video-R1's rows are not at {PAPER}")
+def test_video_r1_asks_the_questions_of_its_own_file(tmp_path: Path) -> None:
+    """All 5,130 prompts and answers, the rows given back the publisher's fields."""
+    rows = json.loads(PAPER.read_text())
+    samples = load(tmp_path, *(published_row(number, row) for number, row in enumerate(rows)))
+    rule = TASK.scorers["video-r1"]
+    assert len(samples) == 5_130
+    for item, row in zip(samples, rows, strict=True):
+        assert TASK.prompt(item, "video-r1").text == paper_prompt(row), item.id
+        assert row["solution"] == f"<answer>{item.answer}</answer>", item.id
+        assert rule.score(item, row["solution"]).value == 1, item.id
+
+
+def published_row(number: int, row: dict[str, Any]) -> dict[str, Any]:
+    """Return a row of Video-R1's file in the fields of the hub."""
+    dataset, scene = row["path"].removesuffix(".mp4").split("/")[-2:]
+    return {
+        "id": number,
+        "dataset": dataset,
+        "scene_name": scene,
+        "question_type": row["original_question_type"],
+        "question": row["problem"],
+        "options": row["options"],
+        "ground_truth": row["solution"].removeprefix("<answer>").removesuffix("</answer>"),
+    }
 
 
 def test_an_unknown_template_is_refused() -> None:

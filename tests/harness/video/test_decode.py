@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 from collections.abc import Iterator
 from dataclasses import replace
@@ -96,6 +97,14 @@ def test_official_segments_may_repeat_a_frame(tmp_path: Path) -> None:
     assert clip.indices == numbers(clip) == (0, 0, 1, 2)
 
 
+def test_official_segments_right_behind_the_end(tmp_path: Path) -> None:
+    """The publisher's arithmetic goes back from the end; times do not: 29 is shown before 28."""
+    media = Media(path=write_clip(tmp_path / "a.mp4", 30), start_s=3.0, end_s=3.0)
+    clip = decode(media, policy(16, FrameRule.SEGMENTS), patch_multiple=4)
+    assert clip.indices == numbers(clip) == (29,) * 9 + (28,) * 7
+    assert clip.timestamps == pytest.approx((0.0,) * 7 + (0.1,) * 9)
+
+
 @pytest.mark.parametrize("name", ["one.mp4", "one.mkv"])
 @pytest.mark.parametrize("rule", list(FrameRule))
 def test_one_frame(tmp_path: Path, name: str, rule: FrameRule) -> None:
@@ -106,7 +115,7 @@ def test_one_frame(tmp_path: Path, name: str, rule: FrameRule) -> None:
 
 def test_variable_frame_rate(tmp_path: Path) -> None:
     """Indices follow the order of frames, timestamps the times they are shown at."""
-    clip = video(write_clip(tmp_path / "v.mkv", 6, pts=[0, 1, 2, 10, 11, 20]))
+    clip = video(write_clip(tmp_path / "v.mkv", 6, pts=[0, 1, 2, 10, 11, 20]), frames=6)
     assert numbers(clip) == (0, 1, 2, 3, 4, 5)
     assert clip.timestamps == pytest.approx((0.0, 0.1, 0.2, 1.0, 1.1, 2.0))
 
@@ -164,8 +173,9 @@ def test_image(tmp_path: Path) -> None:
     """An image is a clip of one frame, whatever the rule."""
     path = tmp_path / "i.png"
     Image.fromarray(picture(77)).convert("RGBA").save(path)
-    for rule in FrameRule:
-        clip = decode(Media(path=path, kind=MediaKind.IMAGE), policy(1, rule), patch_multiple=4)
+    for rule, frames in itertools.product(FrameRule, (1, 8)):
+        media = Media(path=path, kind=MediaKind.IMAGE)
+        clip = decode(media, policy(frames, rule), patch_multiple=4)
         assert numbers(clip) == (77,)
         assert (clip.indices, clip.timestamps, clip.total_frames) == ((0,), (0.0,), 1)
 
@@ -247,7 +257,7 @@ def test_damaged_real_video(rule: FrameRule, frames: int) -> None:
 def test_damaged_video_is_good_before_the_damage() -> None:
     """What lies before the damage is delivered."""
     clip = video(REAL / "corrupted.mp4", frames=4, end_s=2.0)
-    assert clip.indices == (0, 7, 13, 20)
+    assert clip.indices == (0, 6, 13, 20)
 
 
 def test_zero_bytes_of_a_flat_picture_are_no_damage(tmp_path: Path) -> None:

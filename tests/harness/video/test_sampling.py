@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 from harness.errors import MediaError
@@ -58,16 +59,27 @@ def test_span_end_beyond_the_clip() -> None:
     ("frames", "total", "expected"),
     [
         (4, 10, (0, 3, 6, 9)),
-        (3, 10, (0, 4, 9)),  # 4.5 rounds to the even 4
-        (3, 12, (0, 6, 11)),  # 5.5 rounds to the even 6
-        (8, 5, (0, 1, 2, 3, 4)),
+        (3, 10, (0, 4, 9)),  # 4.5 is cut to 4
+        (3, 12, (0, 5, 11)),  # 5.5 is cut to 5
+        (4, 9, (0, 2, 5, 8)),  # 2.67 and 5.33
+        (8, 5, (0, 0, 1, 1, 2, 2, 3, 4)),  # steps of 4/7
         (1, 10, (0,)),
-        (8, 1, (0,)),
+        (8, 1, (0,) * 8),
     ],
 )
 def test_linspace(frames: int, total: int, expected: tuple[int, ...]) -> None:
-    """Evenly spaced, first and last included, no index twice."""
+    """Evenly spaced and cut to whole numbers, first and last included, repeated if too few."""
     assert indices(linspace(frames), total=total, fps=30.0) == expected
+
+
+def test_linspace_is_numpys_with_whole_numbers() -> None:
+    """The publishers' samplers, on 5,000 random lengths and the short ones."""
+    generator = np.random.default_rng(0)
+    lengths = [*range(1, 70), *generator.integers(1, 200_000, 5_000).tolist()]
+    for total in lengths:
+        for frames in (1, 8, 32):
+            expected = np.linspace(0, total - 1, frames, dtype=int).tolist()
+            assert list(indices(linspace(frames), total=total, fps=30.0)) == expected
 
 
 def test_segments_of_a_video() -> None:
@@ -106,6 +118,44 @@ def test_segments_repeat_in_a_short_clip() -> None:
     assert indices(policy, total=3, fps=1.0) == (0, 0, 1, 2)
 
 
+def _notebooks_frames(bound: tuple[float, float], fps: float, last: int) -> list[int]:
+    """Return the frames of MVBench's notebook for a span, in its own arithmetic."""
+    start, end = round(bound[0] * fps), min(round(bound[1] * fps), last)
+    size = (end - start) / 16
+    return [int(start + size / 2 + np.round(size * step)) for step in range(16)]
+
+
+def test_segments_are_the_notebooks_on_random_spans() -> None:
+    """Equal where its frames exist; refused where the notebook asks for frames behind the end."""
+    generator = np.random.default_rng(1)
+    refused = 0
+    for _ in range(5_000):
+        total, fps = int(generator.integers(1, 400)), float(generator.choice([24.0, 29.97, 30.0]))
+        low, high = sorted(generator.uniform(0, 1.2 * total / fps, 2))
+        expected = _notebooks_frames((low, high), fps, total - 1)
+        if max(expected) < total:
+            found = indices(SEGMENTS, total=total, fps=fps, start_s=low, end_s=high)
+            assert list(found) == expected
+        else:
+            refused += 1
+            with pytest.raises(MediaError, match="no frame lies between"):
+                indices(SEGMENTS, total=total, fps=fps, start_s=low, end_s=high)
+    assert refused > 100
+
+
+def test_a_span_right_behind_the_end_shows_the_last_frames() -> None:
+    """30 frames at 30 fps from 1 s to 1 s: from frame 30 back to 29 in steps of 1/16.
+
+    The middle of the first step is 29.97; from the tenth step on one whole frame is taken off.
+    """
+    found = indices(SEGMENTS, total=30, fps=30.0, start_s=1.0, end_s=1.0)
+    assert found == (29,) * 9 + (28,) * 7
+    with pytest.raises(MediaError, match=r"between 1\.0 s and 1\.0 s"):
+        indices(linspace(8), total=30, fps=30.0, start_s=1.0, end_s=1.0)
+    with pytest.raises(MediaError, match=r"between 0\.9 s and 0\.1 s"):
+        indices(SEGMENTS, total=30, fps=30.0, start_s=0.9, end_s=0.1)
+
+
 @pytest.mark.parametrize("policy", [VIDEO_R1, SEGMENTS, linspace(16)], ids=lambda p: p.rule.value)
 @pytest.mark.parametrize("first", [0, 1])
 def test_every_index_is_in_the_clip(policy: FramePolicy, first: int) -> None:
@@ -127,7 +177,7 @@ def test_empty_span_is_an_error() -> None:
 def test_no_frames_is_an_error() -> None:
     """A clip without frames has no indices."""
     with pytest.raises(MediaError, match="no frames"):
-        span(total=0, fps=10.0, start_s=None, end_s=None)
+        span(VIDEO_R1, total=0, fps=10.0, start_s=None, end_s=None)
 
 
 @pytest.mark.parametrize(
