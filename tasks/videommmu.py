@@ -182,8 +182,10 @@ class VideoMMMUQuestionOnly(VideoMMMU):
 def knowledge_gain(with_video: Sequence[Record], alone: Sequence[Record]) -> dict[str, float]:
     """Return the paper's knowledge gain and its two flip rates, in percent.
 
-    They are computed over the questions that both tasks have answered. A rate is left out if its
-    denominator is 0. Items that the official rule drops count as not correct.
+    They are computed over the questions that both tasks have answered or left out. The gain is
+    ``(after - before) / (1 - before)`` of the two accuracies, each over the answers that the
+    official rule does not drop; the rates are shares of all questions that were wrong or right
+    before, a dropped answer being wrong. A figure is left out if its denominator is 0.
     """
     after, before = _correct_by_name(with_video), _correct_by_name(alone)
     common = after.keys() & before.keys()
@@ -191,13 +193,20 @@ def knowledge_gain(with_video: Sequence[Record], alone: Sequence[Record]) -> dic
     right_before = {name for name in common if before[name]}
     learnable = len(common) - len(right_before)
     figures = {}
+    answered = _answered(with_video) & common, _answered(alone) & common
+    if all(answered) and len(right_before) < len(answered[1]):
+        accuracy = len(right_after) / len(answered[0]), len(right_before) / len(answered[1])
+        figures["knowledge_gain"] = 100 * (accuracy[0] - accuracy[1]) / (1 - accuracy[1])
     if learnable:
-        gained = len(right_after) - len(right_before)
-        figures["knowledge_gain"] = 100 * gained / learnable
         figures["wrong_to_right"] = 100 * len(right_after - right_before) / learnable
     if right_before:
         figures["right_to_wrong"] = 100 * len(right_before - right_after) / len(right_before)
     return figures
+
+
+def _answered(records: Sequence[Record]) -> set[str]:
+    """Return the names of the questions whose answer counts in the accuracy."""
+    return {record.id.rpartition("/")[2] for record in records if record.value is not None}
 
 
 def _correct_by_name(records: Sequence[Record]) -> dict[str, bool]:

@@ -8,7 +8,9 @@ Deliberate departures and known differences:
 
 - All questions are read, the data card's config ``full``; the column ``pruned`` is ignored.
 - The publishers ran open models on 8 or 32 evenly spaced frames, depending on the model. Ours are
-  32 for every model; as theirs, they have the size that the model chooses.
+  32 for every model, truncated as theirs are; they have the size that the model chooses.
+- Numerical questions have the publishers' default wording, not that of their GPT and Gemini runs
+  ("Do not response anything other than a single number!").
 - The official code fails on a subset that has easy direction questions but no medium or hard ones.
   Here the mean over directions is that of the types in the subset.
 """

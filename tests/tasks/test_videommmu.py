@@ -638,6 +638,18 @@ def test_figures_without_a_base_are_left_out() -> None:
     assert knowledge_gain(lectures, ignorant) == {"knowledge_gain": 50.0, "wrong_to_right": 50.0}
 
 
+def test_the_gain_is_of_the_accuracies_over_counted_answers() -> None:
+    """Before 2 of 8 right, after 4 of 9: (4/9 - 1/4) / (3/4) = 7/27; dropped answers are wrong."""
+    lectures = records(TASK.name, "adaptation", {0, 1, 2, 3}, count=10)
+    alone = records(ALONE.name, "question_only", {0, 9}, count=10)
+    lectures[5] = replace(lectures[5], outcome=Outcome.NO_ANSWER, value=None)
+    alone[1:3] = [replace(one, outcome=Outcome.NO_ANSWER, value=None) for one in alone[1:3]]
+    figures = knowledge_gain(lectures, alone)
+    assert figures["knowledge_gain"] == pytest.approx(100 * 7 / 27)
+    assert figures["wrong_to_right"] == pytest.approx(100 * 3 / 8)
+    assert figures["right_to_wrong"] == 50.0
+
+
 def test_failed_items_are_no_evidence() -> None:
     """An item that failed in one of the tasks is not compared."""
     lectures = records(TASK.name, "adaptation", {0}, count=2)
