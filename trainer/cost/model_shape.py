@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from harness.errors import CheckpointError
@@ -37,7 +37,7 @@ class ModelShape:
     """Numbers in the key-value cache per token and layer."""
     patch_multiple: int
     """Frame sides are multiples of it, in pixels; one vision token is a square of that side."""
-    folder: Path
+    folder: Path = field(compare=False)
     """Where its configurations and its tokenizer's files are."""
     frames_per_token: int
     """Consecutive video frames that share a vision token."""

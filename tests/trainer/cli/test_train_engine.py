@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -91,12 +92,17 @@ def test_supervised_training_ends_with_checkpoints_and_names_the_next_command(tr
     """Rows are checked once per run; the same command again is a no-op."""
     verdict = train("sft")
     assert (verdict.code, verdict.reason) == (
-        Exit.OK, "trained; evaluate it: videor1 eval out/checkpoint-2",
-    )  # fmt: skip
+        Exit.OK,
+        "trained (2 updates, 8 rows, 0 failed); evaluate it: videor1 eval out/checkpoint-2",
+    )
     assert [saved.step for saved in saved_checkpoints(world / "out")] == [1, 2]
     metrics = (world / "out/metrics.jsonl").read_text()
     assert train("sft").code is Exit.OK
     assert [saved.step for saved in saved_checkpoints(world / "out")] == [1, 2]
+    assert (world / "out/metrics.jsonl").read_text() == metrics
+    modes = {path.stat().st_mode for path in (world / "out/checkpoint-2").iterdir()}
+    assert len(modes) == 1
+    assert "None" not in (world / "out/README.md").read_text()
     losses = [json.loads(line).get("loss") for line in metrics.splitlines()]
     assert [loss for loss in losses if loss is not None]
 
@@ -104,7 +110,10 @@ def test_supervised_training_ends_with_checkpoints_and_names_the_next_command(tr
 def test_tgrpo_writes_completions_that_show_prints(train, world, capsys, monkeypatch):
     """Prompts with their ordered and shuffled answers and the reward columns."""
     monkeypatch.setenv("COLUMNS", "160")
-    assert train("tgrpo", **ROLLOUT, rollout__shuffled_group_size=2).code is Exit.OK
+    verdict = train("tgrpo", **ROLLOUT, rollout__shuffled_group_size=2)
+    assert verdict.code is Exit.INCOMPLETE
+    assert "nothing was learnt: every completion was cut at rollout.max_comple" in verdict.reason
+    assert "2 updates, 2 groups, 0 failed, 2 without spread, 100.0% of comp" in verdict.reason
     capsys.readouterr()
     verdict = run(TrainCommand(), "show", "out", "--limit", "9")
     assert verdict.code is Exit.OK
@@ -229,7 +238,7 @@ def test_a_damaged_file_is_found_before_the_first_step(train, world):
     assert "media unreadable" in verdict.reason
     assert not list((world / "out").glob("checkpoint-*"))
     write_media(world / "media")  # mended
-    assert train("grpo", **ROLLOUT).code is Exit.OK
+    assert train("grpo", **ROLLOUT).code is Exit.INCOMPLETE  # it trains, on cut completions
 
 
 def test_a_folder_without_weights_has_the_sizes_of_the_saved_ones(untrained, tmp_path):
@@ -250,3 +259,53 @@ def test_another_recipe_in_the_same_folder_is_refused(train):
     verdict = train("sft", optim__seed=1)
     assert verdict.code is Exit.USAGE
     assert "recipe.optim.seed: 0 != 1" in verdict.reason
+
+
+@pytest.mark.parametrize("changes", [{"optim__learning_rate": 1e30}, {"optim__learning_rate": 1e8}])
+def test_a_training_that_diverges_stops_without_a_checkpoint_of_it(train, world, changes):
+    """The update is named with the newest finite checkpoint; no file holds NaN."""
+    verdict = train("sft", **changes, optim__max_steps=6, optim__max_grad_norm=1e9)
+    assert verdict.code is Exit.INCOMPLETE
+    assert re.search(r"^update \d: .*(nan|inf|not finite)", verdict.reason)
+    saved = saved_checkpoints(world / "out")
+    assert len(saved) < 6
+    assert (
+        f"the newest checkpoint is {saved[-1].folder}" if saved else "there is no checkpoint"
+    ) in (verdict.reason)
+    for one in saved:
+        weights = load_file(world / one.folder / "model.safetensors")
+        assert all(bool(weight.isfinite().all()) for weight in weights.values())
+    assert "NaN" not in (world / "out/metrics.jsonl").read_text()
+
+
+def test_a_target_of_an_adapter_that_does_not_exist_is_refused(train, world):
+    """Before the model is loaded, with the names that exist; in a dry run, too."""
+    for flags in ([], ["--dry-run"]):
+        verdict = train("sft", *flags, model__lora__target_modules="no_such_proj")
+        assert verdict.code is Exit.USAGE
+        assert "no linear layer 'no_such_proj'; it has " in verdict.reason
+
+
+def test_a_special_token_in_a_row_is_found_before_the_model_is_loaded(train, world):
+    """In a dry run, too."""
+    write_rows(world / "rows.json", [make_row(n) for n in range(3)] + [
+        make_row(3, problem="<|video_pad|> What?")
+    ])  # fmt: skip
+    for flags in ([], ["--dry-run"]):
+        verdict = train("sft", *flags)
+        assert verdict.code is Exit.USAGE
+        assert "row 3: text that the tokenizer does not take as text: problem" in verdict.reason
+
+
+def test_sigterm_saves_the_update_in_progress(train, world):
+    """Exit 130, and the same command goes on there."""
+    command = [sys.executable, "-m", "harness", "train",
+               *train.words("sft", optim__max_steps=500, optim__save_steps=400)]  # fmt: skip
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=ENVIRONMENT)
+    while not (world / "out/metrics.jsonl").exists():
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.01)
+    process.send_signal(signal.SIGTERM)
+    _, printed = process.communicate(timeout=120)
+    assert process.returncode == 130, printed
+    assert len(saved_checkpoints(world / "out")) == 1

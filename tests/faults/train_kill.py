@@ -1,0 +1,117 @@
+"""Kill a training of four epochs at random updates; compare it with one that nobody killed.
+
+``python -m tests.faults.train_kill --kills 5`` in the heavy environment, for GRPO, T-GRPO and SFT:
+weights, optimizer, metrics and completions have to be equal to the last bit. A small version runs
+as an engine test (``tests/trainer/loops/test_resume.py``).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from argparse import ArgumentParser
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from tests.paths import ROOT
+
+ROWS, UPDATES, SAVE_STEPS = 8, 16, 3
+ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT), "GOMP_SPINCOUNT": "0"}
+TIMES = ("step_time", "train_runtime", "train_samples_per_second", "train_steps_per_second")
+
+
+def main() -> int:
+    """Print a line per algorithm; return 1 if some run differs."""
+    parser = ArgumentParser(description=__doc__)
+    parser.add_argument("--kills", type=int, default=5)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--algorithms", nargs="+", default=["grpo", "tgrpo", "sft"])
+    parser.add_argument("--signal", choices=["KILL", "TERM", "INT"], default="KILL")
+    args = parser.parse_args()
+    drawn = random.Random(args.seed)
+    with TemporaryDirectory() as place:
+        folder = Path(place)
+        _run(folder, "world", "--out", str(folder / "world"))
+        bad = 0
+        for algorithm in args.algorithms:
+            updates = sorted(drawn.sample(range(1, UPDATES), args.kills))
+            found = _compare(folder, algorithm, updates, getattr(signal, f"SIG{args.signal}"))
+            line = f"{algorithm}: killed behind updates {updates}: {found or 'equal'}\n"
+            sys.stdout.write(line)
+            sys.stdout.flush()
+            bad += bool(found)
+    return int(bad > 0)
+
+
+def _compare(folder: Path, algorithm: str, updates: list[int], number: int) -> str:
+    """Return what differs between the two runs, an empty text where nothing does."""
+    rows = json.loads((folder / "world/sft.json").read_text())[:ROWS]
+    (folder / "rows.json").write_text(json.dumps(rows))
+    whole, cut = (_command(folder, algorithm, folder / f"{algorithm}-{n}") for n in ("all", "cut"))
+    _run(folder, *whole)
+    for update in updates:
+        _run_until(cut, folder / f"{algorithm}-cut", update, number)
+    _run(folder, *cut)
+    ours, theirs = (_content(folder / f"{algorithm}-{name}") for name in ("cut", "all"))
+    return ", ".join(name for name in theirs if ours.get(name) != theirs[name])
+
+
+def _command(folder: Path, algorithm: str, out: Path) -> list[str]:
+    size = 4 * 2 if algorithm != "sft" else 2  # two prompts, or two rows
+    values = {
+        "model.checkpoint": ROOT / "tasks/motionworld/trained",
+        "data.rows": folder / "rows.json",
+        "data.media_roots": folder / "world",
+        "optim.per_device_train_batch_size": size,
+        "optim.max_steps": UPDATES,
+        "optim.save_steps": SAVE_STEPS,
+        "optim.logging_steps": 1,
+    } | ({} if algorithm == "sft" else {"rollout.num_generations": 4})
+    sets = [word for name, value in values.items() for word in ("--set", f"{name}={value}")]
+    return ["train", algorithm, "--config", "tiny", *sets, "--out", str(out)]
+
+
+def _run(folder: Path, *words: str) -> None:
+    command = [sys.executable, "-m", "harness", *words]
+    subprocess.run(command, check=True, cwd=folder, env=ENVIRONMENT, capture_output=True)
+
+
+def _run_until(words: list[str], out: Path, update: int, number: int) -> None:
+    """Run until the metrics of an update are written, and send a signal then."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "harness", *words],
+        cwd=out.parent, env=ENVIRONMENT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    while process.poll() is None and _last_step(out) < update:
+        time.sleep(0.005)
+    process.send_signal(number)
+    process.wait()
+
+
+def _last_step(out: Path) -> int:
+    path = out / "metrics.jsonl"
+    lines = path.read_bytes().split(b"\n")[:-1] if path.exists() else []
+    return max((json.loads(line)["step"] for line in lines), default=0)
+
+
+def _content(out: Path) -> dict[str, Any]:
+    """Return what has to be equal: weights and optimizer as bytes, lines without times."""
+    last = out / f"checkpoint-{UPDATES}"
+    found: dict[str, Any] = {
+        name: (last / name).read_bytes() for name in ("model.safetensors", "scheduler.pt")
+    }
+    for name in ("metrics.jsonl", "completions.jsonl"):
+        if (out / name).exists():
+            lines = [json.loads(line) for line in (out / name).read_text().splitlines()]
+            found[name] = [{k: v for k, v in line.items() if k not in TIMES} for line in lines]
+    return found
+
+
+if __name__ == "__main__":
+    sys.exit(main())
