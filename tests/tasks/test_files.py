@@ -192,3 +192,28 @@ def test_a_file_of_too_many_levels_is_malformed(tmp_path):
     (tmp_path / "q.json").write_text("[" * 100_000)
     with pytest.raises(DatasetError, match="too many levels"):
         read_rows(tmp_path / "q.json")
+
+
+def test_more_options_than_letters_are_refused() -> None:
+    """27 options: file, row and field are named, as for every malformed row."""
+    row = Row({"candidates": [str(n) for n in range(27)]}, "q.json, row 4")
+    with pytest.raises(DatasetError, match=r"q\.json, row 4: field 'candidates': .*26 .*got 27"):
+        row.options("candidates")
+    assert len(Row({"o": ["x"] * 26}, "q").options("o")) == 26
+
+
+@pytest.mark.parametrize(
+    ("name", "content"), [("q.json", "[]"), ("q.jsonl", ""), ("q.jsonl", "\n \n")]
+)
+def test_a_file_without_questions_is_refused(tmp_path: Path, name: str, content: str) -> None:
+    """An interrupted copy; a run of 0 items would be complete."""
+    (tmp_path / name).write_text(content)
+    with pytest.raises(DatasetError, match="has no rows"):
+        read_rows(tmp_path / name)
+
+
+@pytest.mark.parametrize("value", [1e300, 10**400, -1, float("inf")])
+def test_seconds_are_those_of_a_video(value: float) -> None:
+    """Thirty years at most: no number that a float cannot hold."""
+    with pytest.raises(DatasetError, match="number of seconds"):
+        Row({"start": value}, "q.json, row 0").seconds("start")

@@ -101,3 +101,20 @@ def test_what_was_advisory_is_free_to_move():
     locked = make_policy({"tasks": {"a": {"tier": "advisory", "margin": 1}}}, "lock")
     ours = make_policy({"tasks": {"a": {"tier": "advisory", "margin": 9}}}, "ours")
     assert loosened(ours, locked, ["a"]) == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "margin = nan", "margin = inf", "margin = 1e400", "margin = 1" + "0" * 5000,
+        "margin = 1" + "0" * 400, "x = " + "[" * 5000 + "]" * 5000, 'extends = "p.toml"',
+        'extends = "./../q/p.toml"', 'extends = "a\\u0000"', "margin = '2'", "alpha = 1979-05-27",
+        "[tasks]\nvsibench = 3", "[overall]\ntier = 'x'", "\xff",
+    ],
+)  # fmt: skip
+def test_a_policy_that_cannot_be_meant_is_refused(tmp_path, text):
+    """Numbers, nesting, circles, types, encoding."""
+    (tmp_path / "q").mkdir()
+    (tmp_path / "q" / "p.toml").write_text(text, encoding="latin-1")
+    with pytest.raises(UsageError, match=r"p\.toml"):
+        load_policy(tmp_path / "q" / "p.toml")
