@@ -44,6 +44,7 @@ class ServerClient:
         self.endpoint = endpoint
         self._limits = limits or Limits()
         self._closed = threading.Event()
+        self._reading = threading.Lock()
 
     def complete(self, body: Mapping[str, Any]) -> Completion:
         """Return the answer to a chat completion request.
@@ -88,7 +89,8 @@ class ServerClient:
     def _hide(self, read: Callable[[Reply], Result], reply: Reply) -> Result:
         """Read a reply; a server that repeats the key does not get it into a record."""
         try:
-            found = read(reply)
+            with self._reading:  # a hostile reply takes a hundred times its size while it is read
+                found = read(reply)
         except ServerError as error:
             error.retry_after_s = _read_retry_after(reply.headers.get("retry-after", ""))
             raise

@@ -139,6 +139,22 @@ def test_a_name_that_is_no_host_is_named():
         complete(f"http://{'a' * 70}.invalid/v1", Limits(timeout_s=5, max_retries=0))
 
 
+def test_a_proxy_of_the_environment_is_used(monkeypatch):
+    """For other machines, with its own user; machines that it is not for are asked directly."""
+    with serving(once(http(body()))) as proxy:
+        address = proxy.url.removesuffix("/v1").replace("//", "//me:pw@")
+        for name in ("http_proxy", "HTTP_PROXY"):
+            monkeypatch.setenv(name, address)
+        for name in ("no_proxy", "NO_PROXY"):
+            monkeypatch.setenv(name, "direct.invalid")
+        assert complete("http://model.invalid/v1").text == OK
+        head = proxy.requests[0].splitlines()
+        assert head[0] == b"POST http://model.invalid/v1/chat/completions HTTP/1.1"
+        assert b"Proxy-Authorization: Basic bWU6cHc=" in head
+        with pytest.raises(UnreachableServerError):
+            complete("http://direct.invalid/v1", Limits(timeout_s=5, max_retries=0))
+
+
 # --- the key
 
 
