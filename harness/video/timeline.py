@@ -83,6 +83,21 @@ def fill_gaps(times: Sequence[int | None], step: float | None) -> list[int]:
     return [round(time + step * steps) for time, steps in zip(inside, outside, strict=True)]
 
 
+def join_restarts(times: Sequence[int | None], step: float) -> list[int | None]:
+    """Return times that go on, one `step` later, where a clock was set back (as ffmpeg does)."""
+    joined: list[int | None] = []
+    offset, latest = 0, None
+    for time in times:
+        if time is None:
+            joined.append(None)
+            continue
+        if latest is not None and time + offset < latest:
+            offset = latest + round(step) - time
+        latest = time + offset
+        joined.append(latest)
+    return joined
+
+
 def _fits(times: Sequence[float], claimed: float) -> bool:
     """Return whether the frames last as long as the header says, with the last one's duration.
 

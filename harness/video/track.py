@@ -15,13 +15,14 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from harness.errors import InaccessibleMediaError, MediaError, UnusableMediaError
 from harness.video.avi import count_chunks
-from harness.video.timeline import fill_gaps, frame_rate, round_time
+from harness.video.timeline import fill_gaps, frame_rate, join_restarts, round_time
 
 if TYPE_CHECKING:
     from av import Packet, VideoStream
     from av.container import InputContainer
 
 _MAX_REORDER = 64  # frames; codecs allow 16, and groups of 32 are the longest in use
+_RESTARTING = ("mpegts", "mpeg")  # broadcasts and recordings that were put one behind the other
 _SMALLEST_PICTURE = 16  # bytes; MPEG-4 says "no new picture here" in fewer
 _VP8_SHOWN = 0x10  # bit of the first byte; RFC 6386, section 9.1
 
@@ -142,16 +143,24 @@ def _has_all_times(container: InputContainer, stream: VideoStream, entries: list
         return False
     if len(set(pts)) < len(pts) and pts != sorted(pts):
         return False
+    if container.format.name in _RESTARTING and not _are_plausible(pts):
+        return False
     empty = any(entry.size < _SMALLEST_PICTURE for entry in entries)
     return not (empty and stream.codec_context.codec.canonical_name == "mpeg4")
+
+
+def _are_plausible(pts: list[int]) -> bool:
+    """Return whether every frame is shown at most `_MAX_REORDER` frames from its decoding."""
+    order = sorted(range(len(pts)), key=pts.__getitem__)
+    return all(abs(place - rank) <= _MAX_REORDER for rank, place in enumerate(order))
 
 
 def _make_timed(path: Path, stream: VideoStream, entries: list[_Entry]) -> Track:
     """Make the track of a file whose packets all have times; equal ones stay in stored order."""
     pts = [entry.pts or 0 for entry in entries]
-    order = sorted(range(len(entries)), key=pts.__getitem__)
-    if any(abs(place - rank) > _MAX_REORDER for rank, place in enumerate(order)):
+    if not _are_plausible(pts):
         raise MediaError("the file's table of times is damaged")
+    order = sorted(range(len(entries)), key=pts.__getitem__)
     ranks = sorted(range(len(order)), key=order.__getitem__)
     keys = [place for place, entry in enumerate(entries) if entry.key]
     first = ranks[keys[0]] if keys else 0
@@ -182,6 +191,8 @@ def _make_counted(
         pts = sorted(pts, key=lambda time: -1 if time is None else time)
     rate = stream.average_rate or stream.guessed_rate
     step = float(1 / (rate * stream.time_base)) if rate and stream.time_base else None
+    if container.format.name in _RESTARTING:
+        pts = join_restarts(pts, step or 0.0)
     times = _relative_times(fill_gaps(pts, step), stream)
     return Track(
         path=path,
@@ -217,7 +228,8 @@ def _relative_times(pts: list[int], stream: VideoStream) -> tuple[float, ...]:
 def _rate(times: tuple[float, ...], stream: VideoStream) -> float:
     if not times:
         raise MediaError("the video stream has no frames that can be shown")
-    claimed = stream.average_rate or stream.guessed_rate
+    guessed = stream.guessed_rate if len(times) > 1 else None  # may be the time base
+    claimed = stream.average_rate or guessed
     return frame_rate(times, float(claimed) if claimed else None) or 1.0
 
 

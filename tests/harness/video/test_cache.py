@@ -59,7 +59,7 @@ def test_cached_clips_equal_decoded_ones(tmp_path: Path) -> None:
     assert (first.cached, second.cached) == (False, True)
     for one in (first, second):
         assert np.array_equal(one.frames, plain.frames)
-        for name in ("key", "kind", "indices", "timestamps", "fps", "total_frames", "duration_s"):
+        for name in ("key", "kind", "indices", "timestamps", "fps", "duration_s", "notes"):
             assert getattr(one, name) == getattr(plain, name)
     assert second.frames.flags.writeable
 
@@ -75,6 +75,20 @@ def test_the_content_of_the_file_decides_not_its_name(tmp_path: Path) -> None:
     assert not cache(renamed, FramePolicy(max_frames=6, min_pixels=1), patch_multiple=28).cached
     assert not cache(renamed, POLICY, patch_multiple=14).cached
     assert not cache(media(tmp_path / "b.mp4", 13), POLICY, patch_multiple=28).cached
+
+
+def test_clips_of_another_version_of_the_decoder_are_not_shown(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A mended decoder decodes anew, although the key of the clip stays."""
+    clip = media(tmp_path / "a.mp4")
+    cache = FrameCache(tmp_path / "cache", PLENTY)
+    cache.check()
+    before = cache(clip, POLICY, patch_multiple=28)
+    monkeypatch.setattr("harness.video.cache.DECODER_VERSION", 99)
+    after = cache(clip, POLICY, patch_multiple=28)
+    assert (after.cached, after.key) == (False, before.key)
+    assert cache(clip, POLICY, patch_multiple=28).cached
 
 
 @pytest.mark.parametrize("harm", ["cut", "flip", "flip a time", "empty", "garble"])

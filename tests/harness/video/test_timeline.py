@@ -5,7 +5,13 @@ from __future__ import annotations
 import pytest
 
 from harness.errors import MediaError
-from harness.video.timeline import fill_gaps, frame_rate, is_regular, nearest_frame
+from harness.video.timeline import (
+    fill_gaps,
+    frame_rate,
+    is_regular,
+    join_restarts,
+    nearest_frame,
+)
 
 
 def at(rate: float, frames: int) -> list[float]:
@@ -63,3 +69,8 @@ def test_times_that_are_no_clock_are_refused():
         fill_gaps([0, 2, 1], 1.0)
     with pytest.raises(MediaError, match="no frame rate"):
         fill_gaps([None], None)
+
+
+def test_a_clock_that_is_set_back_goes_on():
+    """Two recordings, one behind the other, 4 apart; an equal time is no restart."""
+    assert join_restarts([8, 12, None, 16, 8, 12, 12], 4.0) == [8, 12, None, 16, 20, 24, 24]
