@@ -18,6 +18,7 @@ from harness.errors import DatasetError, RunMismatchError
 from harness.files import reader_of, write_json, write_json_lines
 from harness.rescore.reasons import Reason, find_reason, scores_differ
 from harness.run.config import JudgeConfig
+from harness.run.manifest_shape import require_plan
 from harness.run.plan import Plan, PlannedTask, pick_scorer, select, stratified
 from harness.run.runner import make_record
 from harness.run.store import MANIFEST, read_manifest, read_records
@@ -75,6 +76,7 @@ def rescore_run(folder: Path, config: RescoreConfig) -> RescoredRun:
         RunMismatchError: The data folder has other questions than the run was made with.
     """
     manifest = read_manifest(folder)
+    require_plan(manifest, str(folder / MANIFEST))
     before = {record.id: record for record in read_records(folder)}
     plan = _plan_again(manifest, config)
     after = _score_again(plan, before.values())

@@ -62,6 +62,16 @@ def require_setting(content: Mapping[str, Any], where: str) -> None:
             frames.text("order")
 
 
+def require_plan(content: Mapping[str, Any], where: str) -> None:
+    """Raise where a checked manifest lacks what it takes to ask or score its items again."""
+    fields = Fields(content, where)
+    fields.texts("tasks")
+    if "limit" not in content:
+        raise fields.bad("limit", "a whole number or null")
+    for _, protocol in fields.tables("protocol"):
+        protocol.text("scorer")
+
+
 def check_protocol(protocol: Fields) -> None:
     """Raise `DatasetError` where a field of one task's protocol is of another type."""
     for name in ("suite", "task", "template", "scorer", "hash"):
