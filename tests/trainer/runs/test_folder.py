@@ -157,7 +157,7 @@ def test_vision_tokens_by_hand(tmp_path):
 
 
 def test_memory_by_hand(tmp_path):
-    """Full training in float32 of 1,344 weights, with a reference model, one group of eight."""
+    """Full training in float32 of 1,536 weights, with a reference model, one group of eight."""
     shape = read_shape(str(write_checkpoint(tmp_path / "c")))
     write_media(tmp_path)
     rows = read_training_rows([write_rows(tmp_path / "r.json", [make_row()])], [tmp_path])
@@ -167,17 +167,17 @@ def test_memory_by_hand(tmp_path):
     ]  # fmt: skip
     cost = estimate(TGRPO.read_recipe("paper", sets), rows, shape, world_size=2)
     assert (cost.rows_per_step, cost.sequences, cost.shuffled) == (2, 16, 8)
-    assert cost.trained == shape.parameters == 1344
+    assert cost.trained == shape.parameters == 1536
     length = cost.prompt_tokens + 100
     assert cost.tokens_per_step == 24 * length
     tokens = 8 * length
     assert cost.memory == {
-        "weights": 4 * 1344,
-        "gradients": 4 * 1344,
-        "optimizer": 8 * 1344,
+        "weights": 4 * 1536,
+        "gradients": 4 * 1536,
+        "optimizer": 8 * 1536,
         "activations": LAYERS * tokens * (8 * HIDDEN + 3 * INTERMEDIATE) * 4,
         "logits": 8 * 100 * VOCABULARY * 4 + HIDDEN * VOCABULARY * 4,  # and the head's gradient
-        "reference model": 4 * 1344,
+        "reference model": 4 * 1536,
         # 8 ordered and 4 shuffled sequences; keys and values of one head of 4 numbers
         "rollout cache": 12 * length * LAYERS * 8 * 4,
     }
@@ -192,7 +192,7 @@ def test_an_adapter_trains_its_own_weights_only(tmp_path):
     sets = ["model.lora.r=2", 'model.lora.target_modules=["q_proj"]']
     cost = estimate(GRPO.read_recipe("paper", sets), rows, shape, world_size=1)
     assert cost.trained == 64
-    assert cost.memory["weights"] == 4 * 64 + 2 * 1344  # the frozen ones in bfloat16
+    assert cost.memory["weights"] == 4 * 64 + 2 * 1536  # the frozen ones in bfloat16
     assert "reference model" not in cost.memory
 
 
