@@ -26,7 +26,6 @@ from typing import Any
 
 from harness.backends.base import Answer, EngineStats
 from harness.backends.chat import is_image, video_metadata
-from harness.backends.failure_watch import FailureWatch
 from harness.backends.feed import failure
 from harness.errors import BackendError, CheckpointError
 from harness.models.server import ServedModel
@@ -56,8 +55,6 @@ class ServerConfig:
     """Seconds to wait for one answer, all attempts together."""
     max_retries: int = 5
     """Further attempts after a lost connection, a rate limit or a server error, with back-off."""
-    stop_after: int = 20
-    """Equal failures in a row, with no answer before, that end the run."""
     video_as_images: bool = False
     """Send frames as images and use no vLLM extension."""
 
@@ -72,7 +69,6 @@ class OpenAIBackend:
         self._model = model
         limits = Limits(timeout_s=self._options.timeout_s, max_retries=self._options.max_retries)
         self._client = ServerClient(read_endpoint(model.base_url), limits)
-        self._watch = FailureWatch(self._options.stop_after)
         self._answered = False
         self._frames = lru_cache(maxsize=ENCODED_CLIPS)(_encode_frames)
 
@@ -99,7 +95,6 @@ class OpenAIBackend:
                 answer = answers.get()
                 if isinstance(answer, tuple):
                     yield answer
-                    self._watch.note(answer[1])
                     continue
                 working -= 1
                 if answer is not None:

@@ -20,6 +20,7 @@ from types import TracebackType
 from typing import Self
 
 from harness.backends.base import Backend
+from harness.run.failure_watch import FailureWatch
 from harness.run.plan import (
     Plan,
     PlannedTask,
@@ -59,6 +60,7 @@ class Runner:
         self.records: list[Record] = []
         """What this runner has recorded so far, in that order."""
         done = run.finished()
+        self._watch = FailureWatch(answered=bool(done))
         self.work: dict[str, Work] = {
             sample.id: (planned, sample)
             for planned in plan.tasks
@@ -82,12 +84,17 @@ class Runner:
         self._decoded = pool.decode(self.jobs)
 
     def run(self, backend: Backend, pool: DecodePool) -> None:
-        """Answer and record every open item, in whatever order the engine finishes them."""
+        """Answer and record every open item, in whatever order the engine finishes them.
+
+        Raises:
+            BackendError: Every request from the start on met the same failure.
+        """
         if self._decoded is None:
             self.prefetch(pool)
         with self._recorder:
             for request, answer in backend.generate(self._requests(pool)):
                 self._finish(pool, request.id, answer, request.clips)
+                self._watch.note(answer)
 
     def _requests(self, pool: DecodePool) -> Iterator[Request]:
         """Yield requests as their media become ready, the questions of one clip in a row."""

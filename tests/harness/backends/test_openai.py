@@ -340,25 +340,6 @@ def test_a_server_that_vanishes_stops_the_run(stub):
     backend.close()
 
 
-def test_a_failure_that_every_question_meets_ends_the_run(stub):
-    """After twenty equal ones and no answer, with the server's words."""
-    stub.reply = lambda text, body: refusal(400, f"At most 0 videos may be given, got {text}")
-    backend = OpenAIBackend(served(stub.url), ServerConfig(concurrency=4))
-    seen = []
-    with pytest.raises(BackendError, match=r"20 equal failures .* At most 0 videos"):
-        seen.extend(backend.generate(request(str(number)) for number in range(400)))
-    backend.close()
-    assert len(seen) == 19 or len(seen) == 20
-    assert len(stub.bodies) <= 40
-
-
-def test_failures_of_different_kinds_do_not_end_the_run(stub):
-    """Nor do equal ones between answers."""
-    stub.reply = lambda text, body: answer() if int(text) % 19 == 0 else refusal(400, "too long")
-    results = ask(stub, *(request(str(number)) for number in range(80)))
-    assert len(results) == 80
-
-
 def test_a_question_whose_reply_always_breaks_fails_alone(stub):
     """The others are answered, and the run concludes."""
     stub.reply = lambda text, body: None if text == "bad" else answer()
@@ -367,11 +348,3 @@ def test_a_question_whose_reply_always_breaks_fails_alone(stub):
     assert results["bad"].error == "BrokenConnectionError"
     assert isinstance(results["a"], Completion)
     assert isinstance(results["b"], Completion)
-
-
-def test_a_server_that_only_breaks_ends_the_run_also_after_answers(stub):
-    """Twice as many failures as from the start."""
-    stub.reply = lambda text, body: answer() if int(text) < 5 else None
-    options = ServerConfig(max_retries=0, concurrency=1, stop_after=4)
-    with pytest.raises(BackendError, match="8 equal failures"):
-        ask(stub, *(request(str(number)) for number in range(60)), options=options)

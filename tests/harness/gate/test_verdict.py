@@ -374,3 +374,14 @@ def test_pairs_are_made_on_ids_alone():
     records = make_records({"vsibench": [1.0, 0.0, 1.0]})
     pairing = pair(_baseline({"vsibench": [0.0, 0.0, 1.0]}), records[::-1])[0]
     assert (pairing.base, pairing.candidate) == ([0.0, 0.0, 1.0], [1.0, 0.0, 1.0])
+
+
+def test_refusals_are_counted_in_a_note():
+    """They are worth 0 on both sides; a model does not gain by them."""
+    refused = [
+        replace(r, outcome=Outcome.REFUSED) if n < 3 else r
+        for n, r in enumerate(make_records({"vsibench": [0.0] * 20 + GOOD}))
+    ]
+    values = {"vsibench": [0.0] * 20 + GOOD}
+    gate = judge_run(_baseline(values), make_manifest(values, model="other"), refused, Policy())
+    assert "vsibench: refused, worth 0: 3 items in the run, 0 in the baseline" in gate.notes

@@ -8,24 +8,30 @@ from harness.errors import BackendError
 from harness.schema import Completion, Failure
 from harness.server.errors import BrokenConnectionError, RateLimitError, ServerFaultError
 
+LIMIT = 20
+_PATIENCE = 5
+"""How many times as many failures are waited for where smaller requests may do better."""
 _OF_THE_SERVER = frozenset(
     kind.__name__ for kind in (BrokenConnectionError, RateLimitError, ServerFaultError)
 )
 """Failures that end the run also after good answers, if nothing else comes any more."""
 _NUMBER = re.compile(r"\d+")
+_TOO_LARGE = re.compile(r"context|too (?:long|large)|length|token|memory|HTTP 413", re.IGNORECASE)
+"""The largest videos come first, so that such failures say nothing of the others."""
 
 
 class FailureWatch:
     """Counts equal failures in a row.
 
     Args:
-        limit: That many end the run where no request was answered before; twice as many where some
-            were, and the failures are the server's rather than the questions'.
+        answered: Whether the run has answers already. Then only failures of the server itself end
+            it, twice as many.
+        limit: That many equal failures end a run that has no answer.
     """
 
-    def __init__(self, limit: int) -> None:
+    def __init__(self, *, answered: bool, limit: int = LIMIT) -> None:
         self._limit = limit
-        self._answered = False
+        self._answered = answered
         self._last: tuple[str, str] | None = None
         self._count = 0
 
@@ -38,9 +44,10 @@ class FailureWatch:
         kind = (answer.error, _NUMBER.sub("0", answer.message))
         self._count = self._count + 1 if kind == self._last else 1
         self._last = kind
-        if self._count < self._limit * (2 if self._answered else 1):
+        if self._answered and answer.error not in _OF_THE_SERVER:
             return
-        if not self._answered or answer.error in _OF_THE_SERVER:
+        times = 2 if self._answered else _PATIENCE if _TOO_LARGE.search(answer.message) else 1
+        if self._count >= times * self._limit:
             raise BackendError(
                 f"stopped after {self._count} equal failures in a row:"
                 f" {answer.error}: {answer.message}"
