@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Literal
 
 from harness.backends.base import Backend
 from harness.bounds import between
 from harness.errors import UsageError, missing_extra
+from harness.models.checkpoint import Checkpoint, resolve
 from harness.plugins import is_installed
 
 _LOCAL = ("vllm", "transformers")
@@ -59,6 +61,7 @@ def resolve_engine(spec: str, config: EngineConfig) -> ResolvedEngine:
         UsageError: The backend is not installed, or settings contradict each other.
         CheckpointError: The checkpoint is not found or incomplete.
     """
+    checkpoint = _resolve_folder(spec, config)
     backend = _choose_backend(config)
     match backend:
         case "fake":
@@ -66,7 +69,7 @@ def resolve_engine(spec: str, config: EngineConfig) -> ResolvedEngine:
         case "openai":
             return _resolve_served(spec, config)
         case _:
-            return _resolve_local(spec, backend, config)
+            return _resolve_local(checkpoint or resolve(spec), backend, config)
 
 
 def _choose_backend(config: EngineConfig) -> str:
@@ -121,11 +124,14 @@ def _resolve_served(spec: str, config: EngineConfig) -> ResolvedEngine:
     )
 
 
-def _resolve_local(spec: str, backend: str, config: EngineConfig) -> ResolvedEngine:
-    from harness.backends.preflight import check_engine
-    from harness.models.checkpoint import resolve
+def _resolve_folder(spec: str, config: EngineConfig) -> Checkpoint | None:
+    """Resolve a folder for a local engine; what is wrong with it is told without an engine, too."""
+    local = config.base_url is None and config.backend in ("auto", *_LOCAL)
+    return resolve(spec) if local and Path(spec).expanduser().is_dir() else None
 
-    checkpoint = resolve(spec)
+
+def _resolve_local(checkpoint: Checkpoint, backend: str, config: EngineConfig) -> ResolvedEngine:
+    from harness.backends.preflight import check_engine
 
     def build() -> Backend:
         if backend == "vllm":

@@ -1,5 +1,7 @@
 """An optional package is absent, or it is broken; the message never takes one for the other."""
 
+import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -89,6 +91,35 @@ def test_a_broken_engine_ends_an_evaluation_with_its_own_error(tmp_path, package
     assert done.returncode == 2, done.stderr
     last = done.stderr.splitlines()[-1]
     assert f"{package} is installed but cannot be imported: OSError: libfoo.so.1" in last
+
+
+@pytest.mark.parametrize("damage", ["cut weights", "empty config", "patch size 0", "template"])
+def test_a_damaged_checkpoint_is_told_without_an_engine(tmp_path, capsys, damage):
+    """A dry run on a machine that has neither torch nor an engine."""
+    from harness.cli import main
+
+    folder = Path(shutil.copytree(ROOT / "tasks/motionworld/trained", tmp_path / "ck"))
+    for path in folder.iterdir():
+        path.chmod(0o644 if path.is_file() else 0o755)
+    match damage:
+        case "cut weights":
+            os.truncate(folder / "model.safetensors", 3_000_000)
+            named = "model.safetensors is cut short (3,000,000 of 6,645,552 bytes)"
+        case "empty config":
+            (folder / "config.json").write_text("")
+            named = "config.json: not valid JSON: it is empty"
+        case "patch size 0":
+            config = (folder / "config.json").read_text()
+            changed = config.replace('"patch_size": 14', '"patch_size": 0')
+            (folder / "config.json").write_text(changed)
+            named = "vision_config.patch_size: expected a whole number above 0, got 0"
+        case _:
+            (folder / "chat_template.jinja").write_bytes(b"\xff\xfe")
+            named = "chat_template.jinja: cannot be read as text"
+    data = str(_write_data(tmp_path / "data"))
+    argv = ["eval", str(folder), "--data", data, "--tasks", "vsibench", "--dry-run"]
+    assert main([*argv, "--backend", "transformers"]) == 2
+    assert named in " ".join(capsys.readouterr().err.split())
 
 
 def _write_data(folder: Path) -> Path:
