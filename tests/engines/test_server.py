@@ -114,7 +114,7 @@ def test_a_request_that_is_too_long_fails_alone(backend):
 
 def test_videos_of_different_times_cannot_share_a_request(backend):
     """vLLM's API has one time base per request; a wrong one is never sent."""
-    slow = replace(clip(28, 2), key="slow", fps=5.0)
+    slow = replace(clip(28, 2), key="slow", timestamps=(0.0, 1.0, 2.0, 3.0))
     answer = ask(backend, [request("x", clips=[clip(28, 1), slow])])["x"]
     assert isinstance(answer, Failure)
     assert "frame times" in answer.message
