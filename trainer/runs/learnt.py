@@ -33,10 +33,8 @@ class Learnt:
     """Completions that were cut at the token limit."""
     best_reward: float = 0.0
     """The highest accuracy reward of any completion."""
-    rows: float = 0
-    """Rows of SFT, of all updates."""
-    failed_rows: float = 0
-    """Of these, rows whose media could not be decoded."""
+    failed_rows: float | None = None
+    """Share of SFT's rows whose media could not be decoded; None where it was not logged."""
     still: bool = False
     """Whether the gradient was 0 at every log."""
 
@@ -54,7 +52,7 @@ class Learnt:
             if self.failed_groups + self.groups_without_spread == groups:
                 reason = "no group had two different rewards"
                 return reason if self.best_reward else f"{reason}, and no answer was paid"
-        if self.rows and self.failed_rows >= self.rows:
+        if self.failed_rows is not None and self.failed_rows >= 1:
             return "every row failed: no media could be decoded"
         return "every gradient was 0" if self.still and self.updates else None
 
@@ -68,26 +66,20 @@ class Learnt:
                 f"{self.groups_without_spread:,} without spread",
                 f"{share:.1%} of completions truncated",
             ]
-        elif self.rows:
-            parts += [f"{round(self.rows):,} rows", f"{round(self.failed_rows):,} failed"]
+        elif self.failed_rows is not None:
+            parts.append(f"{self.failed_rows:.1%} of rows failed")
         return ", ".join(parts)
 
 
-def read_learnt(run: Path, *, rows_per_update: int) -> Learnt:
-    """Count what the files of a run say.
-
-    Args:
-        run: Folder of the run.
-        rows_per_update: Rows that SFT reads per update; unused where completions are sampled.
-    """
+def read_learnt(run: Path) -> Learnt:
+    """Count what the files of a run say."""
     logs = list(_read_lines(run / METRICS))
     updates = max((line["step"] for line in logs), default=0)
     norms = [line["grad_norm"] for line in logs if line.get("grad_norm") is not None]
     still = bool(norms) and not any(norms)
     if (run / COMPLETIONS).is_file():
         return _count_groups(_read_lines(run / COMPLETIONS), updates)
-    rows, failed = _count_rows(logs, rows_per_update)
-    return Learnt(updates=updates, still=still, rows=rows, failed_rows=failed)
+    return Learnt(updates=updates, still=still, failed_rows=_failed_share(logs))
 
 
 def _count_groups(groups: Iterable[Mapping[str, Any]], updates: int) -> Learnt:
@@ -115,18 +107,15 @@ def _count_groups(groups: Iterable[Mapping[str, Any]], updates: int) -> Learnt:
     )
 
 
-def _count_rows(logs: Iterable[Mapping[str, Any]], rows_per_update: int) -> tuple[float, float]:
-    """Return rows and failed rows; a log has the mean per forward pass since the log before."""
-    rows = failed = 0.0
+def _failed_share(logs: Iterable[Mapping[str, Any]]) -> float | None:
+    """Return the share of failed rows; a log has the means per pass since the log before it."""
+    total = 0.0
     last = 0
     for line in logs:
-        if "failed_rows" in line:
-            updates, last = line["step"] - last, line["step"]
-            read = updates * rows_per_update
-            passes = line.get("rows")
-            rows += read
-            failed += read * (line["failed_rows"] / passes if passes else 0.0)
-    return rows, failed
+        if line.get("rows") and line.get("failed_rows") is not None:
+            total += (line["step"] - last) * line["failed_rows"] / line["rows"]
+            last = line["step"]
+    return total / last if last else None
 
 
 def _read_lines(path: Path) -> Iterable[Mapping[str, Any]]:

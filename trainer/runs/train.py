@@ -165,6 +165,6 @@ def _usable_rows(
 def _read_result(job: TrainJob) -> TrainResult:
     stop = job.out / STOP
     reason = json.loads(stop.read_text(encoding="utf-8"))["reason"] if stop.exists() else None
-    sequences = job.recipe.sequences_per_update(job.dist.world_size)
-    learnt = read_learnt(job.out, rows_per_update=sequences)
-    return TrainResult(checkpoint=newest_checkpoint(job.out), learnt=learnt, stopped=reason)
+    return TrainResult(
+        checkpoint=newest_checkpoint(job.out), learnt=read_learnt(job.out), stopped=reason
+    )

@@ -30,7 +30,7 @@ FAILED = _group(failure="damaged")
 def _learnt(folder, groups, steps=2):
     _write(folder / METRICS, [{"step": step, "grad_norm": 1.0} for step in range(1, steps + 1)])
     _write(folder / COMPLETIONS, groups)
-    return read_learnt(folder, rows_per_update=8)
+    return read_learnt(folder)
 
 
 def test_groups_and_completions_are_counted(tmp_path):
@@ -58,26 +58,26 @@ def test_a_run_that_learnt_nothing_says_why(tmp_path, groups, reason):
 
 
 def test_rows_of_supervised_training_are_counted(tmp_path):
-    """Two updates of four rows, then one: a log has the means of the updates since the last."""
+    """Half of the rows of two updates, none of the third: a log has means since the last."""
     lines = [
         {"step": 2, "failed_rows": 1.0, "rows": 2.0, "grad_norm": 1.0},
         {"step": 3, "failed_rows": 0.0, "rows": 2.0, "grad_norm": 1.0},
     ]
     _write(tmp_path / METRICS, lines)
-    learnt = read_learnt(tmp_path, rows_per_update=4)
-    assert str(learnt) == "3 updates, 12 rows, 4 failed"
+    learnt = read_learnt(tmp_path)
+    assert str(learnt) == "3 updates, 33.3% of rows failed"
     assert learnt.nothing is None
 
 
 def test_supervised_training_of_failed_rows_learnt_nothing(tmp_path):
     """Nor did one whose gradients were 0."""
     _write(tmp_path / METRICS, [{"step": 2, "failed_rows": 2.0, "rows": 2.0, "grad_norm": 0.0}])
-    assert "every row failed" in read_learnt(tmp_path, rows_per_update=2).nothing
+    assert "every row failed" in read_learnt(tmp_path).nothing
     _write(tmp_path / METRICS, [{"step": 2, "failed_rows": 0.0, "rows": 2.0, "grad_norm": 0.0}])
-    assert read_learnt(tmp_path, rows_per_update=2).nothing == "every gradient was 0"
+    assert read_learnt(tmp_path).nothing == "every gradient was 0"
 
 
 def test_an_older_run_counts_its_updates(tmp_path):
     """Its metrics have no number of rows."""
     _write(tmp_path / METRICS, [{"step": 2, "failed_rows": 2.0, "grad_norm": 1.0}])
-    assert read_learnt(tmp_path, rows_per_update=2).nothing is None
+    assert read_learnt(tmp_path).nothing is None
