@@ -40,13 +40,22 @@ def open_file(path: Path) -> BinaryIO:
         UsageError: It is missing, unreadable, or a folder, pipe or device.
     """
     try:
-        mode = path.stat().st_mode
-        kind = next((name for matches, name in _KINDS if matches(mode)), None)
+        kind = kind_of_special(path)
         if kind is not None:
             raise UsageError(f"{path}: is {kind}, expected a file")
         return path.open("rb")
     except OSError as error:
         raise read_error(path, error) from None
+
+
+def kind_of_special(path: Path) -> str | None:
+    """Return what a path is instead of a file (``a pipe``); None for a file.
+
+    Raises:
+        OSError: It cannot be looked at.
+    """
+    mode = path.stat().st_mode
+    return next((name for matches, name in _KINDS if matches(mode)), None)
 
 
 def read_file(path: Path) -> bytes:

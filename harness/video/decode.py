@@ -16,6 +16,7 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from harness.errors import InaccessibleMediaError, MediaError, UnusableMediaError
+from harness.files.content import kind_of_special
 from harness.schema import Clip, FramePolicy, Media, MediaKind
 from harness.video.folders import numbered_images
 from harness.video.image_modes import to_rgb
@@ -53,11 +54,23 @@ def decode(
     """
     began = time.perf_counter()
     try:
+        if media.kind is not MediaKind.FRAMES:
+            _refuse_special(media.path)
         clip = _make_clip(_OPEN[media.kind](media), media, policy, patch_multiple)
     except MediaError as error:
         raise type(error)(f"{media.path}: {error}") from error
     key = key or content_key(media, policy, patch_multiple=patch_multiple)
     return dataclasses.replace(clip, key=key, decode_s=time.perf_counter() - began)
+
+
+def _refuse_special(path: Path) -> None:
+    """Raise `MediaError` for a pipe or a device, which may never end; a folder is no video."""
+    try:
+        kind = kind_of_special(path)
+    except OSError:
+        return  # whoever opens it says why that is not possible
+    if kind is not None:
+        raise MediaError(f"is {kind}, expected a file")
 
 
 def content_key(media: Media, policy: FramePolicy, *, patch_multiple: int) -> str:
@@ -75,6 +88,7 @@ def content_key(media: Media, policy: FramePolicy, *, patch_multiple: int) -> st
         for path in (
             numbered_images(media.path) if media.kind is MediaKind.FRAMES else (media.path,)
         ):
+            _refuse_special(path)
             with path.open("rb") as file:
                 hashed.update(hashlib.file_digest(file, "blake2b").digest())
     except OSError as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 import random
 from collections.abc import Iterator
 from dataclasses import replace
@@ -342,3 +343,14 @@ def test_files_that_decord_reads_otherwise_are_named(tmp_path: Path) -> None:
     )
     with pytest.raises(DecordDiffersError, match=r"open\.mkv: at frame \d+ decord shows another"):
         decode_and_compare(Media(path=other), policy(5), patch_multiple=4)
+
+
+@pytest.mark.parametrize("kind", [MediaKind.VIDEO, MediaKind.IMAGE])
+def test_a_pipe_or_device_is_no_video(tmp_path, kind):
+    """Neither is opened: a pipe waits for a writer, a device may never end."""
+    os.mkfifo(tmp_path / "pipe.mp4")
+    (tmp_path / "zero.mp4").symlink_to("/dev/zero")
+    for name, reason in (("pipe.mp4", "is a pipe"), ("zero.mp4", "is a device"), (".", "a folder")):
+        media = Media(path=tmp_path / name, kind=kind)
+        with pytest.raises(MediaError, match=f"{reason}, expected a file"):
+            decode(media, FramePolicy(), patch_multiple=28)
