@@ -53,7 +53,8 @@ def require_setting(content: Mapping[str, Any], where: str) -> None:
         fields.text(name)
     fields.texts("tasks")
     for _, protocol in fields.tables("protocol"):
-        protocol.text("scorer")
+        for name in ("scorer", "hash"):
+            protocol.text(name)
         if "frames" not in protocol.content:
             raise protocol.bad("frames", "an object or null")
         frames = protocol.table("frames", optional=True)

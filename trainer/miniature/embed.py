@@ -18,6 +18,7 @@ from typing import Any
 from harness.errors import UsageError
 from harness.files import read_json, write_json
 from harness.run.store import SUMMARY
+from harness.run.summary_shape import read_summary
 from harness.schema import Variant
 from trainer.config.renamed import rename_fields
 from trainer.miniature.arms import SFT, VARIANTS
@@ -102,7 +103,7 @@ def _make_card(chosen: Candidate, experiment: Path) -> dict[str, Any]:
 
 def _read_score(experiment: Path, chosen: Candidate, variant: Variant, task: str) -> dict[str, Any]:
     run = experiment / f"seed-{chosen.seed}" / "test" / f"{chosen.arm}-{variant}"
-    summary = read_json(run / SUMMARY)["tasks"][task]
+    summary = read_summary(run / SUMMARY)["tasks"][task]
     return {"score": summary["score"], "ci95": summary["ci95"], "n": summary["n"]}
 
 

@@ -21,6 +21,7 @@ from harness.run.store import (
     read_manifest,
     read_records,
 )
+from harness.run.summary_shape import read_summary
 
 START = 0
 """Step of the checkpoint that training started from."""
@@ -84,7 +85,7 @@ def write_point(out: Path, point: EvalPoint) -> None:
 
 def read_scores(run: Path) -> dict[str, TaskScore]:
     """Return the scores of a finished evaluation, by benchmark."""
-    tasks = read_json(run / SUMMARY)["tasks"]
+    tasks = read_summary(run / SUMMARY)["tasks"]
     return {
         name: TaskScore(score=task["score"], ci95=_to_interval(task["ci95"]), n=task["n"])
         for name, task in tasks.items()
