@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import os
 import signal
+from collections.abc import Callable
+from types import FrameType
 from typing import NoReturn
 
 _CODE = 130
@@ -33,7 +35,7 @@ def ignore_interrupts() -> None:
         signal.signal(number, signal.SIG_IGN)
 
 
-def _handle(handler: signal._HANDLER) -> None:
+def _handle(handler: Callable[[int, FrameType | None], NoReturn]) -> None:
     """Install a handler, except for a signal that this process was started to ignore.
 
     A shell lets background jobs ignore Ctrl-C. Processes of torchrun end at SIGTERM at once: in

@@ -64,13 +64,13 @@ def decode(
 
 
 def _refuse_special(path: Path) -> None:
-    """Raise `MediaError` for a pipe or a device, which may never end; a folder is no video."""
+    """Raise `InaccessibleMediaError` for a pipe or a device, which may never end, and a folder."""
     try:
         kind = kind_of_special(path)
     except OSError:
         return  # whoever opens it says why that is not possible
     if kind is not None:
-        raise MediaError(f"is {kind}, expected a file")
+        raise InaccessibleMediaError(f"is {kind}, expected a file")
 
 
 def content_key(media: Media, policy: FramePolicy, *, patch_multiple: int) -> str:

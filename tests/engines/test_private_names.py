@@ -30,7 +30,6 @@ class Name(NamedTuple):
 
 TABLE = [
     Name("huggingface_hub.errors:NotASafetensorsRepoError", "trainer/cost/model_shape.py"),
-    Name("huggingface_hub.errors:SafetensorsParsingError", "harness/models/weights.py"),
     Name("lmms_eval.api.instance:GenerationResult", "tasks/lmms/model.py"),
     Name("lmms_eval.api.instance:TokenCounts", "tasks/lmms/model.py"),
     Name("lmms_eval.api.model:lmms", "tasks/lmms/model.py"),
@@ -43,6 +42,7 @@ TABLE = [
     Name("lmms_eval.tasks._task_utils.mcq_extract", "tasks/lmms/package.py"),
     Name("lmms_eval.utils:load_yaml_config", "tasks/lmms/loading.py"),
     Name("transformers.trainer:Trainer._load_from_checkpoint", "trainer/loops/model.py"),
+    Name("transformers.trainer:Trainer._maybe_log_save_evaluate", "trainer/loops/finite.py"),
     Name("transformers.trainer:Trainer._prepare_inputs", "trainer/algorithms/sft.py"),
     Name("transformers.trainer_callback:PrinterCallback", "trainer/algorithms/sft.py"),
     Name("transformers.trainer_callback:PrinterCallback", "trainer/loops/rollout_trainer.py"),
@@ -56,6 +56,7 @@ TABLE = [
     Name("trl:GRPOTrainer._generate_and_score_completions", "trainer/loops/rollout_trainer.py"),
     Name("trl:GRPOTrainer._generate_single_turn", "trainer/loops/rollout_trainer.py"),
     Name("trl:GRPOTrainer._get_per_token_logps_and_entropies", "trainer/loops/rollout_trainer.py"),
+    Name("trl:GRPOTrainer._get_train_sampler", "trainer/loops/rollout_trainer.py"),
     Name("trl:GRPOTrainer._metrics", "trainer/loops/rollout_trainer.py"),
     Name("trl:GRPOTrainer._send_telemetry", "trainer/loops/rollout_trainer.py"),
     Name("trl:GRPOTrainer._tokenize_prompts", "trainer/loops/rollout_trainer.py"),
@@ -73,6 +74,7 @@ TABLE = [
         "trainer/loops/rollouts_vllm.py",
     ),
     Name("trl.models.utils:unwrap_model_for_generation", "trainer/loops/trl_names.py"),
+    Name("trl.trainer.utils:RepeatSampler", "trainer/loops/trl_names.py"),
     Name("vllm:LLMEngine.collective_rpc", "harness/backends/vllm_stats.py"),
     Name("vllm:LLMEngine.engine_core", "harness/backends/vllm.py"),
     Name("vllm:LLMEngine.logger_manager", "harness/backends/vllm_stats.py"),

@@ -172,18 +172,19 @@ def _differs(name: Path, others: Sequence[Path]) -> bool:
 
 
 def _require_text(row: Row) -> None:
-    """Raise where a field that is read holds half of a UTF-16 pair, which no tokenizer takes."""
+    """Raise where a field that is read held something that is no text, such as half a UTF-16 pair.
+
+    The reader of files has put U+FFFD in its place (`harness.text.stored`).
+    """
     for name in _READ:
         value = row.fields.get(name)
         for text in value if isinstance(value, list) else [value]:
-            try:
-                _ = isinstance(text, str) and text.encode()
-            except UnicodeEncodeError as error:
+            if isinstance(text, str) and "\ufffd" in text:
                 raise _RowError(
                     Fault.TEXT,
-                    f"{name}: character {error.start} is half of a UTF-16 pair,"
-                    f" {error.object[error.start]!r}; UTF-8 cannot hold it",
-                ) from None
+                    f"{name}: character {text.index(chr(0xFFFD))} is half of a UTF-16 pair or was"
+                    " no text in another way (it is read as U+FFFD)",
+                )
 
 
 def _row_id(row: Row, prefix: str, position: int) -> str:

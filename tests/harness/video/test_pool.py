@@ -160,15 +160,16 @@ def test_lost_worker_costs_its_job_only(name: str, error: str, reason: str) -> N
     assert pid_of(first) != pid_of(last)
 
 
-def test_file_that_never_ends(tmp_path: Path) -> None:
-    """The real decoder, blocked in a native read, is killed in time."""
+def test_a_pipe_is_no_video(tmp_path: Path) -> None:
+    """It would never end; the real decoder refuses it."""
     pipe = tmp_path / "endless.mp4"
     os.mkfifo(pipe)
     endless = DecodeJob(media=(Media(path=pipe),), policy=POLICY, patch_multiple=4)
-    with DecodePool(workers=1, timeout_s=1.0, max_bytes=1 << 20) as pool:
+    with DecodePool(workers=1, timeout_s=60.0, max_bytes=1 << 20) as pool:
         ((_, failure),) = pool.decode([endless])
     assert isinstance(failure, Failure)
-    assert (failure.error, str(pipe) in failure.message) == ("TimeoutError", True)
+    assert (failure.error, str(pipe) in failure.message) == ("InaccessibleMediaError", True)
+    assert "is a pipe, expected a file" in failure.message
 
 
 def test_worker_is_kept_between_calls() -> None:
