@@ -149,8 +149,10 @@ def test_ctrl_c_keeps_the_checkpoints_and_the_same_command_goes_on(train, world,
     assert "training in out" in printed
     assert "run the same command again" in printed.splitlines()[-1]
     assert not (world / "out/checkpoint-6").exists()
-    subprocess.run(command, check=True, capture_output=True, env=ENVIRONMENT)
-    subprocess.run([*command, "--out", "whole"], check=True, capture_output=True, env=ENVIRONMENT)
+    for words in (command, [*command, "--out", "whole"]):
+        ended = subprocess.run(words, check=False, capture_output=True, text=True, env=ENVIRONMENT)
+        # The rewards of a random model have no spread: such a run is trained and incomplete.
+        assert ended.returncode == (0 if action == "sft" else 4), ended.stderr
     ours, theirs = (
         load_file(world / run / "checkpoint-6/model.safetensors") for run in ("out", "whole")
     )
@@ -270,7 +272,7 @@ def test_a_training_that_diverges_stops_without_a_checkpoint_of_it(train, world,
     assert result_of(raised.value).code is Exit.INCOMPLETE
     saved = saved_checkpoints(world / "out")
     assert len(saved) < 6
-    newest = f"the newest checkpoint is {saved[-1].folder}" if saved else "there is no checkpoint"
+    newest = f"checkpoint is out/{saved[-1].folder.name}" if saved else "there is no checkpoint"
     assert newest in str(raised.value)
     for one in saved:
         weights = load_file(world / one.folder / "model.safetensors")
