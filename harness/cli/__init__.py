@@ -20,13 +20,16 @@ if TYPE_CHECKING:
 def program() -> NoReturn:
     """Run the process's own command line and end the process."""
     from harness.cli import signals
+    from harness.cli.exits import Exit
 
     signals.leave_at_once_when_interrupted()
     from harness.cli.output import protect_streams
 
     protect_streams()
     code = main(starting=signals.raise_when_interrupted, ending=signals.ignore_interrupts)
-    if "torch" in sys.modules:
+    # An interrupt while a class is made from text (dataclasses, named tuples) leaves a mark in
+    # CPython: whatever becomes of the exception, `sys.exit` would end with SIGINT.
+    if "torch" in sys.modules or code == Exit.INTERRUPTED:
         _leave_at_once(code)
     sys.exit(code)
 

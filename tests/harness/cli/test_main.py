@@ -278,3 +278,19 @@ def test_files_of_the_working_directory_hide_none_of_our_packages(tmp_path: Path
         [sys.executable, "-m", "harness", "tasks"], cwd=tmp_path, capture_output=True, text=True
     )
     assert (done.returncode, done.stderr.splitlines()[-1][:6]) == (0, "exit 0")
+
+
+def test_an_interrupt_while_a_class_is_made_from_text_ends_with_130(tmp_path):
+    """CPython would end a module that is run so with SIGINT, although the exception was handled."""
+    (tmp_path / "ours.py").write_text(
+        "import sys\n"
+        "import harness.cli as cli\n"
+        "import harness.cli.faults, harness.cli.output, harness.cli.signals, harness.text.shown\n"
+        "cli._dispatch = lambda *given: exec('raise KeyboardInterrupt')\n"
+        "sys.argv = ['videor1', 'tasks']\n"
+        "cli.program()\n"
+    )
+    command = [sys.executable, "-m", "ours"]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
+    assert done.returncode == 130
+    assert done.stderr.splitlines()[-1].startswith("exit 130 (interrupted)")
