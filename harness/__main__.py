@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import os.path
+import signal
 import sys
 
 if __name__ == "__main__":
+    # Until the command line has its own handlers, Ctrl-C ends the process without a traceback; a
+    # process that was started to ignore it goes on ignoring it.
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
     # ``-m`` puts the working directory in front of the import path. Where that is not this
     # checkout, a file named tasks.py in it would hide our package of that name.
     ours = os.path.realpath(f"{__file__}/../..")
