@@ -73,7 +73,7 @@ class MetricGain:
 
     @property
     def difference(self) -> float:
-        """Last minus first."""
+        """Mean of the last updates minus mean of the first ones, in the unit of the metric."""
         return self.last - self.first
 
 
