@@ -1,8 +1,8 @@
 """Kill a training of four epochs at random updates; compare it with one that nobody killed.
 
 ``python -m tests.faults.train_kill --kills 5`` in the heavy environment, for GRPO, T-GRPO and SFT:
-weights, optimizer, metrics and completions have to be equal to the last bit. A small version runs
-as an engine test (``tests/trainer/loops/test_resume.py``).
+weights, optimizer, scheduler, metrics and completions have to be equal to the last bit. A small
+version runs as an engine test (``tests/trainer/loops/test_resume.py``).
 """
 
 from __future__ import annotations
@@ -19,10 +19,13 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from tests.interrupts import interruptible
 from tests.paths import ROOT
 
 ROWS, UPDATES, SAVE_STEPS = 8, 16, 3
-ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT), "GOMP_SPINCOUNT": "0"}
+THREADS = {"GOMP_SPINCOUNT": "0", "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+"""Sums of another number of threads may differ in the last bit."""
+ENVIRONMENT = {**os.environ, **THREADS, "PYTHONPATH": str(ROOT), "TOKENIZERS_PARALLELISM": "false"}
 TIMES = ("step_time", "train_runtime", "train_samples_per_second", "train_steps_per_second")
 
 
@@ -79,13 +82,17 @@ def _command(folder: Path, algorithm: str, out: Path) -> list[str]:
 
 def _run(folder: Path, *words: str) -> None:
     command = [sys.executable, "-m", "harness", *words]
-    subprocess.run(command, check=True, cwd=folder, env=ENVIRONMENT, capture_output=True)
+    done = subprocess.run(
+        command, check=False, cwd=folder, env=ENVIRONMENT, capture_output=True, text=True
+    )
+    if done.returncode:
+        raise SystemExit(f"{' '.join(words)} ends with {done.returncode}: {done.stderr[-3000:]}")
 
 
 def _run_until(words: list[str], out: Path, update: int, number: int) -> None:
     """Run until the metrics of an update are written, and send a signal then."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "harness", *words],
+        interruptible([sys.executable, "-m", "harness", *words]),
         cwd=out.parent, env=ENVIRONMENT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     )  # fmt: skip
     while process.poll() is None and _last_step(out) < update:
@@ -101,16 +108,32 @@ def _last_step(out: Path) -> int:
 
 
 def _content(out: Path) -> dict[str, Any]:
-    """Return what has to be equal: weights and optimizer as bytes, lines without times."""
+    """Return what has to be equal: numbers as bytes, lines without times."""
     last = out / f"checkpoint-{UPDATES}"
     found: dict[str, Any] = {
-        name: (last / name).read_bytes() for name in ("model.safetensors", "scheduler.pt")
+        "model.safetensors": (last / "model.safetensors").read_bytes(),
+        **{name: _read_state(last / name) for name in ("optimizer.pt", "scheduler.pt")},
     }
     for name in ("metrics.jsonl", "completions.jsonl"):
         if (out / name).exists():
             lines = [json.loads(line) for line in (out / name).read_text().splitlines()]
             found[name] = [{k: v for k, v in line.items() if k not in TIMES} for line in lines]
     return found
+
+
+def _read_state(path: Path) -> Any:
+    """Return what a file of PyTorch holds, its tensors as type, shape and bytes."""
+    import torch
+
+    def plain(value: Any) -> Any:
+        if isinstance(value, torch.Tensor):
+            raw = value.contiguous().view(-1).view(torch.uint8) if value.dim() else value
+            return str(value.dtype), tuple(value.shape), raw.numpy().tobytes()
+        if isinstance(value, dict):
+            return {key: plain(one) for key, one in value.items()}
+        return [plain(one) for one in value] if isinstance(value, list | tuple) else value
+
+    return plain(torch.load(path, map_location="cpu", weights_only=True))
 
 
 if __name__ == "__main__":
