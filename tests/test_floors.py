@@ -19,7 +19,7 @@ HEAVY = ("torch", "transformers", "vllm", "ray", "decord", "pandas")
 FLOORS = ("harness", "tasks", "trainer")
 """The packages, lowest first."""
 ROOMS = (
-    ("errors", "text"),
+    ("errors", "text", "thoughts"),
     ("bounds", "files", "plugins", "schema"),
     ("config", "server"),
     ("data", "models", "scoring", "stats", "video"),

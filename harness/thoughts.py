@@ -1,0 +1,26 @@
+"""Defines what is known of a model's thoughts before it replies: their marks, the prompt's end."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class PromptEnd(StrEnum):
+    """The state in which the end of a rendered prompt leaves the reply."""
+
+    OPEN = "open"
+    """Inside a thought: the template has written its opening mark."""
+    CLOSED = "closed"
+    """Behind a thought that the template has opened and closed."""
+    FREE = "free"
+    """Neither: the model decides whether it thinks."""
+
+
+@dataclass(frozen=True, slots=True)
+class Marks:
+    """The texts that begin and end a thought."""
+
+    open: str
+    """Empty: the thought begins with the reply, as in Apriel's."""
+    close: str
