@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from harness.errors import InaccessibleMediaError, MediaError, UnusableMediaError
 from harness.video.avi import count_chunks
+from harness.video.matroska import count_missing_bytes
 from harness.video.timeline import fill_gaps, frame_rate, join_restarts, round_time
 
 if TYPE_CHECKING:
@@ -116,10 +117,14 @@ def _make_entry(packet: Packet[VideoStream], stream: VideoStream) -> _Entry:
 def _check_count(
     path: Path, container: InputContainer, stream: VideoStream, entries: list[_Entry]
 ) -> None:
-    """Raise `MediaError` if the file holds fewer frames than its header counts.
+    """Raise `MediaError` if the file holds fewer frames, or fewer bytes, than its header counts.
 
     The header also counts the empty chunks of AVI, and the frames of MP4 that an edit list hides.
+    Matroska counts bytes, not frames; what is left out between two blocks is seen there only.
     """
+    missing = count_missing_bytes(path) if "matroska" in container.format.name else 0
+    if missing:
+        raise MediaError(f"the file is cut short: {missing} bytes of its segment are missing")
     found = len(entries)
     if found < stream.frames and container.format.name == "avi":
         chunks = count_chunks(path, stream.index)

@@ -75,7 +75,9 @@ def _command(folder: Path, algorithm: str, out: Path) -> list[str]:
         "optim.max_steps": UPDATES,
         "optim.save_steps": SAVE_STEPS,
         "optim.logging_steps": 1,
-    } | ({} if algorithm == "sft" else {"rollout.num_generations": 4})
+    }
+    if algorithm != "sft":  # so hot that answers differ: equal rewards would teach nothing
+        values |= {"rollout.num_generations": 4, "rollout.temperature": 2.5}
     sets = [word for name, value in values.items() for word in ("--set", f"{name}={value}")]
     return ["train", algorithm, "--config", "tiny", *sets, "--out", str(out)]
 

@@ -311,6 +311,37 @@ def damaged(whole: bytes, damage: str, rng: random.Random) -> bytes:
     return whole[:start] + block + whole[start + 4096 :]
 
 
+@pytest.mark.parametrize(("name", "codec"), [("a.mkv", "libx264"), ("a.webm", "libvpx")])
+def test_blocks_left_out_of_a_matroska_file_are_noticed(
+    tmp_path: Path, name: str, codec: str
+) -> None:
+    """What is left can be read without a complaint; the segment's size says that bytes are gone."""
+    path = write_clip(tmp_path / name, codec=codec, options={"g": "8"})
+    whole = path.read_bytes()
+    with av.open(str(path)) as container:
+        blocks = [packet.pos for packet in container.demux(video=0) if packet.size]
+    for first, last in itertools.combinations(blocks[::6], 2):
+        path.write_bytes(whole[:first] + whole[last:])
+        with pytest.raises(MediaError):
+            scan(path)
+
+
+@pytest.mark.parametrize("change", ["size left open", "more behind it", "short numbers"])
+def test_a_matroska_file_may_state_no_size_or_hold_more(tmp_path: Path, change: str) -> None:
+    """Recorders of a stream do not know the size; other tools write more behind the segment."""
+    path = write_clip(tmp_path / "a.mkv")
+    whole = path.read_bytes()
+    place = whole.index(b"\x18\x53\x80\x67") + 4
+    size = whole[place : place + 8]
+    changed = {
+        "size left open": whole[:place] + b"\x01" + b"\xff" * 7 + whole[place + 8 :],
+        "more behind it": whole + bytes(100),
+        "short numbers": whole[:place] + bytes([size[4] | 0x10]) + size[5:] + whole[place + 8 :],
+    }
+    path.write_bytes(changed[change])
+    assert len(scan(path).times) == 40
+
+
 def test_damaged_times_are_noticed(tmp_path: Path) -> None:
     """A table of composition times that was lost does not put frames in another order."""
     path = write_clip(tmp_path / "a.mp4", options={"bf": "3"})
