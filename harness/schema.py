@@ -11,11 +11,20 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from harness.bounds import between
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+
+LATER: Mapping[str, Any] = {"later": True}
+"""Metadata of protocol fields that the first edition did not have. At its default such a field is
+left out of the text that a protocol's hash is made of, so that old hashes stay."""
+
+TemplateArgs = Mapping[str, bool | int | float | str]
+"""Values of a chat template's own variables, such as ``enable_thinking``."""
 
 
 class Kind(StrEnum):
@@ -102,12 +111,48 @@ class Sample:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sampling:
-    """How the engine decodes text. Temperature 0 is greedy."""
+    """How the engine decodes text. Temperature 0 is greedy.
+
+    Every engine gets every field, so that nothing is filled in from a checkpoint's
+    generation_config.json. The penalties have the formulas of vLLM's ``SamplingParams``.
+    """
 
     temperature: float
     max_tokens: int
+    """Generated tokens at most, those of a thought included."""
     top_p: float = 1.0
+    """Sample from the most probable tokens that together have this probability."""
     seed: int = 0
+    top_k: int = field(default=0, metadata=LATER)
+    """Sample from this number of most probable tokens; 0: from all."""
+    min_p: float = field(default=0.0, metadata=LATER)
+    """Leave out tokens whose probability is below this share of the most probable one's."""
+    presence_penalty: float = field(default=0.0, metadata=LATER)
+    """Subtracted from the logits of tokens that the answer has already."""
+    frequency_penalty: float = field(default=0.0, metadata=LATER)
+    """Subtracted from a token's logit once per occurrence in the answer."""
+    repetition_penalty: float = field(default=1.0, metadata=LATER)
+    """Divides positive and multiplies negative logits of tokens in prompt or answer; 1: none."""
+    stop: tuple[str, ...] = field(default=(), metadata=LATER)
+    """Texts that end the answer; they are not part of it."""
+
+    def __post_init__(self) -> None:
+        between(self, "temperature", 0, 100)
+        between(self, "max_tokens", 0, 1 << 24, "tokens; no model writes more")
+        between(self, "top_p", 0, 1)
+        between(self, "seed", 0, 2**32 - 1, "engines take 32 bits")
+        between(self, "top_k", 0, 1 << 24, "tokens; 0 is no limit")
+        between(self, "min_p", 0, 1)
+        between(self, "presence_penalty", -2, 2)
+        between(self, "frequency_penalty", -2, 2)
+        between(self, "repetition_penalty", 0.01, 100)
+        if not all(self.stop):
+            raise ValueError(f"stop: expected texts that are not empty, got {self.stop!r:.80}")
+
+    @property
+    def greedy(self) -> bool:
+        """Whether only the most probable token can be drawn, so that every seed says the same."""
+        return self.temperature == 0 or self.top_k == 1
 
 
 class FrameRule(StrEnum):
@@ -139,6 +184,14 @@ class FramePolicy:
     order: Variant = Variant.ORDERED
     seed: int = 0
     """Seed of the frame permutation; used by the shuffled order only."""
+
+    def __post_init__(self) -> None:
+        between(self, "fps", 0.001, 1000, "frames per second")
+        between(self, "min_frames", 1, 4096, "frames are decoded into memory")
+        between(self, "max_frames", 1, 4096, "frames are decoded into memory")
+        between(self, "min_pixels", 1, 1 << 26, "pixels of one frame, 8192 x 8192 at most")
+        between(self, "max_pixels", 1, 1 << 26, "pixels of one frame, 8192 x 8192 at most")
+        between(self, "seed", 0, 2**32 - 1, "engines take 32 bits")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -184,6 +237,8 @@ class Prompt:
     """Start of the assistant turn; not part of the returned text."""
     before: tuple[str, ...] = ()
     """Text before each medium where text and media alternate; `text` follows the last one."""
+    template_args: TemplateArgs = field(default_factory=dict)
+    """Values of the chat template's own variables."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -194,6 +249,10 @@ class Request:
     prompt: Prompt
     sampling: Sampling
     clips: tuple[Clip, ...] = ()
+    repeat: int = 0
+    """Which of the repeats of a question; `id` and `repeat` together are unique."""
+    thinking_budget: int | None = None
+    """Tokens after which the engine closes a thought; None: it does not."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -239,9 +298,11 @@ class Score:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Record:
-    """One finished item: one JSON line of a run."""
+    """One finished item, or one of its repeats: one JSON line of a run."""
 
     id: str
+    repeat: int = 0
+    """Which of the repeats; records of schema 1 have none and are read as 0."""
     task: str
     variant: str
     cluster: str

@@ -19,8 +19,8 @@ HEAVY = ("torch", "transformers", "vllm", "ray", "decord", "pandas")
 FLOORS = ("harness", "tasks", "trainer")
 """The packages, lowest first."""
 ROOMS = (
-    ("errors", "text", "thoughts"),
-    ("bounds", "files", "plugins", "schema"),
+    ("bounds", "errors", "text", "thoughts"),
+    ("files", "plugins", "schema"),
     ("config", "server"),
     ("data", "models", "scoring", "stats", "video"),
     ("backends", "task"),

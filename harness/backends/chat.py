@@ -72,7 +72,10 @@ def messages(prompt: Prompt, clips: Sequence[Clip]) -> list[Message]:
 def render(processor: Any, prompt: Prompt, clips: Sequence[Clip]) -> str:
     """Render the chat with the checkpoint's template, up to the start of the answer."""
     text: str = processor.apply_chat_template(
-        messages(prompt, clips), tokenize=False, add_generation_prompt=True
+        messages(prompt, clips),
+        tokenize=False,
+        add_generation_prompt=True,
+        **prompt.template_args,
     )
     return text + prompt.prefill
 

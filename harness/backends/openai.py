@@ -164,8 +164,8 @@ class OpenAIBackend:
         }
         if not self._options.video_as_images:
             body |= _vllm_extensions(request)
-        elif prompt.prefill:
-            raise BackendError("a prefilled answer needs a vLLM server, not plain OpenAI requests")
+        else:
+            _refuse_extensions(request)
         return body
 
     def _media_parts(self, clip: Clip) -> list[dict[str, Any]]:
@@ -217,17 +217,20 @@ def _sampling_fields(sampling: Sampling) -> dict[str, Any]:
         "top_p": sampling.top_p,
         "max_tokens": sampling.max_tokens,
         "seed": sampling.seed,
-        "presence_penalty": 0.0,
-        "frequency_penalty": 0.0,
+        "presence_penalty": sampling.presence_penalty,
+        "frequency_penalty": sampling.frequency_penalty,
+        **({"stop": list(sampling.stop)} if sampling.stop else {}),
     }
 
 
 def _vllm_extensions(request: Request) -> dict[str, Any]:
+    sampling, template_args = request.sampling, request.prompt.template_args
     extensions: dict[str, Any] = {
-        "top_k": 0,
-        "min_p": 0.0,
-        "repetition_penalty": 1.0,
+        "top_k": sampling.top_k,
+        "min_p": sampling.min_p,
+        "repetition_penalty": sampling.repetition_penalty,
         "return_token_ids": True,
+        **({"chat_template_kwargs": dict(template_args)} if template_args else {}),
     }
     videos = [clip for clip in request.clips if not is_image(clip)]
     if videos:
@@ -235,6 +238,24 @@ def _vllm_extensions(request: Request) -> dict[str, Any]:
     if request.prompt.prefill:
         extensions |= {"add_generation_prompt": False, "continue_final_message": True}
     return extensions
+
+
+def _refuse_extensions(request: Request) -> None:
+    """Raise `BackendError` where a request needs more than the OpenAI API has.
+
+    It would be answered without what the protocol says, and nobody would notice.
+    """
+    sampling = request.sampling
+    needed = {
+        "a prefilled answer": request.prompt.prefill,
+        "top_k": sampling.top_k,
+        "min_p": sampling.min_p,
+        "repetition_penalty": sampling.repetition_penalty != 1,
+        "template_args": request.prompt.template_args,
+    }
+    for name, wanted in needed.items():
+        if wanted:
+            raise BackendError(f"{name} needs a vLLM server, not plain OpenAI requests")
 
 
 def _time_base(videos: list[Clip]) -> dict[str, Any]:

@@ -17,6 +17,8 @@ from harness.backends import chat, positions
 from harness.backends.base import Answer, EngineStats
 from harness.backends.feed import Feed, failure
 from harness.backends.logits import NOT_FINITE, LogitsWatch
+from harness.backends.penalties import penalties
+from harness.backends.stops import cut_at_stop
 from harness.errors import BackendError
 from harness.models.checkpoint import Checkpoint
 from harness.plugins import importing
@@ -104,16 +106,19 @@ class TransformersBackend:
         for name in [name for name in inputs if name.startswith("pixel_values")]:
             # Nothing else is cast: seconds per frame would lose their digits in bfloat16.
             inputs[name] = inputs[name].to(self._model.dtype)
+        prompt_length = inputs["input_ids"].shape[1]
         torch.manual_seed(sampling.seed)
         watch = LogitsWatch()
         with torch.inference_mode():
             rows = self._model.generate(
                 **inputs,
                 generation_config=self._generation_config(sampling),
-                logits_processor=[watch],
+                logits_processor=[watch, *penalties(sampling, prompt_length)],
+                **self._stop_options(sampling),
             )
-        prompt_length = inputs["input_ids"].shape[1]
-        answers = [self._make_completion(row) for row in rows[:, prompt_length:].tolist()]
+        answers = [
+            self._make_completion(row, sampling.stop) for row in rows[:, prompt_length:].tolist()
+        ]
         prompt_tokens = inputs["attention_mask"].sum(dim=1).tolist()
         ended = time.perf_counter()
         self._generate_s += ended - ready
@@ -154,22 +159,34 @@ class TransformersBackend:
                 "do_sample": True,
                 "temperature": sampling.temperature,
                 "top_p": sampling.top_p,
-                "top_k": 0,
+                "top_k": sampling.top_k,
+                "min_p": sampling.min_p or None,
             }
         return GenerationConfig(
             max_new_tokens=sampling.max_tokens,
+            repetition_penalty=sampling.repetition_penalty,
             eos_token_id=self._stop_ids,
             pad_token_id=self._pad_id,
             **random,
         )
 
-    def _make_completion(self, row: list[int]) -> Completion:
-        """Return a generated row up to and with the token that ends it."""
+    def _stop_options(self, sampling: Sampling) -> dict[str, Any]:
+        """Return the arguments that end an answer at the stop texts."""
+        if not sampling.stop:
+            return {}
+        return {"stop_strings": list(sampling.stop), "tokenizer": self._processor.tokenizer}
+
+    def _make_completion(self, row: list[int], stops: tuple[str, ...]) -> Completion:
+        """Return a generated row up to the token or the stop text that ends it."""
         end = next((at for at, token in enumerate(row, 1) if token in self._stop_ids), None)
         token_ids = tuple(row[:end])
+        while stops and end is None and token_ids and token_ids[-1] == self._pad_id:
+            token_ids = token_ids[:-1]  # a row that a stop text has ended is padded
+        text = chat.decode(self._processor, token_ids)
+        kept = cut_at_stop(text, stops)
         return Completion(
-            text=chat.decode(self._processor, token_ids),
-            finish_reason="length" if end is None else "stop",
+            text=kept,
+            finish_reason="length" if end is None and kept == text else "stop",
             output_tokens=len(token_ids),
             token_ids=token_ids,
         )

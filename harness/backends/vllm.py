@@ -21,6 +21,7 @@ from harness.backends import chat, lora
 from harness.backends.base import Answer, EngineStats
 from harness.backends.feed import Feed, failure
 from harness.backends.logits import NOT_FINITE
+from harness.backends.stops import cut_at_stop
 from harness.backends.vllm_engine import VLLMConfig, prepare_environment, start
 from harness.backends.vllm_stats import StepCounter, vision_seconds
 from harness.errors import BackendError
@@ -162,9 +163,12 @@ class VLLMBackend:
         for output in outputs:
             if output.finished:
                 request, entered = running.pop(output.request_id)
-                yield request, self._make_completion(output, time.perf_counter() - entered)
+                seconds = time.perf_counter() - entered
+                yield request, self._make_completion(output, request.sampling, seconds)
 
-    def _make_completion(self, output: Any, seconds: float) -> Completion | Failure:
+    def _make_completion(
+        self, output: Any, sampling: Sampling, seconds: float
+    ) -> Completion | Failure:
         (answer,) = output.outputs
         if getattr(output.metrics, "is_corrupted", False):
             return failure(NOT_FINITE)
@@ -172,7 +176,7 @@ class VLLMBackend:
             return failure(BackendError(f"vLLM ended the request with {answer.finish_reason!r}"))
         token_ids = tuple(answer.token_ids)
         return Completion(
-            text=chat.decode(self._processor, token_ids),
+            text=cut_at_stop(chat.decode(self._processor, token_ids), sampling.stop),
             finish_reason=answer.finish_reason,
             prompt_tokens=len(output.prompt_token_ids),
             output_tokens=len(token_ids),
@@ -188,9 +192,16 @@ def _sampling_params(sampling: Sampling) -> Any:
     return SamplingParams(
         temperature=sampling.temperature,
         top_p=sampling.top_p,
+        top_k=sampling.top_k,
+        min_p=sampling.min_p,
+        presence_penalty=sampling.presence_penalty,
+        frequency_penalty=sampling.frequency_penalty,
+        repetition_penalty=sampling.repetition_penalty,
         max_tokens=sampling.max_tokens,
         seed=sampling.seed,
-        detokenize=False,  # texts are decoded once, the same way for every local engine
+        stop=list(sampling.stop),
+        # Texts are decoded once, the same way for every local engine; vLLM finds stops in its own.
+        detokenize=bool(sampling.stop),
         output_kind=RequestOutputKind.FINAL_ONLY,
     )
 

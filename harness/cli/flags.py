@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from argparse import SUPPRESS, ArgumentParser, ArgumentTypeError, Namespace
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -30,10 +31,10 @@ def add_option_flags(
     for option in options_of(settings):
         if only is not None and option.name not in only:
             continue
-        if option.group not in groups:
-            title = _TITLES.get(option.group, option.group)
-            groups[option.group] = parser.add_argument_group(title)
-        _add_flag(groups[option.group], option)
+        title = option.title or _TITLES.get(option.group, option.group)
+        if title not in groups:
+            groups[title] = parser.add_argument_group(title)
+        _add_flag(groups[title], option)
 
 
 def read_option_flags(args: Namespace, settings: Settings) -> Settings:
@@ -56,6 +57,9 @@ def flags_of(settings: object) -> list[str]:
             words.append(flag)
         elif isinstance(value, tuple):
             words += [flag, ",".join(map(str, value))]
+        elif isinstance(value, Mapping):
+            for key, inner in value.items():
+                words += [flag, f"{key}={json.dumps(inner)}"]
         elif value is not None:
             words += [flag, str(value)]
     return words
@@ -130,10 +134,11 @@ def _add_flag(group: Any, option: Option) -> None:
         return
     group.add_argument(
         flag,
+        action="append" if option.kind is dict else "store",
         type=str if option.choices else _parser_of(option),
         choices=option.choices,
         default=SUPPRESS,
-        metavar=option.metavar,
+        metavar=option.metavar or ("NAME=VALUE" if option.kind is dict else None),
         help=text,
     )
 
@@ -153,7 +158,7 @@ def _help_text(option: Option) -> str:
     first, _, rest = option.help.rstrip(".").partition(" ")
     text = f"{first.lower() if first.istitle() else first} {rest}"
     text = text.replace("%", "%%")
-    if option.default in (None, False) or "(default" in text:
+    if option.default in (None, False, {}) or "(default" in text:
         return text
     shown = ",".join(option.default) if isinstance(option.default, tuple) else option.default
     return f"{text} (default: {shown})"

@@ -23,6 +23,7 @@ from harness.schema import Outcome, Record
 from harness.scoring.tags import ScorerTag
 from harness.task import registry
 from harness.task.api import Aggregation
+from harness.task.protocol import complete_all
 
 SCHEMA_VERSION = 1
 MAX_TEXT = 200
@@ -114,7 +115,7 @@ def freeze(
     ordered = sorted(records, key=lambda record: (record.task, record.id))
     return Baseline(
         items=tuple(_make_item(record, trees[record.task]) for record in ordered),
-        protocol=manifest["protocol"],
+        protocol=complete_all(manifest)["protocol"],
         data=manifest["data"],
         checkpoint=manifest["checkpoint"],
         aggregation={task: tree.name for task, tree in trees.items()},
@@ -173,7 +174,7 @@ def _make_baseline(
     rows = zip(*(columns[name] for name in BaselineItem.__dataclass_fields__), strict=True)
     return Baseline(
         items=tuple(_item_of_row(row) for row in rows),
-        protocol=metadata["protocol"],
+        protocol=complete_all(metadata)["protocol"],
         data=metadata["data"],
         checkpoint=metadata["checkpoint"],
         aggregation=metadata["aggregation"],

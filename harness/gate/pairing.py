@@ -17,6 +17,7 @@ from harness.files import diff
 from harness.gate.baseline import Baseline, BaselineItem
 from harness.schema import Outcome, Record
 from harness.stats import tree_weights
+from harness.task.protocol import complete
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,8 +79,11 @@ def check_comparable(baseline: Baseline, manifest: Mapping[str, Any]) -> None:
         f"{task} {part} {line}"
         for task in baseline.tasks
         if task in manifest["protocol"]
-        for part, stored in (("protocol", baseline.protocol), ("data", baseline.data))
-        for line in diff(stored[task], manifest[part][task])
+        for part, stored, asked in (
+            ("protocol", complete(baseline.protocol[task]), complete(manifest["protocol"][task])),
+            ("data", baseline.data[task], manifest["data"][task]),
+        )
+        for line in diff(stored, asked)
     ]
     if lines:
         raise RunMismatchError(

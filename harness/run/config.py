@@ -8,13 +8,15 @@ new option is one new field with its docstring, and the code that uses it.
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Any
 
 from harness.backends.select import EngineConfig
 from harness.bounds import between
-from harness.schema import Variant
+from harness.schema import FramePolicy, Sampling, TemplateArgs, Variant
+from harness.task.protocol import Protocol
 
 DEFAULT_TASKS = ("videommmu", "vsibench", "mvbench", "tempcompass")
 DEFAULT_DATA = Path("data")
@@ -90,27 +92,77 @@ class JudgeConfig:
     """Model name at --judge-url."""
 
 
+_PROTOCOL = {"title": "protocol"}
+_SAMPLING = (
+    "temperature", "max_tokens", "top_p", "top_k", "min_p", "presence_penalty",
+    "frequency_penalty", "repetition_penalty", "seed",
+)  # fmt: skip
+
+
+def _protocol_field(metavar: str) -> Any:
+    """Return a field that changes a value of the protocol; None leaves it as it is."""
+    return field(default=None, metadata={**_PROTOCOL, "metavar": metavar})
+
+
+def _without_unset(changes: Mapping[str, Any]) -> dict[str, Any]:
+    """Leave out what is None, and tables in which nothing is left."""
+    tables = {
+        name: _without_unset(value) if isinstance(value, Mapping) else value
+        for name, value in changes.items()
+    }
+    return {name: value for name, value in tables.items() if value not in (None, {})}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EvalConfig:
     """Everything that an evaluation can be told besides the checkpoint.
 
-    None leaves a value as the protocol preset has it.
+    None leaves a value as the protocol has it.
     """
 
     tasks: tuple[str, ...] = field(default=DEFAULT_TASKS, metadata={"metavar": "A,B"})
     """NAME or NAME:config, separated by commas."""
     data: Path = field(default=DEFAULT_DATA, metadata={"metavar": "DIR"})
     """Folder that holds one folder per benchmark."""
-    protocol: Literal["video-r1", "official"] = "video-r1"
-    """Preset of prompts, frames, sampling and scorer."""
-    max_frames: int | None = field(default=None, metadata={"metavar": "N"})
-    """Frames per video at most (default: the preset's)."""
-    max_pixels: int | None = field(default=None, metadata={"metavar": "N"})
-    """Pixels per frame at most (default: the preset's)."""
-    variant: Variant = Variant.ORDERED
-    """Frames in order, shuffled, reversed, the middle one alone, or none."""
-    seed: int = field(default=0, metadata={"metavar": "N"})
-    """Seed of sampling and of shuffled frames."""
+    protocol: str = field(default="video-r1", metadata={"metavar": "video-r1|official|FILE.toml"})
+    """Preset of prompts, frames, sampling and scorer, or a file that changes one."""
+    max_frames: int | None = _protocol_field("N")
+    """Frames per video at most (default: the protocol's)."""
+    max_pixels: int | None = _protocol_field("N")
+    """Pixels per frame at most (default: the protocol's)."""
+    fps: float | None = _protocol_field("N")
+    """Frames per second, for frame rules that have a rate (default: the protocol's)."""
+    variant: Variant | None = field(default=None, metadata=_PROTOCOL)
+    """Frames in order, shuffled, reversed, the middle one alone, or none (default: in order)."""
+    seed: int | None = _protocol_field("N")
+    """Seed of sampling and of shuffled frames (default: the protocol's, 0 in the presets)."""
+    max_tokens: int | None = _protocol_field("N")
+    """Generated tokens at most, those of a thought included (default: the protocol's)."""
+    temperature: float | None = _protocol_field("T")
+    """Sampling temperature, 0 is greedy (default: the protocol's)."""
+    top_p: float | None = _protocol_field("P")
+    """Share of probability that is sampled from (default: the protocol's)."""
+    top_k: int | None = _protocol_field("N")
+    """Number of most probable tokens that are sampled from, 0: all (default: the protocol's)."""
+    min_p: float | None = _protocol_field("P")
+    """Least probability of a token, as a share of the highest one (default: the protocol's)."""
+    presence_penalty: float | None = _protocol_field("X")
+    """Penalty of tokens that the answer has already (default: the protocol's)."""
+    frequency_penalty: float | None = _protocol_field("X")
+    """Penalty per occurrence of a token in the answer (default: the protocol's)."""
+    repetition_penalty: float | None = _protocol_field("X")
+    """Divisor of the logits of tokens in prompt and answer (default: the protocol's)."""
+    system: str | None = _protocol_field("TEXT|@FILE")
+    """System prompt, or the file that holds it (default: the protocol's)."""
+    reasoning: str | None = _protocol_field("auto|in-text|TAG")
+    """How thought and answer are told apart: by the checkpoint's chat template, not at all, or by a
+    tag such as think (default: the protocol's)."""
+    thinking_budget: int | None = _protocol_field("N")
+    """Tokens after which the engine closes a thought (default: the protocol's)."""
+    template_arg: TemplateArgs = field(default_factory=dict, metadata=_PROTOCOL)
+    """Value of one of the chat template's own variables (enable_thinking=true)."""
+    repeats: int | None = _protocol_field("K")
+    """How often each item is asked, with different seeds (default: the protocol's)."""
     limit: int | None = field(default=None, metadata={"metavar": "N"})
     """Items per task, spread over its categories (default: all)."""
     include_path: Path | None = field(default=None, metadata={"metavar": "DIR"})
@@ -126,8 +178,9 @@ class EvalConfig:
     def __post_init__(self) -> None:
         between(self, "max_frames", 1, 4096, "frames are decoded into memory")
         between(self, "max_pixels", 1, 1 << 26, "pixels of one frame, 8192 x 8192 at most")
+        between(self, "max_tokens", 1, 1 << 24, "tokens; no model writes more")
         between(self, "limit", 1, 10**9, "items per task")
-        between(self, "seed", 0, 2**32 - 1, "engines take 32 bits")
+        self._check_protocol_changes()
         if not self.tasks or not all(self.tasks):
             raise ValueError(f"tasks: expected at least one name, got {self.tasks!r}")
         FailureBudget.parse(self.max_failures)
@@ -136,3 +189,38 @@ class EvalConfig:
     def failure_budget(self) -> FailureBudget:
         """The parsed `max_failures`."""
         return FailureBudget.parse(self.max_failures)
+
+    @property
+    def protocol_changes(self) -> dict[str, Any]:
+        """The fields of a protocol that these settings change, with their values, as JSON types."""
+        changes = {
+            "frames": {
+                "max_frames": self.max_frames,
+                "max_pixels": self.max_pixels,
+                "fps": self.fps,
+                "order": self.variant,
+                "seed": self.seed,
+            },
+            "sampling": {name: getattr(self, name) for name in _SAMPLING},
+            "system": self.system,
+            "reasoning": self.reasoning,
+            "template_args": dict(self.template_arg),
+            "thinking_budget": self.thinking_budget,
+            "repeats": self.repeats,
+        }
+        return _without_unset(changes)
+
+    def _check_protocol_changes(self) -> None:
+        """Raise `ValueError` for values that no protocol may have."""
+        changes = self.protocol_changes
+        Sampling(**{"temperature": 0.0, "max_tokens": 1, **changes.pop("sampling", {})})
+        FramePolicy(**changes.pop("frames", {}))
+        Protocol(
+            suite="any",
+            task="any",
+            template="any",
+            frames=None,
+            sampling=None,
+            scorer="any",
+            **changes,
+        )

@@ -27,7 +27,7 @@ from harness.run.plan import Plan, make_plan
 from harness.run.result import Run
 from harness.run.runner import Runner
 from harness.run.silence import find_silence
-from harness.run.store import IDENTITY, RunWriter, read_records
+from harness.run.store import RunWriter, identity, read_records
 from harness.run.summary import summarise_run, write_results
 from harness.run.timing import Stopwatch, Timing
 from harness.schema import Variant
@@ -107,9 +107,8 @@ def prepare(checkpoint: str, config: EvalConfig, argv: Sequence[str] | None = No
 
 def run_job(job: EvalJob, observer: RunObserver) -> tuple[Run, Timing | None]:
     """Check that the media are there and evaluate; return the run and this invocation's timing."""
-    if job.config.variant is not Variant.BLIND:
-        for warning in require_media(job.plan):
-            observer.warn(warning)
+    for warning in require_media(job.plan):
+        observer.warn(warning)
     timing = evaluate_plan(
         job.plan,
         job.engine,
@@ -160,11 +159,12 @@ def default_out(config: EvalConfig, manifest: Mapping[str, Any]) -> Path:
     Its name contains a hash of everything in which a resumed run has to agree, so that two
     evaluations that cannot share a directory never do.
     """
-    identity = json.dumps({name: manifest.get(name) for name in IDENTITY}, sort_keys=True)
-    digest = hashlib.sha256(identity.encode()).hexdigest()[:12]
+    text = json.dumps(identity(manifest), sort_keys=True)
+    digest = hashlib.sha256(text.encode()).hexdigest()[:12]
     limit = () if config.limit is None else (f"limit{config.limit}",)
     model = str(manifest["model"]).replace("/", "--")
-    return DEFAULT_RUNS / "-".join((model, config.protocol, config.variant, *limit, digest))
+    protocol, variant = Path(config.protocol).stem, config.variant or Variant.ORDERED
+    return DEFAULT_RUNS / "-".join((model, protocol, variant, *limit, digest))
 
 
 def _answer_open_items(

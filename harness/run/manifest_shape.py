@@ -12,7 +12,7 @@ from typing import Any
 
 from harness.errors import DatasetError
 from harness.files import Fields
-from harness.run.manifest import SCHEMA_VERSION
+from harness.run.manifest import READABLE_SCHEMAS, SCHEMA_VERSION
 from harness.task import registry
 
 
@@ -25,8 +25,9 @@ def check_manifest(content: Mapping[str, Any], where: str) -> None:
     """
     fields = Fields(content, where)
     version = content.get("schema", SCHEMA_VERSION)
-    if version != SCHEMA_VERSION or isinstance(version, bool):
-        raise fields.bad("schema", f"{SCHEMA_VERSION}, the format that this version reads")
+    if version not in READABLE_SCHEMAS or isinstance(version, bool):
+        known = " or ".join(map(str, READABLE_SCHEMAS))
+        raise fields.bad("schema", f"{known}, the formats that this version reads")
     for name in ("model", "backend", "protocol_hash", "created"):
         fields.text(name, optional=True)
     fields.whole("limit", 1, optional=True)
@@ -75,8 +76,11 @@ def require_plan(content: Mapping[str, Any], where: str) -> None:
 
 def check_protocol(protocol: Fields) -> None:
     """Raise `DatasetError` where a field of one task's protocol is of another type."""
-    for name in ("suite", "task", "template", "scorer", "hash"):
+    for name in ("suite", "task", "template", "scorer", "hash", "system", "reasoning"):
         protocol.text(name, optional=True)
+    protocol.table("template_args", optional=True)
+    protocol.whole("thinking_budget", 0, optional=True)
+    protocol.whole("repeats", 1, optional=True)
     frames = protocol.table("frames", optional=True)
     if frames is not None:
         for name in ("rule", "order"):
@@ -86,9 +90,13 @@ def check_protocol(protocol: Fields) -> None:
         frames.number("fps", 0, math.inf, optional=True)
     sampling = protocol.table("sampling", optional=True)
     if sampling is not None:
-        sampling.whole("max_tokens", 0, optional=True)
-        for name in ("temperature", "top_p"):
+        for name in ("max_tokens", "top_k"):
+            sampling.whole(name, 0, optional=True)
+        for name in ("temperature", "top_p", "min_p", "repetition_penalty"):
             sampling.number(name, 0, math.inf, optional=True)
+        for name in ("presence_penalty", "frequency_penalty"):
+            sampling.number(name, -math.inf, math.inf, optional=True)
+        sampling.texts("stop", optional=True)
 
 
 def _check_selections(fields: Fields) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from harness.errors import InaccessibleMediaError, UnusableMediaError, UsageError
 from harness.run.plan import Plan
-from harness.schema import Failure, FramePolicy, FrameRule, Media, Sample
+from harness.schema import Failure, FramePolicy, FrameRule, Media, Sample, Variant
 from harness.task.api import Task
 from harness.video.decord_check import DecordDiffersError
 from harness.video.jobs import DecodeJob
@@ -98,12 +98,13 @@ def find_gaps(task: Task, samples: Sequence[Sample]) -> list[Gap]:
 
 
 def require_media(plan: Plan) -> list[str]:
-    """Return warnings about media that publishers do not hand out.
+    """Return warnings about media that publishers do not hand out; blind tasks need no media.
 
     Raises:
         UsageError: Any other medium is missing; the message lists them with where to get them.
     """
-    gaps = [gap for planned in plan.tasks for gap in find_gaps(planned.task, planned.samples)]
+    seeing = [planned for planned in plan.tasks if planned.frames.order is not Variant.BLIND]
+    gaps = [gap for planned in seeing for gap in find_gaps(planned.task, planned.samples)]
     absent = [line for gap in gaps if gap.obtainable for line in gap.lines()]
     if absent:
         raise UsageError("\n".join(["these media are missing:", *absent]))

@@ -2,21 +2,23 @@
 
 An option is a field of a frozen dataclass. Fields that hold another settings class are groups;
 their options stand beside the others under their own names (``workers``, not ``decode.workers``),
-or behind the prefix that the field's metadata names (``judge_url``). Help texts are the docstrings
-under the fields.
+or behind the prefix that the field's metadata names (``judge_url``). A field that maps names to
+values is a flag ``--field NAME=VALUE`` that may be repeated. Help texts are the docstrings under
+the fields.
 """
 
 from __future__ import annotations
 
 import ast
 import inspect
+import json
 import textwrap
 from collections.abc import Iterator, Mapping
 from dataclasses import MISSING, Field, dataclass, fields, is_dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 from types import NoneType, UnionType
-from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Any, Literal, NoReturn, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from harness.errors import UsageError
 
@@ -33,12 +35,14 @@ class Option:
     """Name of the field of the group; empty for options of the class itself."""
     field: str
     kind: type
-    """bool, int, float, str, Path, tuple (of strings) or an enumeration of strings."""
+    """bool, int, float, str, Path, tuple (of strings), dict or an enumeration of strings."""
     choices: tuple[str, ...] | None
     default: Any
     """None also where the group is optional."""
     help: str
     metavar: str | None
+    title: str | None = None
+    """Heading of the option in the help text; None: its group's."""
 
     def parse(self, text: str) -> Any:
         """Read a value that was written as text; raises `ValueError` naming the option."""
@@ -48,6 +52,11 @@ class Option:
             )
         if self.kind is tuple:
             return tuple(part.strip() for part in text.split(","))
+        if self.kind is dict:
+            name, equals, value = text.partition("=")
+            if not equals or not name.strip():
+                raise ValueError(f"{self.name}: expected NAME=VALUE, got {text!r:.80}")
+            return {name.strip(): _parse_any(value)}
         if self.kind is bool:
             if text.lower() not in ("true", "false"):
                 raise ValueError(f"{self.name}: expected true or false, got {text!r}")
@@ -80,7 +89,8 @@ def with_options(settings: Settings, values: Mapping[str, Any]) -> Settings:
 
     Args:
         settings: An instance of a settings class.
-        values: New values by flat option name; strings are read as a flag's text would be.
+        values: New values by flat option name; strings are read as a flag's text would be. Names
+            and values of a mapping are added to those that it has.
 
     Raises:
         UsageError: An unknown name, a value out of bounds, or half of an optional group.
@@ -95,6 +105,8 @@ def with_options(settings: Settings, values: Mapping[str, Any]) -> Settings:
             read = option.parse(value) if isinstance(value, str) else value
         except ValueError as error:
             raise UsageError(str(error)) from None
+        if option.kind is dict:
+            read = _joined(_current(settings, option), read)
         changed.setdefault(option.group, {})[option.field] = read
     direct = changed.pop("", {})
     groups = {name: _changed_group(settings, name, new) for name, new in changed.items()}
@@ -108,11 +120,24 @@ def differing_options(settings: Any) -> dict[str, Any]:
     """Return the options that differ from their defaults, by flat name."""
     found = {}
     for option in options_of(type(settings)):
-        owner = getattr(settings, option.group) if option.group else settings
-        value = None if owner is None else getattr(owner, option.field)
+        value = _current(settings, option)
         if value != option.default:
             found[option.name] = value
     return found
+
+
+def _current(settings: Any, option: Option) -> Any:
+    """Return the value of an option, None where its group is."""
+    owner = getattr(settings, option.group) if option.group else settings
+    return None if owner is None else getattr(owner, option.field)
+
+
+def _joined(current: Mapping[str, Any] | None, given: Any) -> dict[str, Any]:
+    """Return a mapping with the names and values of another one, or of a list of such."""
+    joined = dict(current or {})
+    for part in [given] if isinstance(given, Mapping) else given:
+        joined |= part
+    return joined
 
 
 def _changed_group(settings: Any, name: str, values: Mapping[str, Any]) -> Any:
@@ -157,6 +182,7 @@ def _option(
         default=None if optional or default is MISSING else default,
         help=_docstrings(owner).get(one.name, ""),
         metavar=one.metadata.get("metavar"),
+        title=one.metadata.get("title"),
     )
 
 
@@ -187,11 +213,30 @@ def _kind(hint: Any) -> tuple[type, tuple[str, ...] | None]:
         return str, get_args(part)
     if origin is tuple:
         return tuple, None
+    if isinstance(origin, type) and issubclass(origin, Mapping):
+        return dict, None
     if isinstance(part, type) and issubclass(part, StrEnum):
         return part, tuple(member.value for member in part)
     if part not in (bool, int, float, str, Path):
         raise TypeError(f"an option cannot be of type {part!r}")
     return part, None
+
+
+def _parse_any(text: str) -> Any:
+    """Read a value of no declared type: a JSON value, else the text itself.
+
+    ``True`` and ``False`` are the booleans, too: as texts, both would count as true.
+    """
+    if text.strip().lower() in ("true", "false"):
+        return text.strip().lower() == "true"
+    try:
+        return json.loads(text, parse_constant=_refuse_constant)
+    except (ValueError, RecursionError):
+        return text
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(name)
 
 
 def _docstrings(settings: type) -> dict[str, str]:

@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 
 from harness.errors import DatasetError, UnavailableTaskError, UsageError
 from harness.run.config import EvalConfig, JudgeConfig
+from harness.run.protocols import apply_config
 from harness.schema import FramePolicy, Prompt, Sample, Sampling
 from harness.scoring.answers import MAX_OPTIONS
 from harness.scoring.tags import ScorerTag
@@ -55,8 +56,10 @@ class PlannedTask:
         return self.protocol.sampling
 
     def prompt(self, sample: Sample) -> Prompt:
-        """Build the prompt of one of the samples."""
-        return self.task.prompt(sample, self.protocol.template)
+        """Build the prompt of one of the samples, with what the protocol adds to it."""
+        prompt = self.task.prompt(sample, self.protocol.template)
+        system = prompt.system if self.protocol.system is None else self.protocol.system
+        return replace(prompt, system=system, template_args=self.protocol.template_args)
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,34 +220,6 @@ def _plan_task(selection: str, config: EvalConfig) -> PlannedTask:
         scorer=scorer,
         samples=samples,
         fingerprint=fingerprint,
-    )
-
-
-def apply_config(preset: Protocol, scorer: Scorer, config: EvalConfig) -> Protocol:
-    """Apply the settings to a protocol preset."""
-    return replace(
-        preset,
-        scorer=scorer.tag,
-        frames=preset.frames and _frames(preset.frames, config),
-        sampling=preset.sampling and replace(preset.sampling, seed=config.seed),
-    )
-
-
-def _frames(preset: FramePolicy, config: EvalConfig) -> FramePolicy:
-    """Apply the settings; a cap below the preset's minimum lowers the minimum with it."""
-    frames, pixels = preset.max_frames, preset.max_pixels
-    if config.max_frames is not None:
-        frames = config.max_frames
-    if config.max_pixels is not None:
-        pixels = config.max_pixels
-    return replace(
-        preset,
-        max_frames=frames,
-        min_frames=min(preset.min_frames, frames),
-        max_pixels=pixels,
-        min_pixels=min(preset.min_pixels, pixels),
-        order=config.variant,
-        seed=config.seed,
     )
 
 

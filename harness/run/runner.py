@@ -126,6 +126,7 @@ class Runner:
             id=sample_id,
             prompt=planned.prompt(sample),
             sampling=planned.sampling,
+            thinking_budget=planned.protocol.thinking_budget,
             clips=tuple(arrange(clip, frames.order, frames.seed) for clip in clips),
         )
 

@@ -27,6 +27,7 @@ from harness.files import (
 from harness.run.manifest_shape import check_manifest
 from harness.run.record_shape import record_reader
 from harness.schema import Failure, Outcome, Record
+from harness.task.protocol import complete_all
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
 MANIFEST = "run.json"
 SUMMARY = "summary.json"
 RECORDS = "records-0.jsonl"
-IDENTITY = ("schema", "protocol", "checkpoint", "data", "backend", "tasks", "limit")
+IDENTITY = ("protocol", "checkpoint", "data", "backend", "tasks", "limit")
 """Manifest fields in which a resumed run must equal the run it goes on with."""
 
 RECORD_SIZES = "videor1.record_sizes"
@@ -44,11 +45,15 @@ RECORD_SIZES = "videor1.record_sizes"
 _SYNC_EVERY_S = 1.0
 
 
-def _identity(manifest: Mapping[str, Any]) -> Mapping[str, Any]:
-    return {name: manifest.get(name) for name in IDENTITY}
+def identity(manifest: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the fields of a manifest in which a resumed run must equal the run it goes on with.
+
+    A run of schema 1 can be gone on with: what schema 2 added to protocols is at its default.
+    """
+    return {name: complete_all(manifest).get(name) for name in IDENTITY}
 
 
-CLAIM = FolderClaim(manifest=MANIFEST, kind="run", compared=_identity)
+CLAIM = FolderClaim(manifest=MANIFEST, kind="run", compared=identity)
 
 
 class RunWriter:
@@ -104,7 +109,7 @@ def finished_ids(records: Iterable[Record]) -> set[str]:
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:
-    """Return ``run.json``, checked.
+    """Return ``run.json``, checked, with all fields of its protocols.
 
     Raises:
         UsageError: The folder is not a run directory.
@@ -118,7 +123,7 @@ def read_manifest(folder: Path) -> dict[str, Any]:
         )
     content = read_json(path)
     check_manifest(content, str(path))
-    return content
+    return complete_all(content)
 
 
 def is_run(folder: Path) -> bool:
@@ -213,7 +218,7 @@ def _arrow_schema() -> pa.Schema:
         "media_notes": pa.list_(pa.string()),
         "failure": pa.struct([(field.name, pa.string()) for field in dataclasses.fields(Failure)]),
     }
-    numbers = {"prompt_tokens": pa.int64(), "output_tokens": pa.int64()}
+    numbers = dict.fromkeys(("repeat", "prompt_tokens", "output_tokens"), pa.int64())
     known = text | nested | numbers
     return pa.schema(
         [(field.name, known.get(field.name, pa.float64())) for field in dataclasses.fields(Record)]

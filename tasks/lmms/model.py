@@ -31,8 +31,9 @@ from harness.run.config import EvalConfig
 from harness.run.evaluate import evaluate_plan
 from harness.run.manifest import make_manifest
 from harness.run.options import with_options
-from harness.run.plan import Plan, PlannedTask, apply_config
+from harness.run.plan import Plan, PlannedTask
 from harness.run.progress import ProgressBar
+from harness.run.protocols import apply_config
 from harness.run.store import read_records
 from harness.schema import Outcome, Prompt, Record, Sample, Score
 from harness.task.api import Scorer
@@ -153,7 +154,7 @@ class _Requests:
         task, arguments = self._tasks[name], self._arguments[name]
         repetition = int(name.partition("#")[2] or 0)
         protocol = task.protocol_with(sampling_of(arguments), config.protocol)
-        seeded = replace(config, seed=config.seed + repetition)
+        seeded = replace(config, seed=(config.seed or 0) + repetition) if repetition else config
         return PlannedTask(
             selection=task.name,
             task=task,

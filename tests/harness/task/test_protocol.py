@@ -1,6 +1,7 @@
 """A protocol's hash moves with every choice that can move a score."""
 
 import dataclasses
+import json
 from collections import Counter
 
 import pytest
@@ -13,7 +14,8 @@ from harness.run.plan import (
     make_plan,
     stratified,
 )
-from harness.schema import FrameRule, Variant
+from harness.schema import FramePolicy, FrameRule, Sampling, Variant
+from harness.task.protocol import complete
 from tests.toys import ToyTask, sample
 
 
@@ -76,3 +78,73 @@ def test_an_unknown_task_lists_the_known_ones(tmp_path):
     """A misspelt name is answered with the right ones."""
     with pytest.raises(UsageError, match=r"unknown task 'vsi'; known tasks: .*vsibench"):
         make_plan(EvalConfig(tasks=("vsi",), data=tmp_path))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"system": ""},
+        {"reasoning": "auto"},
+        {"reasoning": "think"},
+        {"template_args": {"enable_thinking": False}},
+        {"thinking_budget": 0},
+        {"repeats": 2},
+    ],
+)
+def test_every_further_field_moves_the_hash(change):
+    """Also values that look like nothing: an empty system prompt, a switch that is off."""
+    protocol = ToyTask().protocol("video-r1")
+    assert dataclasses.replace(protocol, **change).hash != protocol.hash
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"top_k": 20},
+        {"min_p": 0.1},
+        {"presence_penalty": 1.5},
+        {"frequency_penalty": -0.5},
+        {"repetition_penalty": 1.05},
+        {"stop": ("\n\n",)},
+        {"temperature": 0.5},
+        {"top_p": 0.9},
+        {"max_tokens": 17},
+        {"seed": 1},
+    ],
+)
+def test_every_sampling_choice_moves_the_hash(change):
+    """Sampling is part of what a number means."""
+    protocol = ToyTask().protocol("video-r1")
+    sampling = dataclasses.replace(protocol.sampling, **change)
+    assert dataclasses.replace(protocol, sampling=sampling).hash != protocol.hash
+
+
+def test_a_protocol_of_the_first_edition_is_completed():
+    """What a later version added is at its default, so that old and new runs can be compared."""
+    protocol = ToyTask().protocol("video-r1")
+    old = json.loads(protocol.canonical())
+    assert "repeats" not in old
+    assert complete(old) == json.loads(json.dumps(dataclasses.asdict(protocol)))
+
+
+@pytest.mark.parametrize(
+    ("kind", "values"),
+    [
+        (Sampling, {"temperature": -0.1}),
+        (Sampling, {"temperature": float("nan")}),
+        (Sampling, {"top_p": 1.5}),
+        (Sampling, {"top_k": -1}),
+        (Sampling, {"min_p": 2}),
+        (Sampling, {"presence_penalty": 3}),
+        (Sampling, {"repetition_penalty": 0}),
+        (Sampling, {"stop": ("",)}),
+        (FramePolicy, {"fps": 0}),
+        (FramePolicy, {"max_frames": 0}),
+        (FramePolicy, {"min_pixels": 0}),
+    ],
+)
+def test_values_out_of_bounds_are_refused(kind, values):
+    """By the class itself, whoever makes it."""
+    fields = {"temperature": 0.0, "max_tokens": 1} if kind is Sampling else {}
+    with pytest.raises(ValueError, match=next(iter(values))):
+        kind(**{**fields, **values})
