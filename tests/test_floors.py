@@ -15,7 +15,7 @@ import pytest
 
 from tests.paths import ROOT
 
-HEAVY = ("torch", "transformers", "vllm", "ray", "decord", "pandas")
+HEAVY = ("torch", "transformers", "vllm", "ray", "decord", "pandas", "httpx2", "anyio")
 FLOORS = ("harness", "tasks", "trainer")
 """The packages, lowest first."""
 ROOMS = (

@@ -12,7 +12,7 @@ from email.utils import parsedate_to_datetime
 from typing import Any, TypeVar
 
 from harness.schema import Completion
-from harness.server.content import parse_json, valid_text
+from harness.server.content import parse_json, short_words, valid_text
 from harness.server.endpoint import KEY_VARIABLE, Endpoint
 from harness.server.errors import KeyRefusedError, MalformedReplyError, ServerError
 from harness.server.exchange import Reply, exchange
@@ -41,8 +41,12 @@ class ServerClient:
     """Sends requests to one server; safe for use by several threads."""
 
     def __init__(self, endpoint: Endpoint, limits: Limits | None = None) -> None:
+        from anyio.from_thread import BlockingPortalProvider
+
         self.endpoint = endpoint
         self._limits = limits or Limits()
+        # One thread with an event loop while a request is under way, whoever asks.
+        self._portal = BlockingPortalProvider()
         self._closed = threading.Event()
         self._reading = threading.Lock()
 
@@ -82,9 +86,14 @@ class ServerClient:
             attempt += 1
 
     def _exchange(self, path: str, body: bytes | None, deadline: float) -> Reply:
-        return exchange(
-            self.endpoint, path, body, deadline=deadline, max_bytes=self._limits.max_bytes
-        )
+        with self._portal as portal:
+            asked = portal.start_task_soon(
+                exchange, self.endpoint, path, body, deadline, self._limits.max_bytes
+            )
+            try:
+                return asked.result()
+            finally:
+                asked.cancel()  # after an interrupt; a request that is done stays done
 
     def _hide(self, read: Callable[[Reply], Result], reply: Reply) -> Result:
         """Read a reply; a server that repeats the key does not get it into a record."""
@@ -102,7 +111,7 @@ class ServerClient:
 
     def _explain(self, error: ServerError, attempts: int) -> ServerError:
         """Return the error with its attempts, a hint about the key, and no secret."""
-        message = self.endpoint.hide_secrets(str(error))
+        message = short_words(self.endpoint.hide_secrets(str(error)))
         if attempts > 1:
             message += f" ({attempts} attempts)"
         if isinstance(error, KeyRefusedError):

@@ -9,9 +9,12 @@ import base64
 import os
 import re
 from dataclasses import dataclass, field
-from urllib.parse import unquote, urlsplit
+from typing import TYPE_CHECKING
 
 from harness.errors import UsageError
+
+if TYPE_CHECKING:
+    import httpx2
 
 KEY_VARIABLE = "OPENAI_API_KEY"
 NO_KEY = "EMPTY"
@@ -19,40 +22,20 @@ NO_KEY = "EMPTY"
 HIDDEN = "***"
 _SHORTEST_SECRET = 4
 _USER = re.compile(r"(//)[^/?#\s]*@")
-_PORTS = {"http": 80, "https": 443}
-
-Origin = tuple[str, str, int]
 
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
     """The address of an OpenAI-compatible API, up to and with ``/v1``."""
 
-    scheme: str
-    host: str
-    port: int
-    path: str
-    """Begins with a slash, or is empty."""
+    url: str
+    """Without user and password, without a slash at its end."""
+    netloc: str
+    """``host`` or ``host:port``; a port that the scheme implies is left out."""
     authorization: str = field(repr=False)
     secrets: tuple[str, ...] = field(repr=False)
     has_key: bool
     """Whether the user set a key."""
-
-    @property
-    def origin(self) -> Origin:
-        """Scheme, host and port."""
-        return self.scheme, self.host, self.port
-
-    @property
-    def netloc(self) -> str:
-        """``host`` or ``host:port``, without user and password."""
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return host if self.port == _PORTS[self.scheme] else f"{host}:{self.port}"
-
-    @property
-    def url(self) -> str:
-        """The address without user and password."""
-        return f"{self.scheme}://{self.netloc}{self.path}"
 
     def hide_secrets(self, text: str) -> str:
         """Replace the key and the password of the address in a text."""
@@ -69,18 +52,14 @@ def read_endpoint(base_url: str) -> Endpoint:
     Raises:
         UsageError: No address of a server, or an empty or unusable key.
     """
-    scheme, host, port = read_origin(base_url)
-    parts = urlsplit(base_url)
-    key, password = _read_key(), unquote(parts.password or "")
-    basic = base64.b64encode(f"{unquote(parts.username or '')}:{password}".encode()).decode()
-    bearer = key is not None or parts.username is None
-    secrets = {key or "", password, parts.password or "", basic if parts.username else ""}
+    url = _parse_url(base_url)
+    key, (user, _, quoted) = _read_key(), url.userinfo.decode().partition(":")
+    basic = base64.b64encode(f"{url.username}:{url.password}".encode()).decode()
+    secrets = {key or "", url.password, quoted, basic if user else ""}
     return Endpoint(
-        scheme=scheme,
-        host=host,
-        port=port,
-        path=parts.path.rstrip("/"),
-        authorization=f"Bearer {key or NO_KEY}" if bearer else f"Basic {basic}",
+        url=str(url.copy_with(userinfo=b"", query=None, fragment=None)).rstrip("/"),
+        netloc=url.netloc.decode(),
+        authorization=f"Bearer {key or NO_KEY}" if key or not user else f"Basic {basic}",
         secrets=tuple(
             sorted((s for s in secrets if len(s) >= _SHORTEST_SECRET), key=len, reverse=True)
         ),
@@ -88,20 +67,20 @@ def read_endpoint(base_url: str) -> Endpoint:
     )
 
 
-def read_origin(url: str) -> Origin:
-    """Return scheme, host and port of an address; `UsageError` where it is none."""
+def _parse_url(text: str) -> httpx2.URL:
+    import httpx2
+
     try:
-        parts = urlsplit(url)
-        scheme, host, port = parts.scheme.lower(), parts.hostname, parts.port
-        plain = url.isprintable() and url.isascii() and " " not in url
-    except ValueError:
-        scheme, host, port, plain = "", None, None, False
-    if scheme not in _PORTS or not host or not plain:
-        raise UsageError(
-            f"{hide_password(url)!r} is no address of a server;"
-            " expected one such as http://127.0.0.1:8000/v1"
-        )
-    return scheme, host, _PORTS[scheme] if port is None else port
+        url = httpx2.URL(text)
+        plain = text.isprintable() and text.isascii() and " " not in text
+        if plain and url.scheme in ("http", "https") and url.host and (url.port or 0) < 1 << 16:
+            return url
+    except httpx2.InvalidURL:
+        pass
+    raise UsageError(
+        f"{hide_password(text)!r} is no address of a server;"
+        " expected one such as http://127.0.0.1:8000/v1"
+    )
 
 
 def hide_password(text: str) -> str:

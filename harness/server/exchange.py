@@ -1,27 +1,20 @@
-"""Sends one HTTP request and reads the whole reply, within a time and a size limit.
+"""Sends one HTTP request with httpx2 and reads the whole reply, within a time and a size limit.
 
-The limits hold whatever a server does: bytes that drip in, headers without end, compressed
-content that grows a thousandfold. A timer closes the connection at the deadline.
+The time limit is around everything, because the library's own are per read: a server may send a
+byte now and then for ever. Content is counted as it is decompressed, in pieces of 1 MiB.
 """
 
 from __future__ import annotations
 
-import http.client
-import socket
+import os
 import ssl
-import threading
-import time
-from collections.abc import Iterator, Mapping
-from contextlib import closing, contextmanager, suppress
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
-from importlib import import_module
-from importlib.util import find_spec
-from urllib.parse import urljoin, urlsplit
+from typing import TYPE_CHECKING
 
 from harness.errors import UsageError
-from harness.server.decoding import decode_content
-from harness.server.endpoint import Endpoint, read_origin
+from harness.server.endpoint import Endpoint, hide_password
 from harness.server.errors import (
     BrokenConnectionError,
     CertificateError,
@@ -32,13 +25,13 @@ from harness.server.errors import (
     TimeLimitError,
     UnreachableServerError,
 )
-from harness.server.proxy import Proxy, find_proxy
+
+if TYPE_CHECKING:
+    import httpx2
 
 CONNECT_S = 30.0
-_BLOCK = 1 << 16
 _MOST_REDIRECTS = 5
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
-_KEEPS_BODY = frozenset({307, 308})
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +44,8 @@ class Reply:
     body: bytes
 
 
-def exchange(
-    endpoint: Endpoint, path: str, body: bytes | None, *, deadline: float, max_bytes: int
+async def exchange(
+    endpoint: Endpoint, path: str, body: bytes | None, deadline: float, max_bytes: int
 ) -> Reply:
     """Send a request (POST with a body, GET without) and return the reply, whatever its status.
 
@@ -61,179 +54,112 @@ def exchange(
         path: Added to its address, such as ``/models``.
         body: JSON.
         deadline: Value of `time.monotonic` at which the request has failed.
-        max_bytes: Most bytes of a reply, compressed or not.
+        max_bytes: Most bytes of a reply, decompressed.
 
     Raises:
         ServerError: There is no complete reply. Redirects within the origin are followed.
+        UsageError: The environment names a proxy that is none.
     """
-    target = f"{endpoint.path}{path}"
-    for _ in range(_MOST_REDIRECTS):
-        reply = _exchange_once(endpoint, target, body, deadline, max_bytes)
-        if reply.status not in _REDIRECTS:
-            return reply
-        target = _redirected(endpoint, target, reply, with_body=body is not None)
+    import asyncio
+
+    import httpx2
+
+    try:
+        async with asyncio.timeout_at(deadline), _open_client(endpoint) as client:
+            method = "GET" if body is None else "POST"
+            request = client.build_request(method, f"{endpoint.url}{path}", content=body)
+            for _ in range(_MOST_REDIRECTS):
+                response = await client.send(request, stream=True)
+                try:
+                    if response.status_code not in _REDIRECTS:
+                        content = await _read_content(response, max_bytes)
+                        return Reply(response.status_code, dict(response.headers), content)
+                    request = _redirected(response)
+                finally:
+                    await response.aclose()
+    except TimeoutError:
+        raise TimeLimitError("no complete reply within the time limit") from None
+    except httpx2.HTTPError as error:
+        raise _describe_failure(error) from None
+    except ValueError:  # the library on some addresses of a redirect
+        raise RedirectError("the server redirects to an address that is none") from None
     raise RedirectError(f"the server redirects more than {_MOST_REDIRECTS} times")
 
 
-def _redirected(endpoint: Endpoint, target: str, reply: Reply, *, with_body: bool) -> str:
-    """Return the path that a redirect names, if it is on the same origin."""
-    location = reply.headers.get("location", "")
+def _open_client(endpoint: Endpoint) -> httpx2.AsyncClient:
+    """Return a client for one exchange; proxies are those of the environment."""
+    import httpx2
+
+    host = httpx2.URL(endpoint.url).host
+    local = host in ("localhost", "::1") or host.startswith("127.")
     try:
-        url = urljoin(f"{endpoint.scheme}://{endpoint.netloc}{target}", location)
-        origin = read_origin(url)
-    except (ValueError, UsageError):
-        raise RedirectError(f"HTTP {reply.status} without a usable address") from None
-    scheme, host, port = origin
-    if origin != endpoint.origin:
-        raise RedirectError(
-            f"HTTP {reply.status} to another server, {scheme}://{host}:{port}, which gets neither"
-            " the key nor the question; name that server's address if it is the right one"
+        return httpx2.AsyncClient(
+            headers={
+                "Authorization": endpoint.authorization,
+                "Accept": "application/json",
+                "Accept-Encoding": "identity",  # a cut reply is noticed without compression only
+                "Content-Type": "application/json",
+                "User-Agent": "videor1",
+            },
+            mounts={f"all://{endpoint.netloc}": None} if local else None,  # no proxy
+            timeout=httpx2.Timeout(None, connect=CONNECT_S),
+            verify=_tls(),
         )
-    if not location or (with_body and reply.status not in _KEEPS_BODY):
-        raise RedirectError(f"HTTP {reply.status} to {urlsplit(url).path}; check the address")
-    parts = urlsplit(url)
-    return (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-
-
-def _exchange_once(
-    endpoint: Endpoint, target: str, body: bytes | None, deadline: float, max_bytes: int
-) -> Reply:
-    remaining = deadline - time.monotonic()
-    if remaining <= 0:
-        raise TimeLimitError("no complete reply within the time limit")
-    proxy = find_proxy(endpoint)
-    connection = _open_connection(endpoint, proxy, min(remaining, CONNECT_S))
-    headers = {
-        "Host": endpoint.netloc,
-        "Authorization": endpoint.authorization,
-        "Accept": "application/json",
-        "Accept-Encoding": "identity",
-        "User-Agent": "videor1",
-        "Connection": "close",
-        **({} if body is None else {"Content-Type": "application/json"}),
-    }
-    if proxy and endpoint.scheme == "http":
-        headers |= proxy.headers
-        target = f"http://{endpoint.netloc}{target}"
-    late = threading.Event()
-    try:
-        with _closed_at(connection, deadline, late):
-            _connect(connection, endpoint)
-        # The connection forgets its socket once a reply says that it will be the last.
-        with _closed_at(connection.sock, deadline, late):
-            reply = _send_and_read(connection, target, body, headers, deadline, max_bytes)
-        if late.is_set():  # what was cut off can look like a short reply
-            raise TimeLimitError("no complete reply within the time limit")
-        return reply
-    except ServerError:
-        if late.is_set():
-            raise TimeLimitError("no complete reply within the time limit") from None
-        raise
-    finally:
-        connection.close()
-
-
-def _open_connection(
-    endpoint: Endpoint, proxy: Proxy | None, timeout_s: float
-) -> http.client.HTTPConnection:
-    """Return a connection that is not connected yet."""
-    host, port = (endpoint.host, endpoint.port) if proxy is None else (proxy.host, proxy.port)
-    if endpoint.scheme == "http":
-        return http.client.HTTPConnection(host, port, timeout=timeout_s)
-    connection = http.client.HTTPSConnection(host, port, timeout=timeout_s, context=_tls())
-    if proxy is not None:
-        connection.set_tunnel(endpoint.host, endpoint.port, headers=dict(proxy.headers))
-    return connection
+    except (ValueError, ImportError, httpx2.InvalidURL) as error:
+        raise UsageError(
+            "HTTP_PROXY, HTTPS_PROXY or ALL_PROXY: expected an address such as http://proxy:3128;"
+            f" {hide_password(str(error))}"
+        ) from None
 
 
 @cache
 def _tls() -> ssl.SSLContext:
-    """Trust the system's certificates, and certifi's where it is installed."""
-    context = ssl.create_default_context()
-    if find_spec("certifi") is not None:
-        context.load_verify_locations(import_module("certifi").where())
-    return context
+    """Return the TLS settings, which take longer to make than a request to send."""
+    import httpx2
+
+    return httpx2.create_ssl_context()
 
 
-@contextmanager
-def _closed_at(
-    held: http.client.HTTPConnection | socket.socket, deadline: float, late: threading.Event
-) -> Iterator[None]:
-    """Shut a connection or its socket down at the deadline, which ends a read that waits."""
-
-    def shut() -> None:
-        late.set()
-        with suppress(OSError, AttributeError, TypeError):
-            # Not the TLS object's method, which would change it while another thread reads.
-            found = held if isinstance(held, socket.socket) else held.sock
-            socket.socket.shutdown(found, socket.SHUT_RDWR)
-
-    timer = threading.Timer(max(0.0, deadline - time.monotonic()), shut)
-    timer.daemon = True
-    timer.start()
-    try:
-        yield
-    finally:
-        timer.cancel()
-
-
-def _connect(connection: http.client.HTTPConnection, endpoint: Endpoint) -> None:
-    try:
-        connection.connect()
-    except ssl.SSLError as error:
-        raise CertificateError(f"no TLS connection: {error}") from None
-    except TimeoutError:
-        raise UnreachableServerError("no connection in time") from None
-    except (OSError, UnicodeError, http.client.HTTPException) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise UnreachableServerError(f"no connection: {reason}") from None
-
-
-def _send_and_read(
-    connection: http.client.HTTPConnection,
-    target: str,
-    body: bytes | None,
-    headers: Mapping[str, str],
-    deadline: float,
-    max_bytes: int,
-) -> Reply:
-    connection.sock.settimeout(max(0.01, deadline - time.monotonic()))
-    try:
-        # A server that refuses a large body may answer and close before all of it is sent.
-        with suppress(BrokenPipeError, ConnectionResetError):
-            connection.request("GET" if body is None else "POST", target, body, dict(headers))
-        with closing(_get_response(connection)) as response:
-            return _read_reply(response, max_bytes)
-    except TimeoutError:
-        raise TimeLimitError("no complete reply within the time limit") from None
-    except http.client.InvalidURL:
-        raise MalformedReplyError(f"the path {target!r:.200} cannot be asked for") from None
-    except (http.client.RemoteDisconnected, http.client.IncompleteRead):
-        raise BrokenConnectionError("the connection ended before the reply was complete") from None
-    except http.client.HTTPException as error:
-        raise MalformedReplyError(f"no HTTP reply: {error!r:.200}") from None
-    except (OSError, ValueError) as error:  # ValueError: the timer closed a TLS connection
-        reason = getattr(error, "strerror", None) or error
-        raise BrokenConnectionError(f"the connection broke: {reason}") from None
-
-
-def _get_response(connection: http.client.HTTPConnection) -> http.client.HTTPResponse:
-    try:
-        return connection.getresponse()
-    except http.client.ResponseNotReady:  # sending broke off
-        raise http.client.RemoteDisconnected("sending broke off") from None
-
-
-def _read_reply(response: http.client.HTTPResponse, max_bytes: int) -> Reply:
-    blocks, size, length = [], 0, response.length
-    while block := response.read1(_BLOCK):
-        blocks.append(block)
-        size += len(block)
-        if size > max_bytes:
+async def _read_content(response: httpx2.Response, max_bytes: int) -> bytes:
+    content = bytearray()
+    async for piece in response.aiter_bytes():
+        content += piece
+        if len(content) > max_bytes:
             raise SizeLimitError(f"the reply is larger than {max_bytes >> 20} MiB")
-    # Without a length, a connection that ends among the headers looks like an empty reply.
-    if response.length or (response.status == 200 and length is None and not blocks):
-        raise http.client.IncompleteRead(b"", response.length)
-    headers = {name.lower(): value for name, value in response.getheaders()}
-    content = decode_content(b"".join(blocks), headers.get("content-encoding", ""), max_bytes)
-    return Reply(response.status, headers, content)
+    return bytes(content)
+
+
+def _redirected(response: httpx2.Response) -> httpx2.Request:
+    """Return the request that a redirect asks for, if it is the same one to the same origin."""
+    asked, status, following = response.request, response.status_code, response.next_request
+    if following is None:
+        raise RedirectError(f"HTTP {status} without a usable address")
+    url = following.url
+    if url.origin != asked.url.origin:
+        raise RedirectError(
+            f"HTTP {status} to another server, {url.scheme}://{url.netloc.decode()}, which gets"
+            " neither the key nor the question; name that server's address if it is the right one"
+        )
+    if following.method != asked.method:
+        raise RedirectError(f"HTTP {status} to {url.raw_path.decode()}; check the address")
+    return following
+
+
+def _describe_failure(error: httpx2.HTTPError) -> ServerError:
+    """Return our name for a failure of the library, with the cause at its root."""
+    import httpx2
+
+    cause: BaseException = error
+    while inner := cause.__cause__ or cause.__context__ or getattr(cause, "exceptions", [None])[0]:
+        cause = inner
+    number = cause.errno or 0 if isinstance(cause, OSError) else 0
+    reason = os.strerror(number) if number > 0 else str(cause) or type(cause).__name__
+    if isinstance(cause, ssl.SSLError):
+        return CertificateError(f"no TLS connection: {cause}")
+    if isinstance(error, httpx2.ConnectError | httpx2.ProxyError | httpx2.ConnectTimeout):
+        return UnreachableServerError(f"no connection: {reason}")
+    if isinstance(error, httpx2.NetworkError):
+        return BrokenConnectionError(f"the connection broke: {reason}")
+    if "disconnected" in reason or "closed connection" in reason:
+        return BrokenConnectionError("the connection ended before the reply was complete")
+    return MalformedReplyError(f"no HTTP reply: {reason}")

@@ -180,7 +180,11 @@ def _statuses():
     yield "HTTP 302 without address", [http(b"", 302)], "RedirectError"
     yield "HTTP 307 to a file", [http(b"", 307, "Location: file:///etc/x")], "RedirectError"
     yield "HTTP 307 in a circle", [http(b"", 307, "Location: /v1/x")], "RedirectError"
-    yield "HTTP 307 odd", [http(b"", 307, "Location: http://[::")], "RedirectError"
+    for odd in ("http://[::", "data://%zz", ":mailto:", "//u:p@", "http://h:99999", "/%00"):
+        yield f"HTTP 307 to {odd}", [http(b"", 307, f"Location: {odd}")], "RedirectError"
+
+
+_BROTLI = bytes.fromhex("8b 05 80") + b'{"choices": []}' + b"\x03"
 
 
 def _transports():
@@ -197,30 +201,35 @@ def _transports():
         [http(zlib.compress(good)[2:-4], 200, "Content-Encoding: deflate")],
         f"text {OK}",
     )
-    yield "gzip cut", [http(packed[:-9], 200, "Content-Encoding: gzip")], broken
+    yield "gzip without its sum", [http(packed[:-8], 200, "Content-Encoding: gzip")], f"text {OK}"
+    cut = [http(packed[:-20], 200, "Content-Encoding: gzip")]
+    yield "gzip cut, of its stated length", cut, "MalformedReplyError"
+    yield "gzip cut", [http(packed[:-9], 200, "Content-Encoding: gzip", length=len(packed))], broken
     yield "gzip that is none", [http(good, 200, "Content-Encoding: gzip")], "MalformedReplyError"
     yield "gzip bomb", [http(bomb, 200, "Content-Encoding: gzip")], large
     yield "gzip bomb of an error", [http(bomb, 500, "Content-Encoding: gzip")], large
     twice = gzip.compress(bomb)
-    yield "gzip twice", [http(twice, 200, "Content-Encoding: gzip, gzip")], "MalformedReplyError"
-    yield "brotli", [http(good, 200, "Content-Encoding: br")], "MalformedReplyError"
+    yield "gzip twice", [http(twice, 200, "Content-Encoding: gzip, gzip")], large
+    yield "brotli", [http(_BROTLI, 200, "Content-Encoding: br")], "MalformedReplyError"
+    yield "called brotli", [http(good, 200, "Content-Encoding: br")], f"text {OK}"
     yield "too large", [http(b"x" * (9 << 20))], large
     yield "too large by its header", [http(good, length=1 << 40)], broken
     yield "without end", [b"HTTP/1.1 200 X\r\n\r\n", *[b"x" * 65536] * 200], large
     yield "chunks", [chunked + hexed + b"0\r\n\r\n"], f"text {OK}"
     yield "chunks cut", [chunked + hexed[:30]], broken
     yield "chunks without end", [chunked + hexed], broken
-    yield "chunk of no size", [chunked + b"zz\r\nxx\r\n"], broken
+    yield "chunk of no size", [chunked + b"zz\r\nxx\r\n"], "MalformedReplyError"
     yield "until the end", [b"HTTP/1.0 200 X\r\n\r\n" + good], f"text {OK}"
     yield (
         "length of no number",
         [b"HTTP/1.1 200 X\r\nContent-Length: x\r\n\r\n" + good],
-        f"text {OK}",
+        "MalformedReplyError",
     )
     yield "cut short", [http(good[:80], length=400)], broken
     yield "no word", [], broken
     yield "half a head", [b"HTTP/1.1 200 X\r\nA: b"], broken
-    yield "not HTTP", [b"SSH-2.0-OpenSSH\r\n"], "MalformedReplyError"
+    yield "not HTTP", [b"SSH-2.0-OpenSSH\r\n\r\n"], "MalformedReplyError"
+    yield "not HTTP, and it ends", [b"SSH-2.0-OpenSSH\r\n"], broken
     yield "status of no number", [b"HTTP/1.1 abc X\r\n\r\n"], "MalformedReplyError"
     yield (
         "too many headers",

@@ -1,6 +1,10 @@
 """Asking a server: attempts, waits, limits, and what becomes of the key."""
 
+import asyncio
+import gzip
 import json
+import os
+import signal
 import threading
 import time
 from email.utils import formatdate
@@ -155,6 +159,52 @@ def test_a_proxy_of_the_environment_is_used(monkeypatch):
             complete("http://direct.invalid/v1", Limits(timeout_s=5, max_retries=0))
 
 
+@pytest.mark.parametrize("address", ["ftp://me:s3cret@p", "http://me:s3cret@p:x", "://"])
+def test_what_is_no_proxy_is_a_usage_error(monkeypatch, address):
+    """Its password is not shown."""
+    for name in ("http_proxy", "HTTP_PROXY"):
+        monkeypatch.setenv(name, address)
+    with pytest.raises(UsageError, match=r"_PROXY: expected an address such as") as caught:
+        complete("http://model.invalid/v1")
+    assert "s3cret" not in str(caught.value)
+
+
+def test_this_machine_is_asked_without_proxy(monkeypatch):
+    """Where no `NO_PROXY` says so either."""
+    for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    for name in ("no_proxy", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    with serving(once(http(body()))) as server:
+        assert complete(server.url).text == OK
+
+
+def test_ctrl_c_ends_a_request_at_once():
+    """It does not wait for the server."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with serving(once(30.0)) as server:
+            began = time.monotonic()
+            threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGINT)).start()
+            with pytest.raises(KeyboardInterrupt):
+                complete(server.url)
+            assert time.monotonic() - began < 3
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def test_a_server_is_asked_inside_an_event_loop():
+    """As in a notebook, and by several threads at the same time."""
+
+    async def ask_twice(url):
+        client = ServerClient(read_endpoint(url), FAST)
+        first = asyncio.to_thread(client.complete, {})
+        return (await first).text, client.complete({}).text
+
+    with serving(once(http(body()))) as server:
+        assert asyncio.run(ask_twice(server.url)) == (OK, OK)
+
+
 # --- the key
 
 
@@ -178,6 +228,14 @@ def test_a_redirect_within_the_server_is_followed(key):
         assert complete(server.url).text == OK
         assert server.requests[1].startswith(b"POST /v2/chat/completions ")
         assert KEY.encode() in server.requests[1]
+
+
+def test_what_comes_with_a_redirect_is_not_read(key):
+    """It may be of any size."""
+    bomb = gzip.compress(bytes(50 << 20), 9)
+    head = http(bomb, 307, "Location: /v2/chat/completions", "Content-Encoding: gzip")
+    with serving(in_turn(head, http(body()))) as server:
+        assert complete(server.url).text == OK
 
 
 def test_a_refused_key_is_said_to_be_refused(key):
