@@ -23,6 +23,7 @@ from tests.interrupts import interruptible
 from tests.paths import ROOT
 
 ROWS, UPDATES, SAVE_STEPS = 8, 16, 3
+"""Four updates are an epoch."""
 THREADS = {"GOMP_SPINCOUNT": "0", "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
 """Sums of another number of threads may differ in the last bit."""
 ENVIRONMENT = {**os.environ, **THREADS, "PYTHONPATH": str(ROOT), "TOKENIZERS_PARALLELISM": "false"}
@@ -40,11 +41,13 @@ def main() -> int:
     drawn = random.Random(args.seed)
     with TemporaryDirectory() as place:
         folder = Path(place)
-        _run(folder, "world", "--out", str(folder / "world"))
+        run_command(folder, "world", "--out", str(folder / "world"))
+        rows = json.loads((folder / "world/sft.json").read_text())[:ROWS]
+        (folder / "rows.json").write_text(json.dumps(rows))
         bad = 0
         for algorithm in args.algorithms:
             updates = sorted(drawn.sample(range(1, UPDATES), args.kills))
-            found = _compare(folder, algorithm, updates, getattr(signal, f"SIG{args.signal}"))
+            found = compare_killed(folder, algorithm, updates, getattr(signal, f"SIG{args.signal}"))
             line = f"{algorithm}: killed behind updates {updates}: {found or 'equal'}\n"
             sys.stdout.write(line)
             sys.stdout.flush()
@@ -52,15 +55,23 @@ def main() -> int:
     return int(bad > 0)
 
 
-def _compare(folder: Path, algorithm: str, updates: list[int], number: int) -> str:
-    """Return what differs between the two runs, an empty text where nothing does."""
-    rows = json.loads((folder / "world/sft.json").read_text())[:ROWS]
-    (folder / "rows.json").write_text(json.dumps(rows))
+def compare_killed(folder: Path, algorithm: str, updates: list[int], number: int) -> str:
+    """Kill a run behind these updates; return what differs from one that nobody killed.
+
+    Args:
+        folder: Holds ``world`` and ``rows.json``; takes the two runs.
+        algorithm: ``grpo``, ``tgrpo`` or ``sft``.
+        updates: In increasing order.
+        number: The signal.
+
+    Returns:
+        An empty text where nothing differs.
+    """
     whole, cut = (_command(folder, algorithm, folder / f"{algorithm}-{n}") for n in ("all", "cut"))
-    _run(folder, *whole)
+    run_command(folder, *whole)
     for update in updates:
         _run_until(cut, folder / f"{algorithm}-cut", update, number)
-    _run(folder, *cut)
+    run_command(folder, *cut)
     ours, theirs = (_content(folder / f"{algorithm}-{name}") for name in ("cut", "all"))
     return ", ".join(name for name in theirs if ours.get(name) != theirs[name])
 
@@ -82,7 +93,8 @@ def _command(folder: Path, algorithm: str, out: Path) -> list[str]:
     return ["train", algorithm, "--config", "tiny", *sets, "--out", str(out)]
 
 
-def _run(folder: Path, *words: str) -> None:
+def run_command(folder: Path, *words: str) -> None:
+    """Run a command that has to end with 0, in a folder."""
     command = [sys.executable, "-m", "harness", *words]
     done = subprocess.run(
         command, check=False, cwd=folder, env=ENVIRONMENT, capture_output=True, text=True

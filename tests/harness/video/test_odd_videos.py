@@ -16,7 +16,7 @@ from harness.schema import Clip, FramePolicy, FrameRule, Media, MediaKind
 from harness.video.decode import decode
 from harness.video.reader import read
 from harness.video.track import scan
-from tests.clips import number, write_clip, write_folder
+from tests.clips import case_number, number, write_clip, write_folder
 from tests.harness.video import odd_videos as odd
 from tests.paths import SHARED
 
@@ -196,13 +196,6 @@ def every(frames: int) -> FramePolicy:
     return FramePolicy(rule=FrameRule.LINSPACE, max_frames=frames, min_pixels=1, max_pixels=10**6)
 
 
-def code(frame: NDArray[np.uint8]) -> int:
-    """Read the number that a frame of the cases shows: ten cells in its second quarter."""
-    height, width = frame.shape[:2]
-    row = frame[height * 3 // 8]
-    return sum(int(row[int((bit + 0.5) * width / 10)].mean() > 127) << bit for bit in range(10))
-
-
 @needs_cases
 def test_webm_without_a_rate_takes_the_frames_of_its_length() -> None:
     """15.3 s at two frames a second is more than 16."""
@@ -218,7 +211,7 @@ def test_a_doubled_time_stamp_costs_one_place() -> None:
     """Frames 10 and 11 share 0.4 s; the last frame is at 30.2 s."""
     path = CASES / "duplicate_time_vfr" / "dup_vfr.mkv"
     clip = clip_of(path, every(60))
-    assert [code(frame) for frame in clip.frames] == list(range(60))
+    assert [case_number(frame) for frame in clip.frames] == list(range(60))
     assert clip.timestamps[9:13] == (0.36, 0.4, 0.4, 0.48)
     assert clip.timestamps[-1] == 30.2
     assert len(clip_of(path).indices) == 16
@@ -243,14 +236,14 @@ def test_pairs_of_a_variable_rate_have_their_own_times() -> None:
 def test_cases_show_every_frame(name: str, numbers: list[int]) -> None:
     """Zero padding and a trimming edit list are no damage."""
     clip = clip_of(CASES / name, every(len(numbers)))
-    assert [code(frame) for frame in clip.frames] == numbers
+    assert [case_number(frame) for frame in clip.frames] == numbers
 
 
 @needs_cases
 def test_dropped_frames_of_an_avi_keep_their_ticks() -> None:
     """54 of 60 ticks hold a frame, and each shows the number of its tick."""
     clip = clip_of(CASES / "avi_null_frames" / "skip.avi", every(54))
-    shown = [code(frame) for frame in clip.frames]
+    shown = [case_number(frame) for frame in clip.frames]
     assert len(shown) == 54
     assert clip.timestamps == pytest.approx([tick / 25 for tick in shown])
 
