@@ -11,7 +11,8 @@ import dataclasses
 import json
 import os
 import tomllib
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Collection, Hashable, Mapping, Sequence
+from difflib import get_close_matches
 from functools import cache
 from pathlib import Path
 from types import GenericAlias, UnionType
@@ -62,8 +63,19 @@ def read_settings(
     return {name: getattr(joined, name) for name in schema}
 
 
-def read_toml(path: Path, above: tuple[Path, ...] = ()) -> dict[str, Any]:
-    """Read a TOML file, merged over the one it extends; `above` are the files that extend it."""
+def read_toml(
+    path: Path, above: tuple[Path, ...] = (), presets: Collection[str] = ()
+) -> dict[str, Any]:
+    """Read a TOML file, merged over the one it extends.
+
+    Args:
+        path: The file.
+        above: The files that extend it.
+        presets: Names that a file may extend instead of a file; the name stays in the result.
+
+    Raises:
+        UsageError: A file cannot be read, or extends itself.
+    """
     try:
         text = read_file(path)
     except UsageError as error:
@@ -73,10 +85,14 @@ def read_toml(path: Path, above: tuple[Path, ...] = ()) -> dict[str, Any]:
     base = content.pop(EXTENDS, None)
     if base is None:
         return content
+    if isinstance(base, str) and base in presets:
+        return {EXTENDS: base, **content}
     place = Path(os.path.realpath(path))
-    if not isinstance(base, str) or "\0" in base or place in above:
-        raise UsageError(f"{path}: {EXTENDS}: expected another TOML file, got {base!r:.80}")
-    return merged(read_toml(path.parent / base, (*above, place)), content)
+    no_file = not isinstance(base, str) or "\0" in base or place in above
+    if no_file or (presets and not base.endswith(".toml")):
+        expected = ", ".join((*presets, "another TOML file" if not presets else "or FILE.toml"))
+        raise UsageError(f"{path}: {EXTENDS}: expected {expected}, got {base!r:.80}")
+    return merged(read_toml(path.parent / base, (*above, place), presets), content)
 
 
 def parse_toml(text: bytes, path: Path) -> dict[str, Any]:
@@ -192,6 +208,9 @@ _EXPECTED = {
 }
 
 
+_SCALARS = ("bool", "int", "float", "str")
+
+
 def _describe_error(kind: type, error: Any) -> str:
     """Say of the first error which key it is about, what was expected and what was got."""
     errors = error.errors(include_url=False)
@@ -199,10 +218,13 @@ def _describe_error(kind: type, error: Any) -> str:
     first = min(errors, key=lambda one: one["type"] != "unexpected_keyword_argument")
     names = [name for name in first["loc"][1:] if isinstance(name, str)]
     key, context = ".".join(names), first.get("ctx", {})
+    if names and names[-1] in _SCALARS and len(errors) > 1:  # one error per type of a union
+        key = ".".join(names[:-1])
+        return f"{key}: expected a text, a number, true or false, got {first['input']!r:.80}"
     match first["type"]:
         case "unexpected_keyword_argument":
             valid = get_type_hints(_hint_at(kind, names[:-1]))
-            return f"unknown key {key!r}; valid keys: {', '.join(valid)}"
+            return f"unknown key {key!r}; {_suggest(names[-1], valid)}"
         case "missing":
             return f"key {key!r} is missing"
         case "value_error":  # of a __post_init__
@@ -212,6 +234,13 @@ def _describe_error(kind: type, error: Any) -> str:
         case other:
             expected = _EXPECTED.get(other, first["msg"])
     return f"{key}: expected {expected}, got {first['input']!r:.80}"
+
+
+def _suggest(name: str, valid: Collection[str]) -> str:
+    """Return the valid keys, and the one that is nearest to a name."""
+    near = get_close_matches(name, valid, n=1)
+    meant = f". Did you mean {near[0]!r}?" if near else ""
+    return f"valid keys: {', '.join(valid)}{meant}"
 
 
 def _hint_at(hint: Any, names: Sequence[str]) -> Any:
@@ -242,9 +271,7 @@ def _hint_of_assignment(kind: type, names: Sequence[str], assignment: str) -> An
         hints = get_type_hints(table)
         if name not in hints:
             key = ".".join(names[: position + 1])
-            raise UsageError(
-                f"--set {assignment}: unknown key {key!r}; valid keys: {', '.join(hints)}"
-            )
+            raise UsageError(f"--set {assignment}: unknown key {key!r}; {_suggest(name, hints)}")
         hint = hints[name]
     if dataclasses.is_dataclass(_without_none(hint)):
         fields = ", ".join(get_type_hints(_without_none(hint)))

@@ -19,7 +19,8 @@ from harness.files import reader_of, write_json, write_json_lines
 from harness.rescore.reasons import Reason, find_reason, scores_differ
 from harness.run.config import JudgeConfig
 from harness.run.manifest_shape import require_plan
-from harness.run.plan import Plan, PlannedTask, pick_scorer, select, stratified
+from harness.run.plan import Plan, PlannedTask, select, stratified
+from harness.run.protocols import pick_scorer
 from harness.run.runner import make_record
 from harness.run.store import MANIFEST, read_manifest, read_records
 from harness.run.summary import Results, summarise_run

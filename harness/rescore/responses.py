@@ -12,7 +12,8 @@ from harness.errors import DatasetError
 from harness.files import parse_json, read_file
 from harness.run.config import JudgeConfig
 from harness.run.manifest import make_manifest
-from harness.run.plan import Plan, PlannedTask, pick_scorer, select
+from harness.run.plan import Plan, PlannedTask, select
+from harness.run.protocols import pick_scorer
 from harness.run.runner import make_record
 from harness.run.store import RunWriter
 from harness.run.summary import Results, summarise_run, write_results

@@ -9,12 +9,9 @@ from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
+from harness.run.manifest_shape import SCHEMA_VERSION
 from harness.run.plan import Plan
 from harness.server.endpoint import hide_password
-
-SCHEMA_VERSION = 2
-"""Schema 2 has records of repeats and protocols with further fields."""
-READABLE_SCHEMAS = (1, SCHEMA_VERSION)
 
 _PACKAGES = (
     "videor1", "av", "decord", "lmms-eval", "numpy", "peft", "tokenizers", "torch", "transformers",

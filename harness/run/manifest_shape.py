@@ -12,8 +12,11 @@ from typing import Any
 
 from harness.errors import DatasetError
 from harness.files import Fields
-from harness.run.manifest import READABLE_SCHEMAS, SCHEMA_VERSION
 from harness.task import registry
+
+SCHEMA_VERSION = 2
+"""Schema 2 has records of repeats and protocols with further fields."""
+READABLE_SCHEMAS = (1, SCHEMA_VERSION)
 
 
 def check_manifest(content: Mapping[str, Any], where: str) -> None:

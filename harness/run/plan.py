@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from harness.errors import DatasetError, UnavailableTaskError, UsageError
-from harness.run.config import EvalConfig, JudgeConfig
-from harness.run.protocols import apply_config
+from harness.run.config import EvalConfig
+from harness.run.protocol_files import ProtocolFile, find_protocol
+from harness.run.protocols import resolve_protocol
 from harness.schema import FramePolicy, Prompt, Sample, Sampling
 from harness.scoring.answers import MAX_OPTIONS
-from harness.scoring.tags import ScorerTag
 from harness.task import registry
 from harness.task.api import (
     Questions,
@@ -111,10 +111,11 @@ def make_plan(config: EvalConfig) -> Plan:
             f"{config.data}: no such data folder; --data names the folder that holds one folder per"
             " benchmark (`videor1 data fetch TASK` brings them)"
         )
+    source = find_protocol(config.protocol)
     planned, unavailable = [], {}
     for selection in config.tasks:
         try:
-            planned.append(_plan_task(selection, config))
+            planned.append(_plan_task(selection, config, source))
         except UnavailableTaskError as error:
             unavailable[selection] = str(error)
     if not planned:
@@ -174,18 +175,6 @@ def _make_storable(sample: Sample) -> Sample:
     )
 
 
-def pick_scorer(task: Task, name: str, judge: JudgeConfig | None) -> Scorer:
-    """Return a task's scorer by name; a judge joins the official one where the task knows how."""
-    if name not in task.scorers:
-        raise UsageError(
-            f"task {task.name!r} has no scorer {name!r}; it has: {', '.join(task.scorers)}"
-        )
-    helped = judge and name == "official" and task.with_llm_judge(judge.url, judge.model)
-    scorer = helped or task.scorers[name]
-    scorer.require()
-    return scorer
-
-
 Item = TypeVar("Item")
 
 
@@ -206,21 +195,23 @@ def stratified(samples: tuple[Sample, ...], limit: int | None) -> tuple[Sample, 
     return tuple(sample for sample in samples if sample.id in chosen)
 
 
-def _plan_task(selection: str, config: EvalConfig) -> PlannedTask:
+def _plan_task(selection: str, config: EvalConfig, source: ProtocolFile) -> PlannedTask:
     task = registry.get(registry.name_of(selection), config.include_path)
     questions, fingerprint = select(task, config.data, selection)
     samples = stratified(questions.samples, config.limit)
     questions.prepare(samples)
-    preset = task.protocol(config.protocol)
-    scorer = pick_scorer(task, ScorerTag.parse(preset.scorer).name, config.judge)
-    return PlannedTask(
+    protocol, scorer = resolve_protocol(task, source, config)
+    planned = PlannedTask(
         selection=selection,
         task=task,
-        protocol=apply_config(preset, scorer, config),
+        protocol=protocol,
         scorer=scorer,
         samples=samples,
         fingerprint=fingerprint,
     )
+    if protocol.template != task.protocol(source.preset).template:
+        planned.prompt(samples[0])  # refuses an unknown template now, not once per item
+    return planned
 
 
 def _fingerprint(files: Sequence[Path]) -> str:

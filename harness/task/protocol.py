@@ -8,12 +8,16 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, field, fields, is_dataclass
 from typing import Any
 
 from harness.bounds import between
 from harness.schema import LATER, FramePolicy, Sampling, TemplateArgs
+
+PRESETS = ("video-r1", "official")
+"""Protocols that every task has."""
 
 IN_TEXT, AUTO = "in-text", "auto"
 """Rules of `Protocol.reasoning`; any other text names a pair of tags."""
@@ -55,6 +59,9 @@ class Protocol:
         between(self, "repeats", 1, 10_000, "each asks every item once more")
         if not self.reasoning.strip():
             raise ValueError(f"reasoning: expected {IN_TEXT}, {AUTO} or a tag's name, got none")
+        for name, value in self.template_args.items():
+            if isinstance(value, float) and not math.isfinite(value):
+                raise ValueError(f"template_args.{name}: expected a finite number, got {value}")
 
     def canonical(self) -> str:
         """Return the JSON text that is hashed: sorted keys, no spaces, no later field unchanged."""

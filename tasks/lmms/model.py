@@ -33,7 +33,8 @@ from harness.run.manifest import make_manifest
 from harness.run.options import with_options
 from harness.run.plan import Plan, PlannedTask
 from harness.run.progress import ProgressBar
-from harness.run.protocols import apply_config
+from harness.run.protocol_files import find_protocol
+from harness.run.protocols import apply_changes
 from harness.run.store import read_records
 from harness.schema import Outcome, Prompt, Record, Sample, Score
 from harness.task.api import Scorer
@@ -153,12 +154,13 @@ class _Requests:
     def _planned(self, name: str, config: EvalConfig) -> PlannedTask:
         task, arguments = self._tasks[name], self._arguments[name]
         repetition = int(name.partition("#")[2] or 0)
-        protocol = task.protocol_with(sampling_of(arguments), config.protocol)
+        source = find_protocol(config.protocol)
+        preset = task.protocol_with(sampling_of(arguments), source.preset)
         seeded = replace(config, seed=(config.seed or 0) + repetition) if repetition else config
         return PlannedTask(
             selection=task.name,
             task=task,
-            protocol=apply_config(protocol, _LEFT_TO_LMMS_EVAL, seeded),
+            protocol=apply_changes(preset, _LEFT_TO_LMMS_EVAL, source, seeded),
             scorer=_LEFT_TO_LMMS_EVAL,
             samples=tuple(self._samples[name]),
             fingerprint=json.dumps(sorted(arguments.items(), key=str), default=str),

@@ -11,7 +11,7 @@ import pytest
 
 from harness.errors import BackendError, UsageError
 from harness.run.config import JudgeConfig
-from harness.run.plan import pick_scorer
+from harness.run.protocols import pick_scorer
 from harness.schema import Kind, Outcome, Sample
 from harness.server.client import Limits
 from tasks.judge import ATTEMPTS, LLMJudge, judge_prompt, read_caption_verdict, read_verdict

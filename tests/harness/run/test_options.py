@@ -1,6 +1,7 @@
 """Options of a settings class: flags, TOML keys and keyword arguments follow from its fields."""
 
 from argparse import ArgumentParser
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -53,6 +54,10 @@ class Cake:
     flour: Literal["rye", "wheat"] = "rye"
     vegan: bool = False
     recipe: Path | None = None
+    extra: Mapping[str, bool | int | float | str] = field(
+        default_factory=dict, metadata={"title": "more"}
+    )
+    """Anything else."""
     oven: Oven = field(default_factory=Oven)
     tin: Tin | None = field(default=None, metadata={"prefix": "tin_"})
 
@@ -68,7 +73,7 @@ def _parsed(*words):
 
 FLAGS = [
     "--layers", "3", "--fruit", "plum,pear", "--icing", "blue", "--flour", "wheat", "--vegan",
-    "--recipe", "a/b.txt", "--heat", "200.5", "--tin-size", "24", "--tin-maker", "me",
+    "--recipe", "a/b.txt", "--extra", "nuts=true", "--extra", "grams=5", "--heat", "200.5", "--tin-size", "24", "--tin-maker", "me",
 ]  # fmt: skip
 CAKE = Cake(
     layers=3,
@@ -77,6 +82,7 @@ CAKE = Cake(
     flour="wheat",
     vegan=True,
     recipe=Path("a/b.txt"),
+    extra={"nuts": True, "grams": 5},
     oven=Oven(heat=200.5),
     tin=Tin(size=24, maker="me"),
 )
@@ -90,8 +96,9 @@ def test_every_field_is_a_flag_with_its_docstring_as_help():
     assert "--layers LAYERS number of layers (default: 2)" in text
     assert "--heat C degrees of the oven (default: 180.0)" in text
     assert "--icing {red,blue}" in text
+    assert "more: --extra NAME=VALUE anything else" in text
     assert [option.name for option in options_of(Cake)] == [
-        "layers", "fruit", "icing", "flour", "vegan", "recipe", "heat", "tin_size", "tin_maker",
+        "layers", "fruit", "icing", "flour", "vegan", "recipe", "extra", "heat", "tin_size", "tin_maker",
     ]  # fmt: skip
 
 
@@ -113,7 +120,7 @@ def test_the_same_names_are_toml_keys(tmp_path):
     file = tmp_path / "cake.toml"
     file.write_text(
         'layers = 3\nfruit = ["plum", "pear"]\nicing = "blue"\nflour = "wheat"\nvegan = true\n'
-        'recipe = "a/b.txt"\n[oven]\nheat = 200.5\n[tin]\nsize = 24\nmaker = "me"\n'
+        'recipe = "a/b.txt"\nextra = {nuts = true, grams = 5}\n[oven]\nheat = 200.5\n[tin]\nsize = 24\nmaker = "me"\n'
     )
     assert read_settings(Cake, file) == CAKE
     assert with_options(read_settings(Cake, file), {"layers": "7"}).layers == 7
@@ -127,6 +134,8 @@ def test_the_same_names_are_toml_keys(tmp_path):
         ({"layers": "two"}, "layers: expected a whole number, got 'two'"),
         ({"flour": "maize"}, "flour: expected one of rye, wheat, got 'maize'"),
         ({"vegan": "perhaps"}, "vegan: expected true or false, got 'perhaps'"),
+        ({"extra": "nuts"}, "extra: expected NAME=VALUE, got 'nuts'"),
+        ({"extra": "=1"}, "extra: expected NAME=VALUE, got '=1'"),
         ({"tin_size": "3"}, "--tin-size and --tin-maker go together"),
     ],
 )
@@ -140,3 +149,30 @@ def test_the_judge_of_an_evaluation_is_a_prefixed_group():
     """``--judge-url`` and ``--judge-model``, as in the commands that score."""
     config = with_options(EvalConfig(), {"judge_url": "http://h/v1", "judge_model": "m"})
     assert config.judge == JudgeConfig(url="http://h/v1", model="m")
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("true", True),
+        ("False", False),
+        ("3", 3),
+        ("3.5", 3.5),
+        ("high", "high"),
+        ('"3"', "3"),
+        ("", ""),
+        ("a=b", "a=b"),
+        ("[1, 2]", [1, 2]),
+        ("NaN", "NaN"),
+    ],
+)
+def test_values_of_a_mapping_are_read_as_json_or_as_text(text, value):
+    """``False`` is no text: chat templates would take it for true."""
+    read = with_options(Cake(), {"extra": f"x={text}"}).extra["x"]
+    assert (read, type(read)) == (value, type(value))
+
+
+def test_names_of_a_mapping_are_added_to_those_of_the_file():
+    """The flag changes one name and leaves the others."""
+    cake = Cake(extra={"nuts": True, "grams": 5})
+    assert with_options(cake, {"extra": [{"grams": 6}]}).extra == {"nuts": True, "grams": 6}
