@@ -12,12 +12,12 @@ import json
 import os
 import tomllib
 from collections.abc import Collection, Hashable, Mapping, Sequence
-from difflib import get_close_matches
 from functools import cache
 from pathlib import Path
-from types import GenericAlias, UnionType
-from typing import Any, TypeVar, Union, cast, get_args, get_origin, get_type_hints, overload
+from types import GenericAlias
+from typing import Any, TypeVar, cast, get_args, get_origin, get_type_hints, overload
 
+from harness.config_errors import describe_error, is_mapping, suggest, without_none
 from harness.errors import DatasetError, UsageError
 from harness.files import parse_json, read_file
 
@@ -139,7 +139,7 @@ def build(kind: type[Settings], content: Mapping[str, Any], where: str) -> Setti
         # As JSON, the strict mode takes names for enums and lists for tuples, and no "5" for 5.
         built: Settings = adapter.validate_json(text, strict=True)[0]
     except ValidationError as error:
-        raise UsageError(f"{where}: {_describe_error(kind, error)}") from None
+        raise UsageError(f"{where}: {describe_error(kind, error)}") from None
     return built
 
 
@@ -193,67 +193,6 @@ def _type_adapter(kind: Hashable) -> Any:
     return TypeAdapter(listed, config=ConfigDict(extra="forbid"))
 
 
-_EXPECTED = {
-    "string_type": "a text",
-    "path_type": "a path",
-    "bool_type": "true or false",
-    "int_type": "a whole number",
-    "int_from_float": "a whole number",
-    "float_type": "a number",
-    "tuple_type": "a list",
-    "list_type": "a list",
-    "dataclass_type": "a table",
-    "dict_type": "a table",
-    "mapping_type": "a table",
-}
-
-
-_SCALARS = ("bool", "int", "float", "str")
-
-
-def _describe_error(kind: type, error: Any) -> str:
-    """Say of the first error which key it is about, what was expected and what was got."""
-    errors = error.errors(include_url=False)
-    # A misspelt key is often why another one is missing.
-    first = min(errors, key=lambda one: one["type"] != "unexpected_keyword_argument")
-    names = [name for name in first["loc"][1:] if isinstance(name, str)]
-    key, context = ".".join(names), first.get("ctx", {})
-    if names and names[-1] in _SCALARS and len(errors) > 1:  # one error per type of a union
-        key = ".".join(names[:-1])
-        return f"{key}: expected a text, a number, true or false, got {first['input']!r:.80}"
-    match first["type"]:
-        case "unexpected_keyword_argument":
-            valid = get_type_hints(_hint_at(kind, names[:-1]))
-            return f"unknown key {key!r}; {_suggest(names[-1], valid)}"
-        case "missing":
-            return f"key {key!r} is missing"
-        case "value_error":  # of a __post_init__
-            return f"{key}: {context['error']}" if key else str(context["error"])
-        case "enum" | "literal_error":
-            expected = f"one of {context['expected']}"
-        case other:
-            expected = _EXPECTED.get(other, first["msg"])
-    return f"{key}: expected {expected}, got {first['input']!r:.80}"
-
-
-def _suggest(name: str, valid: Collection[str]) -> str:
-    """Return the valid keys, and the one that is nearest to a name."""
-    near = get_close_matches(name, valid, n=1)
-    meant = f". Did you mean {near[0]!r}?" if near else ""
-    return f"valid keys: {', '.join(valid)}{meant}"
-
-
-def _hint_at(hint: Any, names: Sequence[str]) -> Any:
-    """Return the type that dotted names lead to; None where they leave the dataclass."""
-    for name in names:
-        hint = _without_none(hint)
-        if dataclasses.is_dataclass(hint):
-            hint = get_type_hints(hint).get(name)
-        else:
-            hint = get_args(hint)[1] if _is_mapping(hint) else None
-    return _without_none(hint)
-
-
 def _hint_of_assignment(kind: type, names: Sequence[str], assignment: str) -> Any:
     """Return the type of the field that ``--set`` names, unions included.
 
@@ -262,8 +201,8 @@ def _hint_of_assignment(kind: type, names: Sequence[str], assignment: str) -> An
     """
     hint: Any = kind
     for position, name in enumerate(names):
-        table, so_far = _without_none(hint), ".".join(names[:position])
-        if _is_mapping(table):
+        table, so_far = without_none(hint), ".".join(names[:position])
+        if is_mapping(table):
             hint = get_args(table)[1]
             continue
         if not dataclasses.is_dataclass(table):
@@ -271,14 +210,14 @@ def _hint_of_assignment(kind: type, names: Sequence[str], assignment: str) -> An
         hints = get_type_hints(table)
         if name not in hints:
             key = ".".join(names[: position + 1])
-            raise UsageError(f"--set {assignment}: unknown key {key!r}; {_suggest(name, hints)}")
+            raise UsageError(f"--set {assignment}: unknown key {key!r}; {suggest(name, hints)}")
         hint = hints[name]
-    if dataclasses.is_dataclass(_without_none(hint)):
-        fields = ", ".join(get_type_hints(_without_none(hint)))
+    if dataclasses.is_dataclass(without_none(hint)):
+        fields = ", ".join(get_type_hints(without_none(hint)))
         raise UsageError(
             f"--set {assignment}: {'.'.join(names)} is a section; its fields: {fields}"
         )
-    if _is_mapping(_without_none(hint)):
+    if is_mapping(without_none(hint)):
         raise UsageError(
             f"--set {assignment}: {'.'.join(names)} is a section; name one of its fields"
         )
@@ -289,7 +228,7 @@ def _parse_value(text: str, hint: Any) -> Any:
     """Read the text of a ``--set`` value as TOML would, where the field's type asks for it."""
     if text == "none" and type(None) in get_args(hint):
         return None
-    hint = _without_none(hint)
+    hint = without_none(hint)
     try:
         value = tomllib.loads(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:
@@ -301,21 +240,10 @@ def _parse_value(text: str, hint: Any) -> Any:
 
 def _expand_home(hint: Any, value: Any) -> Any:
     """Replace a leading ``~`` of paths."""
-    hint = _without_none(hint)
+    hint = without_none(hint)
     if dataclasses.is_dataclass(hint) and isinstance(value, Mapping):
         hints = get_type_hints(hint)
         return {name: _expand_home(hints.get(name), one) for name, one in value.items()}
     if get_origin(hint) is tuple and isinstance(value, list):
         return [_expand_home(get_args(hint)[0], one) for one in value]
     return str(Path(value).expanduser()) if hint is Path and isinstance(value, str) else value
-
-
-def _is_mapping(hint: Any) -> bool:
-    return isinstance(origin := get_origin(hint), type) and issubclass(origin, Mapping)
-
-
-def _without_none(hint: Any) -> Any:
-    """Return T of ``T | None``, and any other type as it is."""
-    if get_origin(hint) in (Union, UnionType):
-        return next(kind for kind in get_args(hint) if kind is not type(None))
-    return hint

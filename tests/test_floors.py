@@ -19,8 +19,9 @@ HEAVY = ("torch", "transformers", "vllm", "ray", "decord", "pandas", "httpx2", "
 FLOORS = ("harness", "tasks", "trainer")
 """The packages, lowest first."""
 ROOMS = (
-    ("bounds", "errors", "text", "thoughts"),
-    ("files", "plugins", "schema"),
+    ("bounds", "config_errors", "errors", "text", "thoughts"),
+    ("asking", "files", "plugins"),
+    ("schema",),
     ("config", "server"),
     ("data", "models", "scoring", "stats", "video"),
     ("backends", "task"),

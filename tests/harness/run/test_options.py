@@ -73,7 +73,8 @@ def _parsed(*words):
 
 FLAGS = [
     "--layers", "3", "--fruit", "plum,pear", "--icing", "blue", "--flour", "wheat", "--vegan",
-    "--recipe", "a/b.txt", "--extra", "nuts=true", "--extra", "grams=5", "--heat", "200.5", "--tin-size", "24", "--tin-maker", "me",
+    "--recipe", "a/b.txt", "--extra", "nuts=true", "--extra", "grams=5", "--heat", "200.5",
+    "--tin-size", "24", "--tin-maker", "me",
 ]  # fmt: skip
 CAKE = Cake(
     layers=3,
@@ -98,7 +99,8 @@ def test_every_field_is_a_flag_with_its_docstring_as_help():
     assert "--icing {red,blue}" in text
     assert "more: --extra NAME=VALUE anything else" in text
     assert [option.name for option in options_of(Cake)] == [
-        "layers", "fruit", "icing", "flour", "vegan", "recipe", "extra", "heat", "tin_size", "tin_maker",
+        "layers", "fruit", "icing", "flour", "vegan", "recipe", "extra", "heat", "tin_size",
+        "tin_maker",
     ]  # fmt: skip
 
 
@@ -120,7 +122,8 @@ def test_the_same_names_are_toml_keys(tmp_path):
     file = tmp_path / "cake.toml"
     file.write_text(
         'layers = 3\nfruit = ["plum", "pear"]\nicing = "blue"\nflour = "wheat"\nvegan = true\n'
-        'recipe = "a/b.txt"\nextra = {nuts = true, grams = 5}\n[oven]\nheat = 200.5\n[tin]\nsize = 24\nmaker = "me"\n'
+        'recipe = "a/b.txt"\nextra = {nuts = true, grams = 5}\n'
+        '[oven]\nheat = 200.5\n[tin]\nsize = 24\nmaker = "me"\n'
     )
     assert read_settings(Cake, file) == CAKE
     assert with_options(read_settings(Cake, file), {"layers": "7"}).layers == 7
