@@ -2,7 +2,8 @@
 
 By default libav conceals what it cannot decode. Here a decoding error, a concealed frame or a block
 of zero bytes makes every later frame up to the next key frame invalid, since they depend on each
-other. Damage that no decoder notices (a flipped bit in a valid stream) is not noticed here either.
+other. Damage that no decoder notices is not noticed here either: a flipped bit, or noise that
+decodes to another picture, since these formats have no checksums; MPEG-TS states no length.
 
 decord is not used. It returns the same pixels, but conceals damage without a message, miscounts
 frames of healthy files after seeking (open groups, MPEG-4 and MPEG-2 B-frames, MPEG-TS, edit lists)

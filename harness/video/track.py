@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from harness.errors import InaccessibleMediaError, MediaError, UnusableMediaError
 from harness.video.avi import count_chunks
+from harness.video.fragments import find_break
 from harness.video.matroska import count_missing_bytes
 from harness.video.timeline import fill_gaps, frame_rate, join_restarts, round_time
 
@@ -61,6 +62,7 @@ def scan(path: Path) -> Track:
         for _, source, message in complaints:
             if source == container.format.name:  # not from a decoder that only probes the stream
                 raise MediaError(f"the container is damaged: {message.strip()}")
+        _check_structure(path, container)
         _check_count(path, container, stream, entries)
         if _has_all_times(container, stream, entries):
             return _make_timed(path, stream, entries)
@@ -114,17 +116,28 @@ def _make_entry(packet: Packet[VideoStream], stream: VideoStream) -> _Entry:
     return _Entry(packet.pts, packet.is_keyframe, hidden, packet.size)
 
 
+def _check_structure(path: Path, container: InputContainer) -> None:
+    """Raise `MediaError` if bytes are missing that the demuxer does not miss.
+
+    Matroska and fragmented MP4 count no frames. Where bytes are left out between two frames, the
+    size of Matroska's segment and the chain of MP4's boxes say so.
+    """
+    name = container.format.name
+    missing = count_missing_bytes(path) if "matroska" in name else 0
+    reason = find_break(path) if "mp4" in name else None
+    if missing:
+        reason = f"{missing} bytes of its segment are missing"
+    if reason:
+        raise MediaError(f"the file is cut short: {reason}")
+
+
 def _check_count(
     path: Path, container: InputContainer, stream: VideoStream, entries: list[_Entry]
 ) -> None:
-    """Raise `MediaError` if the file holds fewer frames, or fewer bytes, than its header counts.
+    """Raise `MediaError` if the file holds fewer frames than its header counts.
 
     The header also counts the empty chunks of AVI, and the frames of MP4 that an edit list hides.
-    Matroska counts bytes, not frames; what is left out between two blocks is seen there only.
     """
-    missing = count_missing_bytes(path) if "matroska" in container.format.name else 0
-    if missing:
-        raise MediaError(f"the file is cut short: {missing} bytes of its segment are missing")
     found = len(entries)
     if found < stream.frames and container.format.name == "avi":
         chunks = count_chunks(path, stream.index)

@@ -138,6 +138,14 @@ class Report:
 
     exits: defaultdict[str, Counter[int]] = field(default_factory=lambda: defaultdict(Counter))
     failed: list[str] = field(default_factory=list)
+    slowest_s: float = 0.0
+    most_bytes: int = 0
+
+    def add(self, case: Case, ending: Ending) -> None:
+        """Count how a case ended."""
+        self.exits[case.kind][ending.code] += 1
+        self.slowest_s = max(self.slowest_s, ending.seconds)
+        self.most_bytes = max(self.most_bytes, ending.peak_bytes)
 
     def table(self) -> str:
         """Return one line per kind of input, then what fell through."""
@@ -146,7 +154,11 @@ class Report:
         for kind, exits in sorted(self.exits.items()):
             lines.append(f"{kind:<40}" + "".join(f"{exits[code]:>9}" for code in codes))
         total = sum(sum(exits.values()) for exits in self.exits.values())
-        return "\n".join([*lines, f"{total} inputs, {len(self.failed)} fell through", *self.failed])
+        lines.append(
+            f"{total} inputs, {len(self.failed)} fell through; the slowest took"
+            f" {self.slowest_s:.0f} s, the largest {self.most_bytes >> 20} MiB"
+        )
+        return "\n".join([*lines, *self.failed])
 
 
 def make_base(folder: Path) -> None:
@@ -204,13 +216,15 @@ def run_suite(numbers: Sequence[int], seed: int, folder: Path) -> Report:
     make_base(base)
     for number in numbers:
         case, ending = run_case(base, number, seed, folder)
-        report.exits[case.kind][ending.code] += 1
+        report.add(case, ending)
         problem = _find_problem(ending)
         if problem is not None:
             last = ending.errors.strip().splitlines()[-1:] or [""]
             report.failed.append(
                 f"{number}: {problem}: {' '.join(case.words)[:120]}: {last[0][:300]}"
             )
+        if number % 100 == 99:
+            print(f"{number + 1} inputs, {len(report.failed)} fell through", file=sys.stderr)  # noqa: T201
         if len(numbers) == 1:
             print(case, ending.errors, sep="\n")  # noqa: T201
     return report

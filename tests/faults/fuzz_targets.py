@@ -24,6 +24,8 @@ from harness.server.reply import read_completion, read_failure
 from harness.task import registry
 from harness.task.api import Scorer
 from harness.video.avi import count_chunks
+from harness.video.fragments import find_break
+from harness.video.matroska import count_missing_bytes
 from harness.video.padding import has_hole
 from harness.video.track import opened, packets_of, scan
 from tasks.demo.layouts import write_all
@@ -104,6 +106,8 @@ def make_track_check(folder: Path) -> Check:
         path.write_bytes(data)
         chunks = count_chunks(path, 0)
         assert 0 <= chunks.empty <= chunks.all
+        assert count_missing_bytes(path) >= 0
+        find_break(path)
         for codec in _CODECS:
             has_hole(data[9:], codec, data[:9] if data[:1] == b"\1" else None)
         with suppress(MediaError):

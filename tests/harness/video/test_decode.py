@@ -326,6 +326,59 @@ def test_blocks_left_out_of_a_matroska_file_are_noticed(
             scan(path)
 
 
+def write_fragments(path: Path, flags: str = "frag_keyframe+empty_moov") -> list[int]:
+    """Write 40 frames in five fragments, and return where each begins."""
+    with av.open(str(path), "w", options={"movflags": flags}) as container:
+        stream = container.add_stream("libx264", rate=10, options={"g": "8", "bf": "0"})
+        stream.width, stream.height, stream.pix_fmt = 128, 96, "yuv420p"
+        for index in range(40):
+            image = av.VideoFrame.from_ndarray(picture(index), "rgb24")
+            container.mux(stream.encode(image))
+        container.mux(stream.encode(None))
+    whole, starts = path.read_bytes(), []
+    while (found := whole.find(b"moof", starts[-1] + 8 if starts else 0)) >= 0:
+        starts.append(found - 4)
+    return [start for start in starts if start + 4 < len(whole)]
+
+
+@pytest.mark.parametrize("flags", ["frag_keyframe+empty_moov", "frag_keyframe+dash"])
+def test_a_cut_off_fragmented_video_is_noticed(tmp_path: Path, flags: str) -> None:
+    """Wherever in a fragment's table it ends; a demuxer takes what comes before for the whole."""
+    path = tmp_path / "a.mp4"
+    starts = write_fragments(path, flags)
+    whole = path.read_bytes()
+    assert (len(starts), len(scan(path).times)) == (5, 40)
+    for start in starts[1:]:
+        for length in (9, 16, 60, 100):
+            path.write_bytes(whole[: start + length])
+            with pytest.raises(MediaError):
+                scan(path)
+
+
+@pytest.mark.parametrize("size", [4, 30, 100])
+def test_a_damaged_table_of_a_fragment_is_noticed(tmp_path: Path, size: int) -> None:
+    """Its frames, or all behind it, would not be missed: the boxes do not fill each other."""
+    path = tmp_path / "a.mp4"
+    starts = write_fragments(path)
+    whole = path.read_bytes()
+    for first in (start + offset for start in starts[1:] for offset in (0, 4, 8)):
+        for block in (b"", bytes(size), random.Random(first).randbytes(size)):
+            path.write_bytes(whole[:first] + block + whole[first + size :])
+            with pytest.raises(MediaError):
+                scan(path)
+
+
+def test_what_lies_behind_the_last_fragment_is_no_damage(tmp_path: Path) -> None:
+    """Padding, and an index that is cut off: every frame is there."""
+    path = tmp_path / "a.mp4"
+    write_fragments(path)
+    whole = path.read_bytes()
+    assert whole[-12:-8] == b"mfro"
+    for content in (whole + bytes(3), whole + bytes(5000), whole[:-7]):
+        path.write_bytes(content)
+        assert len(scan(path).times) == 40
+
+
 @pytest.mark.parametrize("change", ["size left open", "more behind it", "short numbers"])
 def test_a_matroska_file_may_state_no_size_or_hold_more(tmp_path: Path, change: str) -> None:
     """Recorders of a stream do not know the size; other tools write more behind the segment."""
