@@ -194,6 +194,8 @@ class Score:
     outcome: Outcome
     answer: str | None = None
     """The extracted answer; None if none was found."""
+    rule: str | None = None
+    """Name of the rule that found the answer, where the scorer has several."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,8 +12,9 @@ from pathlib import Path
 
 from harness.data.fetch import Source
 from harness.errors import UsageError
-from harness.schema import FramePolicy, FrameRule, Prompt, Record, Sample, Sampling
+from harness.schema import FramePolicy, FrameRule, Prompt, Record, Sample, Sampling, Score
 from harness.scoring import prompts
+from harness.scoring.flexible import score as flexible
 from harness.scoring.rules import (
     ScoreRule,
     after_answer_tag,
@@ -90,13 +91,26 @@ class Benchmark(ABC):
         """Return whether the publishers' rule leaves a question out, whatever is answered."""
         return False
 
+    def option_labels(self, sample: Sample) -> tuple[str, ...]:
+        """Return what the official prompt calls the options, where it does not use letters."""
+        return ()
+
+    def flexible_score(self, sample: Sample, text: str) -> Score:
+        """Score by the rules of ``flexible``; open questions, which these do not read, officially.
+
+        Source: `harness.scoring.flexible`; docs/flexible.md has the rules.
+        """
+        if sample.kind not in flexible.READ_KINDS:
+            return self.official_rule()(sample, text)
+        return flexible.score_flexible(sample, text, self.option_labels(sample))
+
     def paper_sample(self, sample: Sample) -> Sample:
         """Return a question as Video-R1 asks and scores it; most are asked as published."""
         return sample
 
     @property
     def scorers(self) -> Mapping[str, Scorer]:
-        """Return the scorers by name: the presets', ``official+answer``, and those of bridges."""
+        """Return the scorers by name: the presets' and the others, and those of bridges."""
         rule, means = self.official_rule(), self.official_aggregation
         table = (
             Scorer(
@@ -118,6 +132,13 @@ class Benchmark(ABC):
                 version=1,
                 score=lambda sample, text: score_video_r1(self.paper_sample(sample), text),
                 aggregation=self.paper_aggregation,
+            ),
+            Scorer(
+                name=flexible.NAME,
+                version=flexible.VERSION,
+                score=self.flexible_score,
+                aggregation=means,
+                leaves_out=self.official_leaves_out,
             ),
             *registry.bridged_scorers(self.name, means),
         )

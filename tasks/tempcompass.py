@@ -44,6 +44,7 @@ from harness.scoring.answers import (
     letter_of,
     letters,
 )
+from harness.scoring.flexible import score as flexible
 from harness.scoring.rules import ScoreRule
 from harness.scoring.tags import judged_name
 from harness.task.api import (
@@ -122,6 +123,23 @@ class TempCompass(Benchmark):
     def official_leaves_out(self, sample: Sample) -> bool:
         """Return whether this is a caption: without a judge no rule can rate it."""
         return task_of(sample) == CAPTIONING
+
+    def option_labels(self, sample: Sample) -> tuple[str, ...]:
+        """Return the labels of captions to choose from: ``Option 1``, ``Sentence A``."""
+        if task_of(sample) != CAPTION_MATCHING:
+            return ()
+        return tuple(line.split(":")[0] for line in sample.source[QUESTION].split("\n")[1:])
+
+    def flexible_score(self, sample: Sample, text: str) -> Score:
+        """Score by the rules of ``flexible``; a caption that names no option is left out.
+
+        ``official`` asks for a caption, which only a judge can rate, ``video-r1`` for an option.
+        """
+        score = super().flexible_score(sample, text)
+        explicit = score.rule in flexible.BY_LETTER
+        if task_of(sample) == CAPTIONING and not explicit:
+            return Score(value=None, outcome=Outcome.NO_ANSWER)
+        return score
 
     def with_llm_judge(self, base_url: str, model: str) -> Scorer:
         """Return the official rules with an LLM judge behind an OpenAI-compatible URL."""

@@ -224,7 +224,7 @@ def test_the_bridge_adds_its_scorer_to_benchmarks_by_name(name):
 
 
 def test_a_benchmark_that_lmms_eval_lacks_gets_no_scorer_from_it():
-    """MotionWorld has its own three scorers only."""
+    """MotionWorld has its own four scorers only."""
     assert sorted(registry.get("motionworld").scorers) == [
-        "official", "official+answer", "video-r1",
+        "flexible", "official", "official+answer", "video-r1",
     ]  # fmt: skip
