@@ -15,7 +15,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from harness.backends.select import EngineConfig
+    from harness.backends.engine_config import EngineConfig
     from harness.board.leaderboard import Board
     from harness.board.leaderboard import read_board as leaderboard
     from harness.errors import BackendError, DatasetError, HarnessError, UsageError
@@ -109,7 +109,7 @@ _SCHEMA = (
     "Variant",
 )  # fmt: skip
 _MODULES = {
-    "harness.backends.select": ("EngineConfig",),
+    "harness.backends.engine_config": ("EngineConfig",),
     "harness.board.leaderboard": ("Board",),
     "harness.errors": ("BackendError", "DatasetError", "HarnessError", "UsageError"),
     "harness.gate.verdict": ("GateResult",),

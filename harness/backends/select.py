@@ -5,36 +5,23 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from harness.backends.base import Backend
-from harness.bounds import between
+from harness.backends.engine_config import (
+    DEFAULT_FRAME_GRID,
+    LOCAL,
+    EngineConfig,
+    given_settings,
+    numeric_settings,
+    refuse_unknown,
+)
 from harness.errors import UsageError, missing_extra
-from harness.models.checkpoint import Checkpoint, resolve
+from harness.models.checkpoint import resolve
 from harness.plugins import is_installed
 
-_LOCAL = ("vllm", "transformers")
-"""Engines of this process, the preferred one first; each has an extra of its name."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EngineConfig:
-    """Which engine answers, and its settings."""
-
-    backend: Literal["auto", "vllm", "transformers", "openai", "fake"] = "auto"
-    """What answers; auto takes vllm, then transformers, whichever is installed."""
-    base_url: str | None = field(default=None, metadata={"metavar": "URL"})
-    """OpenAI-compatible server, with /v1."""
-    max_model_len: int = field(default=16384, metadata={"metavar": "N"})
-    """Tokens of prompt and answer together."""
-    video_as_images: bool = False
-    """Send frames as images, for a server that knows no video."""
-    frame_grid: int = field(default=28, metadata={"metavar": "N"})
-    """Number of pixels of which frame sides are multiples at a served model."""
-
-    def __post_init__(self) -> None:
-        between(self, "max_model_len", 1, 1 << 24, "tokens; no model takes more")
-        between(self, "frame_grid", 1, 256, "a frame side is at least one multiple of it")
+if TYPE_CHECKING:
+    from harness.backends.vllm_engine import VLLMConfig
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,24 +39,35 @@ class ResolvedEngine:
     """Starts the engine; raises `BackendError` if it cannot start."""
     check: Callable[[], None] = lambda: None
     """Tries what can be tried without starting it; raises `UsageError` or `BackendError`."""
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    """Settings that differ from the engine's defaults, as JSON values by name."""
+    numeric: Mapping[str, Any] = field(default_factory=dict)
+    """Those of them that can change an answer; a run directory holds answers of one such set."""
 
 
 def resolve_engine(spec: str, config: EngineConfig) -> ResolvedEngine:
     """Find a checkpoint and choose the engine for it.
 
     Raises:
-        UsageError: The backend is not installed, or settings contradict each other.
+        UsageError: The backend is not installed, does not know a setting, or settings contradict
+            each other.
         CheckpointError: The checkpoint is not found or incomplete.
     """
-    checkpoint = _resolve_folder(spec, config)
-    backend = _choose_backend(config)
+    try:
+        backend = _choose_backend(config)
+    except UsageError:
+        _check_folder(spec, config)
+        raise
+    refuse_unknown(config, backend)
     match backend:
         case "fake":
             return _resolve_fake(spec)
         case "openai":
             return _resolve_served(spec, config)
+        case "vllm":
+            return _resolve_vllm(spec, config)
         case _:
-            return _resolve_local(checkpoint or resolve(spec), backend, config)
+            return _resolve_transformers(spec, config)
 
 
 def _choose_backend(config: EngineConfig) -> str:
@@ -79,11 +77,11 @@ def _choose_backend(config: EngineConfig) -> str:
         if config.backend not in ("auto", "openai"):
             raise UsageError(f"--base-url goes with --backend openai, not {config.backend}")
         return "openai"
-    if config.backend in _LOCAL and not _is_installed(config.backend):
+    if config.backend in LOCAL and not _is_installed(config.backend):
         raise missing_extra(config.backend, config.backend)
     if config.backend != "auto":
         return config.backend
-    for name in _LOCAL:
+    for name in LOCAL:
         if _is_installed(name):
             return name
     raise UsageError(
@@ -115,39 +113,95 @@ def _resolve_served(spec: str, config: EngineConfig) -> ResolvedEngine:
     assert config.base_url is not None
     url = config.base_url
     model = served(url, spec)
+    grid = config.frame_grid or DEFAULT_FRAME_GRID
+    settings = given_settings(config)
     return ResolvedEngine(
         backend="openai",
         checkpoint=model.name,
         identity=model.identity,
-        patch_multiple=config.frame_grid,
+        patch_multiple=grid,
         build=lambda: OpenAIBackend(model, ServerConfig(video_as_images=config.video_as_images)),
+        settings=settings,
+        numeric=numeric_settings(settings),
     )
 
 
-def _resolve_folder(spec: str, config: EngineConfig) -> Checkpoint | None:
-    """Resolve a folder for a local engine; what is wrong with it is told without an engine, too."""
-    local = config.base_url is None and config.backend in ("auto", *_LOCAL)
-    return resolve(spec) if local and Path(spec).expanduser().is_dir() else None
+def _check_folder(spec: str, config: EngineConfig) -> None:
+    """Raise for a folder that no engine could load, so that it is told without one, too."""
+    if config.base_url is None and Path(spec).expanduser().is_dir():
+        resolve(spec)
 
 
-def _resolve_local(checkpoint: Checkpoint, backend: str, config: EngineConfig) -> ResolvedEngine:
+def _resolve_vllm(spec: str, config: EngineConfig) -> ResolvedEngine:
     from harness.backends.preflight import check_engine
 
+    settings, further = given_settings(config), {}
+    if config.quantization is not None or config.engine_arg:
+        from harness.backends import vllm_arguments
+
+        vllm_arguments.check_quantization(config.quantization)
+        further = vllm_arguments.parse_arguments(config.engine_arg)
+        settings |= {"engine_arg": vllm_arguments.as_json(further)} if further else {}
+    checkpoint = resolve(spec)
+
     def build() -> Backend:
-        if backend == "vllm":
-            from harness.backends.vllm import VLLMBackend
-            from harness.backends.vllm_engine import VLLMConfig
+        from harness.backends.vllm import VLLMBackend
 
-            return VLLMBackend(checkpoint, VLLMConfig(max_model_len=config.max_model_len))
-        from harness.backends.transformers import TransformersBackend
-
-        return TransformersBackend(checkpoint)
+        return VLLMBackend(checkpoint, _vllm_config(config, further))
 
     return ResolvedEngine(
-        backend=backend,
+        backend="vllm",
         checkpoint=checkpoint.name,
         identity=checkpoint.identity,
         patch_multiple=checkpoint.patch_multiple,
         build=build,
-        check=lambda: check_engine(checkpoint, backend),
+        check=lambda: check_engine(checkpoint, "vllm"),
+        settings=settings,
+        numeric=_numeric_of_vllm(settings),
+    )
+
+
+def _numeric_of_vllm(settings: Mapping[str, Any]) -> dict[str, Any]:
+    found = numeric_settings(settings)
+    if "engine_arg" in found:
+        from harness.backends.vllm_arguments import changes_answers
+
+        found["engine_arg"] = changes_answers(found["engine_arg"])
+    return {name: value for name, value in found.items() if value != {}}
+
+
+def _vllm_config(config: EngineConfig, further: Mapping[str, Any]) -> VLLMConfig:
+    from harness.backends.vllm_engine import VLLMConfig
+
+    given = {
+        "dtype": config.dtype,
+        "quantization": config.quantization,
+        "tensor_parallel_size": config.tensor_parallel,
+        "gpu_memory_utilization": config.gpu_memory_utilization,
+        "max_num_seqs": config.max_num_seqs,
+        "max_model_len": config.max_model_len,
+    }
+    chosen: dict[str, Any] = {name: one for name, one in given.items() if one is not None}
+    return VLLMConfig(further=further, **chosen)
+
+
+def _resolve_transformers(spec: str, config: EngineConfig) -> ResolvedEngine:
+    from harness.backends.preflight import check_engine
+
+    checkpoint, settings = resolve(spec), given_settings(config)
+
+    def build() -> Backend:
+        from harness.backends.transformers import TransformersBackend, TransformersConfig
+
+        return TransformersBackend(checkpoint, TransformersConfig(dtype=config.dtype))
+
+    return ResolvedEngine(
+        backend="transformers",
+        checkpoint=checkpoint.name,
+        identity=checkpoint.identity,
+        patch_multiple=checkpoint.patch_multiple,
+        build=build,
+        check=lambda: check_engine(checkpoint, "transformers"),
+        settings=settings,
+        numeric=numeric_settings(settings),
     )

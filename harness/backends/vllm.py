@@ -148,6 +148,8 @@ class VLLMBackend:
         the next request with this clip would name an unknown id.
         """
         cache = self._engine.renderer.mm_processor_cache
+        if cache is None:  # --engine-arg mm_processor_cache_gb=0
+            return
         for hashes in prepared.get("mm_hashes", {}).values():
             for media_hash in hashes:
                 cache.invalidate(media_hash)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import gc
 import logging
 import os
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from harness.backends import chat, lora
@@ -37,6 +38,10 @@ class VLLMConfig:
     """vLLM's executor; ``external_launcher`` if each of several processes has an engine."""
     dtype: str | None = None
     """Torch dtype; None: the checkpoint's on a GPU, float32 on a CPU."""
+    quantization: str | None = None
+    """vLLM's name of a quantization; None: the checkpoint's own."""
+    further: Mapping[str, Any] = field(default_factory=dict)
+    """Further arguments of `EngineArgs`, which replace those that are set here."""
     media_per_prompt: int = 8
     """Maximum number of videos, and of images, in one request."""
     cpu_kv_cache_gib: int = 2
@@ -54,40 +59,47 @@ def start(checkpoint: Checkpoint, options: VLLMConfig, processor: Any) -> Any:
 
     # vLLM collects garbage five times while it loads; frozen objects are left out of that.
     gc.freeze()
-    on_cpu = _on_cpu()
-    max_tokens = _context_length(checkpoint, options)
-    arguments = EngineArgs(
-        model=str(checkpoint.path),
-        dtype=options.dtype or ("float32" if on_cpu else "auto"),
-        max_model_len=max_tokens,
-        max_num_seqs=options.max_num_seqs,
-        # A prompt that fits the context also fits one step and the encoder's cache.
-        max_num_batched_tokens=max(max_tokens, options.max_num_seqs),
-        gpu_memory_utilization=options.gpu_memory_utilization,
-        tensor_parallel_size=options.tensor_parallel_size,
-        distributed_executor_backend=options.executor,
-        enable_prefix_caching=True,
-        # Prefixes are shared in whole blocks; on a CPU vLLM's default block has 128 tokens.
-        block_size=_CPU_BLOCK if on_cpu else None,
-        mm_processor_cache_gb=options.media_cache_gib,
-        limit_mm_per_prompt=dict.fromkeys(("image", "video"), options.media_per_prompt),
-        mm_processor_kwargs=chat.media_options(processor),
-        mm_device_do_normalize=_normalizes_alike(processor),
-        enable_lora=checkpoint.adapter is not None,
-        max_lora_rank=lora.reserved_rank(checkpoint),
-        enforce_eager=on_cpu,
-        skip_mm_profiling=on_cpu,
-        disable_log_stats=False,  # the counters of `vllm_stats`
-        enable_logging_iteration_details=True,
-        enable_mm_processor_stats=True,
-        use_tqdm_on_load=False,
-    )
+    arguments = EngineArgs(**engine_arguments(checkpoint, options, processor))
     try:
         return LLMEngine.from_engine_args(arguments)
     except Exception as error:
         raise BackendError(
             f"vLLM cannot start {checkpoint.path}: {type(error).__name__}: {error}"
         ) from error
+
+
+def engine_arguments(checkpoint: Checkpoint, options: VLLMConfig, processor: Any) -> dict[str, Any]:
+    """Return the arguments that vLLM gets, by the field names of its `EngineArgs`."""
+    on_cpu = _on_cpu()
+    max_tokens = _context_length(checkpoint, options)
+    ours = {
+        "model": str(checkpoint.path),
+        "dtype": options.dtype or ("float32" if on_cpu else "auto"),
+        "quantization": options.quantization,
+        "max_model_len": max_tokens,
+        "max_num_seqs": options.max_num_seqs,
+        # A prompt that fits the context also fits one step and the encoder's cache.
+        "max_num_batched_tokens": max(max_tokens, options.max_num_seqs),
+        "gpu_memory_utilization": options.gpu_memory_utilization,
+        "tensor_parallel_size": options.tensor_parallel_size,
+        "distributed_executor_backend": options.executor,
+        "enable_prefix_caching": True,
+        # Prefixes are shared in whole blocks; on a CPU vLLM's default block has 128 tokens.
+        "block_size": _CPU_BLOCK if on_cpu else None,
+        "mm_processor_cache_gb": options.media_cache_gib,
+        "limit_mm_per_prompt": dict.fromkeys(("image", "video"), options.media_per_prompt),
+        "mm_processor_kwargs": chat.media_options(processor),
+        "mm_device_do_normalize": _normalizes_alike(processor),
+        "enable_lora": checkpoint.adapter is not None,
+        "max_lora_rank": lora.reserved_rank(checkpoint),
+        "enforce_eager": on_cpu,
+        "skip_mm_profiling": on_cpu,
+        "disable_log_stats": False,  # the counters of `vllm_stats`
+        "enable_logging_iteration_details": True,
+        "enable_mm_processor_stats": True,
+        "use_tqdm_on_load": False,
+    }
+    return {**ours, **options.further}
 
 
 def _normalizes_alike(processor: Any) -> bool:

@@ -106,7 +106,7 @@ def _system_facts(data: Path) -> Iterator[MachineFact]:
 
 def _package_facts() -> Iterator[MachineFact]:
     """Yield the versions of core packages, then of others that can change a score."""
-    from harness.run.manifest import installed_packages
+    from harness.run.machine import installed_packages
 
     core = [re.split(r"[^\w.-]", text)[0] for text in requires(PROJECT) or [] if ";" not in text]
     for name in core:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from harness.backends.select import EngineConfig
+from harness.backends.engine_config import EngineConfig
 from harness.bounds import between
 from harness.schema import FramePolicy, Sampling, TemplateArgs, Variant
 from harness.task.protocol import Protocol

@@ -20,7 +20,7 @@ from harness.backends.base import Backend
 from harness.backends.select import ResolvedEngine, resolve_engine
 from harness.errors import UsageError
 from harness.run.config import DEFAULT_RUNS, DecodeConfig, EvalConfig
-from harness.run.manifest import make_manifest
+from harness.run.manifest import describe_run
 from harness.run.media_check import require_media
 from harness.run.observer import RunObserver
 from harness.run.plan import Plan, make_plan
@@ -94,13 +94,13 @@ def prepare(checkpoint: str, config: EvalConfig, argv: Sequence[str] | None = No
     """Resolve checkpoint, tasks and run directory; raises as `evaluate` does."""
     plan = make_plan(config)
     engine = resolve_engine(checkpoint, config.engine)
-    manifest = make_manifest(
+    manifest = describe_run(
         plan,
-        model=engine.checkpoint,
-        checkpoint=engine.identity,
-        backend=engine.backend,
+        engine,
+        named=checkpoint,
         limit=config.limit,
         argv=sys.argv if argv is None else argv,
+        data=config.data,
     )
     return EvalJob(config, plan, engine, config.out or default_out(config, manifest), manifest)
 

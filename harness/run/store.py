@@ -37,7 +37,9 @@ MANIFEST = "run.json"
 SUMMARY = "summary.json"
 RECORDS = "records-0.jsonl"
 IDENTITY = ("protocol", "checkpoint", "data", "backend", "tasks", "limit")
-"""Manifest fields in which a resumed run must equal the run it goes on with."""
+"""Manifest fields in which a resumed run must equal the run it goes on with, beside `NUMERIC`."""
+NUMERIC = "numeric"
+"""Settings of the engine that can change an answer; runs of schema 1 lack them and have none."""
 
 RECORD_SIZES = "videor1.record_sizes"
 """Key in the metadata of ``records.parquet``."""
@@ -48,9 +50,14 @@ _SYNC_EVERY_S = 1.0
 def identity(manifest: Mapping[str, Any]) -> dict[str, Any]:
     """Return the fields of a manifest in which a resumed run must equal the run it goes on with.
 
-    A run of schema 1 can be gone on with: what schema 2 added to protocols is at its default.
+    A run of schema 1 can be gone on with: what schema 2 added to protocols is at its default, and
+    so are the settings of its engine.
     """
-    return {name: complete_all(manifest).get(name) for name in IDENTITY}
+    complete = complete_all(manifest)
+    return {
+        **{name: complete.get(name) for name in IDENTITY},
+        NUMERIC: manifest.get(NUMERIC) or {},
+    }
 
 
 CLAIM = FolderClaim(manifest=MANIFEST, kind="run", compared=identity)

@@ -9,6 +9,7 @@ said. They are escaped where text is shown (`harness.text.shown`).
 
 from __future__ import annotations
 
+import json
 import re
 from typing import Any
 
@@ -33,6 +34,11 @@ def storable_json(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [storable_json(item) for item in value]
     return value
+
+
+def as_text(value: Any) -> str:
+    """Return a text as it is, any other JSON value as JSON."""
+    return value if isinstance(value, str) else json.dumps(value)
 
 
 def _join_pair(match: re.Match[str]) -> str:

@@ -29,7 +29,7 @@ from harness.backends.select import ResolvedEngine, resolve_engine
 from harness.errors import HarnessError, UsageError
 from harness.run.config import EvalConfig
 from harness.run.evaluate import evaluate_plan
-from harness.run.manifest import make_manifest
+from harness.run.manifest import describe_run
 from harness.run.options import with_options
 from harness.run.plan import Plan, PlannedTask
 from harness.run.progress import ProgressBar
@@ -171,14 +171,7 @@ def _answer(
     plan: Plan, engine: ResolvedEngine, folder: Path, config: EvalConfig
 ) -> dict[str, Record]:
     """Answer what the run directory still lacks, and return all of its records."""
-    manifest = make_manifest(
-        plan,
-        model=engine.checkpoint,
-        checkpoint=engine.identity,
-        backend=engine.backend,
-        limit=None,
-        argv=sys.argv,
-    )
+    manifest = describe_run(plan, engine, named=engine.checkpoint, limit=None, argv=sys.argv)
     evaluate_plan(
         plan,
         engine,

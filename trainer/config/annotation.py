@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from harness.backends.select import EngineConfig
+from harness.backends.engine_config import EngineConfig
 from harness.bounds import at_least_zero, positive, share
 from harness.run.config import DecodeConfig, FailureBudget
 from harness.schema import Sampling

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from harness.backends.select import EngineConfig
+from harness.backends.engine_config import EngineConfig
 from harness.cli.child import child_command
 from harness.cli.flags import flags_of
 from harness.errors import UsageError

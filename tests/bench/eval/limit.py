@@ -30,10 +30,8 @@ def main() -> int:
     """Measure both parts, decoding first."""
     data, checkpoint, out = sys.argv[1:]
     probe = install()
-    from harness.backends.select import (
-        EngineConfig,
-        resolve_engine,
-    )
+    from harness.backends.engine_config import EngineConfig
+    from harness.backends.select import resolve_engine
     from harness.run.config import available_processors
     from harness.run.plan import (
         make_plan,

@@ -25,10 +25,8 @@ def main() -> int:
     """Run the workload once; write the seconds from the first decode to the last record."""
     data, checkpoint, out = sys.argv[1:]
     install()
-    from harness.backends.select import (
-        EngineConfig,
-        resolve_engine,
-    )
+    from harness.backends.engine_config import EngineConfig
+    from harness.backends.select import resolve_engine
     from harness.run.config import EvalConfig, available_processors
     from harness.run.plan import (
         make_plan,

@@ -2,7 +2,7 @@
 
 import pytest
 
-from harness.backends.select import EngineConfig
+from harness.backends.engine_config import EngineConfig
 from harness.run.config import DecodeConfig, EvalConfig
 
 
