@@ -90,7 +90,7 @@ def check_quantization(name: str | None) -> None:
     """Raise `UsageError` where vLLM has no quantization of a name."""
     if name is None:
         return
-    with _vllm():
+    with _vllm(), importing("vllm", "vllm"):
         from vllm.model_executor.layers.quantization import QUANTIZATION_METHODS
     if name not in QUANTIZATION_METHODS:
         raise UsageError(
@@ -109,7 +109,8 @@ def parse_arguments(given: Mapping[str, Any]) -> dict[str, Any]:
         UsageError: vLLM has no such argument, this program sets it itself, or the value is none
             of its type.
     """
-    return {name: _parse_value(name, value) for name, value in _by_field(given).items()}
+    with _vllm():
+        return {name: _parse_value(name, value) for name, value in _by_field(given).items()}
 
 
 def changes_answers(arguments: Mapping[str, Any]) -> dict[str, Any]:
@@ -162,7 +163,10 @@ def _parse_value(name: str, value: Any) -> Any:
     else:
         words = [f"{flag}={text}"]
     try:
-        return getattr(_parser().parse_args(words), name)
+        found = getattr(_parser().parse_args(words), name)
+        if isinstance(found, str) and found.lstrip().startswith("{"):
+            raise ValueError(f"expected a JSON object, got {found!r:.80}")  # vLLM keeps the text
+        return found
     except (ValueError, TypeError, argparse.ArgumentError) as error:
         # Its first part names vLLM's flag, which nobody has written.
         reason = str(error).partition(": ")[2] if str(error).startswith("argument ") else error
@@ -192,18 +196,17 @@ def _plain(value: Any) -> Any:
 
 @contextmanager
 def _vllm() -> Iterator[None]:
-    """Wrap an import of vLLM: quiet, with its environment variables set."""
+    """Wrap a use of vLLM: its imports warn, and its environment variables come first."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         prepare_environment(VLLMConfig())
-        with importing("vllm", "vllm"):
-            yield
+        yield
 
 
 @cache
 def _known_arguments() -> dict[str, argparse.Action]:
     """Map the fields of `EngineArgs` that its command line has to the actions of their flags."""
-    with _vllm():
+    with importing("vllm", "vllm"):
         from vllm import EngineArgs
     names = {one.name for one in dataclasses.fields(EngineArgs)}
     return {one.dest: one for one in _parser()._actions if one.dest in names}
@@ -212,7 +215,7 @@ def _known_arguments() -> dict[str, argparse.Action]:
 @cache
 def _parser() -> argparse.ArgumentParser:
     """Return vLLM's command line parser of engine arguments; it raises instead of exiting."""
-    with _vllm():
+    with importing("vllm", "vllm"):
         from vllm import EngineArgs
         from vllm.utils.argparse_utils import FlexibleArgumentParser
 

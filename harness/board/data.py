@@ -99,5 +99,5 @@ def _identity_fields(row: BoardRow, task: str, cell: Cell) -> dict[str, object]:
         "frames": row.frames,
         "protocol": cell.protocol,
         "scorer": cell.scorer,
-        "note": "; ".join(row.reasons),
+        "note": row.note,
     }

@@ -18,6 +18,7 @@ from harness.board.records_table import find_problem
 from harness.board.score_files import with_score_files
 from harness.errors import DatasetError, UsageError
 from harness.files import open_file
+from harness.run.manifest_facts import numeric_of, partial_tasks
 from harness.run.manifest_shape import require_setting
 from harness.run.store import (
     MANIFEST,
@@ -75,6 +76,8 @@ def _read_entry(folder: Path, known: dict[Items, Items]) -> Entry:
         settings=settings,
         answers={name: make_answers(table, name, known) for name in settings},
         summaries=_read_summaries(folder / SUMMARY),
+        partial=partial_tasks(manifest),
+        numeric=numeric_of(manifest),
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -55,6 +55,10 @@ class Entry:
     answers: Mapping[str, Answers]
     summaries: Mapping[str, Any]
     """``summary.json``, task by task; empty without one."""
+    partial: Mapping[str, str] = field(default_factory=dict)
+    """Tasks of which only a part was asked, with ``4 of 128 questions``."""
+    numeric: Mapping[str, Any] = field(default_factory=dict)
+    """Engine settings that can change an answer and differ from the defaults."""
 
     @property
     def variant(self) -> str:

@@ -26,12 +26,16 @@ def to_eval_results(board: Board, entry: Entry) -> str:
     """Write the YAML of the one run on a board.
 
     Raises:
-        UsageError: The run has missing or failed items, or a score that is not comparable.
+        UsageError: The run has missing or failed items, asked only a part of a benchmark, or has a
+            score that is not comparable.
     """
     if not board.ranked:
         raise UsageError(
             f"{entry.folder}: cannot be published: {'; '.join(board.below[0].reasons)}"
         )
+    if entry.partial:
+        parts = "; ".join(f"{task}: only {part}" for task, part in entry.partial.items())
+        raise UsageError(f"{entry.folder}: cannot be published: {parts} were asked")
     [row] = board.ranked
     lines: list[str] = []
     for task, cell in row.cells.items():

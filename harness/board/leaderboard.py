@@ -36,6 +36,7 @@ from harness.board.entries import read_entries
 from harness.board.entry import Entry, Setting
 from harness.board.published import PublishedScore
 from harness.board.ranks import RankRange, rank_ranges
+from harness.board.remarks import remarks_on
 from harness.errors import DatasetError
 from harness.files import diff
 from harness.schema import Outcome, Variant
@@ -62,11 +63,18 @@ class BoardRow:
     cells: Mapping[str, Cell]
     reasons: tuple[str, ...]
     """Why it is not ranked; empty for a ranked run."""
+    remarks: tuple[str, ...] = ()
+    """What to know about its scores: a part of a benchmark, other engine settings than the rest."""
 
     @property
     def status(self) -> str:
         """``ranked`` or ``not ranked``."""
         return NOT_RANKED if self.reasons else RANKED
+
+    @property
+    def note(self) -> str:
+        """Reasons and remarks in one text."""
+        return "; ".join((*self.reasons, *self.remarks))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,7 +98,7 @@ class Board:
         Columns: ``model``, ``variant``, ``run``, ``status``, ``frames``; then per task
         ``TASK score``, ``TASK ci95_low``, ``TASK ci95_high`` (percent), ``TASK rank_best``,
         ``TASK rank_worst`` (whole numbers, missing where a run is not ranked); then ``note``, why a
-        run is not ranked. Published scores are not part of it.
+        run is not ranked and what to know about its scores. Published scores are not part of it.
         """
         import pandas as pd
 
@@ -124,7 +132,7 @@ def build_board(entries: Sequence[Entry], published: Iterable[PublishedScore] = 
     tasks = tuple(dict.fromkeys(task for entry in entries for task in entry.settings))
     usual = {task: _usual_setting(entries, task) for task in tasks}
     rows = [
-        _make_row(entry, label, _reasons(entry, usual))
+        _make_row(entry, label, _reasons(entry, usual), remarks_on(entry, entries))
         for entry, label in zip(entries, _make_labels(entries), strict=True)
     ]
     ranks = {task: _rank_task(task, entries, rows) for task in tasks}
@@ -157,7 +165,7 @@ def _flat_row(row: BoardRow, tasks: Sequence[str]) -> dict[str, object]:
             f"{task} rank_best": rank and rank.best,
             f"{task} rank_worst": rank and rank.worst,
         }
-    return fields | {"note": "; ".join(row.reasons)}
+    return fields | {"note": row.note}
 
 
 def _usual_setting(entries: Sequence[Entry], task: str) -> Setting:
@@ -214,7 +222,9 @@ def _make_labels(entries: Sequence[Entry]) -> list[str]:
     ]
 
 
-def _make_row(entry: Entry, label: str, reasons: tuple[str, ...]) -> BoardRow:
+def _make_row(
+    entry: Entry, label: str, reasons: tuple[str, ...], remarks: tuple[str, ...]
+) -> BoardRow:
     return BoardRow(
         label=label,
         model=entry.model,
@@ -225,6 +235,7 @@ def _make_row(entry: Entry, label: str, reasons: tuple[str, ...]) -> BoardRow:
         protocol=entry.protocol,
         cells={task: make_cell(entry, task) for task in entry.settings},
         reasons=reasons,
+        remarks=remarks,
     )
 
 

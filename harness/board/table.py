@@ -80,7 +80,7 @@ def _measured_table(board: Board) -> Table:
         below=tuple(_row_cells(row, board) for row in board.below),
         texts=2,
         folded=2,
-        notes=(LEGEND, *_setting_notes(board), *_reason_notes(board)),
+        notes=(LEGEND, *_setting_notes(board), *_reason_notes(board), *_remark_notes(board)),
     )  # fmt: skip
 
 
@@ -139,6 +139,10 @@ def _setting_notes(board: Board) -> Iterator[str]:
 
 def _reason_notes(board: Board) -> list[str]:
     return [f"{NOT_RANKED}: {row.label}: {reason}" for row in board.below for reason in row.reasons]
+
+
+def _remark_notes(board: Board) -> list[str]:
+    return [f"{row.label}: {remark}" for row in board.rows for remark in row.remarks]
 
 
 def _published_table(board: Board) -> Table:

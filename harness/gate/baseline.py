@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from harness.errors import IncompleteRunError, UsageError
 from harness.files import Fields, write_atomically
 from harness.gate.baseline_shape import check_columns, check_metadata, read_columns
 from harness.gate.policy import Policy, make_policy
+from harness.run.manifest_facts import numeric_of
 from harness.run.store import read_manifest, read_records
 from harness.schema import Outcome, Record
 from harness.scoring.tags import ScorerTag
@@ -59,6 +60,8 @@ class Baseline:
     data: Mapping[str, Any]
     """Per task, as in ``run.json``."""
     checkpoint: Mapping[str, Any]
+    numeric: Mapping[str, Any] = field(default_factory=dict)
+    """Engine settings that can change an answer, as in ``run.json``."""
     aggregation: Mapping[str, str]
     """Name of each task's aggregation."""
     policy: Policy | None
@@ -118,6 +121,7 @@ def freeze(
         protocol=complete_all(manifest)["protocol"],
         data=manifest["data"],
         checkpoint=manifest["checkpoint"],
+        numeric=numeric_of(manifest),
         aggregation={task: tree.name for task, tree in trees.items()},
         policy=policy,
     )
@@ -134,6 +138,7 @@ def write_baseline(path: Path, baseline: Baseline) -> None:
         "protocol": baseline.protocol,
         "data": baseline.data,
         "checkpoint": baseline.checkpoint,
+        "numeric": baseline.numeric,
         "aggregation": baseline.aggregation,
         "policy": None if baseline.policy is None else asdict(baseline.policy),
     }
@@ -177,6 +182,7 @@ def _make_baseline(
         protocol=complete_all(metadata)["protocol"],
         data=metadata["data"],
         checkpoint=metadata["checkpoint"],
+        numeric=numeric_of(metadata),
         aggregation=metadata["aggregation"],
         policy=None if locked is None else make_policy(locked, f"{path}, locked policy"),
     )

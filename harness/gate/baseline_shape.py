@@ -67,6 +67,7 @@ def check_metadata(metadata: Fields) -> None:
     """Raise where protocol, data, checkpoint or aggregations are malformed."""
     check_tasks(metadata)
     metadata.table("checkpoint")
+    metadata.table("numeric", optional=True)
     aggregation = metadata.table("aggregation")
     assert aggregation is not None
     for task in aggregation.content:

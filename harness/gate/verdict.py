@@ -17,6 +17,7 @@ from typing import Any
 from harness.gate.baseline import Baseline
 from harness.gate.pairing import Flip, Pairing, check_comparable, pair, worst_flips
 from harness.gate.policy import Policy, Tier
+from harness.run.manifest_facts import numeric_differences, numeric_of, partial_tasks
 from harness.schema import Outcome, Record
 from harness.stats import (
     Estimate,
@@ -93,7 +94,7 @@ class GateResult:
     notes: tuple[str, ...]
     policy: Policy
     same_checkpoint: bool
-    """Both sides are the same checkpoint, so that every difference is noise."""
+    """Both sides are the same checkpoint and settings, so that every difference is noise."""
 
     @property
     def verdict(self) -> Verdict:
@@ -134,9 +135,10 @@ def judge_run(
     return GateResult(
         lines=tuple(_decide_lines([*lines, *_measure_overall(pairings, policy)], policy)),
         flips=tuple(worst_flips(pairings, SHOWN_FLIPS)),
-        notes=tuple(_make_notes(baseline, records, pairings)),
+        notes=(*_note_settings(baseline, manifest), *_make_notes(baseline, records, pairings)),
         policy=policy,
-        same_checkpoint=baseline.checkpoint == manifest["checkpoint"],
+        same_checkpoint=baseline.checkpoint == manifest["checkpoint"]
+        and not numeric_differences(baseline.numeric, numeric_of(manifest)),
     )
 
 
@@ -254,6 +256,19 @@ def _decide_lines(lines: Sequence[GateLine], policy: Policy) -> list[GateLine]:
         )
         for line in lines
     ]
+
+
+def _note_settings(baseline: Baseline, manifest: Mapping[str, Any]) -> list[str]:
+    """Say in which engine settings both sides differ, and which tasks are asked only in part."""
+    lines = numeric_differences(baseline.numeric, numeric_of(manifest))
+    partial = [
+        f"{task}: only {part} are compared"
+        for task, part in partial_tasks(manifest).items()
+        if task in baseline.tasks
+    ]
+    if not lines:
+        return partial
+    return [f"engine settings differ (baseline != run): {'; '.join(lines)}", *partial]
 
 
 def _make_notes(

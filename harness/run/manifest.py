@@ -80,6 +80,7 @@ def make_manifest(
     return {
         "schema": SCHEMA_VERSION,
         **plan.identity(),
+        "questions": plan.questions(),
         "protocol_hash": plan.protocol_hash,
         "model": model,
         "checkpoint": dict(checkpoint),

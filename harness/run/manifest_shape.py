@@ -36,6 +36,9 @@ def check_manifest(content: Mapping[str, Any], where: str) -> None:
     fields.whole("limit", 1, optional=True)
     fields.table("checkpoint")
     fields.table("numeric", optional=True)
+    questions = fields.table("questions", optional=True)
+    for name in () if questions is None else questions.content:
+        questions.whole(name, 0)  # type: ignore[union-attr]
     check_tasks(fields)
     _check_selections(fields)
 

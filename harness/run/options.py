@@ -73,9 +73,7 @@ class Option:
             return content
         name, equals, value = text.partition("=")
         if not equals or not name.strip():
-            raise ValueError(
-                f"{self.name}: expected NAME=VALUE or a JSON object, got {text!r:.80}"
-            )
+            raise ValueError(f"{self.name}: expected NAME=VALUE or a JSON object, got {text!r:.80}")
         return {name.strip(): _parse_any(value)}
 
 

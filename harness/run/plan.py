@@ -40,6 +40,8 @@ class PlannedTask:
     samples: tuple[Sample, ...]
     fingerprint: str
     """Hash of the question files."""
+    questions: int | None = None
+    """How many questions the selection has, asked or not; None where nobody knows."""
 
     @property
     def frames(self) -> FramePolicy:
@@ -87,6 +89,14 @@ class Plan:
                 planned.task.name: {"items": len(planned.samples), "sha256": planned.fingerprint}
                 for planned in self.tasks
             },
+        }
+
+    def questions(self) -> dict[str, int]:
+        """Return how many questions each task has, asked or not, where that is known."""
+        return {
+            planned.task.name: planned.questions
+            for planned in self.tasks
+            if planned.questions is not None
         }
 
     @property
@@ -208,6 +218,7 @@ def _plan_task(selection: str, config: EvalConfig, source: ProtocolFile) -> Plan
         scorer=scorer,
         samples=samples,
         fingerprint=fingerprint,
+        questions=len(questions.samples),
     )
     if protocol.template != task.protocol(source.preset).template:
         planned.prompt(samples[0])  # refuses an unknown template now, not once per item

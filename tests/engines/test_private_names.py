@@ -84,12 +84,17 @@ TABLE = [
     Name("vllm:LLMEngine.reset_encoder_cache", "trainer/loops/rollouts_vllm.py"),
     Name("vllm:LLMEngine.reset_prefix_cache", "trainer/loops/rollouts_vllm.py"),
     Name("vllm.lora.request:LoRARequest", "harness/backends/lora.py"),
+    Name(
+        "vllm.model_executor.layers.quantization:QUANTIZATION_METHODS",
+        "harness/backends/vllm_arguments.py",
+    ),
     Name("vllm.platforms:current_platform", "harness/backends/vllm_engine.py"),
     Name("vllm.renderers.base:BaseRenderer.mm_processor_cache", "harness/backends/vllm.py"),
     Name("vllm.renderers.base:BaseRenderer.render_cmpl", "harness/backends/vllm.py"),
     Name("vllm.renderers.base:BaseRenderer.shutdown", "harness/backends/vllm.py"),
     Name("vllm.sampling_params:RequestOutputKind", "harness/backends/vllm.py"),
     Name("vllm.sampling_params:RequestOutputKind", "trainer/loops/rollouts_vllm.py"),
+    Name("vllm.utils.argparse_utils:FlexibleArgumentParser", "harness/backends/vllm_arguments.py"),
     Name(
         "vllm.v1.executor.uniproc_executor:UniProcExecutor.driver_worker",
         "trainer/loops/rollouts_vllm.py",
@@ -122,8 +127,8 @@ TABLE = [
     ),
 ]
 LIBRARIES = ("huggingface_hub", "lmms_eval", "transformers", "trl", "vllm")
-PYTHON = {"_exit", "_run_exitfuncs"}
-"""Private names of Python's own library, which has documented the first and kept both for long."""
+PYTHON = {"_actions", "_exit", "_run_exitfuncs"}
+"""Private names of Python's own library, which has kept them for long."""
 
 
 @pytest.mark.engine

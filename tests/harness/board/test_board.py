@@ -14,6 +14,7 @@ import pytest
 from harness.board.entries import read_entries
 from harness.board.leaderboard import build_board, read_board
 from harness.board.published import read_published
+from harness.board.table import make_tables
 from harness.cli import main
 from harness.run.store import (
     RunWriter,
@@ -369,3 +370,29 @@ def test_a_task_that_a_run_lacks_is_missing_in_the_frame(runs, tmp_path):
     frame = read_board([runs[0], other]).to_frame().set_index("run")
     assert frame["vsibench score"].isna().all()
     assert frame.loc[str(runs[0]), "mvbench score"] == pytest.approx(90.0)
+
+
+def test_runs_with_other_engine_settings_stay_ranked_and_are_named(tmp_path):
+    """Such a board compares number formats; settings that all share are not worth a word."""
+    half = {"numeric": {"dtype": "float16"}}
+    paths = [_write(tmp_path / "a", "a", 30), _write(tmp_path / "b", "b", 20, **half)]
+    board = read_board(paths)
+    assert [row.status for row in board.rows] == ["ranked", "ranked"]
+    assert [row.note for row in board.rows] == [
+        "engine settings that differ between runs: the defaults",
+        "engine settings that differ between runs: dtype 'float16'",
+    ]
+    assert "b: engine settings that differ between runs: dtype 'float16'" in " ".join(
+        note for table in make_tables(board, by=False) for note in table.notes
+    )
+    same = [_write(tmp_path / "c", "c", 30, **half), _write(tmp_path / "d", "d", 20, **half)]
+    assert [row.note for row in read_board(same).rows] == ["", ""]
+
+
+def test_a_run_of_a_part_of_a_benchmark_is_marked_and_cannot_be_published(tmp_path, capsys):
+    """Its score is one of other questions than the benchmark's."""
+    run = _write(tmp_path / "a", "a", 30, questions={"mvbench": 4000})
+    assert main(["board", str(run)]) == 0
+    assert "a: mvbench: only 40 of 4,000 questions" in " ".join(capsys.readouterr().out.split())
+    assert main(["board", str(run), "--format", "eval-results"]) == 2
+    assert "only 40 of 4,000 questions were asked" in capsys.readouterr().err

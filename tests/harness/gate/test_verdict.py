@@ -10,6 +10,7 @@ import pytest
 from harness.cli import main
 from harness.gate.baseline import (
     freeze,
+    read_baseline,
     write_baseline,
 )
 from harness.gate.pairing import pair
@@ -385,3 +386,26 @@ def test_refusals_are_counted_in_a_note():
     values = {"vsibench": [0.0] * 20 + GOOD}
     gate = judge_run(_baseline(values), make_manifest(values, model="other"), refused, Policy())
     assert "vsibench: refused, worth 0: 3 items in the run, 0 in the baseline" in gate.notes
+
+
+def test_engine_settings_that_differ_are_named(tmp_path):
+    """Another number format is a fair question to a gate; the same weights are no A/A then."""
+    values = {"vsibench": GOOD}
+    half = {**make_manifest(values), "numeric": {"dtype": "float16"}}
+    path = tmp_path / "half.parquet"
+    write_baseline(path, freeze(half, make_records(values), None))
+    base = read_baseline(path)
+    gate = judge_run(base, make_manifest(values), make_records(values), Policy())
+    assert "engine settings differ (baseline != run): dtype: 'float16' != None" in gate.notes
+    assert not gate.same_checkpoint
+    same = judge_run(base, half, make_records(values), Policy())
+    assert same.same_checkpoint
+    assert same.notes == ()
+
+
+def test_a_part_of_a_benchmark_is_said_to_be_one():
+    """The verdict holds for these questions only."""
+    values = {"vsibench": GOOD}
+    part = {**make_manifest(values), "questions": {"vsibench": 5130}}
+    gate = judge_run(_baseline(values), part, make_records(values), Policy())
+    assert f"vsibench: only {len(GOOD)} of 5,130 questions are compared" in gate.notes
