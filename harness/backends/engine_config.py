@@ -27,10 +27,9 @@ def _setting(
     metavar: str | None = None,
     numeric: bool = False,
     default: Any = None,
-    **more: Any,
 ) -> Any:
     """Declare a setting of some engines; `numeric`: it can change an answer."""
-    about = {"engines": engines, "metavar": metavar, "numeric": numeric, **more}
+    about = {"engines": engines, "metavar": metavar, "numeric": numeric}
     if default == {}:
         return field(default_factory=dict, metadata=about)
     return field(default=default, metadata=about)
@@ -54,10 +53,8 @@ class EngineConfig:
     """Questions answered at the same time (default: 256)."""
     max_model_len: int | None = _setting("vllm", metavar="N")
     """Tokens of prompt and answer together (default: 16384, or the model's limit)."""
-    engine_arg: Mapping[str, Any] = _setting(
-        "vllm", metavar="NAME=VALUE", numeric=True, named=True, default={}
-    )
-    """Any other engine argument of vLLM by its name; may be given several times."""
+    engine_arg: Mapping[str, Any] = _setting("vllm", metavar="NAME=VALUE", numeric=True, default={})
+    """Any other engine argument of vLLM by its name; may be given again."""
     base_url: str | None = field(default=None, metadata={"metavar": "URL"})
     """OpenAI-compatible server, with /v1."""
     video_as_images: bool = _setting("openai", numeric=True, default=False)

@@ -135,7 +135,10 @@ def test_arguments_of_memory_are_recorded_and_not_compared(checkpoint_of):
 
 @pytest.mark.slow
 def test_a_model_is_split_over_two_ranks(checkpoint_of, demo_data, tmp_path):
-    """``--tensor-parallel 2`` runs two workers, on a CPU one per core, with the same answers."""
+    """``--tensor-parallel 2`` runs two workers, on a CPU one per core, with the same answers.
+
+    Greedy ones: vLLM 0.32 cannot take back the seeds of a prompt that it reads in parts on a CPU.
+    """
     if len(os.sched_getaffinity(0)) < 2:
         pytest.skip("needs two cores")
     cores = sorted(os.sched_getaffinity(0))[:2]
@@ -146,7 +149,8 @@ def test_a_model_is_split_over_two_ranks(checkpoint_of, demo_data, tmp_path):
             [
                 sys.executable, "-m", "harness", "eval", str(checkpoint_of("qwen2_5_vl").path),
                 "--backend", "vllm", "--tasks", "vsibench", "--data", str(demo_data),
-                "--limit", "4", "--max-frames", "4", "--max-pixels", "18816",
+                "--protocol", "official", "--limit", "4", "--max-frames", "4",
+                "--max-pixels", "18816",
                 "--max-model-len", "2048", "--workers", "1", "--out", str(out),
                 "--engine-arg", "enable_prefix_caching=false",
                 *(["--tensor-parallel", "2"] if ranks == 2 else []),

@@ -137,8 +137,10 @@ def test_the_same_names_are_toml_keys(tmp_path):
         ({"layers": "two"}, "layers: expected a whole number, got 'two'"),
         ({"flour": "maize"}, "flour: expected one of rye, wheat, got 'maize'"),
         ({"vegan": "perhaps"}, "vegan: expected true or false, got 'perhaps'"),
-        ({"extra": "nuts"}, "extra: expected NAME=VALUE, got 'nuts'"),
-        ({"extra": "=1"}, "extra: expected NAME=VALUE, got '=1'"),
+        ({"extra": "nuts"}, "extra: expected NAME=VALUE or a JSON object, got 'nuts'"),
+        ({"extra": "=1"}, "extra: expected NAME=VALUE or a JSON object, got '=1'"),
+        ({"extra": "[1]"}, r"extra: expected NAME=VALUE or a JSON object, got '\[1\]'"),
+        ({"extra": "{'nuts': 1}"}, "extra: not a valid JSON object: "),
         ({"tin_size": "3"}, "--tin-size and --tin-maker go together"),
     ],
 )
