@@ -150,6 +150,12 @@ def test_a_bad_value_is_a_usage_error_that_names_its_option(values, message):
         with_options(Cake(), values)
 
 
+def test_a_mapping_is_also_written_as_a_json_object():
+    """Names and values are added to those that are there."""
+    cake = _parsed("--extra", '{"nuts": true, "grams": 5}', "--extra", "grams=7")
+    assert cake.extra == {"nuts": True, "grams": 7}
+
+
 def test_the_judge_of_an_evaluation_is_a_prefixed_group():
     """``--judge-url`` and ``--judge-model``, as in the commands that score."""
     config = with_options(EvalConfig(), {"judge_url": "http://h/v1", "judge_model": "m"})
