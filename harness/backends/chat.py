@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from itertools import zip_longest
+from pathlib import Path
 from typing import Any
 
 from harness.errors import BackendError
@@ -26,6 +27,16 @@ _TICKS_PER_S = 1e6
 def load_processor(checkpoint: Checkpoint) -> Any:
     """Load the tokenizer and the image and video processors of a checkpoint, and its chat template.
 
+    Raises:
+        BackendError: The checkpoint has no usable processor, or its template renders no prompt.
+        UsageError: transformers is not installed, or its import fails.
+    """
+    return read_processor(checkpoint.path)
+
+
+def read_processor(folder: Path) -> Any:
+    """Load the processor of a folder that need not hold weights; see `load_processor`.
+
     The processors of transformers 5.19 ignore a template that only tokenizer_config.json holds.
 
     Raises:
@@ -35,16 +46,14 @@ def load_processor(checkpoint: Checkpoint) -> Any:
     with importing("transformers", "transformers"):
         from transformers import AutoProcessor
     try:
-        processor = AutoProcessor.from_pretrained(checkpoint.path)
+        processor = AutoProcessor.from_pretrained(folder)
     except Exception as error:
         raise BackendError(
-            f"the processor of {checkpoint.path} is unusable: {type(error).__name__}: {error}"
+            f"the processor of {folder} is unusable: {type(error).__name__}: {error}"
         ) from error
     if not hasattr(processor, "tokenizer"):
-        raise BackendError(
-            f"{checkpoint.path} has a tokenizer but no processor, so it takes no video"
-        )
-    template = find_chat_template(checkpoint.path)
+        raise BackendError(f"{folder} has a tokenizer but no processor, so it takes no video")
+    template = find_chat_template(folder)
     processor.chat_template = template.text
     try:
         render(processor, Prompt(text="Which?"), ())

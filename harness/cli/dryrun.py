@@ -68,8 +68,11 @@ def _decode_estimate(plan: Plan, decoding: DecodeConfig, patch_multiple: int) ->
     if not probes:
         return "no media to decode"
     with DecodePool(workers=1, timeout_s=decoding.decode_timeout, max_bytes=1 << 30) as pool:
-        results = [decoded for _, decoded in pool.decode(probes)]
-    times = [sum(clip.decode_s for clip in d) for d in results if not isinstance(d, Failure)]
+        times = []
+        for job, decoded in pool.decode(probes):
+            pool.release(job)
+            if not isinstance(decoded, Failure):
+                times.append(sum(clip.decode_s for clip in decoded))
     if not times:
         return f"none of {len(probes)} probed videos could be decoded; run `videor1 data check`"
     each = sum(times) / len(times)

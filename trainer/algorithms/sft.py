@@ -16,7 +16,6 @@ import torch
 from datasets import Dataset
 from transformers.trainer_callback import PrinterCallback
 
-from harness.errors import DatasetError
 from harness.models.checkpoint import Checkpoint
 from trainer.config.recipe import SFTRecipe
 from trainer.data.checks import require_media_files
@@ -32,9 +31,9 @@ from trainer.loops.model import (
     lora_config,
     train_on,
 )
+from trainer.loops.targets import tokenize_target
 from trainer.loops.trl_arguments import make_config
 from trainer.loops.trl_names import SFTConfig, SFTTrainer
-from trainer.runs.failures import first_line
 
 
 def train(
@@ -168,25 +167,4 @@ class Collator:
         }
 
     def _tokenize_target(self, number: int) -> list[int]:
-        row = self._rows[number]
-        try:
-            ids = self._tokenizer(target(row), add_special_tokens=False)["input_ids"]
-        except (TypeError, ValueError) as error:
-            raise DatasetError(
-                f"row {row.sample.id}: its target cannot be tokenized: {first_line(error)}"
-            ) from error
-        return [*ids, self._tokenizer.eos_token_id]
-
-
-def target(row: TrainingRow) -> str:
-    """Return the target text: the rationale, then the answer, joined as in the paper.
-
-    Raises:
-        DatasetError: The row has no rationale.
-    """
-    if not row.rationale or not row.rationale.strip():
-        raise DatasetError(f"row {row.sample.id} has no rationale; SFT needs one in 'process'")
-    rationale = row.rationale.strip()
-    if not rationale.startswith("<think>"):
-        rationale = f"<think>{rationale}</think>"
-    return f"{rationale}\n{row.solution}"
+        return tokenize_target(self._tokenizer, self._rows[number])

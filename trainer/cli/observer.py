@@ -15,7 +15,7 @@ from rich.table import Table
 
 from harness.schema import MediaKind
 from trainer.data.checks import SHOWN, RowReport, format_rest, media_kind
-from trainer.runs.train import OnDecoded, TrainObserver
+from trainer.runs.train import OnChecked, TrainObserver
 
 
 class ConsoleObserver(TrainObserver):
@@ -25,11 +25,11 @@ class ConsoleObserver(TrainObserver):
         self._console = console
 
     @contextmanager
-    def checking(self) -> Iterator[OnDecoded]:
-        """Show a bar while media are decoded."""
+    def checking(self) -> Iterator[OnChecked]:
+        """Show a bar while rows and media are checked."""
         console = self._console
         with Progress(console=console, disable=not console.is_terminal) as progress:
-            bar = progress.add_task("decoding media", total=None)
+            bar = progress.add_task("checking rows and media", total=None)
             yield lambda done, total: progress.update(bar, completed=done, total=total)
 
     def checked(self, report: RowReport) -> None:

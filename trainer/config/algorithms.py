@@ -69,6 +69,12 @@ class Algorithm:
         config: type = getattr(import_module("trainer.loops.trl_names"), self.trl_config)
         return config
 
+    def load_row_builder(self) -> Callable[..., Callable[..., object]]:
+        """Return `make_row_builder` of `trainer.loops.row_builder`."""
+        make: Callable[..., Callable[..., object]]
+        make = import_module("trainer.loops.row_builder").make_row_builder
+        return make
+
     def _require_packages(self) -> None:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # third-party imports warn

@@ -1,18 +1,20 @@
 """Checks the training rows before training.
 
 A bad row stops the run or is excluded, as the recipe says; it is never replaced by another. Every
-media file is decoded once with the frame policy of the training, unless the recipe says otherwise.
+media file is decoded once with the frame policy of the training, unless the recipe says otherwise,
+and every row's model inputs are built as training builds them, where the checkpoint's processor is
+there.
 """
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from harness.errors import DatasetError
 from harness.run.plan import evenly_spaced
-from harness.schema import Failure, Media, MediaKind
+from harness.schema import Clip, Failure, Media, MediaKind
 from harness.video.jobs import DecodeJob
 from harness.video.pool import DecodePool
 from trainer.config.choices import (
@@ -73,6 +75,15 @@ class RowReport:
         return self.rows
 
 
+BuildRow = Callable[[TrainingRow, tuple[Clip, ...] | None], object]
+"""Builds what training builds of a row from its clips; None: they are not decoded. It raises
+`DatasetError` where that fails."""
+
+
+def build_nothing(row: TrainingRow, clips: tuple[Clip, ...] | None) -> None:
+    """Build nothing, where the checkpoint's processor is not there."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RowNeeds:
     """What an algorithm and a checkpoint need of the texts of a row."""
@@ -83,6 +94,7 @@ class RowNeeds:
     """Whether completions are rewarded: a row's own solution then has to earn something."""
     special_tokens: frozenset[str] = frozenset()
     """Special tokens of the checkpoint, which no text of a row may hold."""
+    build: BuildRow = build_nothing
 
 
 def check_rows(
@@ -91,7 +103,7 @@ def check_rows(
     *,
     patch_multiple: int,
     needs: RowNeeds,
-    on_decoded: Callable[[int, int], None] = lambda done, total: None,
+    on_checked: Callable[[int, int], None] = lambda done, total: None,
 ) -> RowReport:
     """Read the rows of a recipe and find those that training would fail on.
 
@@ -99,8 +111,9 @@ def check_rows(
         data: Which files, problem types and media.
         frames: Frames and pixels, as in training.
         patch_multiple: What frame sides are multiples of, as the checkpoint's processor needs.
-        needs: What algorithm and checkpoint need of a row's texts.
-        on_decoded: Called with (decoded, total) media.
+        needs: What algorithm and checkpoint need of a row.
+        on_checked: Called with how many (media, or rows where nothing is decoded) are checked, and
+            of how many.
     """
     parsed = list(parse_rows(data.rows, data.media_roots))
     bad = [row for row in parsed if isinstance(row, BadRow)]
@@ -112,9 +125,13 @@ def check_rows(
     if needs.rewarded:
         faults |= dict(find_unpaid(row for row in rows if row.where not in faults))
     faults |= dict(_find_missing_media(rows))
+    intact = [row for row in rows if row.where not in faults]
     if data.check is MediaCheck.DECODE:
-        intact = [row for row in rows if row.where not in faults]
-        faults |= dict(_find_unreadable_media(intact, data, frames, patch_multiple, on_decoded))
+        jobs = _decode_jobs(intact, frames, patch_multiple)
+        later = dict(_find_untrainable(intact, data, jobs, needs.build, on_checked))
+    else:
+        later = dict(_find_unbuilt(intact, needs.build, on_checked))
+    faults |= {row.where: later[row.where] for row in intact if row.where in later}
     return RowReport(
         rows=tuple(row for row in rows if row.where not in faults),
         bad=(*bad, *faults.values()),
@@ -161,33 +178,63 @@ def _find_missing_media(rows: Iterable[TrainingRow]) -> Found:
                 yield make_fault(row, Fault.MISSING, f"{media.path} is in none of data.media_roots")
 
 
-def _find_unreadable_media(
-    rows: Sequence[TrainingRow],
-    data: DataSettings,
-    frames: FrameSettings,
-    patch_multiple: int,
-    on_decoded: Callable[[int, int], None],
-) -> Found:
-    """Decode every distinct medium once, in worker processes."""
+def _decode_jobs(
+    rows: Iterable[TrainingRow], frames: FrameSettings, patch_multiple: int
+) -> list[DecodeJob]:
+    """Return one job per distinct medium."""
     distinct = dict.fromkeys(media for row in rows for media in row.sample.media)
-    jobs = [
+    return [
         DecodeJob(media=(m,), policy=frames.policy(m.kind), patch_multiple=patch_multiple)
         for m in distinct
     ]
-    failed: dict[Media, str] = {}
+
+
+def _find_untrainable(
+    rows: Sequence[TrainingRow],
+    data: DataSettings,
+    jobs: Sequence[DecodeJob],
+    build: BuildRow,
+    on_checked: Callable[[int, int], None],
+) -> Found:
+    """Decode every distinct medium in worker processes, and build the inputs of its rows here."""
+    users: dict[tuple[Media, ...], list[TrainingRow]] = defaultdict(list)
+    for row in rows:
+        users[row.sample.media].append(row)  # a row has one medium at most
+    yield from _find_faults(users.pop((), ()), (), build)
     with DecodePool(
         workers=max(1, data.decode_workers),
         timeout_s=data.decode_timeout_s,
         max_bytes=_LOOK_AHEAD_BYTES,
     ) as pool:
         for done, (job, decoded) in enumerate(pool.decode(jobs), start=1):
-            on_decoded(done, len(jobs))
             if isinstance(decoded, Failure):
-                failed[job.media[0]] = decoded.message
+                for row in users[job.media]:
+                    yield make_fault(row, Fault.UNREADABLE, decoded.message)
+            else:
+                yield from _find_faults(users[job.media], decoded, build)
+            pool.release(job)
+            on_checked(done, len(jobs))
+
+
+def _find_unbuilt(
+    rows: Sequence[TrainingRow],
+    build: BuildRow,
+    on_checked: Callable[[int, int], None],
+) -> Found:
+    """Build the inputs of every row without its media."""
+    for done, row in enumerate(rows, start=1):
+        yield from _find_faults((row,), None, build)
+        on_checked(done, len(rows))
+
+
+def _find_faults(
+    rows: Iterable[TrainingRow], clips: tuple[Clip, ...] | None, build: BuildRow
+) -> Found:
     for row in rows:
-        for media in row.sample.media:
-            if media in failed:
-                yield make_fault(row, Fault.UNREADABLE, failed[media])
+        try:
+            build(row, clips)
+        except DatasetError as error:
+            yield make_fault(row, Fault.INPUTS, str(error))
 
 
 def _count_faults(bad: Iterable[BadRow]) -> str:

@@ -60,6 +60,7 @@ class Fault(StrEnum):
     UNPAID = "gold answer earns no reward"
     DUPLICATE = "duplicate id"
     RATIONALE = "empty rationale"
+    INPUTS = "no model inputs"
     MISSING = "media missing"
     UNREADABLE = "media unreadable"
 

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-_OWN_TAGS = frozenset({"<think>", "</think>", "<answer>", "</answer>"})
+OWN_TAGS = frozenset({"<think>", "</think>", "<answer>", "</answer>"})
 """Tokens of some checkpoints that rationales and solutions are made of."""
 _OF_PROCESSORS = frozenset({"<|placeholder|>"})
 """What Qwen's processors turn into vision tokens while they count them
@@ -26,7 +26,7 @@ def special_tokens(folder: Path) -> frozenset[str]:
     A file that is missing or no JSON names none; loading the tokenizer says what is wrong with it.
     """
     found = {token for name in _FILES for token in _read_tokens(folder / name)}
-    return frozenset(token for token in found | _OF_PROCESSORS if token and token not in _OWN_TAGS)
+    return frozenset(token for token in found | _OF_PROCESSORS if token and token not in OWN_TAGS)
 
 
 def find_special(text: str, tokens: frozenset[str]) -> str | None:

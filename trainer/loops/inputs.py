@@ -13,6 +13,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from jinja2 import TemplateError
+
 from harness.backends import chat
 from harness.errors import DatasetError
 from harness.schema import Clip, Failure, Prompt, Sample
@@ -27,6 +29,8 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
+_REFUSALS = (LookupError, RuntimeError, StopIteration, TypeError, ValueError, TemplateError)
+"""What chat templates and processors raise on a prompt that they do not take."""
 _PER_TOKEN = ("input_ids", "attention_mask", "mm_token_type_ids")
 """Outputs of the processor with one value per token; the others describe media."""
 
@@ -108,6 +112,14 @@ class InputBuilder:
                 built[name] = row.inputs or self._cache.get(name) or self._build(row)
         return [built[row.sample.id] for row in pending]
 
+    def build_row(self, sample: Sample, clips: tuple[Clip, ...]) -> PromptInputs:
+        """Return the inputs of a row whose media are decoded.
+
+        Raises:
+            DatasetError: The checkpoint's processor does not take them; names the row.
+        """
+        return self._process(sample.id, self.question(sample), clips)
+
     def shuffled(self, inputs: PromptInputs, unit: Permutation, seed: int) -> PromptInputs | None:
         """Return the same prompt with shuffled frames, None where there is no other order.
 
@@ -136,10 +148,9 @@ class InputBuilder:
         assert row.clips is not None
         self._waiting.pop(row.sample.id, None)
         sample, decoded = row.sample, row.clips.result()
-        prompt = self.question(sample)
         if isinstance(decoded, Failure):
-            return self._build_blank(sample.id, prompt, decoded)
-        inputs = self._process(sample.id, prompt, decoded)
+            return self._build_blank(sample.id, self.question(sample), decoded)
+        inputs = self.build_row(sample, decoded)
         self._remember(inputs)
         return inputs
 
@@ -158,7 +169,7 @@ class InputBuilder:
         self.processor_calls += 1
         try:
             output = self._call_processor(prompt, clips)
-        except (LookupError, RuntimeError, StopIteration, TypeError, ValueError) as error:
+        except _REFUSALS as error:
             reason = f"{type(error).__name__}: {first_line(error)}"
             raise DatasetError(
                 f"row {sample_id}: the checkpoint's processor does not take its prompt and media"

@@ -56,15 +56,15 @@ class TrainResult:
     """Why `videor1 watch` stopped the run; None: it was not stopped."""
 
 
-OnDecoded = Callable[[int, int], None]
-"""Called with (decoded, total) media during the check of the rows."""
+OnChecked = Callable[[int, int], None]
+"""Called with (checked, total) media or rows during the check of the rows."""
 
 
 class TrainObserver:
     """Receives the progress of a training run; the methods of this class show nothing."""
 
-    def checking(self) -> AbstractContextManager[OnDecoded]:
-        """Return a context that the check runs in, giving what is called per decoded medium."""
+    def checking(self) -> AbstractContextManager[OnChecked]:
+        """Return a context that the check runs in, giving what is called as it proceeds."""
         return nullcontext(lambda done, total: None)
 
     def checked(self, report: RowReport) -> None:
@@ -115,9 +115,9 @@ def check_job_rows(
         job: Whose rows.
         patch_multiple: Multiple of frame sides, in pixels, that the checkpoint needs.
         folder: Folder of the checkpoint, or of its tokenizer files alone.
-        observer: Shows how far decoding is.
+        observer: Shows how far the check is.
     """
-    with observer.checking() as on_decoded:
+    with observer.checking() as on_checked:
         return check_rows(
             job.recipe.data,
             job.recipe.frames,
@@ -126,8 +126,15 @@ def check_job_rows(
                 rationale=job.algorithm.needs_rationale,
                 rewarded=job.recipe.samples_completions,
                 special_tokens=special_tokens(folder),
+                build=job.algorithm.load_row_builder()(
+                    folder,
+                    job.recipe.frames,
+                    job.recipe.data,
+                    patch_multiple=patch_multiple,
+                    targets=job.algorithm.needs_rationale,
+                ),
             ),
-            on_decoded=on_decoded,
+            on_checked=on_checked,
         )
 
 

@@ -27,6 +27,7 @@ from trainer.algorithms import sft
 from trainer.loops import collate
 from trainer.loops.clips import ClipLoader
 from trainer.loops.inputs import InputBuilder
+from trainer.loops.targets import target_text
 
 pytestmark = [
     pytest.mark.engine,
@@ -55,7 +56,7 @@ def test_only_the_answer_is_learnt(setting):
     batch = sft.Collator(data, inputs, tokenizer)([{"row": 0}, {"row": 3}])
     for number, labels in zip((0, 3), batch["labels"].tolist(), strict=True):
         learnt = [token for token in labels if token != collate.IGNORED]
-        assert tokenizer.decode(learnt) == sft.target(data[number]) + "<|im_end|>"
+        assert tokenizer.decode(learnt) == target_text(data[number]) + "<|im_end|>"
         assert not set(learnt) & set(loaded.vision_ids.values())
 
 
@@ -69,7 +70,7 @@ def test_the_loss_is_that_of_the_answers_given_the_videos(untrained, tmp_path):
         seen = inputs.build(inputs.start(one.sample for one in data))
     scores = []
     for one, shown in zip(data, seen, strict=True):
-        ids = loaded.processor.tokenizer(sft.target(one))["input_ids"]
+        ids = loaded.processor.tokenizer(target_text(one))["input_ids"]
         ids = [*ids, loaded.processor.tokenizer.eos_token_id]
         scores.append(direct_logps(loaded.model, shown, ids))
     train_small(sft, recipe, tmp_path / "run", rows=data)

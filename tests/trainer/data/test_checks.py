@@ -6,7 +6,7 @@ import pytest
 from rich.console import Console
 
 from harness.errors import DatasetError
-from tests.trainer.rows import IMAGE, make_row, write_media, write_rows
+from tests.trainer.rows import IMAGE, VIDEO, make_row, write_media, write_rows
 from trainer.cli.observer import print_report
 from trainer.config.choices import (
     MediaCheck,
@@ -19,7 +19,7 @@ from trainer.config.sections import (
 from trainer.data.checks import RowNeeds, check_rows
 from trainer.data.rows import Fault
 
-SFT = RowNeeds(rationale=True)
+SFT, FRAMES = RowNeeds(rationale=True), FrameSettings()
 
 
 @pytest.fixture
@@ -27,12 +27,10 @@ def check(tmp_path):
     """Check some rows whose media lie in a fresh folder."""
     write_media(tmp_path)
 
-    def run(rows, *, needs=SFT, on_decoded=lambda *_: None, **changes):
+    def run(rows, *, needs=SFT, frames=FRAMES, on_checked=lambda *_: None, **changes):
         path = write_rows(tmp_path / "rows.json", rows)
         data = DataSettings(rows=(path,), media_roots=(tmp_path,), decode_workers=1, **changes)
-        return check_rows(
-            data, FrameSettings(), patch_multiple=28, needs=needs, on_decoded=on_decoded
-        )
+        return check_rows(data, frames, patch_multiple=28, needs=needs, on_checked=on_checked)
 
     return run
 
@@ -45,7 +43,7 @@ def test_sound_rows_pass_and_each_file_is_decoded_once(check):
     """Three rows about two files cost two decodings."""
     decoded = []
     rows = [make_row(0), make_row(1), make_row(2, path=IMAGE, data_type="image")]
-    report = check(rows, on_decoded=lambda done, total: decoded.append((done, total)))
+    report = check(rows, on_checked=lambda done, total: decoded.append((done, total)))
     assert (len(report.rows), report.bad) == (3, ())
     assert decoded == [(1, 2), (2, 2)]
 
@@ -134,6 +132,43 @@ def test_the_report_counts_types_and_faults(check):
         ["multiple", "choice", "1", "1", "0"]
     ]
     assert "duplicate id: 1 rows" in text
+
+
+def test_more_frames_than_are_held_at_one_time_are_checked(check, tmp_path):
+    """Six videos of 100 MB of frames each; 256 MiB are decoded ahead."""
+    for number in range(6):
+        (tmp_path / f"clips/{number}.mp4").write_bytes((tmp_path / VIDEO).read_bytes())
+    rows = [make_row(number, path=f"./clips/{number}.mp4") for number in range(6)]
+    large = FrameSettings(min_frames=8, max_frames=8, min_pixels=1 << 22, max_pixels=1 << 22)
+    assert len(check(rows, frames=large).rows) == 6
+
+
+def test_a_row_whose_inputs_cannot_be_built_is_named(check):
+    """With and without its media; the rows of one file are built one by one, others' go on."""
+    built = []
+
+    def build(row, clips):
+        built.append((row.sample.id, clips and [clip.kind for clip in clips]))
+        if row.sample.question == "bad":
+            raise DatasetError("the processor does not take it")
+
+    image = {"path": IMAGE, "data_type": "image"}
+    rows = [
+        make_row(0, problem="bad"),
+        make_row(1, **image),
+        make_row(2),
+        make_row(3, problem="bad", path=None, data_type=None),
+        make_row(4, path="./gone.mp4"),
+    ]
+    needs = RowNeeds(build=build)
+    for how in MediaCheck:
+        report = check(rows, needs=needs, check=how)
+        assert [row.sample.id for row in report.rows] == ["rows/1", "rows/2"]
+        assert _faults(report) == [(Fault.MISSING, "4"), (Fault.INPUTS, "0"), (Fault.INPUTS, "3")]
+    assert sorted(built[4:]) == [
+        ("rows/0", ["video"]), ("rows/1", ["image"]), ("rows/2", ["video"]), ("rows/3", ()),
+    ]  # fmt: skip
+    assert built[:4] == [(f"rows/{number}", None) for number in range(4)]
 
 
 @pytest.mark.parametrize(
