@@ -88,7 +88,7 @@ def _command(folder: Path, algorithm: str, out: Path) -> list[str]:
         "optim.logging_steps": 1,
     }
     if algorithm != "sft":  # so hot that answers differ: equal rewards would teach nothing
-        values |= {"rollout.num_generations": 4, "rollout.temperature": 2.5}
+        values |= {"rollout.num_generations": 4, "rollout.temperature": 1.4}
     sets = [word for name, value in values.items() for word in ("--set", f"{name}={value}")]
     return ["train", algorithm, "--config", "tiny", *sets, "--out", str(out)]
 
