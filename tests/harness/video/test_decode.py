@@ -26,6 +26,7 @@ from harness.video.reader import read
 from harness.video.track import scan
 from tasks.demo.scenes import draw, moving, write_video
 from tests.clips import number, picture, write_clip, write_folder, write_sound
+from tests.faults.corrupt import damage_content
 from tests.paths import SHARED
 
 REAL = SHARED / "data" / "videos"
@@ -293,7 +294,7 @@ def test_no_wrong_frame_from_a_damaged_file(tmp_path: Path, name: str, damage: s
     path = tmp_path / name
     refused = 0
     for seed in range(6):
-        path.write_bytes(damaged(whole, damage, random.Random(seed)))
+        path.write_bytes(damage_content(whole, damage, random.Random(seed)))
         try:
             clip = video(path)
         except MediaError:
@@ -302,13 +303,6 @@ def test_no_wrong_frame_from_a_damaged_file(tmp_path: Path, name: str, damage: s
             assert clip.indices == healthy.indices
             assert np.array_equal(clip.frames, healthy.frames)
     assert refused
-
-
-def damaged(whole: bytes, damage: str, rng: random.Random) -> bytes:
-    """Replace 4096 bytes by zeros or noise, or leave them out."""
-    start = rng.randrange(len(whole) - 4096)
-    block = {"hole": bytes(4096), "noise": rng.randbytes(4096), "gap": b""}[damage]
-    return whole[:start] + block + whole[start + 4096 :]
 
 
 @pytest.mark.parametrize(("name", "codec"), [("a.mkv", "libx264"), ("a.webm", "libvpx")])
