@@ -13,7 +13,7 @@ from harness.scoring.prompts import (
 )
 from harness.video.decode import decode
 from tasks.motionworld.aspects import ASPECTS
-from tasks.motionworld.checkpoint import build, make_tokenizer
+from tasks.motionworld.checkpoint import ModelSize, build, make_tokenizer
 from tasks.motionworld.drawing import COLOURS, SHAPES, draw, write_clip
 from tasks.motionworld.splits import Split, clips
 from tasks.motionworld.task import FRAMES
@@ -57,9 +57,14 @@ def test_any_other_text_can_still_be_asked() -> None:
     assert tokenizer.decode(tokenizer(text).input_ids, clean_up_tokenization_spaces=False) == text
 
 
-def test_the_checkpoint_answers_about_a_clip(tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The checkpoint of seed 0."""
+    return build(tmp_path_factory.mktemp("built") / "checkpoint")
+
+
+def test_the_checkpoint_answers_about_a_clip(folder: Path, tmp_path: Path) -> None:
     """The engine loads it, sees 4 visual tokens per clip, and it takes less than 8 MB."""
-    folder = build(tmp_path / "checkpoint")
     assert sum(path.stat().st_size for path in folder.glob("*.safetensors")) < 8e6
     item = next(clips(Split(name="sft", pairs=1, stills=0), 0))
     assert item.row["aspect"] in ASPECTS
@@ -79,10 +84,27 @@ def test_the_checkpoint_answers_about_a_clip(tmp_path: Path) -> None:
     assert seeing - blind == 4 + 2
 
 
-def test_the_same_seed_makes_the_same_model(tmp_path: Path) -> None:
-    """Two builds are equal byte for byte; another seed has other weights."""
-    one, same, other = (build(tmp_path / str(n), seed) for n, seed in enumerate((0, 0, 1)))
-    weights = [(folder / "model.safetensors").read_bytes() for folder in (one, same, other)]
-    assert weights[0] == weights[1]
-    assert weights[0] != weights[2]
-    assert (one / "tokenizer.json").read_bytes() == (same / "tokenizer.json").read_bytes()
+def test_the_same_seed_makes_the_same_model(folder: Path, tmp_path: Path) -> None:
+    """Two builds are equal byte for byte."""
+    again = build(tmp_path / "again")
+    for name in ("model.safetensors", "tokenizer.json"):
+        assert (folder / name).read_bytes() == (again / name).read_bytes()
+
+
+def test_another_seed_has_other_weights(tmp_path: Path) -> None:
+    """Shown on a smaller model."""
+    size = ModelSize(
+        width=32,
+        layers=1,
+        heads=2,
+        key_value_heads=1,
+        vision_width=8,
+        vision_layers=1,
+        vision_heads=2,
+    )
+    one, other = (
+        (build(tmp_path / str(seed), seed, size) / "model.safetensors").read_bytes()
+        for seed in (0, 1)
+    )
+    assert len(one) == len(other)
+    assert one != other

@@ -28,20 +28,27 @@ pytestmark = [
 LAUNCH = sorted((ROOT / "trainer" / "launch").glob("*.yaml"))
 
 
-def launch(what: str, checkpoint: Path, folder: Path) -> None:
-    """Run a function of ``two_processes.py`` in two processes; what hangs is ended."""
+CASES = {
+    "whole": ("cut_groups", "fine_tune", "fine_tune_half_blind", "half_blind_groups"),
+    "sharded": ("fine_tune_half_blind", "half_blind_groups"),
+}
+"""The functions of ``two_processes.py`` that one launch runs, with whole or sharded weights."""
+
+
+def launch(mode: str, checkpoint: Path, folder: Path) -> None:
+    """Run the cases of a mode in two processes; what hangs is ended."""
     script = Path(__file__).parent / "two_processes.py"
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2"]
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "GOMP_SPINCOUNT": "0"}
     running = subprocess.Popen(
-        [*command, str(script), *what.split(), str(checkpoint), str(folder)],
+        [*command, str(script), mode, str(checkpoint), str(folder), *CASES[mode]],
         env=environment,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,
     )
     try:
-        _, printed = running.communicate(timeout=240)
+        _, printed = running.communicate(timeout=600)
     except subprocess.TimeoutExpired:
         running.terminate()  # which ends both; were torchrun killed, they would go on
         running.communicate(timeout=60)
@@ -49,18 +56,35 @@ def launch(what: str, checkpoint: Path, folder: Path) -> None:
     assert running.returncode == 0, printed[-4000:]
 
 
-def test_a_group_over_two_processes_is_one_group(student, tmp_path):
+@pytest.fixture(scope="module")
+def trained(student, tmp_path_factory):
+    """Return the folder that two processes have trained a case in."""
+    done: dict[str, Path] = {}
+
+    def folder_of(case: str, mode: str = "whole") -> Path:
+        if mode not in done:
+            done[mode] = tmp_path_factory.mktemp(mode)
+            for name in CASES[mode]:
+                (done[mode] / name).mkdir()
+                make = half_broken if "half_blind" in name else rows
+                make(done[mode] / name / "media")
+            launch(mode, student, done[mode])
+        return done[mode] / case
+
+    return folder_of
+
+
+def test_a_group_over_two_processes_is_one_group(trained):
     """Log-probabilities are right in both; rewards are normalised over both halves; both halves'
     shuffled prompts have one permutation, 8 for 16; each process decodes a prompt once."""
-    rows(tmp_path / "media")
-    launch("cut_groups", student, tmp_path)
+    folder = trained("cut_groups")
     for rank in (0, 1):
-        seen = json.loads((tmp_path / f"seen-{rank}.json").read_text())
+        seen = json.loads((folder / f"seen-{rank}.json").read_text())
         assert seen["compared"] > 50
         assert seen["largest"] < 1e-5
         assert seen["decodes"] <= 3  # two updates, and the third one's is under way
         assert seen["processor_calls"] <= 2 * 2
-    lines = [json.loads(line) for line in (tmp_path / "two/completions.jsonl").open()]
+    lines = [json.loads(line) for line in (folder / "two/completions.jsonl").open()]
     assert [line["step"] for line in lines] == [1, 2]
     for line in lines:
         assert len(line["ordered"]) == 16
@@ -72,14 +96,14 @@ def test_a_group_over_two_processes_is_one_group(student, tmp_path):
         )
 
 
-def test_two_processes_fine_tune_as_one(student, tmp_path):
+def test_two_processes_fine_tune_as_one(student, trained):
     """Batches of one row each, twice, are batches of two rows once."""
-    data = rows(tmp_path / "media")
-    launch("fine_tune", student, tmp_path)
-    recipe = sft_recipe(student, tmp_path, max_steps=3, per_device_train_batch_size=2, save_steps=3)
-    train_small(sft, recipe, tmp_path / "one", rows=data)
+    folder = trained("fine_tune")
+    data = rows(folder / "media")
+    recipe = sft_recipe(student, folder, max_steps=3, per_device_train_batch_size=2, save_steps=3)
+    train_small(sft, recipe, folder / "one", rows=data)
     one, two = (
-        load_file(tmp_path / run / "checkpoint-3" / "model.safetensors") for run in ("one", "two")
+        load_file(folder / run / "checkpoint-3" / "model.safetensors") for run in ("one", "two")
     )
     for name in one:
         torch.testing.assert_close(one[name], two[name], atol=2e-5, rtol=0)
@@ -89,36 +113,33 @@ def lines(path: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
 
 
-CUT = pytest.mark.parametrize("cut", ["", "sharded"], ids=["whole weights", "sharded weights"])
+MODES = pytest.mark.parametrize("mode", CASES)
 
 
-@CUT
-def test_a_process_without_a_decodable_row_takes_part_in_fine_tuning(student, tmp_path, cut):
+@MODES
+def test_a_process_without_a_decodable_row_takes_part_in_fine_tuning(student, trained, mode):
     """Its row is counted and in no loss; the weights are those of training in one process."""
-    data = half_broken(tmp_path / "media")
-    launch(f"{cut} fine_tune_half_blind", student, tmp_path)
-    recipe = sft_recipe(student, tmp_path, max_steps=3, per_device_train_batch_size=2, save_steps=3)
-    train_small(sft, recipe, tmp_path / "one", rows=data)
-    two = load_file(tmp_path / "weights-0.safetensors")
-    one = dict(load_small(tmp_path / "one" / "checkpoint-3").model.named_parameters())
+    folder = trained("fine_tune_half_blind", mode)
+    data = half_broken(folder / "media")
+    recipe = sft_recipe(student, folder, max_steps=3, per_device_train_batch_size=2, save_steps=3)
+    train_small(sft, recipe, folder / "one", rows=data)
+    two = load_file(folder / "weights-0.safetensors")
+    one = dict(load_small(folder / "one" / "checkpoint-3").model.named_parameters())
     assert one.keys() == two.keys()
     for name in one:
         torch.testing.assert_close(one[name].detach(), two[name], atol=2e-5, rtol=0)
     for run in ("one", "two"):
-        metrics = lines(tmp_path / run / "metrics.jsonl")
+        metrics = lines(folder / run / "metrics.jsonl")
         assert [line["failed_rows"] for line in metrics if "loss" in line] == [1, 1, 1]
 
 
-@CUT
-def test_a_process_without_a_decodable_row_takes_part_in_rollouts_and_updates(
-    student, tmp_path, cut
-):
+@MODES
+def test_a_process_without_a_decodable_row_takes_part_in_rollouts_and_updates(trained, mode):
     """Its group is dropped, the other's is not, and both processes keep the same weights."""
-    half_broken(tmp_path / "media")
-    launch(f"{cut} half_blind_groups", student, tmp_path)
-    one, two = (load_file(tmp_path / f"weights-{rank}.safetensors") for rank in (0, 1))
+    folder = trained("half_blind_groups", mode)
+    one, two = (load_file(folder / f"weights-{rank}.safetensors") for rank in (0, 1))
     assert all(torch.equal(one[name], two[name]) for name in one)
-    groups = lines(tmp_path / "two" / "completions.jsonl")
+    groups = lines(folder / "two" / "completions.jsonl")
     assert [group["step"] for group in groups] == [1, 1, 2, 2, 3, 3]
     for group in groups:
         failed = group["id"] == "row-4"

@@ -1,4 +1,7 @@
-"""Run by torchrun, twice at once: train, and write down what this process saw."""
+"""Run by torchrun, twice at once: trains one case after another, and writes what this process saw.
+
+The cases of one launch share the import of torch and TRL, which takes longer than any of them.
+"""
 
 from __future__ import annotations
 
@@ -76,14 +79,6 @@ def half_blind_groups(checkpoint: Path, folder: Path, *, sharded: bool = False) 
     keep_weights(folder, trainer.model)
 
 
-def sharded(what: str, checkpoint: Path, folder: Path) -> None:
-    """Do one of the above with the weights cut over both processes."""
-    from tests.trainer.loops.sharded import environment
-
-    os.environ.update(environment())
-    globals()[what](checkpoint, folder, sharded=True)
-
-
 def keep_weights(folder: Path, model: Any) -> None:
     from safetensors.torch import save_file
 
@@ -96,7 +91,22 @@ def note(folder: Path, **seen: Any) -> None:
     (folder / f"seen-{os.environ['RANK']}.json").write_text(json.dumps(seen))
 
 
+def main(mode: str, checkpoint: Path, folder: Path, names: list[str]) -> None:
+    """Run the named cases, each in a folder of its name; `mode` is ``whole`` or ``sharded``."""
+    from accelerate.state import AcceleratorState
+
+    from tests.trainer.loops.sharded import environment
+
+    sharded = mode == "sharded"
+    if sharded:
+        os.environ.update(environment())
+    for name in names:
+        case = folder / name
+        case.mkdir(exist_ok=True)
+        globals()[name](checkpoint, case, **({"sharded": True} if sharded else {}))
+        AcceleratorState._reset_state(reset_partial_state=True)
+
+
 if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).parents[3]))
-    *what, checkpoint, folder = sys.argv[1:]
-    globals()[what[0]](*what[1:], Path(checkpoint), Path(folder))
+    main(sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3]), sys.argv[4:])
