@@ -8,6 +8,7 @@
     │   └── RunMismatchError      a run directory that holds another run
     ├── MediaError            one video or image cannot be read     -> a FAILED item
     ├── IncompleteRunError    a run lacks items that are needed      -> exit 4
+    ├── TooManyFailuresError  a run ends before its items do         -> exit 4
     └── BackendError          the engine cannot start               -> exit 4
                               or fails on one request               -> a FAILED item
 
@@ -56,6 +57,10 @@ class InaccessibleMediaError(MediaError):
 
 class IncompleteRunError(HarnessError):
     """A run has items without a record or without an answer, where all are needed."""
+
+
+class TooManyFailuresError(HarnessError):
+    """A run is ended because every item fails alike, or more items than it may have."""
 
 
 class BackendError(HarnessError):

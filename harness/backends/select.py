@@ -39,6 +39,8 @@ class ResolvedEngine:
     """Starts the engine; raises `BackendError` if it cannot start."""
     check: Callable[[], None] = lambda: None
     """Tries what can be tried without starting it; raises `UsageError` or `BackendError`."""
+    served: bool = False
+    """Whether a server answers: it needs no start-up, and its first answers show wrong settings."""
     settings: Mapping[str, Any] = field(default_factory=dict)
     """Settings that differ from the engine's defaults, as JSON values by name."""
     numeric: Mapping[str, Any] = field(default_factory=dict)
@@ -121,6 +123,7 @@ def _resolve_served(spec: str, config: EngineConfig) -> ResolvedEngine:
         identity=model.identity,
         patch_multiple=grid,
         build=lambda: OpenAIBackend(model, ServerConfig(video_as_images=config.video_as_images)),
+        served=True,
         settings=settings,
         numeric=numeric_settings(settings),
     )

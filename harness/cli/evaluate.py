@@ -14,6 +14,7 @@ from harness.cli.budget import completeness, without_unavailable
 from harness.cli.exits import CommandResult, Exit
 from harness.cli.flags import add_option_flags, read_option_flags
 from harness.config import read_settings
+from harness.errors import TooManyFailuresError
 from harness.run.config import EvalConfig
 
 if TYPE_CHECKING:
@@ -74,7 +75,24 @@ def _evaluate(job: EvalJob, console: Console) -> CommandResult:
         _, timing = run_job(job, ProgressBar(console))
     except KeyboardInterrupt:
         return interrupted(job.out, len(job.plan.samples))
+    except TooManyFailuresError as error:
+        return _stopped(job, error)
     return _conclude(job, timing)
+
+
+def _stopped(job: EvalJob, error: TooManyFailuresError) -> CommandResult:
+    """Return exit 4 for a run that its failures have ended, after a list of them."""
+    from harness.cli.tables import print_failures
+    from harness.run.store import finished_ids, read_records
+    from harness.text.console import make_console
+
+    records = read_records(job.out)
+    print_failures(make_console(), records)
+    return CommandResult(
+        Exit.INCOMPLETE,
+        f"{error}; {len(finished_ids(records))} of {len(job.plan.samples)} items are kept in"
+        f" {job.out}, the same command goes on",
+    )
 
 
 def _conclude(job: EvalJob, timing: Timing | None) -> CommandResult:

@@ -21,6 +21,7 @@ from harness.task.protocol import Protocol
 DEFAULT_TASKS = ("videommmu", "vsibench", "mvbench", "tempcompass")
 DEFAULT_DATA = Path("data")
 DEFAULT_RUNS = Path("results/runs")
+STOP_AFTER_FAILURES = 20
 
 
 def available_processors() -> int:
@@ -169,8 +170,11 @@ class EvalConfig:
     """Folder of further lmms-eval tasks."""
     out: Path | None = field(default=None, metadata={"metavar": "RUNDIR"})
     """Run directory (default: one per checkpoint and protocol under results/runs)."""
-    max_failures: str = field(default="0", metadata={"metavar": "N|P%"})
-    """Failed items that a complete run may have, a count or a percentage."""
+    max_failures: str | None = field(default=None, metadata={"metavar": "N|P%"})
+    """Failed items that a complete run may have, a count or a percentage; where it is given, the
+    run ends as soon as it has more (default: 0, judged at the end)."""
+    stop_after_failures: int = field(default=STOP_AFTER_FAILURES, metadata={"metavar": "N"})
+    """Equal failures in a row from the start that end the run, 0: never."""
     engine: EngineConfig = field(default_factory=EngineConfig)
     decode: DecodeConfig = field(default_factory=DecodeConfig)
     judge: JudgeConfig | None = field(default=None, metadata={"prefix": "judge_"})
@@ -183,12 +187,13 @@ class EvalConfig:
         self._check_protocol_changes()
         if not self.tasks or not all(self.tasks):
             raise ValueError(f"tasks: expected at least one name, got {self.tasks!r}")
-        FailureBudget.parse(self.max_failures)
+        between(self, "stop_after_failures", 0, 10**6, "0: never")
+        FailureBudget.parse(self.max_failures or "0")
 
     @property
     def failure_budget(self) -> FailureBudget:
         """The parsed `max_failures`."""
-        return FailureBudget.parse(self.max_failures)
+        return FailureBudget.parse(self.max_failures or "0")
 
     @property
     def protocol_changes(self) -> dict[str, Any]:

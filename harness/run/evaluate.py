@@ -20,6 +20,7 @@ from harness.backends.base import Backend
 from harness.backends.select import ResolvedEngine, resolve_engine
 from harness.errors import UsageError
 from harness.run.config import DEFAULT_RUNS, DecodeConfig, EvalConfig
+from harness.run.failure_watch import FailureLimits
 from harness.run.manifest import describe_run
 from harness.run.media_check import require_media
 from harness.run.observer import RunObserver
@@ -74,6 +75,7 @@ def evaluate(  # noqa: PLR0913 - the public call: each argument is named in the 
     Raises:
         UsageError: Bad settings, missing data, or a run directory of another evaluation.
         BackendError: The engine cannot start.
+        TooManyFailuresError: Every item failed alike, or more failed than `max_failures` allows.
         KeyboardInterrupt: Interrupted; finished items are in the run directory.
     """
     if replicas != 1:
@@ -116,6 +118,7 @@ def run_job(job: EvalJob, observer: RunObserver) -> tuple[Run, Timing | None]:
         manifest=job.manifest,
         decoding=job.config.decode,
         observer=observer,
+        limits=failure_limits(job.config),
     )
     run = Run(job.out)
     for silent in find_silence(read_records(job.out)):
@@ -123,7 +126,13 @@ def run_job(job: EvalJob, observer: RunObserver) -> tuple[Run, Timing | None]:
     return run, timing
 
 
-def evaluate_plan(
+def failure_limits(config: EvalConfig) -> FailureLimits:
+    """Return how many failures end a run early; a budget that nobody gave is judged at the end."""
+    budget = None if config.max_failures is None else config.failure_budget
+    return FailureLimits(stop_after=config.stop_after_failures, budget=budget)
+
+
+def evaluate_plan(  # noqa: PLR0913 - the one loop: each argument is named in the documentation
     plan: Plan,
     engine: ResolvedEngine,
     out: Path,
@@ -131,6 +140,7 @@ def evaluate_plan(
     manifest: Mapping[str, Any],
     decoding: DecodeConfig,
     observer: RunObserver,
+    limits: FailureLimits | None = None,
 ) -> Timing | None:
     """Answer and record the items of a plan that a run directory lacks, then summarise it.
 
@@ -143,12 +153,16 @@ def evaluate_plan(
         manifest: Its ``run.json``; a directory of another run is refused.
         decoding: Decode processes, their limits and the frame cache.
         observer: Told of progress.
+        limits: How many failures end the run early.
 
     Returns:
         Where the time went, None where nothing was open.
+
+    Raises:
+        TooManyFailuresError: The run was ended by its limits; what was answered is kept.
     """
     with RunWriter(out, manifest) as run:
-        timing = _answer_open_items(plan, engine, run, decoding, observer)
+        timing = _answer_open_items(plan, engine, run, decoding, observer, limits)
         write_results(out, summarise_run(plan, run.records), run.records, timing)
     return timing
 
@@ -173,8 +187,16 @@ def _answer_open_items(
     run: RunWriter,
     decoding: DecodeConfig,
     observer: RunObserver,
+    limits: FailureLimits | None,
 ) -> Timing | None:
-    runner = Runner(plan, run, observer.record, patch_multiple=engine.patch_multiple)
+    runner = Runner(
+        plan,
+        run,
+        observer.record,
+        patch_multiple=engine.patch_multiple,
+        limits=limits,
+        careful=engine.served,
+    )
     total = len(plan.samples)
     observer.begin(run.folder, total=total, done=total - len(runner.work))
     if not runner.work:
@@ -182,15 +204,18 @@ def _answer_open_items(
     with open_decode_pool(decoding) as pool:
         watch = Stopwatch()
         runner.prefetch(pool)
-        with observer.starting(engine.backend):
-            backend = _start_engine(engine)
-        watch.engine_ready()
         try:
-            with observer.answering():
-                runner.run(backend, pool)
-            return watch.timing(runner.records, pool.counts, backend.stats())
+            with observer.starting(engine.backend):
+                backend = _start_engine(engine)
+            watch.engine_ready()
+            try:
+                with observer.answering():
+                    runner.run(backend, pool)
+                return watch.timing(runner.records, pool.counts, backend.stats())
+            finally:
+                backend.close()
         finally:
-            backend.close()
+            runner.stop()
 
 
 def _start_engine(engine: ResolvedEngine) -> Backend:

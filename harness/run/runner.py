@@ -11,20 +11,17 @@ cached.
 
 from __future__ import annotations
 
-import threading
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
-from queue import SimpleQueue
-from types import TracebackType
-from typing import Self
 
 from harness.backends.base import Backend
-from harness.run.failure_watch import FailureWatch
+from harness.run.failure_watch import FailureLimits, FailureWatch
 from harness.run.plan import (
     Plan,
     PlannedTask,
 )
+from harness.run.recorder import Recorder
 from harness.run.store import RunWriter
 from harness.schema import (
     Clip,
@@ -50,9 +47,25 @@ class Runner:
     """Runs what a plan still lacks in a run directory."""
 
     def __init__(
-        self, plan: Plan, run: RunWriter, on_record: OnRecord, *, patch_multiple: int
+        self,
+        plan: Plan,
+        run: RunWriter,
+        on_record: OnRecord,
+        *,
+        patch_multiple: int,
+        limits: FailureLimits | None = None,
+        careful: bool = False,
     ) -> None:
-        """Args: patch_multiple: what frame sides are multiples of (the processor needs it)."""
+        """Prepare to answer what is open.
+
+        Args:
+            plan: What is asked.
+            run: Where the records go.
+            on_record: Called with each finished item, from the recording thread.
+            patch_multiple: What frame sides are multiples of (the processor needs it).
+            limits: How many failures end the run.
+            careful: Whether to ask and decode little before the first answer.
+        """
         self._run = run
         self._on_record = on_record
         self._recorder = Recorder()
@@ -60,7 +73,12 @@ class Runner:
         self.records: list[Record] = []
         """What this runner has recorded so far, in that order."""
         done = run.finished()
-        self._watch = FailureWatch(answered=bool(done))
+        self._watch = FailureWatch(
+            limits or FailureLimits(),
+            items=len(plan.samples),
+            answered=bool(done),
+            careful=careful,
+        )
         self.work: dict[str, Work] = {
             sample.id: (planned, sample)
             for planned in plan.tasks
@@ -81,20 +99,34 @@ class Runner:
 
     def prefetch(self, pool: DecodePool) -> None:
         """Begin to decode; `run` goes on with it. An engine can be loaded meanwhile."""
-        self._decoded = pool.decode(self.jobs)
+        self._decoded = pool.decode(self._jobs_in_turn())
+
+    def stop(self) -> None:
+        """Ask and decode nothing more; what decodes ahead is not left waiting."""
+        self._watch.end()
 
     def run(self, backend: Backend, pool: DecodePool) -> None:
         """Answer and record every open item, in whatever order the engine finishes them.
 
         Raises:
-            BackendError: Every request from the start on met the same failure.
+            TooManyFailuresError: Every item from the start on met the same failure, or more
+                failed than the limits allow.
         """
         if self._decoded is None:
             self.prefetch(pool)
-        with self._recorder:
-            for request, answer in backend.generate(self._requests(pool)):
-                self._finish(pool, request.id, answer, request.clips)
-                self._watch.note(answer)
+        try:
+            with self._recorder:
+                for request, answer in backend.generate(self._requests(pool)):
+                    self._finish(pool, request.id, answer, request.clips)
+        finally:
+            self.stop()
+
+    def _jobs_in_turn(self) -> Iterator[DecodeJob]:
+        """Yield what has to be decoded, when it may be."""
+        for job in self.jobs:
+            if not self._watch.may_decode():
+                return
+            yield job
 
     def _requests(self, pool: DecodePool) -> Iterator[Request]:
         """Yield requests as their media become ready, the questions of one clip in a row."""
@@ -117,6 +149,8 @@ class Runner:
             except Exception as error:  # noqa: BLE001 - the boundary: a bad item costs itself only
                 self._finish(pool, sample_id, _failure("prompt", error))
             else:
+                if not self._watch.may_ask():
+                    return
                 yield request
 
     def _request(self, sample_id: str, clips: Iterable[Clip]) -> Request:
@@ -145,6 +179,7 @@ class Runner:
             self.records.append(record)
             self._on_record(record)
             job = self._job_of[sample_id]
+            self._watch.note(record, job)
             self._open[job] -= 1
             if job is not None and not self._open[job]:
                 pool.release(job)
@@ -244,46 +279,3 @@ def _make_storable(answer: Completion) -> Completion:
 
 def _storable_failure(failure: Failure) -> Failure:
     return replace(failure, message=storable(failure.message))
-
-
-class Recorder:
-    """Runs jobs one after another on a thread of its own; a context manager.
-
-    Leaving it waits until everything handed over is done, also after Ctrl-C, so that what an
-    engine has finished is kept. The first error ends the work: it is raised by the next `put`, or
-    on leaving.
-    """
-
-    def __init__(self) -> None:
-        self._jobs: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
-        self._error: BaseException | None = None
-        self._thread = threading.Thread(target=self._work, name="recorder", daemon=True)
-
-    def put(self, job: Callable[[], None]) -> None:
-        """Queue a job; safe from any thread."""
-        if self._error is not None:
-            raise self._error
-        self._jobs.put(job)
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._jobs.put(None)
-        self._thread.join()
-        if error is None and self._error is not None:
-            raise self._error
-
-    def _work(self) -> None:
-        while (job := self._jobs.get()) is not None:
-            try:
-                job()
-            except BaseException as error:  # noqa: BLE001 - raised in the thread that puts
-                self._error = error
-                return

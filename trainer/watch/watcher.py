@@ -246,7 +246,7 @@ def eval_command(checkpoint: str, folder: Path, asked: SliceSettings, cache: Pat
         limit=asked.items_per_task,
         max_frames=asked.max_frames,
         max_pixels=asked.max_pixels,
-        max_failures=asked.max_failures,
+        max_failures=None if asked.max_failures == "0" else asked.max_failures,
         out=folder,
         engine=EngineConfig(backend=asked.backend),
         decode=DecodeConfig(frame_cache=cache if asked.frame_cache else None),

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from harness.run.runner import Recorder
+from harness.run.recorder import Recorder
 
 
 def test_jobs_are_done_in_order_and_all_before_leaving():
