@@ -117,6 +117,22 @@ class GRPORecipe(Recipe):
         lost = [name for name in SAMPLING if name in self.trl]
         if lost and self.rollout.engine is RolloutEngine.VLLM:
             raise ValueError(f'trl.{lost[0]} cannot be set: rollout.engine = "vllm" ignores it')
+        self._require_saves_between_batches()
+
+    def _require_saves_between_batches(self) -> None:
+        """Raise where a checkpoint would lie amid the updates of one batch of completions.
+
+        The batch is in no checkpoint, so that a resumed run would sample another one.
+        """
+        updates, between = self.trl.get("num_iterations", 1), self.optim.save_steps
+        if isinstance(updates, int) and updates > 1 and between % updates:
+            after = (between // updates + 1) * updates
+            near = " or ".join(str(n) for n in (after - updates, after) if n)
+            raise ValueError(
+                f"optim.save_steps: expected a multiple of trl.num_iterations {updates}, got"
+                f" {between}: a run resumes exactly only between two batches of completions;"
+                f" set {near}"
+            )
 
     @property
     def samples_completions(self) -> bool:

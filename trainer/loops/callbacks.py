@@ -101,7 +101,7 @@ class StopFile(TrainerCallback):  # type: ignore[misc]
 
     def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> Any:
         """Check for the file in the first process, so that all processes stop at the same step."""
-        if _first_process_says(self._path.exists(), args.device):
+        if _first_process_says(self._path.exists(), args.device) and _is_resumable(args, state):
             control.should_training_stop = control.should_save = True
         return control
 
@@ -129,8 +129,7 @@ class SaveAtTerm(TrainerCallback):  # type: ignore[misc]
 
     def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> Any:
         """Stop all processes at the same update, between two batches of completions."""
-        whole = state.global_step % getattr(args, "num_iterations", 1) == 0
-        if _first_process_says(self.received, args.device) and whole:
+        if _first_process_says(self.received, args.device) and _is_resumable(args, state):
             self.received = True
             control.should_training_stop = control.should_save = True
         return control
@@ -185,6 +184,14 @@ class MetricsFile(TrainerCallback):  # type: ignore[misc]
 
 def _format_metrics(values: Mapping[str, str], names: Iterable[str]) -> str:
     return ", ".join(f"{name} {values[name]}" for name in names if name in values)
+
+
+def _is_resumable(args: Any, state: Any) -> bool:
+    """Return whether a run can resume exactly from this update.
+
+    Amid several updates on one batch of completions it cannot: the batch is in no checkpoint.
+    """
+    return bool(state.global_step % getattr(args, "num_iterations", 1) == 0)
 
 
 def _first_process_says(stop: bool, device: Any) -> bool:

@@ -50,6 +50,27 @@ def test_sampling_fields_need_the_engine_that_reads_them():
         read(GRPO, "trl.top_k=5", "rollout.engine=vllm")
 
 
+@pytest.mark.parametrize("algorithm", [GRPO, ALGORITHMS["tgrpo"]], ids=str)
+@pytest.mark.parametrize(
+    ("iterations", "save_steps", "near"),
+    [(2, 5, "set 4 or 6"), (3, 100, "set 99 or 102"), (4, 2, "set 4"), (7, 6, "set 7")],
+)
+def test_checkpoints_lie_between_two_batches_of_completions(
+    algorithm, iterations, save_steps, near
+):
+    """A batch that several updates share is in no checkpoint; what may be set is said."""
+    sets = (f"trl.num_iterations={iterations}", f"optim.save_steps={save_steps}")
+    with pytest.raises(UsageError, match=rf"save_steps: expected a multiple of .*{near}$"):
+        read(algorithm, *sets)
+
+
+@pytest.mark.parametrize(("iterations", "save_steps"), [(1, 5), (2, 4), (5, 5)])
+def test_several_updates_on_one_batch_are_trained_where_checkpoints_fit(iterations, save_steps):
+    """One update per batch fits always."""
+    recipe = read(GRPO, f"trl.num_iterations={iterations}", f"optim.save_steps={save_steps}")
+    assert recipe.trl["num_iterations"] == iterations
+
+
 @dataclass
 class Config:
     adam_beta2: float = 0.999
