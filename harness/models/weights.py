@@ -14,6 +14,7 @@ from pathlib import Path
 
 from harness.errors import CheckpointError
 from harness.models.finite import require_finite
+from harness.models.layers import require_layers
 from harness.models.parts import read_optional_part, read_part, require_file
 from harness.models.tensors import (
     LENGTH_BYTES,
@@ -92,6 +93,8 @@ def require_weights(folder: Path) -> list[Path]:
                 )
     if not place:
         raise CheckpointError(f"{folder}: its weight files hold no tensor; {_AGAIN}")
+    if not (folder / ADAPTER_CONFIG).is_file():
+        require_layers(folder, place, read_optional_part(folder / "config.json"))
     require_finite(tensors)
     return files
 

@@ -89,10 +89,94 @@ def test_one_weight_that_is_not_finite_is_named(model, dtype, bits):
         resolve(str(model))
 
 
-def test_the_largest_numbers_are_finite(model):
+@pytest.mark.parametrize("at", [0, 777_777, (3 << 20) - 1])
+@pytest.mark.parametrize("bits", [0x7F80, 0xFFC0])
+def test_one_weight_of_millions_is_found(model, at, bits):
+    """Every weight is read; here of a tensor of 6 MiB behind one of three bytes."""
+    weights = np.zeros(3 << 20, dtype="<u2")
+    weights[at] = bits
+    data = bytes(3) + weights.tobytes()
+    entries = {"odd": entry(0, 3), "w": entry(3, len(data), "BF16", [3 << 20])}
+    write_tensors(model / "model.safetensors", entries, data)
+    with pytest.raises(CheckpointError, match="tensor 'w' holds NaN"):
+        resolve(str(model))
+
+
+@pytest.mark.parametrize(
+    ("dtype", "numbers"),
+    [
+        ("F32", np.array([3.4e38, -3.4e38, 0.0, 1e-45], dtype="<f4")),
+        ("F64", np.array([1.7e308, -1.7e308, -0.0], dtype="<f8")),
+        ("F16", np.array([65504, -65504, -0.0], dtype="<f2")),
+        ("BF16", np.array([0x7F7F, 0xFF7F, 0x8000], dtype="<u2")),
+        ("F8_E4M3", np.array([0x7E, 0xFE, 0x80], dtype="u1")),
+        ("F8_E5M2", np.array([0x7B, 0xFB, 0x80], dtype="u1")),
+        ("U8", np.array([0xFF], dtype="u1")),
+    ],
+)
+def test_the_largest_numbers_are_finite(model, dtype, numbers):
     """Only a full exponent is not."""
-    data = np.array([3.4e38, -3.4e38, 0.0, 1e-45], dtype="<f4").tobytes()
-    write_tensors(model / "model.safetensors", {"w": entry(0, 16, "F32", [4])}, data)
+    data = numbers.tobytes()
+    entries = {"w": entry(0, len(data), dtype, [len(numbers)])}
+    write_tensors(model / "model.safetensors", entries, data)
+    resolve(str(model))
+
+
+def write_layers(model: Path, names: list[str], layers: int) -> None:
+    entries = {name: entry(number, number + 1) for number, name in enumerate(names)}
+    write_tensors(model / "model.safetensors", entries, bytes(len(names)))
+    config = json.loads((model / "config.json").read_text())
+    write_json(model / "config.json", config | {"text_config": {"num_hidden_layers": layers}})
+
+
+def layer_names(*absent: str, layers: int = 8) -> list[str]:
+    weights = ("attn.q.weight", "mlp.up.weight", "norm.weight")
+    text = [f"model.layers.{n}.{name}" for n in range(layers) for name in weights]
+    vision = [f"visual.blocks.{n}.{name}" for n in range(9) for name in weights]
+    return [name for name in ["lm_head.weight", *text, *vision] if name not in absent]
+
+
+@pytest.mark.parametrize(
+    "absent", ["model.layers.0.norm.weight", "model.layers.3.mlp.up.weight",
+               "visual.blocks.2.attn.q.weight"],
+)  # fmt: skip
+def test_a_weight_that_one_layer_lacks_is_named(model, absent):
+    """Without an index and without torch: the other layers have it."""
+    write_layers(model, layer_names(absent), 8)
+    with pytest.raises(CheckpointError, match=rf"lacks 1 weights .*, first {absent};"):
+        resolve(str(model))
+
+
+@pytest.mark.parametrize(("there", "said"), [(7, 8), (1, 28)])
+def test_fewer_layers_than_the_config_says_are_named(model, there, said):
+    """The last ones are gone; the vision tower has more, which does not matter."""
+    write_layers(model, layer_names(layers=there), said)
+    with pytest.raises(CheckpointError, match=f"has {there} of the {said} layers"):
+        resolve(str(model))
+
+
+def test_a_layer_amid_the_others_that_is_gone_is_named(model):
+    """Its weights are counted."""
+    gone = [name for name in layer_names() if ".layers.2." in name]
+    write_layers(model, layer_names(*gone), 8)
+    with pytest.raises(CheckpointError, match=r"lacks 3 weights .*, first model\.layers\.2\.attn"):
+        resolve(str(model))
+
+
+def test_layers_of_several_kinds_are_no_fault(model):
+    """A dense first layer, experts, states, a further layer for drafts, a tower of stages."""
+    first = ["model.layers.0.mlp.up.weight", "model.layers.0.norm.weight"]
+    experts = [
+        f"model.layers.{n}.{name}" for n in range(1, 12)
+        for name in ("mlp.experts.0.weight", "mlp.experts.1.weight", "norm.weight")
+    ]  # fmt: skip
+    write_layers(model, [*first, *experts], 11)
+    resolve(str(model))
+    mixed = [f"model.layers.{n}.{'attn' if n % 2 else 'state'}.weight" for n in range(12)]
+    write_layers(model, mixed, 12)
+    resolve(str(model))
+    stages = [f"visual.layers.{n}.{name}" for n in range(4) for name in ("mlp", "down")][:-1]
+    write_layers(model, [*stages, *mixed], 12)
     resolve(str(model))
 
 
