@@ -11,9 +11,7 @@ The names below are stable; modules behind them may move. They are imported on f
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING
-
+TYPE_CHECKING = False  # importing `typing` takes longer than all else here
 if TYPE_CHECKING:
     from harness.backends.engine_config import EngineConfig
     from harness.board.leaderboard import Board
@@ -135,6 +133,8 @@ if not TYPE_CHECKING:  # a type checker would take any name for one of these
 
     def __getattr__(name: str) -> object:
         """Import an exported name on first use."""
+        from importlib import import_module
+
         if name in _RENAMED:
             module, original = _RENAMED[name]
             return getattr(import_module(module), original)

@@ -1,18 +1,39 @@
-"""``python -m harness`` is the ``videor1`` command."""
+"""``videor1``, and ``python -m harness``, which is the same.
+
+Python ends an import that Ctrl-C interrupts with a traceback. Until the command line has its own
+handlers the process is therefore ended without one, so that this module imports little.
+"""
 
 from __future__ import annotations
 
-import os.path
-import signal
+import os
 import sys
 
-if __name__ == "__main__":
-    # Until the command line has its own handlers, Ctrl-C ends the process without a traceback; a
-    # process that was started to ignore it goes on ignoring it.
-    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
-        signal.signal(signal.SIGINT, signal.SIG_DFL)
-    # ``-m`` puts the working directory in front of the import path. Where that is not this
-    # checkout, a file named tasks.py in it would hide our package of that name.
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import NoReturn
+
+
+def program() -> NoReturn:
+    """Run the process's own command line and end the process."""
+    try:
+        import signal
+
+        # A process that was started to ignore Ctrl-C goes on ignoring it.
+        if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+            signal.signal(signal.SIGINT, signal.SIG_DFL)
+    except KeyboardInterrupt:
+        os._exit(130)
+    from harness.cli import program
+
+    program()
+
+
+def _leave_out_working_directory() -> None:
+    """Take the working directory, which ``-m`` puts first, out of the import path.
+
+    Where it is not this checkout, a file named tasks.py in it would hide our package of that name.
+    """
     ours = os.path.realpath(f"{__file__}/../..")
     try:
         here = os.path.realpath(os.curdir)
@@ -21,6 +42,7 @@ if __name__ == "__main__":
     except FileNotFoundError:  # the working directory has been deleted
         pass
 
-    from harness.cli import program
 
+if __name__ == "__main__":
+    _leave_out_working_directory()
     program()

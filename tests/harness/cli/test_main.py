@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -269,6 +270,32 @@ program()
     assert done.returncode == 130
     assert done.stdout == ""
     assert [line[:24] for line in done.stderr.splitlines()] == ["exit 130 (interrupted): "]
+
+
+@pytest.mark.parametrize("how", ["videor1", "python -m harness"])
+@pytest.mark.parametrize("module", ["harness.cli", "harness.cli.signals"])
+def test_an_interrupt_while_the_command_line_is_imported_leaves_no_traceback(how, module):
+    """The process ends by the signal, as any other program; the console script is the same."""
+    script = """
+import os, runpy, signal, sys
+from importlib.metadata import entry_points
+
+class Interrupting:
+    def find_spec(self, name, *rest):
+        if name == sys.argv[2]:
+            os.kill(os.getpid(), signal.SIGINT)
+
+signal.signal(signal.SIGINT, signal.default_int_handler)
+sys.meta_path.insert(0, Interrupting())
+if sys.argv[1] == "videor1":
+    (entry,) = entry_points(group="console_scripts", name="videor1")
+    entry.load()()
+runpy.run_module("harness", run_name="__main__", alter_sys=True)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script, how, module], cwd=ROOT, capture_output=True, text=True
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (-signal.SIGINT, "", "")
 
 
 def test_files_of_the_working_directory_hide_none_of_our_packages(tmp_path: Path) -> None:
