@@ -30,12 +30,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cell:
-    """One run on one task; scores are percentages, counts are items."""
+    """One run on one task; scores are percentages, counts are answers."""
 
     score: float | None
     ci95: tuple[float, float] | None
     items: int
     """Items the run was asked for."""
+    repeats: int
+    """How often each item was asked."""
     videos: int
     missing: int
     failed: int
@@ -51,18 +53,25 @@ class Cell:
     breakdown: Mapping[str, Mapping[str, Any]]
     """Per category: score, se and n, as in ``summary.json``."""
 
+    @property
+    def asked(self) -> int:
+        """Answers that the run was asked for."""
+        return self.items * self.repeats
+
 
 def make_cell(entry: Entry, task: str) -> Cell:
     """Return a run's cell, without a rank yet."""
     answers, setting = entry.answers[task], entry.settings[task]
     summary = entry.summaries.get(task, {})
     score, interval = _score_and_interval(entry, task)
+    items, repeats = setting["data"]["items"], setting["protocol"].get("repeats", 1)
     return Cell(
         score=score,
         ci95=interval,
-        items=setting["data"]["items"],
+        items=items,
+        repeats=repeats,
         videos=len(set(answers.items.clusters)),
-        missing=setting["data"]["items"] - len(answers.items.ids),
+        missing=items * repeats - answers.n_records,
         failed=answers.outcomes[Outcome.FAILED],
         truncated=answers.outcomes[Outcome.TRUNCATED],
         no_answer=answers.outcomes[Outcome.NO_ANSWER],

@@ -14,8 +14,8 @@ from harness.text.shown import for_csv, for_json
 
 COLUMNS = (
     "status", "model", "variant", "run", "task", "category", "score", "ci95_low", "ci95_high", "se",
-    "rank_best", "rank_worst", "best", "items", "videos", "missing", "failed", "truncated",
-    "no_answer", "refused", "frames", "protocol", "scorer", "note",
+    "rank_best", "rank_worst", "best", "items", "repeats", "videos", "missing", "failed",
+    "truncated", "no_answer", "refused", "frames", "protocol", "scorer", "note",
 )  # fmt: skip
 
 _PUBLISHED = "published, not measured"
@@ -75,6 +75,7 @@ def _task_line(row: BoardRow, task: str, cell: Cell) -> dict[str, object]:
         "truncated": cell.truncated,
         "no_answer": cell.no_answer,
         "refused": cell.refused,
+        "repeats": cell.repeats,
     }
 
 

@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.board.entry import COLUMNS, Entry, Items, Setting, make_answers, schema
+from harness.board.entry import COLUMNS, REPEAT, Entry, Items, Setting, make_answers, schema
 from harness.board.records_table import find_problem
 from harness.board.score_files import with_score_files
 from harness.errors import DatasetError, UsageError
@@ -33,6 +33,7 @@ from harness.task import registry
 
 if TYPE_CHECKING:
     import pyarrow as pa
+    import pyarrow.parquet as pq
 
 TABLE = "records.parquet"
 
@@ -111,14 +112,24 @@ def _read_table(folder: Path) -> pa.Table:
     path = folder / TABLE
     try:
         with open_file(path) as file:
-            table = pq.read_table(file, columns=list(COLUMNS), use_threads=False)
-        table = table.select(COLUMNS)
+            table = _read_columns(pq.ParquetFile(file))
         problem = find_problem(table)
     except (ValueError, KeyError, OSError) as error:  # Arrow's errors are subclasses of these
         problem = f"cannot be read ({error!s:.200})"
     if problem is not None:
         raise DatasetError(f"{path}: {problem}; delete it, the records are in the same folder")
     return table.cast(schema())
+
+
+def _read_columns(file: pq.ParquetFile) -> pa.Table:
+    """Read the columns of a board; a table of schema 1 has repeat 0 only."""
+    import pyarrow as pa
+
+    stored = [name for name in COLUMNS if name != REPEAT or name in file.schema_arrow.names]
+    table = file.read(columns=stored, use_threads=False).select(stored)
+    if REPEAT not in stored:
+        table = table.append_column(REPEAT, pa.array([0] * table.num_rows, pa.int64()))
+    return table.select(COLUMNS)
 
 
 def _is_current(folder: Path) -> bool:

@@ -16,7 +16,9 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from numpy.typing import NDArray
 
-COLUMNS = ("id", "task", "cluster", "category", "value", "outcome")
+REPEAT = "repeat"
+"""The field of a record that tables of schema 1 do not have."""
+COLUMNS = ("id", "task", "cluster", "category", "value", "outcome", REPEAT)
 """Fields of a record that a board reads."""
 
 Setting = Mapping[str, Any]
@@ -38,8 +40,16 @@ class Answers:
 
     items: Items
     values: NDArray[np.float64]
-    """0 to 1; NaN where the item failed or the scorer leaves it out."""
+    """0 to 1, the mean over an item's repeats; NaN where all failed or the scorer leaves it out."""
     outcomes: Mapping[str, int]
+    """Number of records per outcome."""
+    failed_items: int = 0
+    """Items that failed at every repeat."""
+
+    @property
+    def n_records(self) -> int:
+        """Number of records: items times repeats, where none is missing."""
+        return sum(self.outcomes.values())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -80,7 +90,8 @@ def schema() -> pa.Schema:
     """Return the Arrow schema of the columns that a board reads."""
     import pyarrow as pa
 
-    return pa.schema([(name, pa.float64() if name == "value" else pa.string()) for name in COLUMNS])
+    types = {"value": pa.float64(), REPEAT: pa.int64()}
+    return pa.schema([(name, types.get(name, pa.string())) for name in COLUMNS])
 
 
 def make_answers(table: pa.Table, task: str, known: dict[Items, Items]) -> Answers:
@@ -94,12 +105,32 @@ def make_answers(table: pa.Table, task: str, known: dict[Items, Items]) -> Answe
     import pyarrow.compute as pc
 
     rows = table.filter(pc.equal(table["task"], task)).sort_by("id")
-    texts = (tuple(rows[name].to_pylist()) for name in ("id", "cluster", "category"))
-    items = Items(*texts)
-    values = rows["value"].to_numpy()
-    counts = Counter(rows["outcome"].to_pylist())
+    ids, clusters, categories, outcomes = (
+        rows[name].to_pylist() for name in ("id", "cluster", "category", "outcome")
+    )
+    firsts = [at for at, name in enumerate(ids) if at == 0 or ids[at - 1] != name]
+    items = Items(*(tuple(texts[at] for at in firsts) for texts in (ids, clusters, categories)))
+    values = rows["value"].to_numpy().astype(np.float64)
+    counts = Counter(outcomes)
+    failed = np.array([outcome == Outcome.FAILED for outcome in outcomes], dtype=bool)
     return Answers(
         items=known.setdefault(items, items),
-        values=values.astype(np.float64),
+        values=_mean_per_item(values, firsts),
         outcomes={outcome.value: counts[outcome.value] for outcome in Outcome},
+        failed_items=int(np.logical_and.reduceat(failed, firsts).sum()) if firsts else 0,
     )
+
+
+def _mean_per_item(values: NDArray[np.float64], firsts: list[int]) -> NDArray[np.float64]:
+    """Return the mean of each item's values that are numbers, NaN where none is.
+
+    Args:
+        values: Values of all records, those of an item in a row.
+        firsts: Position of each item's first record.
+    """
+    if len(firsts) == len(values):
+        return values
+    known = ~np.isnan(values)
+    counts = np.add.reduceat(known.astype(np.float64), firsts)
+    sums = np.add.reduceat(np.where(known, values, 0.0), firsts)
+    return np.where(counts > 0, sums / np.maximum(counts, 1.0), np.nan)

@@ -39,7 +39,7 @@ from harness.board.ranks import RankRange, rank_ranges
 from harness.board.remarks import remarks_on
 from harness.errors import DatasetError
 from harness.files import diff
-from harness.schema import Outcome, Variant
+from harness.schema import Variant
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -171,7 +171,7 @@ def _flat_row(row: BoardRow, tasks: Sequence[str]) -> dict[str, object]:
 def _usual_setting(entries: Sequence[Entry], task: str) -> Setting:
     """Return the setting of most runs; of several equally frequent ones, the first."""
     settings = [entry.settings[task] for entry in entries if task in entry.settings]
-    keys = [json.dumps(setting, sort_keys=True) for setting in settings]
+    keys = [json.dumps(_comparable_fields(setting), sort_keys=True) for setting in settings]
     [(key, _)] = Counter(keys).most_common(1)
     return settings[keys.index(key)]
 
@@ -190,13 +190,15 @@ def _task_reasons(entry: Entry, task: str, usual: Setting) -> Iterator[str]:
     fields = diff(_comparable_fields(setting), _comparable_fields(usual))
     if fields:
         yield f"different settings (this run != the others): {'; '.join(fields)}"
-    asked, answered = setting["data"]["items"], len(answers.items.ids)
+    items, repeats = setting["data"]["items"], setting["protocol"].get("repeats", 1)
+    asked, answered = items * repeats, answers.n_records
+    unit = "items" if repeats == 1 else "answers"
     if answered < asked:
-        yield f"{asked - answered} of {asked} items have no record"
+        yield f"{asked - answered} of {asked} {unit} have no record"
     if answered > asked:
-        yield f"{answered} items have a record, expected {asked}"
-    if answers.outcomes[Outcome.FAILED]:
-        yield f"{answers.outcomes[Outcome.FAILED]} of {asked} items failed"
+        yield f"{answered} {unit} have a record, expected {asked}"
+    if answers.failed_items:
+        yield f"{answers.failed_items} of {items} items failed"
     if has_own_total(entry, task):
         yield "official score is not a per-item mean; no confidence interval, not ranked"
     elif aggregation_of(entry, task) is None:
@@ -205,8 +207,13 @@ def _task_reasons(entry: Entry, task: str, usual: Setting) -> Iterator[str]:
 
 
 def _comparable_fields(setting: Setting) -> dict[str, Any]:
-    """Return a setting without its hash, which differs wherever another field does."""
-    protocol = {name: value for name, value in setting["protocol"].items() if name != "hash"}
+    """Return a setting without its repeats, and without its hash.
+
+    The hash differs wherever another field does. Runs of more or fewer repeats measure the same,
+    more or less exactly.
+    """
+    free = ("hash", "repeats")
+    protocol = {name: value for name, value in setting["protocol"].items() if name not in free}
     return {**protocol, "data": setting["data"], "selection": setting["selection"]}
 
 

@@ -18,8 +18,9 @@ from harness.files import Fields, read_lines, reader_of
 from harness.run.manifest_shape import check_protocol
 from harness.run.store import read_records
 from harness.run.summary_shape import read_summary
-from harness.schema import Failure, Outcome
+from harness.schema import Failure, ItemKey, Outcome
 from harness.scoring.tags import ScorerTag, column_name
+from harness.task.protocol import complete_all
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -33,6 +34,7 @@ class ScoreLine:
     """One line of a score file."""
 
     id: str
+    repeat: int = 0
     task: str
     outcome: Outcome
     value: float | None
@@ -77,26 +79,27 @@ def _read_summary(
         check_protocol(protocols[task])
         protocols[task].text("scorer")
         protocols[task].text("hash")
-    return content["protocol"], content["tasks"]
+    return complete_all(content)["protocol"], content["tasks"]
 
 
-def read_score_lines(path: Path) -> dict[str, ScoreLine]:
-    """Read a ``scores-NAME.jsonl``; returns its lines by item id.
+def read_score_lines(path: Path) -> dict[ItemKey, ScoreLine]:
+    """Read a ``scores-NAME.jsonl``; returns its lines by item and repeat.
 
     Raises:
         DatasetError: A line is malformed, a value is not within 0 to 1, or an id is there twice;
             names file, line, field, expected and found.
     """
     read_line = reader_of(ScoreLine)
-    lines: dict[str, ScoreLine] = {}
+    lines: dict[ItemKey, ScoreLine] = {}
     for number, text in read_lines(path):
         where = f"{path}, line {number}"
         line = read_line(text, where)
         if line.value is not None and not 0 <= line.value <= 1:
             raise DatasetError(f"{where}: field 'value': expected 0 to 1, got {line.value}")
-        if line.id in lines:
+        key = (line.id, line.repeat)
+        if key in lines:
             raise DatasetError(f"{where}: field 'id': {line.id!r:.80} is there twice")
-        lines[line.id] = line
+        lines[key] = line
     return lines
 
 
@@ -105,16 +108,16 @@ def _read_table(folder: Path, file: Path) -> pa.Table:
     import pyarrow as pa
 
     scored = read_score_lines(file)
-    records = [record for record in read_records(folder) if record.id in scored]
-    unknown = set(scored) - {record.id for record in records}
+    records = [record for record in read_records(folder) if record.key in scored]
+    unknown = set(scored) - {record.key for record in records}
     if unknown:
         raise DatasetError(
-            f"{file}: field 'id': the run has no record of {min(unknown)!r:.80};"
+            f"{file}: field 'id': the run has no record of {min(unknown)[0]!r:.80};"
             f" run `videor1 rescore {folder}` again"
         )
     rows = [
         {name: getattr(record, name) for name in COLUMNS}
-        | {name: getattr(scored[record.id], name) for name in ("value", "outcome")}
+        | {name: getattr(scored[record.key], name) for name in ("value", "outcome")}
         for record in records
     ]
     return pa.Table.from_pylist(rows, schema=schema())

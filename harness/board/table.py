@@ -74,7 +74,8 @@ def _measured_table(board: Board) -> Table:
     return Table(
         header=(
             "model", *board.tasks, "failed %", "truncated %", "no answer %",
-            *(["refused %"] if _has_refusals(board) else []), "frames", "protocol",
+            *(["refused %"] if _has_refusals(board) else []),
+            *(["repeats"] if _has_repeats(board) else []), "frames", "protocol",
         ),
         rows=tuple(_row_cells(row, board) for row in board.ranked),
         below=tuple(_row_cells(row, board) for row in board.below),
@@ -88,9 +89,18 @@ def _has_refusals(board: Board) -> bool:
     return any(cell.refused for row in board.rows for cell in row.cells.values())
 
 
+def _has_repeats(board: Board) -> bool:
+    return any(cell.repeats > 1 for row in board.rows for cell in row.cells.values())
+
+
+def _format_repeats(row: BoardRow) -> str:
+    """Return how often a run asked each item; several numbers where tasks differ."""
+    return "/".join(str(number) for number in dict.fromkeys(c.repeats for c in row.cells.values()))
+
+
 def _row_cells(row: BoardRow, board: Board) -> tuple[TableCell, ...]:
     cells = row.cells.values()
-    items = sum(cell.items for cell in cells)
+    asked = sum(cell.asked for cell in cells)
     counts = (
         sum(cell.failed for cell in cells),
         sum(cell.truncated for cell in cells),
@@ -100,7 +110,8 @@ def _row_cells(row: BoardRow, board: Board) -> tuple[TableCell, ...]:
     return (
         TableCell(text=row.label),
         *(_score_cell(row.cells.get(task)) for task in board.tasks),
-        *(_share_cell(count, items) for count in counts),
+        *(_share_cell(count, asked) for count in counts),
+        *([TableCell(text=_format_repeats(row))] if _has_repeats(board) else []),
         TableCell(text=row.frames),
         TableCell(text=row.protocol),
     )

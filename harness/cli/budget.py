@@ -15,10 +15,11 @@ if TYPE_CHECKING:
 
 def completeness(results: Results, folder: Path | None, budget: FailureBudget) -> CommandResult:
     """Return exit 4 where items have no record or too many failed, exit 0 otherwise."""
-    where = f"{results.n} items" + (f" in {folder}" if folder else "")
+    unit = "items" if results.asked == results.n else "answers"
+    where = f"{results.asked} {unit}" + (f" in {folder}" if folder else "")
     if results.missing:
         return CommandResult(Exit.INCOMPLETE, f"{results.missing} of {where} have no record")
-    if not budget.allows(results.failed, results.n):
+    if not budget.allows(results.failed, results.asked):
         return CommandResult(
             Exit.INCOMPLETE,
             f"{results.failed} of {where} failed, more than --max-failures {budget};"

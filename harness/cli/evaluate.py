@@ -74,7 +74,7 @@ def _evaluate(job: EvalJob, console: Console) -> CommandResult:
     try:
         _, timing = run_job(job, ProgressBar(console))
     except KeyboardInterrupt:
-        return interrupted(job.out, len(job.plan.samples))
+        return interrupted(job.out, job.plan.n_answers)
     except TooManyFailuresError as error:
         return _stopped(job, error)
     return _conclude(job, timing)
@@ -103,24 +103,24 @@ def _conclude(job: EvalJob, timing: Timing | None) -> CommandResult:
     from harness.run.summary import summarise_run
     from harness.text.console import make_console
 
-    records = {record.id: record for record in read_records(job.out)}
+    records = read_records(job.out)
     results = summarise_run(job.plan, records)
     console = make_console()
     print_summaries(console, results.tasks)
-    print_failures(console, records.values())
-    print_hints(console, records.values())
+    print_failures(console, records)
+    print_hints(console, records)
     if timing is not None:
         print_timing(console, timing)
     complete = completeness(results, job.out, job.config.failure_budget)
-    silent = find_silence(records.values())
+    silent = find_silence(records)
     return CommandResult(Exit.INCOMPLETE, "; ".join(silent)) if silent else complete
 
 
 def interrupted(folder: Path, total: int, unit: str = "items") -> CommandResult:
     """Return exit 130, saying how many items a run directory keeps."""
-    from harness.run.store import finished_ids, read_records
+    from harness.run.store import finished_keys, read_records
 
-    kept = len(finished_ids(read_records(folder))) if folder.exists() else 0
+    kept = len(finished_keys(read_records(folder))) if folder.exists() else 0
     return CommandResult(
         Exit.INTERRUPTED,
         f"{kept} of {total} {unit} are kept in {folder}; run the same command again to go on",

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
-from harness.schema import Outcome, Record, TaskSummary
+from harness.schema import Outcome, Record, RepeatFigure, TaskSummary
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -28,6 +28,8 @@ def print_summaries(console: Console, summaries: Mapping[str, TaskSummary]) -> N
     from rich.text import Text
 
     console.print(score_table(summaries))
+    if any(summary.repeats is not None for summary in summaries.values()):
+        console.print(repeat_table(summaries))
     for name, summary in summaries.items():
         console.print(Text(f"  {name}: {_format_provenance(summary)}", style="dim"))
     for name, summary in summaries.items():
@@ -131,6 +133,51 @@ def _shown_outcomes(summaries: Iterable[TaskSummary]) -> list[Outcome]:
     ]
 
 
+def repeat_table(summaries: Mapping[str, TaskSummary]) -> Table:
+    """Return what repeats tell beside the score, with 95 % intervals; at most 80 columns wide."""
+    from rich import box
+    from rich.table import Table
+
+    table = Table(
+        box=box.SIMPLE,
+        title="Repeats (percent, 95 % CI)",
+        title_justify="left",
+        padding=(0, 1, 0, 0),
+    )
+    table.add_column("task", style="bold", no_wrap=True)
+    table.add_column("K", justify="right")
+    for heading in ("avg@K", "pass@K", "majority@K", "answer changes"):
+        table.add_column(heading, justify="right")
+    table.add_column("failed", justify="right")
+    for name, summary in summaries.items():
+        repeats = summary.repeats
+        if repeats is not None:
+            table.add_row(
+                name,
+                str(repeats.k),
+                _format_with_interval(summary.score, summary.ci95),
+                _format_figure(repeats.pass_at.get(str(repeats.k)), summary),
+                _format_figure(repeats.majority, summary),
+                _format_figure(repeats.changed, summary),
+                str(repeats.failed),
+            )
+    return table
+
+
+def _format_figure(figure: RepeatFigure | None, summary: TaskSummary) -> str:
+    """Format a figure with its interval, and with its number of items where these are fewer."""
+    if figure is None:
+        return "-"
+    fewer = f" of {figure.n} items" if figure.n < summary.n_scored else ""
+    return f"{_format_with_interval(figure.score, figure.ci95)}{fewer}"
+
+
+def _format_with_interval(score: float | None, interval: tuple[float, float] | None) -> str:
+    if score is None or interval is None:
+        return _format_number(score)
+    return f"{score:.1f} [{interval[0]:.1f}, {interval[1]:.1f}]"
+
+
 def breakdown_table(name: str, summary: TaskSummary) -> Table:
     """Return the table of one task by category, with a bar per score."""
     from rich import box
@@ -175,10 +222,15 @@ def _format_provenance(summary: TaskSummary) -> str:
         f"scorer {summary.scorer}, aggregation {summary.aggregation}, protocol"
         f" {summary.protocol_hash}",
         *(f"{name.replace('_', ' ')} {value:.1f}" for name, value in summary.extra.items()),
-        *([f"{summary.missing} items without a record"] if summary.missing else []),
+        *([_format_missing(summary)] if summary.missing else []),
         *([f"{summary.dropped} answers left out by the scorer"] if summary.dropped else []),
     ]
     return "; ".join(notes)
+
+
+def _format_missing(summary: TaskSummary) -> str:
+    unit = "items" if summary.repeats is None else "answers"
+    return f"{summary.missing} {unit} without a record"
 
 
 def _format_number(value: float | int | None) -> str:

@@ -19,12 +19,13 @@ from harness.files import Fields, write_atomically
 from harness.gate.baseline_shape import check_columns, check_metadata, read_columns
 from harness.gate.policy import Policy, make_policy
 from harness.run.manifest_facts import numeric_of
+from harness.run.repeats import merge_repeats
 from harness.run.store import read_manifest, read_records
 from harness.schema import Outcome, Record
 from harness.scoring.tags import ScorerTag
 from harness.task import registry
 from harness.task.api import Aggregation
-from harness.task.protocol import complete_all
+from harness.task.protocol import complete_all, repeats_of
 
 SCHEMA_VERSION = 1
 MAX_TEXT = 200
@@ -94,14 +95,15 @@ def freeze_run(folder: Path, policy: Policy | None = None) -> Baseline:
 
 
 def _list_gaps(manifest: Mapping[str, Any], records: Sequence[Record]) -> list[str]:
-    """List the tasks that have items without a record or without an answer."""
-    done = Counter(record.task for record in records)
-    failed = Counter(record.task for record in records if record.outcome is Outcome.FAILED)
-    lines = [
-        f"{task}: {data['items'] - done[task]} of {data['items']} items have no record"
-        for task, data in manifest["data"].items()
-        if done[task] != data["items"]
-    ]
+    """List the tasks with answers that have no record, or with items that no repeat answered."""
+    done, repeats = Counter(record.task for record in records), repeats_of(manifest["protocol"])
+    failed = Counter(r.task for r in merge_repeats(records) if r.outcome is Outcome.FAILED)
+    lines = []
+    for task, data in manifest["data"].items():
+        asked = data["items"] * repeats[task]
+        if done[task] != asked:
+            what = "items" if repeats[task] == 1 else "answers"
+            lines.append(f"{task}: {asked - done[task]} of {asked} {what} have no record")
     return lines + [f"{task}: {count} items failed" for task, count in failed.items()]
 
 
@@ -110,12 +112,15 @@ def freeze(
 ) -> Baseline:
     """Make a baseline of the manifest and the records of a complete run.
 
+    An item's value is the mean over its repeats.
+
     Raises:
         UsageError: A record's scorer is not installed.
     """
     scorers = {record.task: record.scorer for record in records}
     trees = {task: _find_aggregation(task, tag) for task, tag in scorers.items()}
-    ordered = sorted(records, key=lambda record: (record.task, record.id))
+    items = merge_repeats(records, left_out=0.0)
+    ordered = sorted(items, key=lambda record: (record.task, record.id))
     return Baseline(
         items=tuple(_make_item(record, trees[record.task]) for record in ordered),
         protocol=complete_all(manifest)["protocol"],

@@ -1,13 +1,15 @@
 """Matches the items of a run with those of a baseline, and checks that they can be compared.
 
-Items are matched by id alone. Runs with different protocols or data cannot be compared. A task with
-an item that is missing, failed or not in the baseline is not judged. An item that a scorer leaves
-out of its mean counts as 0 on both sides; otherwise a model could gain by not answering.
+Items are matched by id alone. Runs with different protocols or data cannot be compared; only the
+number of repeats may differ, because an item's value is the mean over its repeats. A task with an
+item that is missing, failed at every repeat or not in the baseline is not judged. An answer that a
+scorer leaves out of its mean counts as 0 on both sides; otherwise a model could gain by not
+answering.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -15,6 +17,7 @@ from typing import Any
 from harness.errors import RunMismatchError
 from harness.files import diff
 from harness.gate.baseline import Baseline, BaselineItem
+from harness.run.repeats import merge_repeats
 from harness.schema import Outcome, Record
 from harness.stats import tree_weights
 from harness.task.protocol import complete
@@ -27,7 +30,7 @@ class Pairing:
     task: str
     items: tuple[BaselineItem, ...]
     records: tuple[Record, ...]
-    """One per item; empty where there are gaps."""
+    """One per item, made of its repeats; empty where there are gaps."""
     gaps: tuple[str, ...]
     """Why the task cannot be judged."""
 
@@ -74,16 +77,19 @@ class Flip:
 
 
 def check_comparable(baseline: Baseline, manifest: Mapping[str, Any]) -> None:
-    """Raise where a run's protocol or data differs from the baseline's; every field is named."""
+    """Raise where a run's protocol or data differs from the baseline's; every field is named.
+
+    The number of repeats may differ, and with it the hash.
+    """
     lines = [
         f"{task} {part} {line}"
         for task in baseline.tasks
         if task in manifest["protocol"]
         for part, stored, asked in (
-            ("protocol", complete(baseline.protocol[task]), complete(manifest["protocol"][task])),
+            ("protocol", baseline.protocol[task], manifest["protocol"][task]),
             ("data", baseline.data[task], manifest["data"][task]),
         )
-        for line in diff(stored, asked)
+        for line in (_differences if part == "protocol" else diff)(stored, asked)
     ]
     if lines:
         raise RunMismatchError(
@@ -92,15 +98,33 @@ def check_comparable(baseline: Baseline, manifest: Mapping[str, Any]) -> None:
         )
 
 
-def pair(baseline: Baseline, records: Sequence[Record]) -> list[Pairing]:
-    """Match every task of the baseline with the run's records; what has no match is a gap."""
+def _differences(stored: Mapping[str, Any], asked: Mapping[str, Any]) -> list[str]:
+    """List the differing fields of two protocols, but for the repeats."""
+    ours, theirs = complete(stored), complete(asked)
+    if ours.pop("repeats") != theirs.pop("repeats"):
+        ours.pop("hash", None)
+        theirs.pop("hash", None)
+    return diff(ours, theirs)
+
+
+def pair(
+    baseline: Baseline, records: Sequence[Record], repeats: Mapping[str, int] | None = None
+) -> list[Pairing]:
+    """Match every task of the baseline with the run's records; what has no match is a gap.
+
+    Args:
+        baseline: The frozen run.
+        records: The run's records, one per item and repeat.
+        repeats: How often the run asked each item, by task; once where it is not said.
+    """
     items: defaultdict[str, list[BaselineItem]] = defaultdict(list)
     for item in baseline.items:
         items[item.task].append(item)
-    found: defaultdict[str, dict[str, Record]] = defaultdict(dict)
+    found: defaultdict[str, list[Record]] = defaultdict(list)
     for record in records:
-        found[record.task][record.id] = record
-    return [_pair_task(task, items[task], found[task]) for task in items]
+        found[record.task].append(record)
+    asked = repeats or {}
+    return [_pair_task(task, items[task], found[task], asked.get(task, 1)) for task in items]
 
 
 def worst_flips(pairings: Sequence[Pairing], count: int) -> list[Flip]:
@@ -116,13 +140,19 @@ def worst_flips(pairings: Sequence[Pairing], count: int) -> list[Flip]:
     return [_make_flip(item, record) for _, item, record in ranked[:count]]
 
 
-def _pair_task(task: str, items: Sequence[BaselineItem], found: Mapping[str, Record]) -> Pairing:
+def _pair_task(
+    task: str, items: Sequence[BaselineItem], answers: Sequence[Record], repeats: int
+) -> Pairing:
     ids = {item.id for item in items}
+    found = {record.id: record for record in merge_repeats(answers, left_out=0.0)}
+    answered = Counter(record.id for record in answers)
     missing = [item.id for item in items if item.id not in found]
+    fewer = [item.id for item in items if 0 < answered[item.id] < repeats]
     failed = [r for r in found.values() if r.id in ids and r.outcome is Outcome.FAILED]
     unknown = [record_id for record_id in found if record_id not in ids]
     gaps = (
         *_describe_gap(missing, "of the baseline's items have no record in the run"),
+        *_describe_gap(fewer, f"items have records of fewer than {repeats} repeats"),
         *_describe_gap([record.id for record in failed], "items failed in the run"),
         *_describe_gap(unknown, "items of the run are not in the baseline"),
     )

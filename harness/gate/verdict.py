@@ -15,10 +15,11 @@ from enum import StrEnum
 from typing import Any
 
 from harness.gate.baseline import Baseline
+from harness.gate.notes import make_notes
 from harness.gate.pairing import Flip, Pairing, check_comparable, pair, worst_flips
 from harness.gate.policy import Policy, Tier
-from harness.run.manifest_facts import numeric_differences, numeric_of, partial_tasks
-from harness.schema import Outcome, Record
+from harness.run.manifest_facts import numeric_differences, numeric_of
+from harness.schema import Record
 from harness.stats import (
     Estimate,
     bounds,
@@ -30,6 +31,7 @@ from harness.stats import (
     paired_difference,
     sign_flip_p,
 )
+from harness.task.protocol import repeats_of
 
 OVERALL = "overall"
 SHOWN_FLIPS = 10
@@ -130,12 +132,12 @@ def judge_run(
         RunMismatchError: The run's protocol or data differs from the baseline's.
     """
     check_comparable(baseline, manifest)
-    pairings = pair(baseline, records)
+    pairings = pair(baseline, records, repeats_of(manifest["protocol"]))
     lines = [_measure_task(pairing, policy) for pairing in pairings]
     return GateResult(
         lines=tuple(_decide_lines([*lines, *_measure_overall(pairings, policy)], policy)),
         flips=tuple(worst_flips(pairings, SHOWN_FLIPS)),
-        notes=(*_note_settings(baseline, manifest), *_make_notes(baseline, records, pairings)),
+        notes=tuple(make_notes(baseline, manifest, records, pairings)),
         policy=policy,
         same_checkpoint=baseline.checkpoint == manifest["checkpoint"]
         and not numeric_differences(baseline.numeric, numeric_of(manifest)),
@@ -256,42 +258,3 @@ def _decide_lines(lines: Sequence[GateLine], policy: Policy) -> list[GateLine]:
         )
         for line in lines
     ]
-
-
-def _note_settings(baseline: Baseline, manifest: Mapping[str, Any]) -> list[str]:
-    """Say in which engine settings both sides differ, and which tasks are asked only in part."""
-    lines = numeric_differences(baseline.numeric, numeric_of(manifest))
-    partial = [
-        f"{task}: only {part} are compared"
-        for task, part in partial_tasks(manifest).items()
-        if task in baseline.tasks
-    ]
-    if not lines:
-        return partial
-    return [f"engine settings differ (baseline != run): {'; '.join(lines)}", *partial]
-
-
-def _make_notes(
-    baseline: Baseline, records: Sequence[Record], pairings: Sequence[Pairing]
-) -> list[str]:
-    others = sorted({record.task for record in records} - set(baseline.tasks))
-    return [
-        *([f"not judged, not in the baseline: {', '.join(others)}"] if others else []),
-        *(
-            f"{pairing.task}: {pairing.dropped} items that the scorer leaves out count as 0 here"
-            for pairing in pairings
-            if pairing.dropped
-        ),
-        *filter(None, map(_note_refusals, pairings)),
-    ]
-
-
-def _note_refusals(pairing: Pairing) -> str | None:
-    """Say how many items of a task were refused, None where none was."""
-    before, now = (
-        sum(item.outcome is Outcome.REFUSED for item in items)
-        for items in (pairing.items, pairing.records)
-    )
-    if not before and not now:
-        return None
-    return f"{pairing.task}: refused, worth 0: {now} items in the run, {before} in the baseline"

@@ -24,12 +24,12 @@ from harness.run.protocols import pick_scorer
 from harness.run.runner import make_record
 from harness.run.store import MANIFEST, read_manifest, read_records
 from harness.run.summary import Results, summarise_run
-from harness.schema import Completion, Outcome, Record, Sample, Score
+from harness.schema import Completion, ItemKey, Outcome, Record, Sample, Score
 from harness.scoring.tags import ScorerTag
 from harness.task import registry
 from harness.task.protocol import Protocol
 
-FIELDS = ("id", "task", "outcome", "value", "answer", "scorer", "failure")
+FIELDS = ("id", "repeat", "task", "outcome", "value", "answer", "scorer", "failure")
 """Fields of a line in a score file; the others are in the records."""
 
 
@@ -78,12 +78,12 @@ def rescore_run(folder: Path, config: RescoreConfig) -> RescoredRun:
     """
     manifest = read_manifest(folder)
     require_plan(manifest, str(folder / MANIFEST))
-    before = {record.id: record for record in read_records(folder)}
+    before = {record.key: record for record in read_records(folder)}
     plan = _plan_again(manifest, config)
     after = _score_again(plan, before.values())
-    results = summarise_run(plan, after)
+    results = summarise_run(plan, after.values())
     return RescoredRun(
-        before=summarise_run(_plan_as_stored(plan, manifest), before),
+        before=summarise_run(_plan_as_stored(plan, manifest), before.values()),
         after=results,
         changed={p.task.name: _changed_items(p, before, after) for p in plan.tasks},
         scores_file=_write_scores(folder, config.scorer, plan, results, after),
@@ -143,7 +143,7 @@ def _with_scorer(stored: Mapping[str, Any], scorer: str) -> Protocol:
     return reader_of(Protocol)(text, f"{MANIFEST}, protocol of {fields.get('task')}")
 
 
-def _score_again(plan: Plan, records: Iterable[Record]) -> dict[str, Record]:
+def _score_again(plan: Plan, records: Iterable[Record]) -> dict[ItemKey, Record]:
     """Score every stored text; an item without one keeps its failure."""
     known = {s.id: (planned, s) for planned in plan.tasks for s in planned.samples}
     scored = {}
@@ -153,7 +153,7 @@ def _score_again(plan: Plan, records: Iterable[Record]) -> dict[str, Record]:
                 f"{record.id}: the run has a record of this item, but its question files do not"
                 " have the item; evaluate again"
             )
-        scored[record.id] = _score_record(*known[record.id], record)
+        scored[record.key] = _score_record(*known[record.id], record)
     return scored
 
 
@@ -178,24 +178,21 @@ def _score_record(planned: PlannedTask, sample: Sample, record: Record) -> Recor
 
 
 def _changed_items(
-    planned: PlannedTask, before: Mapping[str, Record], after: Mapping[str, Record]
+    planned: PlannedTask, before: Mapping[ItemKey, Record], after: Mapping[ItemKey, Record]
 ) -> list[ChangedItem]:
-    """List the items of one task whose values differ, in the order of the questions."""
+    """List the answers of one task whose values differ, in the order of the questions."""
     return [
         ChangedItem(
             sample=sample,
-            before=before[sample.id],
-            after=after[sample.id],
+            before=before[key],
+            after=after[key],
             reason=find_reason(
-                sample,
-                before[sample.id].text or "",
-                _score_of(before[sample.id]),
-                _score_of(after[sample.id]),
+                sample, before[key].text or "", _score_of(before[key]), _score_of(after[key])
             ),
         )
         for sample in planned.samples
-        if sample.id in before
-        and scores_differ(_score_of(before[sample.id]), _score_of(after[sample.id]))
+        for key in ((sample.id, repeat) for repeat in range(planned.protocol.repeats))
+        if key in before and scores_differ(_score_of(before[key]), _score_of(after[key]))
     ]
 
 
@@ -204,13 +201,12 @@ def _score_of(record: Record) -> Score:
 
 
 def _write_scores(
-    folder: Path, scorer: str, plan: Plan, results: Results, records: Mapping[str, Record]
+    folder: Path, scorer: str, plan: Plan, results: Results, records: Mapping[ItemKey, Record]
 ) -> Path:
     """Write the second score file of a run and its summaries; return the former."""
     path = folder / f"scores-{file_part(scorer)}.jsonl"
     rows = ({field: asdict(r)[field] for field in FIELDS} for r in records.values())
     write_json_lines(path, rows)
-    summaries = {task: asdict(summary) for task, summary in results.tasks.items()}
     protocols = plan.identity()["protocol"]
-    write_json(path.with_suffix(".json"), {"tasks": summaries, "protocol": protocols})
+    write_json(path.with_suffix(".json"), {"tasks": results.as_json(), "protocol": protocols})
     return path

@@ -66,10 +66,10 @@ def score_responses(config: ScoreConfig, argv: Sequence[str] = ()) -> ScoredResp
     planned = _plan_task(config)
     plan = Plan((planned,))
     records = _score_texts(planned, read_responses(config.responses))
-    results = summarise_run(plan, records)
+    results = summarise_run(plan, records.values())
     if config.out:
         _write_run(config.out, config.responses, plan, records, argv)
-        write_results(config.out, results, records)
+        write_results(config.out, results, records.values())
     return ScoredResponses(results, records)
 
 
@@ -163,5 +163,5 @@ def _write_run(
     with RunWriter(folder, manifest) as run:
         done = run.finished()
         for record in records.values():
-            if record.id not in done:
+            if record.key not in done:
                 run.append(record)

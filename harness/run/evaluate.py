@@ -163,7 +163,8 @@ def evaluate_plan(  # noqa: PLR0913 - the one loop: each argument is named in th
     """
     with RunWriter(out, manifest) as run:
         timing = _answer_open_items(plan, engine, run, decoding, observer, limits)
-        write_results(out, summarise_run(plan, run.records), run.records, timing)
+        records = list(run.records.values())
+        write_results(out, summarise_run(plan, records), records, timing)
     return timing
 
 
@@ -197,7 +198,7 @@ def _answer_open_items(
         limits=limits,
         careful=engine.served,
     )
-    total = len(plan.samples)
+    total = plan.n_answers
     observer.begin(run.folder, total=total, done=total - len(runner.work))
     if not runner.work:
         return None

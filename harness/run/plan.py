@@ -77,6 +77,11 @@ class Plan:
         """Every sample of every task."""
         return [sample for planned in self.tasks for sample in planned.samples]
 
+    @property
+    def n_answers(self) -> int:
+        """Number of answers that the run asks for: items times repeats."""
+        return sum(len(planned.samples) * planned.protocol.repeats for planned in self.tasks)
+
     def identity(self) -> dict[str, Any]:
         """Return the manifest fields that a resumed run must share."""
         return {

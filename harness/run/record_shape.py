@@ -8,7 +8,7 @@ from harness.errors import DatasetError
 from harness.files import reader_of
 from harness.schema import Outcome, Record
 
-_NOT_BELOW_0 = ("prompt_tokens", "output_tokens", "decode_s", "generate_s")
+_NOT_BELOW_0 = ("repeat", "prompt_tokens", "output_tokens", "decode_s", "generate_s")
 
 
 def record_reader() -> Callable[[bytes, str], Record]:

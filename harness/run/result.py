@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,7 +11,7 @@ from harness.errors import DatasetError
 from harness.run.store import SUMMARY, read_manifest, read_records, records_frame
 from harness.run.summary_shape import read_summary
 from harness.run.timing import Timing, read_timing
-from harness.schema import TaskSummary
+from harness.schema import RepeatFigure, RepeatSummary, TaskSummary
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -56,7 +56,7 @@ class Run:
         return read_timing(self._summary.get("timing"))
 
     def records(self) -> pd.DataFrame:
-        """Return one row per item, with list columns for frame indices and timestamps."""
+        """Return one row per item and repeat; frame indices and timestamps are lists."""
         return records_frame(read_records(self.folder))
 
     @cached_property
@@ -78,9 +78,27 @@ def load_run(folder: str | Path) -> Run:
     return run
 
 
+def _read_repeats(fields: Mapping[str, Any]) -> RepeatSummary:
+    figures = {k: _read_figure(one) for k, one in fields["pass_at"].items()}
+    others = {name: _read_figure(fields[name]) for name in ("majority", "changed")}
+    return RepeatSummary(**{**fields, **others, "pass_at": figures})
+
+
+def _read_figure(fields: Mapping[str, Any] | None) -> RepeatFigure | None:
+    if fields is None:
+        return None
+    return RepeatFigure(**{**fields, "ci95": _as_pair(fields["ci95"])})
+
+
+def _as_pair(interval: Sequence[float] | None) -> tuple[float, float] | None:
+    return None if interval is None else (interval[0], interval[1])
+
+
 def _read_task_summary(fields: Mapping[str, Any], folder: Path) -> TaskSummary:
     try:
-        interval = fields["ci95"]
-        return TaskSummary(**{**fields, "ci95": None if interval is None else tuple(interval)})
-    except (TypeError, KeyError) as error:
+        known = {**fields, "ci95": _as_pair(fields["ci95"])}
+        if fields.get("repeats") is not None:
+            known["repeats"] = _read_repeats(fields["repeats"])
+        return TaskSummary(**known)
+    except (TypeError, KeyError, AttributeError, IndexError) as error:
         raise DatasetError(f"{folder / SUMMARY}: not a summary of this program: {error}") from None

@@ -22,11 +22,13 @@ from harness.run.plan import (
     PlannedTask,
 )
 from harness.run.recorder import Recorder
+from harness.run.repeats import sampling_of_repeat
 from harness.run.store import RunWriter
 from harness.schema import (
     Clip,
     Completion,
     Failure,
+    ItemKey,
     Outcome,
     Record,
     Request,
@@ -75,20 +77,22 @@ class Runner:
         done = run.finished()
         self._watch = FailureWatch(
             limits or FailureLimits(),
-            items=len(plan.samples),
+            items=plan.n_answers,
             answered=bool(done),
             careful=careful,
         )
-        self.work: dict[str, Work] = {
-            sample.id: (planned, sample)
+        # The repeats of an item follow each other, so that they share their prompt's KV cache, too.
+        self.work: dict[ItemKey, Work] = {
+            (sample.id, repeat): (planned, sample)
             for planned in plan.tasks
             for sample in planned.samples
-            if sample.id not in done
+            for repeat in range(planned.protocol.repeats)
+            if (sample.id, repeat) not in done
         }
 
         self._job_of = {
-            sample_id: _job(planned, sample, patch_multiple)
-            for sample_id, (planned, sample) in self.work.items()
+            key: _job(planned, sample, patch_multiple)
+            for key, (planned, sample) in self.work.items()
         }
         self._open = Counter(self._job_of.values())
 
@@ -117,7 +121,7 @@ class Runner:
         try:
             with self._recorder:
                 for request, answer in backend.generate(self._requests(pool)):
-                    self._finish(pool, request.id, answer, request.clips)
+                    self._finish(pool, request.key, answer, request.clips)
         finally:
             self.stop()
 
@@ -130,55 +134,56 @@ class Runner:
 
     def _requests(self, pool: DecodePool) -> Iterator[Request]:
         """Yield requests as their media become ready, the questions of one clip in a row."""
-        waiting: defaultdict[DecodeJob | None, list[str]] = defaultdict(list)
-        for sample_id, job in self._job_of.items():
-            waiting[job].append(sample_id)
+        waiting: defaultdict[DecodeJob | None, list[ItemKey]] = defaultdict(list)
+        for key, job in self._job_of.items():
+            waiting[job].append(key)
         yield from self._ask(pool, waiting[None], ())
         for job, decoded in self._decoded or ():
             yield from self._ask(pool, waiting[job], decoded)
 
     def _ask(
-        self, pool: DecodePool, ids: Iterable[str], clips: tuple[Clip, ...] | Failure
+        self, pool: DecodePool, keys: Iterable[ItemKey], clips: tuple[Clip, ...] | Failure
     ) -> Iterator[Request]:
-        for sample_id in ids:
+        for key in keys:
             if isinstance(clips, Failure):
-                self._finish(pool, sample_id, clips)
+                self._finish(pool, key, clips)
                 continue
             try:
-                request = self._request(sample_id, clips)
+                request = self._request(key, clips)
             except Exception as error:  # noqa: BLE001 - the boundary: a bad item costs itself only
-                self._finish(pool, sample_id, _failure("prompt", error))
+                self._finish(pool, key, _failure("prompt", error))
             else:
                 if not self._watch.may_ask():
                     return
                 yield request
 
-    def _request(self, sample_id: str, clips: Iterable[Clip]) -> Request:
-        planned, sample = self.work[sample_id]
-        frames = planned.frames
+    def _request(self, key: ItemKey, clips: Iterable[Clip]) -> Request:
+        planned, sample = self.work[key]
+        frames, protocol = planned.frames, planned.protocol
         return Request(
-            id=sample_id,
+            id=sample.id,
+            repeat=key[1],
             prompt=planned.prompt(sample),
-            sampling=planned.sampling,
-            thinking_budget=planned.protocol.thinking_budget,
+            sampling=sampling_of_repeat(planned.sampling, *key, protocol.repeats),
+            thinking_budget=protocol.thinking_budget,
             clips=tuple(arrange(clip, frames.order, frames.seed) for clip in clips),
         )
 
     def _finish(
         self,
         pool: DecodePool,
-        sample_id: str,
+        key: ItemKey,
         answer: Completion | Failure,
         clips: tuple[Clip, ...] = (),
     ) -> None:
-        """Queue an item for scoring and writing; free its frames after its video's last item."""
+        """Queue an answer for scoring and writing; free its frames after its video's last one."""
 
         def write() -> None:
-            record = make_record(*self.work[sample_id], answer, clips)
+            record = replace(make_record(*self.work[key], answer, clips), repeat=key[1])
             self._run.append(record)
             self.records.append(record)
             self._on_record(record)
-            job = self._job_of[sample_id]
+            job = self._job_of[key]
             self._watch.note(record, job)
             self._open[job] -= 1
             if job is not None and not self._open[job]:

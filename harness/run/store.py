@@ -26,7 +26,7 @@ from harness.files import (
 )
 from harness.run.manifest_shape import check_manifest
 from harness.run.record_shape import record_reader
-from harness.schema import Failure, Outcome, Record
+from harness.schema import Failure, ItemKey, Outcome, Record
 from harness.task.protocol import complete_all
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ class RunWriter:
         self._lock = lock_folder(folder)
         try:
             CLAIM.take(folder, manifest)
-            self.records = {record.id: record for record in read_records(folder)}
+            self.records = {record.key: record for record in read_records(folder)}
             self._file = JsonLinesWriter(folder / RECORDS, sync_every_s=_SYNC_EVERY_S)
         except BaseException:
             self._lock.release()
@@ -103,16 +103,16 @@ class RunWriter:
             HarnessError: It cannot be written; the items before it are kept.
         """
         self._file.append(dataclasses.asdict(record))
-        self.records[record.id] = record
+        self.records[record.key] = record
 
-    def finished(self) -> set[str]:
-        """Return the ids that need no further work."""
-        return finished_ids(self.records.values())
+    def finished(self) -> set[ItemKey]:
+        """Return the items and repeats that need no further work."""
+        return finished_keys(self.records.values())
 
 
-def finished_ids(records: Iterable[Record]) -> set[str]:
-    """Return the ids of items that need no further work; failed items are asked again."""
-    return {record.id for record in records if record.outcome is not Outcome.FAILED}
+def finished_keys(records: Iterable[Record]) -> set[ItemKey]:
+    """Return the items and repeats that need no further work; failed ones are asked again."""
+    return {record.key for record in records if record.outcome is not Outcome.FAILED}
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:
@@ -145,35 +145,36 @@ def is_run(folder: Path) -> bool:
 
 
 def read_records(folder: Path) -> list[Record]:
-    """Return one record per item, the latest where a failed item was tried again.
+    """Return one record per item and repeat, the latest where a failed one was tried again.
 
     Raises:
-        DatasetError: A line is not a record, a value is not within 0 to 1, or a finished item has
+        DatasetError: A line is not a record, a value is not within 0 to 1, or a finished repeat has
             a second record; names file, line, field, expected and found. A torn last line, which a
             kill leaves, is left out.
     """
-    latest: dict[str, Record] = {}
+    latest: dict[ItemKey, Record] = {}
     for path in sorted(folder.glob("records-*.jsonl")):
         read_record = record_reader()
         for number, line in read_lines(path):
             record = read_record(line, f"{path}, line {number}")
-            before = latest.get(record.id)
+            before = latest.get(record.key)
             if before is not None and Outcome.FAILED not in (before.outcome, record.outcome):
+                repeat = f" (repeat {record.repeat})" if record.repeat else ""
                 raise DatasetError(
-                    f"{path}, line {number}: field 'id': {record.id!r} has a record already;"
-                    " expected one per answered item. Delete one of the lines"
+                    f"{path}, line {number}: field 'id': {record.id!r}{repeat} has a record"
+                    " already; expected one per answered item. Delete one of the lines"
                 )
-            latest[record.id] = record
+            latest[record.key] = record
     return list(latest.values())
 
 
-def write_parquet(folder: Path, records: Mapping[str, Record]) -> None:
-    """Write ``records.parquet``: one row per item, as `records_frame` returns them.
+def write_parquet(folder: Path, records: Iterable[Record]) -> None:
+    """Write ``records.parquet``: one row per item and repeat, as `records_frame` returns them.
 
     The table's metadata hold `record_sizes`, by which a reader sees that the records have changed.
     """
     sizes = {RECORD_SIZES: json.dumps(record_sizes(folder))}
-    table, schema = records_frame(list(records.values())), _arrow_schema().with_metadata(sizes)
+    table, schema = records_frame(list(records)), _arrow_schema().with_metadata(sizes)
     write_atomically(
         folder / "records.parquet", lambda path: table.to_parquet(path, index=False, schema=schema)
     )
@@ -198,7 +199,7 @@ def _to_valid_text(value: Any) -> Any:
 
 
 def records_frame(records: Sequence[Record]) -> pd.DataFrame:
-    """Return records as a table: one row per item, one column per field of `Record`.
+    """Return records as a table: one row per item and repeat, one column per field of `Record`.
 
     Frame indices, timestamps and frame sizes are lists per clip; `failure` is a dictionary or None.
     """

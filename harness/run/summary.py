@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from harness.files import write_json
-from harness.run.plan import Plan
+from harness.run.plan import Plan, PlannedTask
+from harness.run.repeats import merge_repeats, summarise_repeats
 from harness.run.store import (
     SUMMARY,
     write_parquet,
@@ -18,11 +20,7 @@ from harness.run.summary_shape import read_timing_fields
 from harness.run.timing import Timing
 from harness.schema import Outcome, Record, TaskSummary
 from harness.stats import Estimate, clustered_estimate
-from harness.task.api import (
-    Aggregation,
-    Scorer,
-    Task,
-)
+from harness.task.api import Aggregation, Task
 
 MEAN_OF_ITEMS = "mean_of_items"
 """An extra figure that a task has where its own number is not the mean of its items."""
@@ -33,47 +31,73 @@ SAME = 5e-4
 Breakdown = dict[str, dict[str, float | int | None]]
 
 
-def summarise(
-    task: Task,
-    scorer: Scorer,
-    expected: Collection[str],
-    run: Mapping[str, Sequence[Record]],
-    *,
-    protocol_hash: str,
-) -> TaskSummary:
+def summarise(planned: PlannedTask, run: Mapping[str, Sequence[Record]]) -> TaskSummary:
     """Summarise one task of a run.
 
     Args:
-        task: The benchmark.
-        scorer: Whose aggregation makes the score.
-        expected: Ids of all items the run was asked for.
-        run: The run's records by task name, one per id.
-        protocol_hash: Hash of the protocol the records were made under.
+        planned: The task as the run asks it; its scorer's aggregation makes the score.
+        run: The run's records by task name, one per item and repeat.
     """
-    records = run.get(task.name, ())
+    task, scorer, repeats = planned.task, planned.scorer, planned.protocol.repeats
+    answers = run.get(task.name, ())
+    records = merge_repeats(answers)
     scored = [record for record in records if record.value is not None]
     whole = _estimate(scored, scorer.aggregation)
-    own = scorer.total(records) if scorer.total else None
+    own = _mean_over_repeats(answers, scorer.total) if scorer.total else None
     # An error belongs to the mean it was computed for; a number made otherwise stands without.
     fits = whole is not None and (own is None or abs(own - whole.mean) <= SAME)
     error, interval = (whole.se, whole.ci95) if whole is not None and fits else (None, None)
     score = whole.mean if own is None and whole is not None else own
+    levels = scorer.aggregation.levels
     return TaskSummary(
         score=None if score is None else 100 * score,
         se=None if error is None else 100 * error,
         ci95=None if interval is None else _percent(interval),
-        n=len(expected),
+        n=len(planned.samples),
         n_scored=len(scored),
         n_clusters=0 if whole is None else whole.n_clusters,
-        outcomes=_outcomes(records),
+        outcomes=_outcomes(answers),
         dropped=sum(r.value is None and r.outcome is not Outcome.FAILED for r in records),
-        missing=len(expected) - len(records),
+        missing=len(planned.samples) * repeats - len(answers),
         breakdown=_breakdown(scored, scorer.aggregation),
         scorer=scorer.tag,
         aggregation=scorer.aggregation.name,
-        protocol_hash=protocol_hash,
-        extra=task.extra(run),
+        protocol_hash=planned.protocol.hash,
+        extra=_extra(task, run),
+        repeats=summarise_repeats(planned.samples, answers, repeats, levels)
+        if repeats > 1
+        else None,
     )
+
+
+def _mean_over_repeats(
+    records: Sequence[Record], total: Callable[[Sequence[Record]], float | None]
+) -> float | None:
+    """Return a publisher's own number; with repeats its mean over them, one of each item a time."""
+    found = [total(one) for one in _by_repeat(records).values()]
+    known = [number for number in found if number is not None]
+    return math.fsum(known) / len(known) if known else total(())
+
+
+def _extra(task: Task, run: Mapping[str, Sequence[Record]]) -> dict[str, float]:
+    """Return the further figures of a benchmark; with repeats their means over the repeats."""
+    by_task = {name: _by_repeat(records) for name, records in run.items()}
+    numbers = sorted({number for repeats in by_task.values() for number in repeats})
+    if len(numbers) < 2:
+        return task.extra(run)
+    figures: defaultdict[str, list[float]] = defaultdict(list)
+    for number in numbers:
+        alone = {name: repeats.get(number, ()) for name, repeats in by_task.items()}
+        for name, figure in task.extra(alone).items():
+            figures[name].append(figure)
+    return {name: math.fsum(values) / len(values) for name, values in figures.items()}
+
+
+def _by_repeat(records: Sequence[Record]) -> dict[int, Sequence[Record]]:
+    repeats: defaultdict[int, list[Record]] = defaultdict(list)
+    for record in records:
+        repeats[record.repeat].append(record)
+    return dict(repeats)
 
 
 def _outcomes(records: Sequence[Record]) -> dict[str, int]:
@@ -135,48 +159,50 @@ class Results:
 
     tasks: Mapping[str, TaskSummary]
 
+    def as_json(self) -> dict[str, dict[str, Any]]:
+        """Return the summaries by task, as files hold them; without repeats nothing is said."""
+        found = {name: asdict(summary) for name, summary in self.tasks.items()}
+        for summary in found.values():
+            if summary["repeats"] is None:
+                del summary["repeats"]
+        return found
+
     @property
     def n(self) -> int:
         """Items the run was asked for."""
         return sum(summary.n for summary in self.tasks.values())
 
     @property
+    def asked(self) -> int:
+        """Answers the run was asked for: items times repeats."""
+        return sum(summary.asked for summary in self.tasks.values())
+
+    @property
     def failed(self) -> int:
-        """Items without an answer because of the media or the engine."""
+        """Answers that are missing because of the media or the engine."""
         return sum(s.outcomes.get(Outcome.FAILED, 0) for s in self.tasks.values())
 
     @property
     def missing(self) -> int:
-        """Items without a record."""
+        """Answers without a record."""
         return sum(summary.missing for summary in self.tasks.values())
 
 
-def summarise_run(plan: Plan, records: Mapping[str, Record]) -> Results:
-    """Summarise every task of a plan from the records of its run, keyed by item id."""
+def summarise_run(plan: Plan, records: Iterable[Record]) -> Results:
+    """Summarise every task of a plan from the records of its run."""
     run = _by_task(plan, records)
-    return Results(
-        {
-            planned.task.name: summarise(
-                planned.task,
-                planned.scorer,
-                [sample.id for sample in planned.samples],
-                run,
-                protocol_hash=planned.protocol.hash,
-            )
-            for planned in plan.tasks
-        }
-    )
+    return Results({planned.task.name: summarise(planned, run) for planned in plan.tasks})
 
 
 def write_results(
-    folder: Path, results: Results, records: Mapping[str, Record], timing: Timing | None = None
+    folder: Path, results: Results, records: Iterable[Record], timing: Timing | None = None
 ) -> None:
     """Write ``summary.json`` and ``records.parquet``.
 
     All but the timing can be made again from the records. Without a timing, that of the invocation
     which did the work stays.
     """
-    summary: dict[str, Any] = {"tasks": {name: asdict(one) for name, one in results.tasks.items()}}
+    summary: dict[str, Any] = {"tasks": results.as_json()}
     kept = read_timing_fields(folder / SUMMARY) if timing is None else timing.as_json()
     if kept is not None:
         summary["timing"] = kept
@@ -184,11 +210,14 @@ def write_results(
     write_parquet(folder, records)
 
 
-def _by_task(plan: Plan, records: Mapping[str, Record]) -> dict[str, Sequence[Record]]:
+def _by_task(plan: Plan, records: Iterable[Record]) -> dict[str, Sequence[Record]]:
     """Order records as the plan's samples, so that sums do not depend on who finished first."""
+    known: defaultdict[str, list[Record]] = defaultdict(list)
+    for record in records:
+        known[record.id].append(record)
     grouped: defaultdict[str, list[Record]] = defaultdict(list)
     for planned in plan.tasks:
         for sample in planned.samples:
-            if sample.id in records:
-                grouped[planned.task.name].append(records[sample.id])
-    return dict(grouped)
+            found = known.get(sample.id, ())
+            grouped[planned.task.name] += sorted(found, key=lambda record: record.repeat)
+    return {name: found for name, found in grouped.items() if found}

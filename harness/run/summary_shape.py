@@ -47,6 +47,9 @@ def check_summaries(fields: Fields) -> None:
         if summary.content.get("breakdown") is not None:
             for _, line in summary.tables("breakdown"):
                 _check_estimate(line)
+        repeats = summary.table("repeats", optional=True)
+        if repeats is not None:
+            _check_repeats(repeats)
 
 
 def read_timing_fields(path: Path) -> Mapping[str, Any] | None:
@@ -59,6 +62,21 @@ def read_timing_fields(path: Path) -> Mapping[str, Any] | None:
     except UsageError:
         return None
     return timing if isinstance(timing, Mapping) else None
+
+
+def _check_repeats(repeats: Fields) -> None:
+    repeats.whole("k", 1)
+    for name in ("answers", "failed"):
+        repeats.whole(name, 0)
+    passed = repeats.table("pass_at")
+    assert passed is not None
+    figures = [passed.table(k, optional=True) for k in passed.content]
+    figures += [repeats.table(name, optional=True) for name in ("majority", "changed")]
+    for figure in figures:
+        if figure is not None:
+            figure.number("score", 0, _HUNDRED)
+            _check_estimate(figure)
+            _check_interval(figure)
 
 
 def _check_estimate(fields: Fields) -> None:

@@ -97,6 +97,11 @@ def complete_all(manifest: Fields) -> dict[str, Any]:
     return {**manifest, "protocol": whole}
 
 
+def repeats_of(protocols: Mapping[str, Fields]) -> dict[str, int]:
+    """Return how often stored protocols ask each item, by task."""
+    return {task: complete(stored)["repeats"] for task, stored in protocols.items()}
+
+
 def _hashed_fields(settings: Any) -> dict[str, Any]:
     """Return the fields that make a difference; a later one at its default makes none."""
     later = _later_defaults(type(settings))

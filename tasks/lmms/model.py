@@ -156,6 +156,8 @@ class _Requests:
         repetition = int(name.partition("#")[2] or 0)
         source = find_protocol(config.protocol)
         preset = task.protocol_with(sampling_of(arguments), source.preset)
+        if source.changes_of(task.name).get("repeats", 1) != 1:
+            raise UsageError(f"{source.place}: repeats: lmms-eval decides how often it asks")
         seeded = replace(config, seed=(config.seed or 0) + repetition) if repetition else config
         return PlannedTask(
             selection=task.name,
@@ -185,9 +187,11 @@ def _answer(
 
 def _read_options(options: Mapping[str, object]) -> EvalConfig:
     """Return the settings that model arguments ask for; frames are the publishers' by default."""
-    refused = {"tasks", "data", "limit"} & options.keys()
+    refused = {"tasks", "data", "limit", "repeats"} & options.keys()
     if refused:
-        raise UsageError(f"{', '.join(sorted(refused))}: lmms-eval decides what is asked")
+        raise UsageError(
+            f"{', '.join(sorted(refused))}: lmms-eval decides what is asked, and how often"
+        )
     texts = {
         name: value if isinstance(value, bool) else str(value)
         for name, value in options.items()

@@ -63,7 +63,7 @@ def _store(folder, manifest, records):
     with RunWriter(folder, manifest) as run:
         for each in records:
             run.append(each)
-        write_parquet(folder, run.records)
+        write_parquet(folder, run.records.values())
 
 
 def _protocol(**changes):

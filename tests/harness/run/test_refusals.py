@@ -94,6 +94,6 @@ def test_half_of_a_character_does_not_stop_the_table(tmp_path):
     odd = type(record(1))(
         **{**asdict(record(1)), "text": "x \ud83d \U0001f600 \ude00", "answer": "\udcff"}
     )
-    write_parquet(tmp_path, {odd.id: odd})
+    write_parquet(tmp_path, [odd])
     row = pq.read_table(tmp_path / "records.parquet").to_pylist()[0]
     assert (row["text"], row["answer"]) == ("x \ufffd \U0001f600 \ufffd", "\ufffd")

@@ -65,7 +65,7 @@ def _run(folder, samples, answer, pool=None, seen=None):
         seen = [] if seen is None else seen
         runner = Runner(Plan((planned(samples),)), run, seen.append, patch_multiple=28)
         runner.run(FakeBackend(answer), pool)
-        return dict(run.records)
+        return {sample_id: record for (sample_id, _), record in run.records.items()}
 
 
 def test_every_item_is_answered_scored_and_recorded_once(tmp_path):
@@ -181,7 +181,7 @@ def test_variants_change_what_the_model_sees(tmp_path, variant, indices):
         Runner(Plan((plan,)), run, lambda r: None, patch_multiple=28).run(
             FakeBackend(lambda r: "A"), pool
         )
-        record = run.records["toy/0"]
+        record = run.records["toy/0", 0]
     assert record.frame_indices == (() if indices is None else (indices,))
     assert record.variant == variant
     assert bool(pool.decoded) == (variant != "blind")
@@ -203,5 +203,5 @@ def test_a_prompt_that_cannot_be_built_fails_its_item_only(tmp_path):
             FakeBackend(lambda r: "A"), FakePool()
         )
         outcomes = {r.id: r.outcome for r in run.records.values()}
-        assert run.records["toy/1"].failure.stage == "prompt"
+        assert run.records["toy/1", 0].failure.stage == "prompt"
     assert [k for k, v in outcomes.items() if v is Outcome.FAILED] == ["toy/1"]

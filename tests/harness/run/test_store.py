@@ -45,7 +45,7 @@ def test_a_torn_last_line_is_dropped_and_cut_before_the_next_record(tmp_path):
     path.write_bytes(path.read_bytes()[:-20])
     assert [r.id for r in read_records(tmp_path)] == ["toy/1"]
     with RunWriter(tmp_path, MANIFEST) as run:
-        assert run.finished() == {"toy/1"}
+        assert run.finished() == {("toy/1", 0)}
         run.append(record(2))
     assert [r.id for r in read_records(tmp_path)] == ["toy/1", "toy/2"]
 
@@ -78,7 +78,7 @@ def test_a_retried_item_counts_once_with_its_latest_record(tmp_path):
         run.append(record(1, None, Outcome.FAILED))
         assert run.finished() == set()
         run.append(record(1))
-        assert run.finished() == {"toy/1"}
+        assert run.finished() == {("toy/1", 0)}
     assert read_records(tmp_path) == [record(1)]
 
 
@@ -125,7 +125,7 @@ def test_the_parquet_table_has_one_row_per_record(tmp_path):
     """A finished run can be read with pandas."""
     import pandas as pd
 
-    write_parquet(tmp_path, {r.id: r for r in (record(1), record(2))})
+    write_parquet(tmp_path, [record(1), record(2)])
     table = pd.read_parquet(tmp_path / "records.parquet")
     assert table["id"].tolist() == ["toy/1", "toy/2"]
     assert table["outcome"].tolist() == ["correct", "correct"]

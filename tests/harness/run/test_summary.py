@@ -1,18 +1,20 @@
 """From records to the figures of a task."""
 
+from dataclasses import replace
+
 from harness.run.summary import summarise
 from harness.schema import Outcome
 from harness.task.api import (
     Aggregation,
     Scorer,
 )
-from tests.toys import MICRO, ToyTask, record
+from tests.toys import MICRO, planned, record, sample
 
 
 def _summary(records, expected=4, aggregation=MICRO):
     scorer = Scorer(name="s", version=2, score=lambda s, t: None, aggregation=aggregation)
-    ids = [f"toy/{number}" for number in range(expected)]
-    return summarise(ToyTask(), scorer, ids, {"toy": records}, protocol_hash="abc")
+    asked = replace(planned([sample(number) for number in range(expected)]), scorer=scorer)
+    return summarise(asked, {"toy": records})
 
 
 def test_failed_items_are_counted_and_left_out_of_the_mean():

@@ -65,7 +65,7 @@ def test_the_end_of_a_run_shows_where_the_time_went():
 def test_the_summary_keeps_the_timing_of_the_invocation_that_did_the_work(tmp_path):
     """Running the finished command again changes nothing."""
     plan = Plan((planned([sample(1)]),))
-    records = {"toy/1": record(1)}
+    records = [record(1)]
     results = summarise_run(plan, records)
     write_results(tmp_path, results, records, TIMING)
     first = json.loads((tmp_path / "summary.json").read_text())
