@@ -20,8 +20,7 @@ FLOORS = ("harness", "tasks", "trainer")
 """The packages, lowest first."""
 ROOMS = (
     ("bounds", "config_errors", "errors", "text", "thoughts"),
-    ("asking", "files", "plugins"),
-    ("schema",),
+    ("files", "plugins", "schema"),
     ("config", "server"),
     ("data", "models", "scoring", "stats", "video"),
     ("backends", "task"),

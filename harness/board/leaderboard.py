@@ -207,10 +207,9 @@ def _task_reasons(entry: Entry, task: str, usual: Setting) -> Iterator[str]:
 
 
 def _comparable_fields(setting: Setting) -> dict[str, Any]:
-    """Return a setting without its repeats, and without its hash.
+    """Return a setting without its hash, which differs wherever another field does.
 
-    The hash differs wherever another field does. Runs of more or fewer repeats measure the same,
-    more or less exactly.
+    Repeats are left out, too: runs of more or fewer measure the same, more or less exactly.
     """
     free = ("hash", "repeats")
     protocol = {name: value for name, value in setting["protocol"].items() if name not in free}

@@ -13,8 +13,8 @@ from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, field, fields, is_dataclass
 from typing import Any
 
-from harness.asking import LATER, FramePolicy, Sampling, TemplateArgs
 from harness.bounds import between
+from harness.schema import LATER, FramePolicy, Sampling, TemplateArgs
 
 PRESETS = ("video-r1", "official")
 """Protocols that every task has."""

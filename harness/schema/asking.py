@@ -1,7 +1,6 @@
 """Defines how an item is asked: which frames are shown, and how the engine decodes text.
 
-These are the parts of a protocol that engines and decoders read; `harness.schema` has their names,
-too.
+These are the parts of a protocol that engines and decoders read.
 """
 
 from __future__ import annotations
