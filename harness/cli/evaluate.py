@@ -74,7 +74,7 @@ def _evaluate(job: EvalJob, console: Console) -> CommandResult:
     try:
         _, timing = run_job(job, ProgressBar(console))
     except KeyboardInterrupt:
-        return interrupted(job.out, job.plan.n_answers)
+        return interrupted(job.out, job.plan.n_answers, job.plan.unit)
     except TooManyFailuresError as error:
         return _stopped(job, error)
     return _conclude(job, timing)
@@ -83,14 +83,14 @@ def _evaluate(job: EvalJob, console: Console) -> CommandResult:
 def _stopped(job: EvalJob, error: TooManyFailuresError) -> CommandResult:
     """Return exit 4 for a run that its failures have ended, after a list of them."""
     from harness.cli.tables import print_failures
-    from harness.run.store import finished_ids, read_records
+    from harness.run.store import finished_keys, read_records
     from harness.text.console import make_console
 
     records = read_records(job.out)
     print_failures(make_console(), records)
     return CommandResult(
         Exit.INCOMPLETE,
-        f"{error}; {len(finished_ids(records))} of {len(job.plan.samples)} items are kept in"
+        f"{error}; {len(finished_keys(records))} of {job.plan.n_answers} {job.plan.unit} are kept in"
         f" {job.out}, the same command goes on",
     )
 

@@ -78,6 +78,11 @@ class Plan:
         return [sample for planned in self.tasks for sample in planned.samples]
 
     @property
+    def unit(self) -> str:
+        """What `n_answers` counts, for messages: ``items``, or ``answers`` where items repeat."""
+        return "items" if self.n_answers == len(self.samples) else "answers"
+
+    @property
     def n_answers(self) -> int:
         """Number of answers that the run asks for: items times repeats."""
         return sum(len(planned.samples) * planned.protocol.repeats for planned in self.tasks)
