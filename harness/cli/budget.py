@@ -18,7 +18,9 @@ def completeness(results: Results, folder: Path | None, budget: FailureBudget) -
     unit = "items" if results.asked == results.n else "answers"
     where = f"{results.asked} {unit}" + (f" in {folder}" if folder else "")
     if results.missing:
-        return CommandResult(Exit.INCOMPLETE, f"{results.missing} of {where} have no record")
+        each = (f"{name} {one.missing}" for name, one in results.tasks.items() if one.missing)
+        reason = f"{results.missing} of {where} have no record ({', '.join(each)})"
+        return CommandResult(Exit.INCOMPLETE, reason)
     if not budget.allows(results.failed, results.asked):
         return CommandResult(
             Exit.INCOMPLETE,

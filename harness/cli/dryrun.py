@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.cli.exits import CommandResult, Exit
 from harness.run.config import DecodeConfig
-from harness.run.media_check import require_media
+from harness.run.media_check import check_media
 from harness.run.plan import Plan
 from harness.schema import Failure
 from harness.video.jobs import DecodeJob, decode_job
@@ -36,7 +36,8 @@ def print_dry_run(console: Console, job: EvalJob) -> CommandResult:
             console.print(f"  {line}")
         media = {sample.media for sample in planned.samples}
         console.print(f"  items: {len(planned.samples)}, videos: {len(media)}")
-    for warning in require_media(job.plan):
+    warnings, _ = check_media(job.plan, allow_missing=job.config.allow_missing)
+    for warning in warnings:
         console.print(warning, style="yellow")
     engine.check()
     console.print(_decode_estimate(job.plan, job.config.decode, job.engine.patch_multiple))

@@ -18,8 +18,9 @@ from harness.errors import DatasetError, RunMismatchError
 from harness.files import reader_of, write_json, write_json_lines
 from harness.rescore.reasons import Reason, find_reason, scores_differ
 from harness.run.config import JudgeConfig
+from harness.run.items import ItemChoice
 from harness.run.manifest_shape import require_plan
-from harness.run.plan import Plan, PlannedTask, select, stratified
+from harness.run.plan import Plan, PlannedTask, select
 from harness.run.protocols import pick_scorer
 from harness.run.runner import make_record
 from harness.run.store import MANIFEST, read_manifest, read_records
@@ -106,7 +107,7 @@ def _plan_task(selection: str, manifest: Mapping[str, Any], config: RescoreConfi
     questions, fingerprint = select(task, config.data, selection)
     scorer = pick_scorer(task, config.scorer, config.judge)
     stored = manifest["data"][name]
-    samples = stratified(questions.samples, manifest["limit"])
+    samples = ItemChoice.of_manifest(manifest).choose(questions.samples, selection)
     if (len(samples), fingerprint) != (stored["items"], stored["sha256"]):
         raise RunMismatchError(
             f"{selection}: {config.data} has other questions than the run was made with: got"

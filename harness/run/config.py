@@ -166,6 +166,12 @@ class EvalConfig:
     """How often each item is asked, with different seeds (default: the protocol's)."""
     limit: int | None = field(default=None, metadata={"metavar": "N"})
     """Items per task, spread over its categories (default: all)."""
+    ids: tuple[str, ...] | None = field(default=None, metadata={"metavar": "FILE|ID,.."})
+    """Only questions with these ids, or with the ids that a file lists (default: all)."""
+    category: tuple[str, ...] | None = field(default=None, metadata={"metavar": "GLOB,.."})
+    """Only questions of categories that match, such as object_* (default: all)."""
+    allow_missing: bool = False
+    """Leave out questions whose media are missing; the run ends as incomplete."""
     include_path: Path | None = field(default=None, metadata={"metavar": "DIR"})
     """Folder of further lmms-eval tasks."""
     out: Path | None = field(default=None, metadata={"metavar": "RUNDIR"})
@@ -184,6 +190,10 @@ class EvalConfig:
         between(self, "max_pixels", 1, 1 << 26, "pixels of one frame, 8192 x 8192 at most")
         between(self, "max_tokens", 1, 1 << 24, "tokens; no model writes more")
         between(self, "limit", 1, 10**9, "items per task")
+        for name in ("ids", "category"):
+            chosen = getattr(self, name)
+            if chosen is not None and (not chosen or not all(chosen)):
+                raise ValueError(f"{name}: expected at least one name, got {chosen!r}")
         self._check_protocol_changes()
         if not self.tasks or not all(self.tasks):
             raise ValueError(f"tasks: expected at least one name, got {self.tasks!r}")

@@ -8,8 +8,6 @@ a checkpoint and settings into such a plan first.
 from __future__ import annotations
 
 import gc
-import hashlib
-import json
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -19,19 +17,20 @@ from typing import Any
 from harness.backends.base import Backend
 from harness.backends.select import ResolvedEngine, resolve_engine
 from harness.errors import UsageError
-from harness.run.config import DEFAULT_RUNS, DecodeConfig, EvalConfig
+from harness.run.config import DecodeConfig, EvalConfig
+from harness.run.default_folder import default_out
 from harness.run.failure_watch import FailureLimits
+from harness.run.items import ItemChoice
 from harness.run.manifest import describe_run
-from harness.run.media_check import require_media
+from harness.run.media_check import check_media
 from harness.run.observer import RunObserver
 from harness.run.plan import Plan, make_plan
 from harness.run.result import Run
 from harness.run.runner import Runner
 from harness.run.silence import find_silence
-from harness.run.store import RunWriter, identity, read_records
+from harness.run.store import RunWriter, read_records
 from harness.run.summary import summarise_run, write_results
 from harness.run.timing import Stopwatch, Timing
-from harness.schema import Variant
 from harness.video.cache import FrameCache
 from harness.video.decode import decode
 from harness.video.pool import DecodePool
@@ -100,7 +99,7 @@ def prepare(checkpoint: str, config: EvalConfig, argv: Sequence[str] | None = No
         plan,
         engine,
         named=checkpoint,
-        limit=config.limit,
+        choice=ItemChoice.of_config(config),
         argv=sys.argv if argv is None else argv,
         data=config.data,
     )
@@ -109,10 +108,11 @@ def prepare(checkpoint: str, config: EvalConfig, argv: Sequence[str] | None = No
 
 def run_job(job: EvalJob, observer: RunObserver) -> tuple[Run, Timing | None]:
     """Check that the media are there and evaluate; return the run and this invocation's timing."""
-    for warning in require_media(job.plan):
+    warnings, absent = check_media(job.plan, allow_missing=job.config.allow_missing)
+    for warning in warnings:
         observer.warn(warning)
     timing = evaluate_plan(
-        job.plan,
+        replace(job.plan, absent=absent),
         job.engine,
         job.out,
         manifest=job.manifest,
@@ -168,20 +168,6 @@ def evaluate_plan(  # noqa: PLR0913 - the one loop: each argument is named in th
     return timing
 
 
-def default_out(config: EvalConfig, manifest: Mapping[str, Any]) -> Path:
-    """Return the run directory of an evaluation that names none.
-
-    Its name contains a hash of everything in which a resumed run has to agree, so that two
-    evaluations that cannot share a directory never do.
-    """
-    text = json.dumps(identity(manifest), sort_keys=True)
-    digest = hashlib.sha256(text.encode()).hexdigest()[:12]
-    limit = () if config.limit is None else (f"limit{config.limit}",)
-    model = str(manifest["model"]).replace("/", "--")
-    protocol, variant = Path(config.protocol).stem, config.variant or Variant.ORDERED
-    return DEFAULT_RUNS / "-".join((model, protocol, variant, *limit, digest))
-
-
 def _answer_open_items(
     plan: Plan,
     engine: ResolvedEngine,
@@ -198,7 +184,7 @@ def _answer_open_items(
         limits=limits,
         careful=engine.served,
     )
-    total = plan.n_answers
+    total = plan.n_answers - runner.n_absent
     observer.begin(run.folder, total=total, done=total - len(runner.work))
     if not runner.work:
         return None

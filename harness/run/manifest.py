@@ -11,6 +11,7 @@ from typing import Any
 
 from harness.backends.engine_config import LOCAL
 from harness.backends.select import ResolvedEngine
+from harness.run.items import CHOICE, ItemChoice
 from harness.run.machine import git_commit, installed_packages, list_gpus, visible_gpus
 from harness.run.manifest_shape import SCHEMA_VERSION
 from harness.run.plan import Plan
@@ -22,8 +23,8 @@ def describe_run(
     engine: ResolvedEngine,
     *,
     named: str,
-    limit: int | None,
     argv: Sequence[str],
+    choice: ItemChoice | None = None,
     data: Path | None = None,
 ) -> dict[str, Any]:
     """Build the ``run.json`` of a run that an engine answers.
@@ -32,20 +33,21 @@ def describe_run(
         plan: What is asked.
         engine: What answers.
         named: The checkpoint as the user named it.
-        limit: Items per task, None: all.
         argv: The command line.
+        choice: Which questions of the benchmarks are asked; None: all.
         data: Folder of the benchmarks' folders.
     """
-    local = engine.backend in LOCAL
+    local, choice = engine.backend in LOCAL, choice or ItemChoice()
     return {
         **make_manifest(
             plan,
             model=engine.checkpoint,
             checkpoint=engine.identity,
             backend=engine.backend,
-            limit=limit,
+            limit=choice.limit,
             argv=argv,
         ),
+        CHOICE: choice.as_json,
         "named": hide_password(named),
         "data_root": None if data is None else str(data.absolute()),
         "engine": dict(engine.settings),

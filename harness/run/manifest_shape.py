@@ -34,6 +34,9 @@ def check_manifest(content: Mapping[str, Any], where: str) -> None:
     for name in ("model", "backend", "protocol_hash", "created"):
         fields.text(name, optional=True)
     fields.whole("limit", 1, optional=True)
+    choice = fields.table("choice", optional=True)
+    for name in () if choice is None else ("ids", "categories"):
+        choice.texts(name, optional=True)  # type: ignore[union-attr]
     fields.table("checkpoint")
     fields.table("numeric", optional=True)
     questions = fields.table("questions", optional=True)

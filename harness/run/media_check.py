@@ -97,6 +97,36 @@ def find_gaps(task: Task, samples: Sequence[Sample]) -> list[Gap]:
     ]
 
 
+def check_media(plan: Plan, *, allow_missing: bool) -> tuple[list[str], frozenset[str]]:
+    """Return warnings about missing media, and the ids of questions that are left out for them.
+
+    Args:
+        plan: What is asked.
+        allow_missing: Leave out questions whose media are missing. Otherwise those that publishers
+            do not hand out are warned of and fail one by one.
+
+    Raises:
+        UsageError: Media are missing that are not allowed to.
+    """
+    if not allow_missing:
+        return require_media(plan), frozenset()
+    warnings: list[str] = []
+    absent: set[str] = set()
+    for planned in plan.tasks:
+        if planned.frames.order is Variant.BLIND:
+            continue
+        gaps = find_gaps(planned.task, planned.samples)
+        missing = set(missing_media(planned.samples)) if gaps else set()
+        ids = {s.id for s in planned.samples if any(one.path in missing for one in s.media)}
+        if ids:
+            warnings += [line for gap in gaps for line in gap.lines()]
+            warnings.append(
+                f"{planned.selection}: {len(ids)} of {len(planned.samples)} questions are left out"
+            )
+        absent |= ids
+    return warnings, frozenset(absent)
+
+
 def require_media(plan: Plan) -> list[str]:
     """Return warnings about media that publishers do not hand out; blind tasks need no media.
 

@@ -10,10 +10,11 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from harness.errors import DatasetError, UnavailableTaskError, UsageError
 from harness.run.config import EvalConfig
+from harness.run.items import ItemChoice, fingerprint_ids
 from harness.run.protocol_files import ProtocolFile, find_protocol
 from harness.run.protocols import resolve_protocol
 from harness.schema import FramePolicy, Prompt, Sample, Sampling
@@ -42,6 +43,8 @@ class PlannedTask:
     """Hash of the question files."""
     questions: int | None = None
     """How many questions the selection has, asked or not; None where nobody knows."""
+    chosen: bool = False
+    """Whether the samples were chosen by id or category."""
 
     @property
     def frames(self) -> FramePolicy:
@@ -71,6 +74,8 @@ class Plan:
     tasks: tuple[PlannedTask, ...]
     unavailable: Mapping[str, str] = field(default_factory=dict)
     """Selections that cannot be asked here, with the reason; they cost no other task."""
+    absent: frozenset[str] = frozenset()
+    """Ids of questions whose media are missing; they are left open."""
 
     @property
     def samples(self) -> list[Sample]:
@@ -95,10 +100,7 @@ class Plan:
                 planned.task.name: {**asdict(planned.protocol), "hash": planned.protocol.hash}
                 for planned in self.tasks
             },
-            "data": {
-                planned.task.name: {"items": len(planned.samples), "sha256": planned.fingerprint}
-                for planned in self.tasks
-            },
+            "data": {planned.task.name: _describe_data(planned) for planned in self.tasks},
         }
 
     def questions(self) -> dict[str, int]:
@@ -116,11 +118,16 @@ class Plan:
         return hashlib.sha256(joined.encode()).hexdigest()[:12]
 
 
+def _describe_data(planned: PlannedTask) -> dict[str, Any]:
+    described = {"items": len(planned.samples), "sha256": planned.fingerprint}
+    return described | ({"ids": fingerprint_ids(planned.samples)} if planned.chosen else {})
+
+
 def make_plan(config: EvalConfig) -> Plan:
     """Load the selected tasks and resolve their protocols.
 
     Raises:
-        UsageError: Unknown task or config, a task selected twice, or malformed data.
+        UsageError: Unknown task, config, id or category, a task selected twice, or malformed data.
     """
     names = [registry.name_of(selection) for selection in config.tasks]
     repeated = sorted({name for name in names if names.count(name) > 1})
@@ -131,16 +138,18 @@ def make_plan(config: EvalConfig) -> Plan:
             f"{config.data}: no such data folder; --data names the folder that holds one folder per"
             " benchmark (`videor1 data fetch TASK` brings them)"
         )
-    source = find_protocol(config.protocol)
+    source, choice = find_protocol(config.protocol), ItemChoice.of_config(config)
     planned, unavailable = [], {}
     for selection in config.tasks:
         try:
-            planned.append(_plan_task(selection, config, source))
+            planned.append(_plan_task(selection, config, source, choice))
         except UnavailableTaskError as error:
             unavailable[selection] = str(error)
     if not planned:
         raise UsageError("; ".join(unavailable.values()))
-    return Plan(tuple(planned), unavailable)
+    plan = Plan(tuple(planned), unavailable)
+    choice.refuse_unknown(plan.samples)
+    return plan
 
 
 def select(task: Task, data: Path, selection: str) -> tuple[Questions, str]:
@@ -195,30 +204,12 @@ def _make_storable(sample: Sample) -> Sample:
     )
 
 
-Item = TypeVar("Item")
-
-
-def evenly_spaced(samples: tuple[Item, ...], limit: int | None) -> tuple[Item, ...]:
-    """Return `limit` samples spread over the whole list.
-
-    The first ones alone would share a category or a video, because publishers sort by them.
-    """
-    if limit is None or limit >= len(samples):
-        return samples
-    return tuple(samples[position * len(samples) // limit] for position in range(limit))
-
-
-def stratified(samples: tuple[Sample, ...], limit: int | None) -> tuple[Sample, ...]:
-    """Return `limit` samples in their order, each category with its share to within one."""
-    by_category = sorted(samples, key=lambda sample: sample.category)
-    chosen = {sample.id for sample in evenly_spaced(tuple(by_category), limit)}
-    return tuple(sample for sample in samples if sample.id in chosen)
-
-
-def _plan_task(selection: str, config: EvalConfig, source: ProtocolFile) -> PlannedTask:
+def _plan_task(
+    selection: str, config: EvalConfig, source: ProtocolFile, choice: ItemChoice
+) -> PlannedTask:
     task = registry.get(registry.name_of(selection), config.include_path)
     questions, fingerprint = select(task, config.data, selection)
-    samples = stratified(questions.samples, config.limit)
+    samples = choice.choose(questions.samples, selection)
     questions.prepare(samples)
     protocol, scorer = resolve_protocol(task, source, config)
     planned = PlannedTask(
@@ -229,6 +220,7 @@ def _plan_task(selection: str, config: EvalConfig, source: ProtocolFile) -> Plan
         samples=samples,
         fingerprint=fingerprint,
         questions=len(questions.samples),
+        chosen=choice.names_items,
     )
     if protocol.template != task.protocol(source.preset).template:
         planned.prompt(samples[0])  # refuses an unknown template now, not once per item

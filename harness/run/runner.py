@@ -87,9 +87,10 @@ class Runner:
             for planned in plan.tasks
             for sample in planned.samples
             for repeat in range(planned.protocol.repeats)
-            if (sample.id, repeat) not in done
+            if (sample.id, repeat) not in done and sample.id not in plan.absent
         }
-
+        self.n_absent = plan.n_answers - len(done) - len(self.work)
+        """How many open answers are left out because their media are missing."""
         self._job_of = {
             key: _job(planned, sample, patch_multiple)
             for key, (planned, sample) in self.work.items()

@@ -173,7 +173,7 @@ def _answer(
     plan: Plan, engine: ResolvedEngine, folder: Path, config: EvalConfig
 ) -> dict[str, Record]:
     """Answer what the run directory still lacks, and return all of its records."""
-    manifest = describe_run(plan, engine, named=engine.checkpoint, limit=None, argv=sys.argv)
+    manifest = describe_run(plan, engine, named=engine.checkpoint, argv=sys.argv)
     evaluate_plan(
         plan,
         engine,

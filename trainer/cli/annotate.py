@@ -67,6 +67,7 @@ def annotate_rows(
 ) -> CommandResult:
     """Answer what is still open with `engine`, then write the kept rows and count them."""
     from harness.run.evaluate import evaluate_plan
+    from harness.run.items import ItemChoice
     from harness.run.manifest import describe_run
     from harness.run.progress import ProgressBar
     from harness.run.store import read_records
@@ -79,7 +80,9 @@ def annotate_rows(
     rows = _read_rows(args, config, engine.patch_multiple)
     require({row.sample.kind for row in rows})
     plan = make_plan(rows, args.rows, config.frames, config.sampling)
-    manifest = describe_run(plan, engine, named=args.checkpoint, limit=config.limit, argv=sys.argv)
+    manifest = describe_run(
+        plan, engine, named=args.checkpoint, choice=ItemChoice(limit=config.limit), argv=sys.argv
+    )
     try:
         evaluate_plan(
             plan,

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from harness.errors import DatasetError
-from harness.run.plan import evenly_spaced
+from harness.run.items import evenly_spaced
 from harness.schema import Clip, Failure, Media, MediaKind
 from harness.video.jobs import DecodeJob
 from harness.video.pool import DecodePool

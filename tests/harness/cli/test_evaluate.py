@@ -303,3 +303,73 @@ def test_the_process_ends_at_once_with_its_code_after_what_libraries_registered(
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
     assert done.returncode == 3
     assert done.stdout.split() == ["ran", "registered"]
+
+
+def _ids(out):
+    return {record.id for record in read_records(out)}
+
+
+def test_chosen_questions_are_a_run_of_their_own(made, tmp_path, capsys):
+    """By id or category; other questions are refused in its folder, rescoring asks the same."""
+    flags = ("--tasks", "vsibench")
+    assert _eval(made, tmp_path / "all", *flags) == 0
+    some = sorted(_ids(tmp_path / "all"))[:3]
+    (tmp_path / "ids.txt").write_text("\n".join(some))
+    assert _eval(made, tmp_path / "run", *flags, "--ids", str(tmp_path / "ids.txt")) == 0
+    assert _ids(tmp_path / "run") == set(some)
+    manifest = json.loads((tmp_path / "run" / "run.json").read_text())
+    assert manifest["choice"]["ids"] == some
+    assert manifest["questions"]["vsibench"] > manifest["data"]["vsibench"]["items"] == 3
+    assert _eval(made, tmp_path / "run", *flags) == 2
+    assert "data.vsibench.items: 3 != " in capsys.readouterr().err
+    assert _eval(made, tmp_path / "run", *flags, "--ids", ",".join([*some[:2], "vsibench/x"])) == 2
+    assert "has the id vsibench/x" in capsys.readouterr().err
+    rescore = ["rescore", str(tmp_path / "run"), "--scorer", "official", "--data", str(made)]
+    assert main(rescore) == 0
+    assert main(["board", str(tmp_path / "run"), str(tmp_path / "all")]) == 0
+    assert "only 3 of" in " ".join(capsys.readouterr().out.split())
+
+
+def test_a_category_chooses_its_questions(made, tmp_path):
+    """Patterns as of a shell."""
+    flags = ("--tasks", "vsibench", "--category", "object_c*")
+    assert _eval(made, tmp_path / "run", *flags) == 0
+    categories = {record.category for record in read_records(tmp_path / "run")}
+    assert categories == {"object_counting"}
+
+
+def test_a_smoke_test_never_stands_in_the_way_of_the_full_run(made, tmp_path, monkeypatch):
+    """Limit, categories, variants and changes of the protocol have folders of their own."""
+    monkeypatch.chdir(tmp_path)
+    common = ["eval", "guesser", "--data", str(made), "--tasks", "vsibench", *SMALL]
+    different = (
+        ["--limit", "4"], ["--limit", "8"], ["--category", "object_counting"],
+        ["--limit", "4", "--variant", "reversed"], ["--limit", "4", "--max-tokens", "9"],
+    )  # fmt: skip
+    for flags in (*different, different[0]):
+        assert main([*common, *flags]) == 0
+    assert len(list((tmp_path / "results" / "runs").iterdir())) == len(different)
+
+
+def test_missing_media_may_be_left_out_and_make_the_run_incomplete(data, tmp_path, capsys):
+    """What is there is evaluated, exit 4 names the rest; with the media the run goes on."""
+    video = data / "vsibench" / "scannet" / "demo0001_00.mp4"
+    away = tmp_path / "away.mp4"
+    video.rename(away)
+    flags = ("--tasks", "vsibench,tempcompass", "--category", "object_*,yes_no")
+    assert _eval(data, tmp_path / "run", *flags) == 2
+    assert "demo0001_00.mp4" in capsys.readouterr().err
+    assert _eval(data, tmp_path / "run", *flags, "--allow-missing") == 4
+    summary = _summary(tmp_path / "run")["tasks"]
+    missing = summary["vsibench"]["missing"]
+    assert missing > 0
+    assert summary["tempcompass"]["missing"] == 0
+    assert summary["vsibench"]["outcomes"]["failed"] == 0
+    printed = " ".join(capsys.readouterr().err.split())
+    assert "demo0001_00.mp4" in printed
+    assert f"vsibench: {missing} of {summary['vsibench']['n']} questions are left out" in printed
+    assert f"have no record (vsibench {missing})" in printed
+    assert _eval(data, tmp_path / "run", *flags, "--allow-missing") == 4
+    away.rename(video)
+    assert _eval(data, tmp_path / "run", *flags) == 0
+    assert _summary(tmp_path / "run")["tasks"]["vsibench"]["missing"] == 0

@@ -10,7 +10,8 @@ from harness.backends.fake import FakeBackend, first_option
 from harness.backends.select import ResolvedEngine
 from harness.errors import RunMismatchError
 from harness.run.config import EvalConfig
-from harness.run.evaluate import default_out
+from harness.run.default_folder import default_out
+from harness.run.items import ItemChoice
 from harness.run.manifest import describe_run, make_manifest
 from harness.run.manifest_facts import partial_tasks
 from harness.run.plan import Plan
@@ -30,7 +31,9 @@ PLAN = Plan((planned([sample(1), sample(2)]),))
 
 
 def _manifest(engine=ENGINE, plan=PLAN, limit=None):
-    return describe_run(plan, engine, named="a/ck", limit=limit, argv=["videor1", "eval"])
+    return describe_run(
+        plan, engine, named="a/ck", choice=ItemChoice(limit=limit), argv=["videor1", "eval"]
+    )
 
 
 def _old_manifest():

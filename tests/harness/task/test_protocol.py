@@ -9,10 +9,9 @@ import pytest
 from harness.errors import UsageError
 from harness.files import diff
 from harness.run.config import EvalConfig
+from harness.run.items import evenly_spaced, stratified
 from harness.run.plan import (
-    evenly_spaced,
     make_plan,
-    stratified,
 )
 from harness.schema import FramePolicy, FrameRule, Sampling, Variant
 from harness.task.protocol import complete
