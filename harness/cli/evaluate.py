@@ -90,8 +90,8 @@ def _stopped(job: EvalJob, error: TooManyFailuresError) -> CommandResult:
     print_failures(make_console(), records)
     return CommandResult(
         Exit.INCOMPLETE,
-        f"{error}; {len(finished_keys(records))} of {job.plan.n_answers} {job.plan.unit} are kept in"
-        f" {job.out}, the same command goes on",
+        f"{error}; {len(finished_keys(records))} of {job.plan.n_answers} {job.plan.unit} are"
+        f" kept in {job.out}, the same command goes on",
     )
 
 
