@@ -31,6 +31,7 @@ from harness.run.silence import find_silence
 from harness.run.store import RunWriter, read_records
 from harness.run.summary import summarise_run, write_results
 from harness.run.timing import Stopwatch, Timing
+from harness.schema import Outcome
 from harness.video.cache import FrameCache
 from harness.video.decode import decode
 from harness.video.pool import DecodePool
@@ -179,13 +180,14 @@ def _answer_open_items(
     runner = Runner(
         plan,
         run,
-        observer.record,
+        observer,
         patch_multiple=engine.patch_multiple,
         limits=limits,
         careful=engine.served,
     )
     total = plan.n_answers - runner.n_absent
     observer.begin(run.folder, total=total, done=total - len(runner.work))
+    observer.plan(plan, [r for r in run.records.values() if r.outcome is not Outcome.FAILED])
     if not runner.work:
         return None
     with open_decode_pool(decoding) as pool:

@@ -2,21 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from harness.schema import Record
+
+if TYPE_CHECKING:
+    from harness.run.plan import Plan
 
 
 class RunObserver:
     """Receives the progress of an evaluation; this one shows nothing.
 
-    Subclasses override what they want to show. `record` is called from the recording thread, the
-    others from the thread that evaluates.
+    Subclasses override what they want to show. `record` is called from the recording thread,
+    `asked` from the one that feeds the engine, the others from the thread that evaluates.
+    `harness.run.running.RunCounter` turns these calls into counts, speeds and running scores.
     """
 
     def begin(self, folder: Path, *, total: int, done: int) -> None:
         """Receive the number of items and how many an earlier invocation has finished."""
+
+    def plan(self, plan: Plan, finished: Iterable[Record]) -> None:
+        """Receive what is asked, and the finished items of earlier invocations."""
 
     def starting(self, backend: str) -> AbstractContextManager[object]:
         """Return a context that is held while the engine starts and videos are decoded."""
@@ -25,6 +34,9 @@ class RunObserver:
     def answering(self) -> AbstractContextManager[object]:
         """Return a context that is held while items are answered."""
         return nullcontext()
+
+    def asked(self) -> None:
+        """Receive that the engine has taken one more question."""
 
     def record(self, record: Record) -> None:
         """Receive one finished item."""

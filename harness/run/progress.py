@@ -1,49 +1,57 @@
 """Shows the progress of an evaluation.
 
-A terminal gets a bar, a notebook one line that changes, anything else a line now and then.
+A terminal gets a table that moves, a notebook lines that change, anything else a line a minute.
 """
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.run.observer import RunObserver
-from harness.schema import Outcome, Record
+from harness.run.plan import Plan
+from harness.run.progress_text import one_line, plain_lines, table
+from harness.run.running import RunCounter
+from harness.schema import Record
 
 if TYPE_CHECKING:
-    from rich.console import Console
-    from rich.progress import Progress
+    from rich.console import Console, RenderableType
 
-_LINE_EVERY_S = 30.0
-_NOTEBOOK_LINE_EVERY_S = 0.5
+LINE_EVERY_S = 60.0
+_NOTEBOOK_EVERY_S = 1.0
+_FRAMES_PER_S = 4
 
 
 class ProgressBar(RunObserver):
-    """Counts finished and failed items; prints to `console`, standard error by default."""
+    """Shows items, videos, score and speed; prints to `console`, standard error by default.
 
-    def __init__(self, console: Console | None = None) -> None:
+    Args:
+        console: Where to print.
+        every_s: Seconds between two lines where there is no terminal.
+    """
+
+    def __init__(self, console: Console | None = None, *, every_s: float = LINE_EVERY_S) -> None:
         from harness.text.console import make_console
 
         self._console = make_console(stderr=True) if console is None else console
         self._notebook = NotebookLine() if self._console.is_jupyter else None
-        self._bar: Progress | None = None
-        self._total = 0
-        self._done = 0
-        self._new = 0
-        self._failed = 0
-        self._started = self._printed_at = time.monotonic()
+        self._every_s = every_s
+        self._counter = RunCounter()
 
     def begin(self, folder: Path, *, total: int, done: int) -> None:
         """Say what an earlier invocation has finished."""
-        self._total, self._done = total, done
+        self._counter.begin(total=total, done=done)
         if 0 < done < total:
             self._console.print(
                 f"resuming {folder}: {done} of {total} items are done", markup=False
             )
+
+    def plan(self, plan: Plan, finished: Iterable[Record]) -> None:
+        """Take the tasks and what they have already."""
+        self._counter.plan(plan, finished)
 
     def starting(self, backend: str) -> AbstractContextManager[object]:
         """Show a status line while the engine starts."""
@@ -55,60 +63,81 @@ class ProgressBar(RunObserver):
 
     @contextmanager
     def answering(self) -> Iterator[None]:
-        """Show the bar on a terminal; elsewhere end with a line that counts the items."""
-        self._started = self._printed_at = time.monotonic()
-        try:
-            if not self._console.is_terminal or self._notebook is not None:
+        """Show the progress until the block ends; then leave its last state."""
+        self._counter.start()
+        if self._notebook is None and self._console.is_terminal:
+            from rich.live import Live
+
+            with Live(
+                console=self._console,
+                get_renderable=self._draw,
+                refresh_per_second=_FRAMES_PER_S,
+                vertical_overflow="visible",
+            ):
                 yield
-                return
-            self._bar = _make_bar(self._console)
-            self._bar.add_task(
-                "evaluating", total=self._total, completed=self._done, rate="", failed=""
-            )
-            with self._bar:
+            return
+        tick = self._print_line if self._notebook is None else self._show_lines
+        every_s = self._every_s if self._notebook is None else _NOTEBOOK_EVERY_S
+        try:
+            with _repeating(tick, every_s):
                 yield
         finally:
-            if self._bar is None:
-                self._print_line()
-            self._bar = None
+            self._end()
+
+    def asked(self) -> None:
+        """Count a question that the engine has taken."""
+        self._counter.asked()
 
     def record(self, record: Record) -> None:
         """Count one finished item."""
-        self._new += 1
-        self._failed += record.outcome is Outcome.FAILED
-        every = _LINE_EVERY_S if self._notebook is None else _NOTEBOOK_LINE_EVERY_S
-        if self._bar is not None:
-            self._bar.update(
-                self._bar.task_ids[0],
-                advance=1,
-                rate=f"{self._rate:.1f} items/s",
-                failed=f"{self._failed} failed" if self._failed else "",
-            )
-        elif time.monotonic() - self._printed_at > every:
-            self._print_line()
+        self._counter.add(record)
 
     def warn(self, message: str) -> None:
         """Print a warning."""
         self._console.print(message, style="yellow", markup=False)
 
-    @property
-    def _rate(self) -> float:
-        return self._new / max(time.monotonic() - self._started, 1e-9)
+    def _draw(self) -> RenderableType:
+        return table(self._counter.now(), height=self._console.height)
 
     def _print_line(self) -> None:
-        self._printed_at = time.monotonic()
-        line = (
-            f"{self._done + self._new} of {self._total} items, {self._failed} failed,"
-            f" {self._rate:.1f} items/s"
-        )
-        if self._notebook is not None:
-            self._notebook.show(line)
+        self._print(one_line(self._counter.now()))
+
+    def _show_lines(self) -> None:
+        assert self._notebook is not None
+        self._notebook.show(plain_lines(self._counter.now()))
+
+    def _end(self) -> None:
+        if self._notebook is None:
+            self._print(one_line(self._counter.now(), ended=True))
         else:
-            self._console.print(line, markup=False)
+            self._show_lines()
+
+    def _print(self, line: str) -> None:
+        # A log has no width at which a line would have to be broken.
+        self._console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
+@contextmanager
+def _repeating(tick: Callable[[], None], every_s: float) -> Iterator[None]:
+    """Call a function at intervals from a thread of its own while the block runs."""
+    ended = threading.Event()
+
+    def run() -> None:
+        while not ended.wait(every_s):
+            with suppress(OSError, ValueError):  # the log was closed; the run goes on
+                tick()
+
+    thread = threading.Thread(target=run, name="progress", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
 
 
 class NotebookLine:
-    """One line of a notebook cell's output, replaced by each new text.
+    """Text of a notebook cell's output, replaced by each new text.
 
     rich would need ipywidgets for the same.
     """
@@ -125,28 +154,3 @@ class NotebookLine:
             self._handle = display(content, raw=True, display_id=True)
         else:
             self._handle.update(content, raw=True)
-
-
-def _make_bar(console: Console) -> Progress:
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        SpinnerColumn,
-        TextColumn,
-        TimeElapsedColumn,
-        TimeRemainingColumn,
-    )
-
-    return Progress(
-        SpinnerColumn(),
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[rate]}"),
-        TextColumn("[red]{task.fields[failed]}[/red]"),
-        TimeElapsedColumn(),
-        TextColumn("left"),
-        TimeRemainingColumn(),
-        console=console,
-    )

@@ -12,11 +12,12 @@ cached.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from harness.backends.base import Backend
 from harness.run.failure_watch import FailureLimits, FailureWatch
+from harness.run.observer import RunObserver
 from harness.run.plan import (
     Plan,
     PlannedTask,
@@ -41,7 +42,6 @@ from harness.video.jobs import DecodeJob, decode_job, heaviest_first
 from harness.video.pool import Decoded, DecodePool
 from harness.video.variants import arrange
 
-OnRecord = Callable[[Record], None]
 Work = tuple[PlannedTask, Sample]
 
 
@@ -52,7 +52,7 @@ class Runner:
         self,
         plan: Plan,
         run: RunWriter,
-        on_record: OnRecord,
+        observer: RunObserver,
         *,
         patch_multiple: int,
         limits: FailureLimits | None = None,
@@ -63,13 +63,13 @@ class Runner:
         Args:
             plan: What is asked.
             run: Where the records go.
-            on_record: Called with each finished item, from the recording thread.
+            observer: Told of questions that are asked and of items that are finished.
             patch_multiple: What frame sides are multiples of (the processor needs it).
             limits: How many failures end the run.
             careful: Whether to ask and decode little before the first answer.
         """
         self._run = run
-        self._on_record = on_record
+        self._observer = observer
         self._recorder = Recorder()
         self._decoded: Iterator[Decoded] | None = None
         self.records: list[Record] = []
@@ -156,6 +156,7 @@ class Runner:
             else:
                 if not self._watch.may_ask():
                     return
+                self._observer.asked()
                 yield request
 
     def _request(self, key: ItemKey, clips: Iterable[Clip]) -> Request:
@@ -183,7 +184,7 @@ class Runner:
             record = replace(make_record(*self.work[key], answer, clips), repeat=key[1])
             self._run.append(record)
             self.records.append(record)
-            self._on_record(record)
+            self._observer.record(record)
             job = self._job_of[key]
             self._watch.note(record, job)
             self._open[job] -= 1

@@ -42,7 +42,7 @@ def summarise(planned: PlannedTask, run: Mapping[str, Sequence[Record]]) -> Task
     answers = run.get(task.name, ())
     records = merge_repeats(answers)
     scored = [record for record in records if record.value is not None]
-    whole = _estimate(scored, scorer.aggregation)
+    whole = estimate_score(answers, scorer.aggregation)
     own = _mean_over_repeats(answers, scorer.total) if scorer.total else None
     # An error belongs to the mean it was computed for; a number made otherwise stands without.
     fits = whole is not None and (own is None or abs(own - whole.mean) <= SAME)
@@ -68,6 +68,14 @@ def summarise(planned: PlannedTask, run: Mapping[str, Sequence[Record]]) -> Task
         if repeats > 1
         else None,
     )
+
+
+def estimate_score(answers: Iterable[Record], means: Aggregation) -> Estimate | None:
+    """Estimate the score of the answers so far, from 0 to 1; None where none has a value.
+
+    Repeats of an item are averaged first.
+    """
+    return _estimate([r for r in merge_repeats(answers) if r.value is not None], means)
 
 
 def _mean_over_repeats(

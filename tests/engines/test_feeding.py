@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 import pytest
 
 from harness.backends.base import EngineStats
+from harness.run.observer import RunObserver
 from harness.run.plan import Plan
 from harness.run.runner import Runner
 from harness.run.store import RunWriter
@@ -89,7 +90,7 @@ def run_with(plan, checkpoint_of, tmp_path_factory):
                 ) as pool,
             ):
                 runner = Runner(
-                    Plan((task,)), out, lambda r: None, patch_multiple=checkpoint.patch_multiple
+                    Plan((task,)), out, RunObserver(), patch_multiple=checkpoint.patch_multiple
                 )
                 runner.run(backend, pool)
                 texts = {record.id: record.text for record in out.records.values()}

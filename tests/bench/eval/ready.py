@@ -28,9 +28,8 @@ def main() -> int:
     from harness.backends.engine_config import EngineConfig
     from harness.backends.select import resolve_engine
     from harness.run.config import EvalConfig, available_processors
-    from harness.run.plan import (
-        make_plan,
-    )
+    from harness.run.observer import RunObserver
+    from harness.run.plan import make_plan
 
     plan = make_plan(
         EvalConfig(
@@ -48,7 +47,7 @@ def main() -> int:
         RunWriter(Path(folder), {"schema": 0}) as run,
         DecodePool(workers=available_processors(), timeout_s=600.0, max_bytes=1 << 32) as pool,
     ):
-        runner = Runner(plan, run, lambda record: None, patch_multiple=engine.patch_multiple)
+        runner = Runner(plan, run, RunObserver(), patch_multiple=engine.patch_multiple)
         for done, _ in pool.decode([runner.jobs[-1]] * 2 * available_processors()):
             pool.release(done)
         began = time.perf_counter()

@@ -9,6 +9,7 @@ from harness.backends.base import EngineStats
 from harness.errors import TooManyFailuresError
 from harness.run.config import FailureBudget
 from harness.run.failure_watch import FailureLimits, FailureWatch
+from harness.run.observer import RunObserver
 from harness.run.plan import Plan
 from harness.run.runner import Runner
 from harness.run.store import RunWriter, read_records
@@ -164,7 +165,7 @@ def _run(folder, answers, **settings):
 
     with RunWriter(folder, {"schema": 1}) as run:
         plan = Plan((planned(_samples(60)),))
-        runner = Runner(plan, run, lambda record: None, patch_multiple=28, **settings)
+        runner = Runner(plan, run, RunObserver(), patch_multiple=28, **settings)
         runner.run(Engine(), FakePool())
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from harness.backends.fake import FakeBackend
+from harness.run.observer import RunObserver
 from harness.run.plan import Plan
 from harness.run.runner import (
     Runner,
@@ -59,11 +60,21 @@ def _samples(count, name="good"):
     return [sample(n, (Media(path=Path(f"{name}{n // 3}.mp4")),)) for n in range(count)]
 
 
+class Seen(RunObserver):
+    """Keeps the records that it is told of."""
+
+    def __init__(self, records):
+        self._records = records
+
+    def record(self, record):
+        self._records.append(record)
+
+
 def _run(folder, samples, answer, pool=None, seen=None):
     pool = pool or FakePool()
     with RunWriter(folder, MANIFEST) as run:
-        seen = [] if seen is None else seen
-        runner = Runner(Plan((planned(samples),)), run, seen.append, patch_multiple=28)
+        observer = Seen([] if seen is None else seen)
+        runner = Runner(Plan((planned(samples),)), run, observer, patch_multiple=28)
         runner.run(FakeBackend(answer), pool)
         return {sample_id: record for (sample_id, _), record in run.records.items()}
 
@@ -101,7 +112,7 @@ def test_a_policy_of_whole_videos_decodes_each_once_whatever_the_spans(tmp_path)
     plan = dataclasses.replace(plan, protocol=dataclasses.replace(plan.protocol, frames=frames))
     pool = FakePool()
     with RunWriter(tmp_path, MANIFEST) as run:
-        Runner(Plan((plan,)), run, lambda r: None, patch_multiple=28).run(
+        Runner(Plan((plan,)), run, RunObserver(), patch_multiple=28).run(
             FakeBackend(lambda r: "A"), pool
         )
         assert len(run.records) == 3
@@ -178,7 +189,7 @@ def test_variants_change_what_the_model_sees(tmp_path, variant, indices):
     plan = dataclasses.replace(plan, protocol=dataclasses.replace(plan.protocol, frames=frames))
     pool = FakePool()
     with RunWriter(tmp_path, MANIFEST) as run:
-        Runner(Plan((plan,)), run, lambda r: None, patch_multiple=28).run(
+        Runner(Plan((plan,)), run, RunObserver(), patch_multiple=28).run(
             FakeBackend(lambda r: "A"), pool
         )
         record = run.records["toy/0", 0]
@@ -199,7 +210,7 @@ def test_a_prompt_that_cannot_be_built_fails_its_item_only(tmp_path):
     samples = _samples(3)
     plan = dataclasses.replace(planned(samples), task=Fussy(samples))
     with RunWriter(tmp_path, MANIFEST) as run:
-        Runner(Plan((plan,)), run, lambda r: None, patch_multiple=28).run(
+        Runner(Plan((plan,)), run, RunObserver(), patch_multiple=28).run(
             FakeBackend(lambda r: "A"), FakePool()
         )
         outcomes = {r.id: r.outcome for r in run.records.values()}
