@@ -35,12 +35,12 @@ def default_out(config: EvalConfig, manifest: Mapping[str, Any]) -> Path:
 
 
 def _parts(config: EvalConfig, manifest: Mapping[str, Any]) -> Iterator[str]:
-    if config.max_frames is not None:
-        yield f"{config.max_frames}frames"
     if config.limit is not None:
         yield f"limit{config.limit}"
     if config.ids is not None:
         yield f"{len((manifest['choice'] or {}).get('ids') or ())}ids"
     yield from config.category or ()
+    if config.max_frames is not None:
+        yield f"{config.max_frames}frames"
     numeric = manifest.get(NUMERIC) or {}
     yield from (str(numeric[name]) for name in ("dtype", "quantization") if name in numeric)
