@@ -25,8 +25,11 @@ def count_missing_bytes(path: Path) -> int:
             size = _read_number(file, keep_marker=False)
             if found != name or size is None:
                 return 0
+            missing = file.tell() + size - end
+            if missing > 0:  # no file system seeks as far as a damaged size says
+                return missing
             file.seek(size, 1)
-        return max(0, file.tell() - end)
+        return 0
 
 
 def _read_number(file: BinaryIO, *, keep_marker: bool) -> int | None:

@@ -145,14 +145,15 @@ def _absolute(folder: Path) -> Found:
 
 
 def _labels(folder: Path) -> Found:
-    done = _train(folder, "option_labels_doubled", "tgrpo", *_DRY)
-    if done.code == 2:
-        return ends_with(done, 2, "rows.json", "option")
-    from trainer.data.rows import read_training_rows
+    """Look at the options without their labels; the gold of row 2 is none of its own options."""
+    from trainer.data.rows import TrainingRow, parse_rows
 
-    rows = read_training_rows([TRAIN / "option_labels_doubled" / "rows.json"], [_world()])
-    options = [row.sample.options for row in rows]
-    return Found(f"options {options[:2]}", done.code == 0 and options[0][0] == "left")
+    done = _train(folder, "option_labels_doubled", "tgrpo", *_DRY)
+    rows = parse_rows([TRAIN / "option_labels_doubled" / "rows.json"], [_world()])
+    options = [row.sample.options for row in rows if isinstance(row, TrainingRow)]
+    found = ends_with(done, 2, "row 2", "got 'D'")
+    return Found(f"options {options}; {found.gives}",
+                 found.holds and options == [("left", "right")] * 2)  # fmt: skip
 
 
 def _same_stem(folder: Path) -> Found:
@@ -167,9 +168,9 @@ def _same_stem(folder: Path) -> Found:
 def _lora(folder: Path) -> Found:
     found = {}
     for target in ("no_such_proj", "lm_head"):
-        done = _train(folder, "lora_targets_traceback", "grpo", "--set", "model.lora.r=4",
-                      "--set", f"model.lora.target_modules={target}")  # fmt: skip
-        found[target] = ends_with(done, 2, target)
+        done = _train(folder, "lora_targets_traceback", "grpo", "--set", "model.lora.r=4", "--set",
+                      f"model.lora.target_modules={target}", "--out", folder / target)  # fmt: skip
+        found[target] = ends_with(done, 2, target, "it has down_proj")
     return all_of(found)
 
 
@@ -179,7 +180,7 @@ def _disk(folder: Path) -> Found:
     subprocess.run(["mount", "-t", "tmpfs", "-o", "size=12m", "tmpfs", str(place)], check=True)
     try:
         done = _train(folder, "disk_full_traceback", "tgrpo", "--out", place / "run")
-        return ends_with(done, 4, "No space left", "checkpoint-2")
+        return ends_with(done, 4, "checkpoint-2", "with room on the disk")
     finally:
         subprocess.run(["umount", str(place)], check=True)
 

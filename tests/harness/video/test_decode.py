@@ -22,6 +22,7 @@ from harness.video.decord_check import (
     DecordDiffersError,
     decode_and_compare,
 )
+from harness.video.matroska import count_missing_bytes
 from harness.video.reader import read
 from harness.video.track import scan
 from tasks.demo.scenes import draw, moving, write_video
@@ -371,6 +372,19 @@ def test_what_lies_behind_the_last_fragment_is_no_damage(tmp_path: Path) -> None
     for content in (whole + bytes(3), whole + bytes(5000), whole[:-7]):
         path.write_bytes(content)
         assert len(scan(path).times) == 40
+
+
+@pytest.mark.parametrize("size", ["01000000ffffffff", "0100310000000002", "01fffffffffffffe"])
+def test_a_matroska_size_beyond_any_disk_is_named(tmp_path: Path, size: str) -> None:
+    """Found by the fuzzer: a file system refuses to seek so far."""
+    path = write_clip(tmp_path / "a.mkv")
+    whole = path.read_bytes()
+    place = whole.index(b"\x18\x53\x80\x67") + 4
+    path.write_bytes(whole[:place] + bytes.fromhex(size) + whole[place + 8 :])
+    with pytest.raises(MediaError):
+        scan(path)
+    missing = int(size[2:], 16) + place + 8 - len(whole)
+    assert count_missing_bytes(path) == missing
 
 
 @pytest.mark.parametrize("change", ["size left open", "more behind it", "short numbers"])
