@@ -6,8 +6,8 @@ comes from each video's total influence on it (Miller, arXiv 2411.00640, eq. 4, 
 finite-cluster factor C/(C-1)), its interval from Student's t.
 
 With C videos of equal weight t has C-1 degrees of freedom. Where a few videos hold much of the
-weight, the error is known less well than their number says, and too small: `effective_clusters`
-says how many videos of equal weight are worth the same.
+weight, the error is known less well than their number says, and too small: t then has one less
+than `effective_clusters`, the number of videos of equal weight that are worth the same.
 """
 
 from __future__ import annotations
@@ -143,9 +143,10 @@ def effective_clusters(shares: NDArray[np.float64]) -> float:
     It is ``1 / sqrt(sum of cubed shares)``, C for C clusters of equal weight. The usual
     ``1 / (sum of squared shares)`` (Kish) is the right one if only items vary; if whole videos vary
     too, a heavy video counts for more and also hides a part of its own deviation, which moves the
-    mean. With one video of a third of the weight, a test at 5 % of two equal models fails in 8 % of
-    simulated pairs with Kish's number, in 12 % with C, and in 5 % with this one
-    (``tests/bench/bench_gate.py``).
+    mean. Measured on 40 videos, one with a third of the questions: of 2,000 simulated pairs of
+    equal models a test at 5 % calls 6.0 % a regression with this number, 8.5 % with Kish's and
+    12.0 % with C; the 95 % interval holds the truth in 96.6, 93.5 and 86.9 %
+    (``tests/bench/bench_gate.py``, seed 1).
     """
     return float(1 / np.sqrt(np.sum(shares**3))) if shares.size else 0.0
 

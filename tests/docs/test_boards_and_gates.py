@@ -12,17 +12,18 @@ import pytest
 
 from harness.cli import main
 from harness.gate.policy import Policy, Rule, load_policy
+from tests.docs.example_runs import write_runs
 from tests.paths import ROOT
 
 PAGES = ("boards.md", "gates.md")
-RUNS = ("video-r1-7b", "qwen2.5-vl-7b", "mine", "candidate", "mine-32f")
 MAY_EXIT = {"gate": (0, 1, 3)}
 """Commands whose exit code is their result; the others have to exit with 0."""
 
 
 def _blocks(page, language):
     text = (ROOT / "docs" / page).read_text(encoding="utf-8")
-    return re.findall(rf"^```{language}\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
+    found = re.findall(r"^```(\w*)\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
+    return [block for name, block in found if name == language]
 
 
 def _commands(page):
@@ -34,15 +35,7 @@ def _commands(page):
 def folder(demo_data, tmp_path_factory):
     """A working directory with the runs, the data and the files that the pages name."""
     folder = tmp_path_factory.mktemp("docs")
-    for name in RUNS:
-        run = folder / "results" / "runs" / name
-        shutil.copytree(ROOT / "tests" / "fixtures" / "run_schema_1", run)
-        manifest = json.loads((run / "run.json").read_text())
-        manifest["model"] = name
-        if name == "mine-32f":
-            for protocol in manifest["protocol"].values():
-                protocol["frames"]["max_frames"] = 32
-        (run / "run.json").write_text(json.dumps(manifest))
+    write_runs(folder, demo_data)
     shutil.copy(ROOT / "results" / "published.csv", folder / "results" / "published.csv")
     (folder / "gate.toml").write_text(_blocks("gates.md", "toml")[0])
     (folder / "data").symlink_to(demo_data)
@@ -73,6 +66,18 @@ def test_the_python_runs(page, inside):
         exec(compile(block, page, "exec"), {})
 
 
+@pytest.mark.parametrize(("page", "command"), [("boards.md", 0), ("gates.md", 1)])
+def test_the_tables_are_what_the_commands_print(page, command, inside, capsys):
+    """Made anew: ``python -m tests.docs.example_runs FOLDER``, then the page's commands there."""
+    capsys.readouterr()
+    main(shlex.split(_commands(page)[command])[1:])
+    printed = [line.strip() for line in capsys.readouterr().out.splitlines()]
+    shown = [line.strip() for block in _blocks(page, "") for line in block.splitlines()]
+    tables = [line for line in shown if line and not line.startswith(("model,", "My-VLM"))]
+    assert len(tables) > 10
+    assert [line for line in tables if line not in printed] == []
+
+
 def test_the_policy_shows_every_key_with_its_default(inside):
     """A reader can copy the file; only the table of one task is an example."""
     policy = load_policy(inside / "gate.toml")
@@ -86,7 +91,7 @@ def test_the_not_ranked_run_of_the_board_page_is_named_with_the_field(inside, ca
     """The reason on the page is the reason that is printed."""
     assert main(shlex.split(_commands("boards.md")[0])[1:]) == 0
     printed = " ".join(capsys.readouterr().out.split())
-    assert "frames.max_frames: 32 != 8" in printed
+    assert "frames.max_frames: 32 != 16" in printed
     assert "different settings (this run != the others)" in printed
 
 
