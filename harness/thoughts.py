@@ -1,4 +1,4 @@
-"""Defines what is known of a model's thoughts before it replies: their marks, the prompt's end."""
+"""Defines what is known of a model's thoughts: their marks, where prompts and thoughts end."""
 
 from __future__ import annotations
 
@@ -24,3 +24,15 @@ class Marks:
     open: str
     """Empty: the thought begins with the reply, as in Apriel's."""
     close: str
+
+
+class ThoughtEnd(StrEnum):
+    """How the thought of a reply ended."""
+
+    CLOSED = "closed"
+    """The model closed it, or an engine's budget did."""
+    NEVER = "never closed"
+    """The reply ends inside the thought, so it has no answer."""
+    KEPT = "kept by the server"
+    """The model stopped by itself, and the server sent the whole reply as reasoning: the model
+    closed no thought, or the server's reasoning parser does not fit the checkpoint."""

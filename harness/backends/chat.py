@@ -78,21 +78,24 @@ def messages(prompt: Prompt, clips: Sequence[Clip]) -> list[Message]:
     return turns
 
 
-def render(processor: Any, prompt: Prompt, clips: Sequence[Clip]) -> str:
-    """Render the chat with the checkpoint's template, up to the start of the answer."""
+def render(processor: Any, prompt: Prompt, clips: Sequence[Clip], *, prompted: bool = True) -> str:
+    """Render the chat with the checkpoint's template, up to the start of the answer.
+
+    Without `prompted` the text ends with the question.
+    """
     text: str = processor.apply_chat_template(
         messages(prompt, clips),
         tokenize=False,
-        add_generation_prompt=True,
+        add_generation_prompt=prompted,
         **prompt.template_args,
     )
-    return text + prompt.prefill
+    return text + prompt.prefill if prompted else text
 
 
-def decode(processor: Any, token_ids: Sequence[int]) -> str:
-    """Decode generated token ids to text, without special tokens."""
+def decode(processor: Any, token_ids: Sequence[int], *, special: bool = False) -> str:
+    """Decode generated token ids to text, with special tokens only if `special`."""
     text: str = processor.tokenizer.decode(
-        list(token_ids), skip_special_tokens=True, clean_up_tokenization_spaces=False
+        list(token_ids), skip_special_tokens=not special, clean_up_tokenization_spaces=False
     )
     return text
 

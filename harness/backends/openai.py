@@ -27,9 +27,11 @@ from typing import Any
 from harness.backends.base import Answer, EngineStats
 from harness.backends.chat import is_image, video_metadata
 from harness.backends.feed import failure
+from harness.backends.served_thoughts import ServedThoughts
 from harness.errors import BackendError, CheckpointError
 from harness.models.server import ServedModel
 from harness.schema import Clip, Completion, Failure, Prompt, Request, Sampling
+from harness.scoring.reasoning.marks import IN_TEXT
 from harness.server.client import Limits, ServerClient
 from harness.server.endpoint import read_endpoint
 from harness.server.errors import (
@@ -69,6 +71,7 @@ class OpenAIBackend:
         self._model = model
         limits = Limits(timeout_s=self._options.timeout_s, max_retries=self._options.max_retries)
         self._client = ServerClient(read_endpoint(model.base_url), limits)
+        self._thoughts = ServedThoughts(self._client, model.model)
         self._answered = False
         self._frames = lru_cache(maxsize=ENCODED_CLIPS)(_encode_frames)
 
@@ -144,6 +147,8 @@ class OpenAIBackend:
                 ) from error
             return failure(error)  # the boundary: a request costs itself only
         self._answered = True
+        if not self._options.video_as_images:
+            completion = self._thoughts.complete(request, completion)
         return replace(completion, generate_s=time.perf_counter() - started)
 
     def _stop_error(self, reason: object) -> BackendError:
@@ -230,6 +235,7 @@ def _vllm_extensions(request: Request) -> dict[str, Any]:
         "min_p": sampling.min_p,
         "repetition_penalty": sampling.repetition_penalty,
         "return_token_ids": True,
+        **_thought_fields(request),
         **({"chat_template_kwargs": dict(template_args)} if template_args else {}),
     }
     videos = [clip for clip in request.clips if not is_image(clip)]
@@ -238,6 +244,16 @@ def _vllm_extensions(request: Request) -> dict[str, Any]:
     if request.prompt.prefill:
         extensions |= {"add_generation_prompt": False, "continue_final_message": True}
     return extensions
+
+
+def _thought_fields(request: Request) -> dict[str, Any]:
+    """Return the fields that keep thoughts and their marks in the reply, and bound them."""
+    fields: dict[str, Any] = {}
+    if request.reasoning != IN_TEXT:
+        fields = {"skip_special_tokens": False, "include_reasoning": True}
+    if request.thinking_budget is not None:
+        fields["thinking_token_budget"] = request.thinking_budget
+    return fields
 
 
 def _refuse_extensions(request: Request) -> None:
@@ -252,6 +268,7 @@ def _refuse_extensions(request: Request) -> None:
         "min_p": sampling.min_p,
         "repetition_penalty": sampling.repetition_penalty != 1,
         "template_args": request.prompt.template_args,
+        "thinking_budget": request.thinking_budget is not None,
     }
     for name, wanted in needed.items():
         if wanted:

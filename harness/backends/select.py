@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from harness.backends.asked import (
+    Asked,
+    budget_marks,
+    check_template,
+    different_switches,
+    refuse_budget,
+    refuse_switches,
+)
 from harness.backends.base import Backend
 from harness.backends.engine_config import (
     DEFAULT_FRAME_GRID,
@@ -19,6 +27,7 @@ from harness.backends.engine_config import (
 from harness.errors import UsageError, missing_extra
 from harness.models.checkpoint import resolve
 from harness.plugins import is_installed
+from harness.thoughts import Marks
 
 if TYPE_CHECKING:
     from harness.backends.vllm_engine import VLLMConfig
@@ -47,8 +56,13 @@ class ResolvedEngine:
     """Those of them that can change an answer; a run directory holds answers of one such set."""
 
 
-def resolve_engine(spec: str, config: EngineConfig) -> ResolvedEngine:
+def resolve_engine(spec: str, config: EngineConfig, asked: Sequence[Asked] = ()) -> ResolvedEngine:
     """Find a checkpoint and choose the engine for it.
+
+    Args:
+        spec: The checkpoint, or the name of a served model.
+        config: Which engine, and its settings.
+        asked: What the protocols ask of the chat template and the engine.
 
     Raises:
         UsageError: The backend is not installed, does not know a setting, or settings contradict
@@ -63,13 +77,13 @@ def resolve_engine(spec: str, config: EngineConfig) -> ResolvedEngine:
     refuse_unknown(config, backend)
     match backend:
         case "fake":
-            return _resolve_fake(spec)
+            return _resolve_fake(spec, asked)
         case "openai":
-            return _resolve_served(spec, config)
+            return _resolve_served(spec, config, asked)
         case "vllm":
-            return _resolve_vllm(spec, config)
+            return _resolve_vllm(spec, config, asked)
         case _:
-            return _resolve_transformers(spec, config)
+            return _resolve_transformers(spec, config, asked)
 
 
 def _choose_backend(config: EngineConfig) -> str:
@@ -96,9 +110,11 @@ def _is_installed(backend: str) -> bool:
     return is_installed(backend) and is_installed("torch")
 
 
-def _resolve_fake(spec: str) -> ResolvedEngine:
+def _resolve_fake(spec: str, asked: Sequence[Asked]) -> ResolvedEngine:
     from harness.backends.fake import FakeBackend, first_option
 
+    refuse_switches(asked, "fake")
+    refuse_budget(asked, "fake")
     return ResolvedEngine(
         backend="fake",
         checkpoint=spec,
@@ -108,13 +124,19 @@ def _resolve_fake(spec: str) -> ResolvedEngine:
     )
 
 
-def _resolve_served(spec: str, config: EngineConfig) -> ResolvedEngine:
+def _resolve_served(spec: str, config: EngineConfig, asked: Sequence[Asked]) -> ResolvedEngine:
     from harness.backends.openai import OpenAIBackend, ServerConfig
+    from harness.backends.served_thoughts import check_served_switches
     from harness.models.server import served
 
     assert config.base_url is not None
     url = config.base_url
     model = served(url, spec)
+    if config.video_as_images:
+        refuse_switches(asked, "openai (with --video-as-images)")
+        refuse_budget(asked, "openai (with --video-as-images)")
+    for given in different_switches(asked):
+        check_served_switches(model, given)
     grid = config.frame_grid or DEFAULT_FRAME_GRID
     settings = given_settings(config)
     return ResolvedEngine(
@@ -135,7 +157,7 @@ def _check_folder(spec: str, config: EngineConfig) -> None:
         resolve(spec)
 
 
-def _resolve_vllm(spec: str, config: EngineConfig) -> ResolvedEngine:
+def _resolve_vllm(spec: str, config: EngineConfig, asked: Sequence[Asked]) -> ResolvedEngine:
     from harness.backends.preflight import check_engine
 
     settings, further = given_settings(config), {}
@@ -146,11 +168,13 @@ def _resolve_vllm(spec: str, config: EngineConfig) -> ResolvedEngine:
         further = vllm_arguments.parse_arguments(config.engine_arg)
         settings |= {"engine_arg": vllm_arguments.as_json(further)} if further else {}
     checkpoint = resolve(spec)
+    check_template(asked, checkpoint)
+    bounded = budget_marks(asked, checkpoint)
 
     def build() -> Backend:
         from harness.backends.vllm import VLLMBackend
 
-        return VLLMBackend(checkpoint, _vllm_config(config, further))
+        return VLLMBackend(checkpoint, _vllm_config(config, further, bounded))
 
     return ResolvedEngine(
         backend="vllm",
@@ -173,7 +197,9 @@ def _numeric_of_vllm(settings: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in found.items() if value != {}}
 
 
-def _vllm_config(config: EngineConfig, further: Mapping[str, Any]) -> VLLMConfig:
+def _vllm_config(
+    config: EngineConfig, further: Mapping[str, Any], bounded: Marks | None
+) -> VLLMConfig:
     from harness.backends.vllm_engine import VLLMConfig
 
     given = {
@@ -185,13 +211,17 @@ def _vllm_config(config: EngineConfig, further: Mapping[str, Any]) -> VLLMConfig
         "max_model_len": config.max_model_len,
     }
     chosen: dict[str, Any] = {name: one for name, one in given.items() if one is not None}
-    return VLLMConfig(further=further, **chosen)
+    return VLLMConfig(further=further, bounded_thoughts=bounded, **chosen)
 
 
-def _resolve_transformers(spec: str, config: EngineConfig) -> ResolvedEngine:
+def _resolve_transformers(
+    spec: str, config: EngineConfig, asked: Sequence[Asked]
+) -> ResolvedEngine:
     from harness.backends.preflight import check_engine
 
+    refuse_budget(asked, "transformers")
     checkpoint, settings = resolve(spec), given_settings(config)
+    check_template(asked, checkpoint)
 
     def build() -> Backend:
         from harness.backends.transformers import TransformersBackend, TransformersConfig

@@ -19,6 +19,7 @@ from harness.backends.feed import Feed, failure
 from harness.backends.logits import NOT_FINITE, LogitsWatch
 from harness.backends.penalties import penalties
 from harness.backends.stops import cut_at_stop
+from harness.backends.thoughts import ThoughtReader
 from harness.errors import BackendError
 from harness.models.checkpoint import Checkpoint
 from harness.plugins import importing
@@ -51,6 +52,7 @@ class TransformersBackend:
     def __init__(self, checkpoint: Checkpoint, options: TransformersConfig | None = None) -> None:
         self._options = options or TransformersConfig()
         self._processor = chat.load_processor(checkpoint)
+        self._thoughts = ThoughtReader(self._processor)
         self._media_options = chat.media_options(self._processor)
         model = _load_model(checkpoint, self._options)
         positions.fix_rope_positions(model)
@@ -117,7 +119,8 @@ class TransformersBackend:
                 **self._stop_options(sampling),
             )
         answers = [
-            self._make_completion(row, sampling.stop) for row in rows[:, prompt_length:].tolist()
+            self._make_completion(request, row)
+            for request, row in zip(batch, rows[:, prompt_length:].tolist(), strict=True)
         ]
         prompt_tokens = inputs["attention_mask"].sum(dim=1).tolist()
         ended = time.perf_counter()
@@ -176,20 +179,23 @@ class TransformersBackend:
             return {}
         return {"stop_strings": list(sampling.stop), "tokenizer": self._processor.tokenizer}
 
-    def _make_completion(self, row: list[int], stops: tuple[str, ...]) -> Completion:
+    def _make_completion(self, request: Request, row: list[int]) -> Completion:
         """Return a generated row up to the token or the stop text that ends it."""
+        stops = request.sampling.stop
         end = next((at for at, token in enumerate(row, 1) if token in self._stop_ids), None)
         token_ids = tuple(row[:end])
         while stops and end is None and token_ids and token_ids[-1] == self._pad_id:
             token_ids = token_ids[:-1]  # a row that a stop text has ended is padded
-        text = chat.decode(self._processor, token_ids)
-        kept = cut_at_stop(text, stops)
-        return Completion(
-            text=kept,
-            finish_reason="length" if end is None and kept == text else "stop",
+        completion = self._thoughts.complete(
+            request,
+            token_ids,
+            "length" if end is None else "stop",
             output_tokens=len(token_ids),
-            token_ids=token_ids,
         )
+        kept = cut_at_stop(completion.text, stops)
+        if kept == completion.text:
+            return completion
+        return replace(completion, text=kept, finish_reason="stop")
 
 
 def _group_batches(feed: Feed[Request], size: int) -> Iterator[list[Request]]:

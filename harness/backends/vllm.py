@@ -15,6 +15,7 @@ import itertools
 import time
 import warnings
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from typing import Any
 
 from harness.backends import chat, lora
@@ -22,6 +23,7 @@ from harness.backends.base import Answer, EngineStats
 from harness.backends.feed import Feed, failure
 from harness.backends.logits import NOT_FINITE
 from harness.backends.stops import cut_at_stop
+from harness.backends.thoughts import ThoughtReader
 from harness.backends.vllm_engine import VLLMConfig, prepare_environment, start
 from harness.backends.vllm_stats import StepCounter, vision_seconds
 from harness.errors import BackendError
@@ -44,6 +46,7 @@ class VLLMBackend:
         self._steps = StepCounter()
         self._vision_s = self._prepare_s = self._idle_s = 0.0
         self._processor = chat.load_processor(checkpoint)
+        self._thoughts = ThoughtReader(self._processor)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # vLLM's imports use deprecated parts of torch
             prepare_environment(options)
@@ -96,7 +99,7 @@ class VLLMBackend:
                 yield request, prepared
                 continue
             try:
-                running[self._add_request(prepared, request.sampling)] = (
+                running[self._add_request(prepared, request)] = (
                     request,
                     time.perf_counter(),
                 )
@@ -113,10 +116,10 @@ class VLLMBackend:
             raise
         return prepared
 
-    def _add_request(self, prepared: Any, sampling: Sampling) -> str:
+    def _add_request(self, prepared: Any, request: Request) -> str:
         """Add a request to the engine and return its id there."""
         name = str(next(self._ids))
-        params = _sampling_params(sampling)
+        params = _sampling_params(request.sampling, request.thinking_budget)
         try:
             self._engine.add_request(name, prepared, params, lora_request=self._lora)
         except Exception:
@@ -166,10 +169,10 @@ class VLLMBackend:
             if output.finished:
                 request, entered = running.pop(output.request_id)
                 seconds = time.perf_counter() - entered
-                yield request, self._make_completion(output, request.sampling, seconds)
+                yield request, self._make_completion(output, request, seconds)
 
     def _make_completion(
-        self, output: Any, sampling: Sampling, seconds: float
+        self, output: Any, request: Request, seconds: float
     ) -> Completion | Failure:
         (answer,) = output.outputs
         if getattr(output.metrics, "is_corrupted", False):
@@ -177,17 +180,18 @@ class VLLMBackend:
         if answer.finish_reason not in ("stop", "length"):
             return failure(BackendError(f"vLLM ended the request with {answer.finish_reason!r}"))
         token_ids = tuple(answer.token_ids)
-        return Completion(
-            text=cut_at_stop(chat.decode(self._processor, token_ids), sampling.stop),
-            finish_reason=answer.finish_reason,
+        completion = self._thoughts.complete(
+            request,
+            token_ids,
+            answer.finish_reason,
             prompt_tokens=len(output.prompt_token_ids),
             output_tokens=len(token_ids),
             generate_s=seconds,
-            token_ids=token_ids,
         )
+        return replace(completion, text=cut_at_stop(completion.text, request.sampling.stop))
 
 
-def _sampling_params(sampling: Sampling) -> Any:
+def _sampling_params(sampling: Sampling, thinking_budget: int | None) -> Any:
     from vllm import SamplingParams
     from vllm.sampling_params import RequestOutputKind
 
@@ -201,6 +205,7 @@ def _sampling_params(sampling: Sampling) -> Any:
         repetition_penalty=sampling.repetition_penalty,
         max_tokens=sampling.max_tokens,
         seed=sampling.seed,
+        thinking_token_budget=thinking_budget,
         stop=list(sampling.stop),
         # Texts are decoded once, the same way for every local engine; vLLM finds stops in its own.
         detokenize=bool(sampling.stop),

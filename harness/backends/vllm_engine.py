@@ -13,6 +13,7 @@ from harness.backends import chat, lora
 from harness.errors import BackendError
 from harness.models.checkpoint import Checkpoint
 from harness.plugins import importing
+from harness.thoughts import Marks
 
 _CPU_BLOCK = 32
 """Tokens per KV-cache block: the smallest size at which vLLM's CPU attention is fast."""
@@ -42,6 +43,8 @@ class VLLMConfig:
     """vLLM's name of a quantization; None: the checkpoint's own."""
     further: Mapping[str, Any] = field(default_factory=dict)
     """Further arguments of `EngineArgs`, which replace those that are set here."""
+    bounded_thoughts: Marks | None = None
+    """Marks of thoughts that requests may bound by `Request.thinking_budget`; None: none may."""
     media_per_prompt: int = 8
     """Maximum number of videos, and of images, in one request."""
     cpu_kv_cache_gib: int = 2
@@ -99,7 +102,16 @@ def engine_arguments(checkpoint: Checkpoint, options: VLLMConfig, processor: Any
         "enable_mm_processor_stats": True,
         "use_tqdm_on_load": False,
     }
+    if options.bounded_thoughts is not None:
+        ours["reasoning_config"] = _reasoning_config(options.bounded_thoughts)
     return {**ours, **options.further}
+
+
+def _reasoning_config(marks: Marks) -> Any:
+    """Return vLLM's settings of bounded thoughts (0.32)."""
+    from vllm.config.reasoning import ReasoningConfig
+
+    return ReasoningConfig(reasoning_start_str=marks.open, reasoning_end_str=marks.close)
 
 
 def _normalizes_alike(processor: Any) -> bool:

@@ -41,6 +41,7 @@ class ScoreLine:
     answer: str | None
     scorer: str
     failure: Failure | None
+    rule: str | None = None
 
 
 def with_score_files(entry: Entry, read_answers: ReadAnswers) -> Entry:

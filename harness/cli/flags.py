@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 from harness.errors import UsageError
 from harness.run.config import DEFAULT_DATA, FailureBudget, JudgeConfig
 from harness.run.options import Option, differing_options, options_of, with_options
+from harness.scoring.reasoning.marks import IN_TEXT, parse_rule
 
 Settings = TypeVar("Settings")
 
@@ -91,6 +92,27 @@ def judge_config(args: Namespace) -> JudgeConfig | None:
     if (args.judge_url is None) != (args.judge_model is None):
         raise UsageError("--judge-url and --judge-model go together")
     return JudgeConfig(url=args.judge_url, model=args.judge_model) if args.judge_url else None
+
+
+def add_reasoning_flag(parser: ArgumentParser) -> None:
+    """Declare ``--reasoning``, the rule by which thoughts are split off stored texts."""
+    parser.add_argument(
+        "--reasoning",
+        type=reasoning_rule,
+        default=IN_TEXT,
+        metavar="auto|in-text|TAG",
+        help="how thoughts are split off texts that hold them: by all known marks, not at all, or"
+        f" by a pair of marks such as think (default: {IN_TEXT})",
+    )
+
+
+def reasoning_rule(text: str) -> str:
+    """Read the name of a rule for thoughts, or a pair of marks."""
+    try:
+        parse_rule(text)
+    except ValueError as error:
+        raise ArgumentTypeError(str(error)) from None
+    return text
 
 
 def add_failures_flag(parser: ArgumentParser, *, of: str = "items") -> None:

@@ -6,7 +6,14 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
 from harness.cli.exits import CommandResult
-from harness.cli.flags import add_data_flag, add_failures_flag, add_judge_flags, count, judge_config
+from harness.cli.flags import (
+    add_data_flag,
+    add_failures_flag,
+    add_judge_flags,
+    add_reasoning_flag,
+    count,
+    judge_config,
+)
 
 DEFAULT_SHOWN = 3
 
@@ -24,6 +31,7 @@ class RescoreCommand:
         parser.add_argument(
             "--include-path", type=Path, metavar="DIR", help="folder of the run's lmms-eval tasks"
         )
+        add_reasoning_flag(parser)
         add_judge_flags(parser)
         parser.add_argument(
             "--show",
@@ -52,6 +60,7 @@ class RescoreCommand:
             data=args.data,
             judge=judge_config(args),
             include_path=args.include_path,
+            reasoning=args.reasoning,
         )
         run = rescore_run(args.run, config)
         page = args.page or args.run / f"changes-{file_part(args.scorer)}.html"

@@ -7,7 +7,13 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
 from harness.cli.exits import CommandResult
-from harness.cli.flags import add_data_flag, add_failures_flag, add_judge_flags, judge_config
+from harness.cli.flags import (
+    add_data_flag,
+    add_failures_flag,
+    add_judge_flags,
+    add_reasoning_flag,
+    judge_config,
+)
 
 
 class ScoreCommand:
@@ -27,6 +33,7 @@ class ScoreCommand:
             help='one {"id": ..., "text": ...} per line',
         )
         parser.add_argument("--scorer", metavar="NAME", help="default: the task's official one")
+        add_reasoning_flag(parser)
         add_failures_flag(parser, of="responses (those without text)")
         add_judge_flags(parser)
         parser.add_argument(
@@ -48,6 +55,7 @@ class ScoreCommand:
             scorer=args.scorer,
             judge=judge_config(args),
             include_path=args.include_path,
+            reasoning=args.reasoning,
             out=args.out,
         )
         scored = score_responses(config, sys.argv)

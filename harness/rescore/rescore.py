@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -22,15 +22,16 @@ from harness.run.items import ItemChoice
 from harness.run.manifest_shape import require_plan
 from harness.run.plan import Plan, PlannedTask, select
 from harness.run.protocols import pick_scorer
-from harness.run.runner import make_record
+from harness.run.record import make_record
 from harness.run.store import MANIFEST, read_manifest, read_records
 from harness.run.summary import Results, summarise_run
 from harness.schema import Completion, ItemKey, Outcome, Record, Sample, Score
+from harness.scoring.reasoning.marks import IN_TEXT
 from harness.scoring.tags import ScorerTag
 from harness.task import registry
 from harness.task.protocol import Protocol
 
-FIELDS = ("id", "repeat", "task", "outcome", "value", "answer", "scorer", "failure")
+FIELDS = ("id", "repeat", "task", "outcome", "value", "answer", "scorer", "rule", "failure")
 """Fields of a line in a score file; the others are in the records."""
 
 
@@ -45,6 +46,8 @@ class RescoreConfig:
     judge: JudgeConfig | None = None
     include_path: Path | None = None
     """Folder of the run's own lmms-eval tasks."""
+    reasoning: str = IN_TEXT
+    """How thoughts are split off texts that still hold them (`Protocol.reasoning`)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,7 +84,7 @@ def rescore_run(folder: Path, config: RescoreConfig) -> RescoredRun:
     require_plan(manifest, str(folder / MANIFEST))
     before = {record.key: record for record in read_records(folder)}
     plan = _plan_again(manifest, config)
-    after = _score_again(plan, before.values())
+    after = _score_again(plan, before.values(), _open_tasks(manifest))
     results = summarise_run(plan, after.values())
     return RescoredRun(
         before=summarise_run(_plan_as_stored(plan, manifest), before.values()),
@@ -117,7 +120,7 @@ def _plan_task(selection: str, manifest: Mapping[str, Any], config: RescoreConfi
     return PlannedTask(
         selection=selection,
         task=task,
-        protocol=_with_scorer(manifest["protocol"][name], scorer.tag),
+        protocol=_with_scorer(manifest["protocol"][name], scorer.tag, config.reasoning),
         scorer=scorer,
         samples=samples,
         fingerprint=fingerprint,
@@ -137,14 +140,27 @@ def _with_stored_scorer(planned: PlannedTask, stored: Mapping[str, Any]) -> Plan
     return replace(planned, scorer=scorer, protocol=_with_scorer(stored, scorer.tag))
 
 
-def _with_scorer(stored: Mapping[str, Any], scorer: str) -> Protocol:
-    """Return a stored protocol with another scorer."""
+def _with_scorer(stored: Mapping[str, Any], scorer: str, reasoning: str = IN_TEXT) -> Protocol:
+    """Return a stored protocol with another scorer, and a rule for thoughts where it has none."""
     fields = {name: value for name, value in stored.items() if name != "hash"}
+    if fields.get("reasoning", IN_TEXT) == IN_TEXT:
+        fields["reasoning"] = reasoning
     text = json.dumps({**fields, "scorer": scorer}).encode()
     return reader_of(Protocol)(text, f"{MANIFEST}, protocol of {fields.get('task')}")
 
 
-def _score_again(plan: Plan, records: Iterable[Record]) -> dict[ItemKey, Record]:
+def _open_tasks(manifest: Mapping[str, Any]) -> set[str]:
+    """Return the tasks whose stored texts still hold their thoughts."""
+    return {
+        task
+        for task, stored in manifest["protocol"].items()
+        if stored.get("reasoning", IN_TEXT) == IN_TEXT
+    }
+
+
+def _score_again(
+    plan: Plan, records: Iterable[Record], with_thoughts: Collection[str]
+) -> dict[ItemKey, Record]:
     """Score every stored text; an item without one keeps its failure."""
     known = {s.id: (planned, s) for planned in plan.tasks for s in planned.samples}
     scored = {}
@@ -154,11 +170,13 @@ def _score_again(plan: Plan, records: Iterable[Record]) -> dict[ItemKey, Record]
                 f"{record.id}: the run has a record of this item, but its question files do not"
                 " have the item; evaluate again"
             )
-        scored[record.key] = _score_record(*known[record.id], record)
+        planned, sample = known[record.id]
+        rule = planned.protocol.reasoning if planned.task.name in with_thoughts else IN_TEXT
+        scored[record.key] = _score_record(planned, sample, record, rule)
     return scored
 
 
-def _score_record(planned: PlannedTask, sample: Sample, record: Record) -> Record:
+def _score_record(planned: PlannedTask, sample: Sample, record: Record, reasoning: str) -> Record:
     if record.text is None:
         return replace(record, scorer=planned.scorer.tag)
     stored = Completion(
@@ -167,13 +185,14 @@ def _score_record(planned: PlannedTask, sample: Sample, record: Record) -> Recor
         reasoning=record.reasoning,
         refused=record.outcome is Outcome.REFUSED,
     )
-    fresh = make_record(planned, sample, stored)
+    fresh = make_record(planned, sample, stored, reasoning=reasoning)
     return replace(
         record,
         outcome=fresh.outcome,
         value=fresh.value,
         answer=fresh.answer,
         scorer=fresh.scorer,
+        rule=fresh.rule,
         failure=fresh.failure,
     )
 

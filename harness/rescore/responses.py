@@ -14,10 +14,11 @@ from harness.run.config import JudgeConfig
 from harness.run.manifest import make_manifest
 from harness.run.plan import Plan, PlannedTask, select
 from harness.run.protocols import pick_scorer
-from harness.run.runner import make_record
+from harness.run.record import make_record
 from harness.run.store import RunWriter
 from harness.run.summary import Results, summarise_run, write_results
 from harness.schema import Prompt, Record, Request, Sampling
+from harness.scoring.reasoning.marks import IN_TEXT
 from harness.scoring.tags import ScorerTag
 from harness.task import registry
 
@@ -42,6 +43,8 @@ class ScoreConfig:
     """Folder of further lmms-eval tasks."""
     out: Path | None = None
     """Run directory to write; None: nothing is kept."""
+    reasoning: str = IN_TEXT
+    """How thoughts are split off the texts (`Protocol.reasoning`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +119,13 @@ def _plan_task(config: ScoreConfig) -> PlannedTask:
     scorer = pick_scorer(task, name, config.judge)
     questions, fingerprint = select(task, config.data, config.task)
     protocol = replace(
-        preset, suite=STORED, template=STORED, frames=None, sampling=None, scorer=scorer.tag
+        preset,
+        suite=STORED,
+        template=STORED,
+        frames=None,
+        sampling=None,
+        scorer=scorer.tag,
+        reasoning=config.reasoning,
     )
     return PlannedTask(
         selection=config.task,

@@ -164,6 +164,8 @@ class EvalConfig:
     """Value of one of the chat template's own variables (enable_thinking=true)."""
     repeats: int | None = _protocol_field("K")
     """How often each item is asked, with different seeds (default: the protocol's)."""
+    scorer: str | None = _protocol_field("NAME")
+    """Scorer of the answers; `videor1 tasks` lists them (default: the protocol's)."""
     limit: int | None = field(default=None, metadata={"metavar": "N"})
     """Items per task, spread over its categories (default: all)."""
     ids: tuple[str, ...] | None = field(default=None, metadata={"metavar": "FILE|ID,.."})

@@ -27,7 +27,7 @@ from harness.run.observer import RunObserver
 from harness.run.plan import Plan, make_plan
 from harness.run.result import Run
 from harness.run.runner import Runner
-from harness.run.silence import find_silence
+from harness.run.silence import find_lost_answers, find_silence
 from harness.run.store import RunWriter, read_records
 from harness.run.summary import summarise_run, write_results
 from harness.run.timing import Stopwatch, Timing
@@ -95,7 +95,7 @@ def evaluate(  # noqa: PLR0913 - the public call: each argument is named in the 
 def prepare(checkpoint: str, config: EvalConfig, argv: Sequence[str] | None = None) -> EvalJob:
     """Resolve checkpoint, tasks and run directory; raises as `evaluate` does."""
     plan = make_plan(config)
-    engine = resolve_engine(checkpoint, config.engine)
+    engine = resolve_engine(checkpoint, config.engine, plan.asked)
     manifest = describe_run(
         plan,
         engine,
@@ -122,8 +122,9 @@ def run_job(job: EvalJob, observer: RunObserver) -> tuple[Run, Timing | None]:
         limits=failure_limits(job.config),
     )
     run = Run(job.out)
-    for silent in find_silence(read_records(job.out)):
-        observer.warn(silent)
+    records = read_records(job.out)
+    for warning in (*find_silence(records), *find_lost_answers(records)):
+        observer.warn(warning)
     return run, timing
 
 

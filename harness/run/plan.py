@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from harness.backends.asked import Asked
 from harness.errors import DatasetError, UnavailableTaskError, UsageError
 from harness.run.config import EvalConfig
 from harness.run.items import ItemChoice, fingerprint_ids
@@ -76,6 +77,20 @@ class Plan:
     """Selections that cannot be asked here, with the reason; they cost no other task."""
     absent: frozenset[str] = frozenset()
     """Ids of questions whose media are missing; they are left open."""
+
+    @property
+    def asked(self) -> tuple[Asked, ...]:
+        """What the tasks ask of the chat template and of the engine."""
+        return tuple(
+            Asked(
+                task=planned.task.name,
+                template_args=planned.protocol.template_args,
+                reasoning=planned.protocol.reasoning,
+                thinking_budget=planned.protocol.thinking_budget,
+                max_tokens=planned.sampling.max_tokens,
+            )
+            for planned in self.tasks
+        )
 
     @property
     def samples(self) -> list[Sample]:

@@ -32,7 +32,10 @@ def resolve_protocol(
         UsageError: The task has no such scorer, template or preset, or a value is out of bounds.
     """
     preset = task.protocol(source.preset)
-    scorer = _find_scorer(task, source, preset.scorer, config.judge)
+    if config.scorer is None:
+        scorer = _find_scorer(task, source, preset.scorer, config.judge)
+    else:
+        scorer = pick_scorer(task, config.scorer, config.judge)
     return apply_changes(preset, scorer, source, config), scorer
 
 

@@ -22,6 +22,7 @@ from harness.run.plan import (
     Plan,
     PlannedTask,
 )
+from harness.run.record import failure_of, make_record
 from harness.run.recorder import Recorder
 from harness.run.repeats import sampling_of_repeat
 from harness.run.store import RunWriter
@@ -30,14 +31,11 @@ from harness.schema import (
     Completion,
     Failure,
     ItemKey,
-    Outcome,
     Record,
     Request,
     Sample,
-    Score,
     Variant,
 )
-from harness.text.stored import storable
 from harness.video.jobs import DecodeJob, decode_job, heaviest_first
 from harness.video.pool import Decoded, DecodePool
 from harness.video.variants import arrange
@@ -152,7 +150,7 @@ class Runner:
             try:
                 request = self._request(key, clips)
             except Exception as error:  # noqa: BLE001 - the boundary: a bad item costs itself only
-                self._finish(pool, key, _failure("prompt", error))
+                self._finish(pool, key, failure_of("prompt", error))
             else:
                 if not self._watch.may_ask():
                     return
@@ -168,6 +166,7 @@ class Runner:
             prompt=planned.prompt(sample),
             sampling=sampling_of_repeat(planned.sampling, *key, protocol.repeats),
             thinking_budget=protocol.thinking_budget,
+            reasoning=protocol.reasoning,
             clips=tuple(arrange(clip, frames.order, frames.seed) for clip in clips),
         )
 
@@ -200,89 +199,3 @@ def _job(planned: PlannedTask, sample: Sample, patch_multiple: int) -> DecodeJob
     if policy.order is Variant.BLIND or not sample.media:
         return None
     return decode_job(sample.media, policy, patch_multiple=patch_multiple)
-
-
-def make_record(
-    planned: PlannedTask,
-    sample: Sample,
-    answer: Completion | Failure,
-    clips: tuple[Clip, ...] = (),
-) -> Record:
-    """Score one answer and write down all that is known of the item."""
-    record = _unanswered(planned, sample, clips)
-    if isinstance(answer, Failure):
-        return replace(record, failure=_storable_failure(answer))
-    answer = _make_storable(answer)
-    record = replace(
-        record,
-        text=answer.text,
-        reasoning=answer.reasoning,
-        finish_reason=answer.finish_reason,
-        prompt_tokens=answer.prompt_tokens,
-        output_tokens=answer.output_tokens,
-        generate_s=answer.generate_s,
-    )
-    try:
-        score = _require_range(_score_answer(planned, sample, answer))
-    except Exception as error:  # noqa: BLE001 - the boundary: a scorer's error costs one item
-        return replace(record, failure=_failure("score", error))
-    outcome = score.outcome
-    if outcome is Outcome.NO_ANSWER and answer.finish_reason == "length":
-        outcome = Outcome.TRUNCATED
-    return replace(record, outcome=outcome, value=score.value, answer=score.answer)
-
-
-def _score_answer(planned: PlannedTask, sample: Sample, answer: Completion) -> Score:
-    if answer.refused:
-        return planned.scorer.score_refusal(sample)
-    score = planned.scorer.score(sample, answer.text)
-    if answer.reasoning and not answer.text.strip():
-        return replace(score, outcome=Outcome.NO_ANSWER, answer=None)
-    return score
-
-
-def _require_range(score: Score) -> Score:
-    """Return a score whose value a record may have; raises `ValueError` for another one."""
-    if score.value is not None and not 0 <= score.value <= 1:
-        raise ValueError(f"the scorer returned {score.value!r}, expected 0 to 1 or None")
-    return score
-
-
-def _unanswered(planned: PlannedTask, sample: Sample, clips: tuple[Clip, ...]) -> Record:
-    frames = planned.protocol.frames
-    return Record(
-        id=sample.id,
-        task=sample.task,
-        variant=frames.order if frames else Variant.ORDERED,
-        cluster=sample.cluster,
-        category=sample.category,
-        outcome=Outcome.FAILED,
-        value=None,
-        answer=None,
-        gold=sample.answer,
-        scorer=planned.scorer.tag,
-        frame_indices=tuple(clip.indices for clip in clips),
-        timestamps=tuple(clip.timestamps for clip in clips),
-        frame_size=tuple((clip.frames.shape[2], clip.frames.shape[1]) for clip in clips),
-        frame_spacing=tuple(clip.spacing_s for clip in clips),
-        media_notes=tuple(note for clip in clips for note in clip.notes),
-        decode_s=sum(clip.decode_s for clip in clips),
-    )
-
-
-def _failure(stage: str, error: Exception) -> Failure:
-    return Failure(stage=stage, error=type(error).__name__, message=storable(str(error)))
-
-
-def _make_storable(answer: Completion) -> Completion:
-    """Return an answer whose texts every record can hold; scorers read the same texts."""
-    reasoning = answer.reasoning
-    return replace(
-        answer,
-        text=storable(answer.text),
-        reasoning=reasoning if reasoning is None else storable(reasoning),
-    )
-
-
-def _storable_failure(failure: Failure) -> Failure:
-    return replace(failure, message=storable(failure.message))

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.schema.asking import Sampling, TemplateArgs
+from harness.thoughts import Marks, PromptEnd, ThoughtEnd
 
 if TYPE_CHECKING:
     import numpy as np
@@ -153,6 +154,9 @@ class Request:
     """Which of the repeats of a question; `id` and `repeat` together are unique."""
     thinking_budget: int | None = None
     """Tokens after which the engine closes a thought; None: it does not."""
+    reasoning: str = "in-text"
+    """The protocol's rule for thoughts. For any but ``in-text`` the engine keeps special tokens in
+    the text and tells `Completion.marks`, `prompt_end` and `token_ends` where it can."""
 
     @property
     def key(self) -> ItemKey:
@@ -177,6 +181,16 @@ class Completion:
     generate_s: float = 0.0
     token_ids: tuple[int, ...] = ()
     """Generated token ids where the engine returns them; not stored in records."""
+    token_ends: tuple[int, ...] = ()
+    """Per generated token, the number of characters of `text` up to its end."""
+    marks: Marks | None = None
+    """The marks of thoughts that the checkpoint's chat template has."""
+    prompt_end: PromptEnd | None = None
+    """State in which the prompt left the reply; None: not known."""
+    reasoning_tokens: int | None = None
+    """Tokens of the thought; None: not known."""
+    thought_end: ThoughtEnd | None = None
+    """How the thought ended; None: there was none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -222,7 +236,13 @@ class Record:
     """``name@version``."""
     text: str | None = None
     reasoning: str | None = None
-    """The thought that an engine returned beside the text; runs before 0.3 have none."""
+    """The thought, which is no part of `text`; runs before 0.3 have none."""
+    reasoning_tokens: int | None = None
+    """Generated tokens of the thought, its marks included; None: not known."""
+    thought_end: ThoughtEnd | None = None
+    """How the thought ended; None: there was none, or it is part of `text`."""
+    rule: str | None = None
+    """Name of the scorer's rule that found the answer, where the scorer has several."""
     finish_reason: str | None = None
     prompt_tokens: int = 0
     output_tokens: int = 0

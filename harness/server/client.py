@@ -6,7 +6,7 @@ import json
 import math
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from email.utils import parsedate_to_datetime
 from typing import Any, TypeVar
@@ -58,6 +58,38 @@ class ServerClient:
         """
         content = json.dumps(body).encode("ascii")
         return self._ask("/chat/completions", content, read_completion)
+
+    def tokenize_chat(
+        self, model: str, messages: Sequence[Mapping[str, Any]], **options: Any
+    ) -> tuple[int, ...]:
+        """Return the token ids of a rendered chat; vLLM's servers have this beside the API.
+
+        Args:
+            model: The model's name.
+            messages: The chat.
+            options: ``add_generation_prompt`` and ``chat_template_kwargs``.
+
+        Raises:
+            ServerError: The server cannot render the chat, or has no such address.
+        """
+        body = {"model": model, "messages": list(messages), **options}
+        return self._ask_beside("/tokenize", body, _read_tokens)
+
+    def detokenize(self, model: str, token_ids: Sequence[int]) -> str:
+        """Return the text of tokens, special ones included; vLLM's servers have this.
+
+        Raises:
+            ServerError: The server refuses, or has no such address.
+        """
+        body = {"model": model, "tokens": list(token_ids)}
+        return self._ask_beside("/detokenize", body, _read_prompt)
+
+    def _ask_beside(
+        self, path: str, body: Mapping[str, Any], read: Callable[[Reply], Result]
+    ) -> Result:
+        """Ask an address beside ``/v1``, under the same key."""
+        content = json.dumps(body).encode("ascii")
+        return self._ask(f"/..{path}", content, read)
 
     def list_models(self) -> dict[str, Mapping[str, Any]]:
         """Map the ids of the server's models to what it says about them.
@@ -137,6 +169,33 @@ def _read_retry_after(value: str) -> float | None:
         except (ValueError, TypeError, OverflowError):
             return None
     return max(0.0, seconds) if math.isfinite(seconds) else None
+
+
+def _read_object(reply: Reply) -> dict[str, Any]:
+    error = read_failure(reply)
+    if error is not None:
+        raise error
+    try:
+        content = parse_json(reply.body)
+    except ValueError:
+        content = None
+    if not isinstance(content, dict):
+        raise MalformedReplyError("the reply is no object")
+    return content
+
+
+def _read_tokens(reply: Reply) -> tuple[int, ...]:
+    tokens = _read_object(reply).get("tokens")
+    if not isinstance(tokens, list) or not all(type(token) is int for token in tokens):
+        raise MalformedReplyError("the reply has no tokens")
+    return tuple(tokens)
+
+
+def _read_prompt(reply: Reply) -> str:
+    text = _read_object(reply).get("prompt")
+    if not isinstance(text, str):
+        raise MalformedReplyError("the reply has no text")
+    return valid_text(text)
 
 
 def _read_models(reply: Reply) -> dict[str, Mapping[str, Any]]:

@@ -9,7 +9,8 @@ from typing import Any
 from harness.server.content import short_words
 from harness.server.errors import MalformedReplyError
 
-_REASONING_FIELDS = ("reasoning_content", "reasoning")
+_REASONING_FIELDS = ("reasoning_details", "reasoning_content", "reasoning")
+"""Fields of a thought, the one that says most first: OpenRouter's, SGLang's, vLLM's."""
 _TEXT_PARTS = ("text", "output_text", "input_text")
 _REASONING_PARTS = ("thinking", "reasoning", "summary_text", "reasoning_text", "reasoning.text",
                     "reasoning.summary")  # fmt: skip
@@ -80,7 +81,7 @@ def _read_reasoning(message: Mapping[str, Any]) -> str:
         found = _text_of(message.get(name))
         if found:
             return found
-    return _text_of(message.get("reasoning_details"))
+    return ""
 
 
 def _text_of(value: Any, depth: int = 0) -> str:

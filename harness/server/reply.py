@@ -187,6 +187,7 @@ def _read_choice(choice: Mapping[str, Any], usage: Any) -> Completion:
         prompt_tokens=count_of(usage.get("prompt_tokens")),
         output_tokens=count_of(usage.get("completion_tokens")),
         token_ids=_read_token_ids(choice.get("token_ids")),
+        reasoning_tokens=_read_reasoning_tokens(usage),
     )
 
 
@@ -205,6 +206,12 @@ def _read_end(reason: Any, message: Message) -> tuple[bool, str]:
         return False, "length"
     shown = short_words(reason) if isinstance(reason, str) else _describe(reason)
     raise MalformedReplyError(f"the server ended with finish_reason {shown!r:.80}")
+
+
+def _read_reasoning_tokens(usage: Mapping[str, Any]) -> int | None:
+    details = usage.get("completion_tokens_details")
+    counted = details.get("reasoning_tokens") if isinstance(details, dict) else None
+    return count_of(counted) or None
 
 
 def _read_token_ids(value: Any) -> tuple[int, ...]:

@@ -15,12 +15,10 @@ from typing import Any
 
 from harness.bounds import between
 from harness.schema import LATER, FramePolicy, Sampling, TemplateArgs
+from harness.scoring.reasoning.marks import IN_TEXT, parse_rule
 
 PRESETS = ("video-r1", "official")
 """Protocols that every task has."""
-
-IN_TEXT, AUTO = "in-text", "auto"
-"""Rules of `Protocol.reasoning`; any other text names a pair of tags."""
 
 Fields = Mapping[str, Any]
 
@@ -45,8 +43,8 @@ class Protocol:
     """System prompt; None: the one of the task's template, which most do not have."""
     reasoning: str = field(default=IN_TEXT, metadata=LATER)
     """How thought and answer are told apart before the answer is scored: ``in-text`` (they are
-    not: the text is scored as it is), ``auto`` (by the tags of the checkpoint's chat template), or
-    the name of a tag (``think`` for ``<think>...</think>``)."""
+    not: the text is scored as it is), ``auto`` (by the marks of the checkpoint's chat template), or
+    a pair of marks, by name (``think`` for ``<think>...</think>``) or as OPEN...CLOSE."""
     template_args: TemplateArgs = field(default_factory=dict, metadata=LATER)
     """Values of the chat template's own variables, such as ``enable_thinking``."""
     thinking_budget: int | None = field(default=None, metadata=LATER)
@@ -57,8 +55,7 @@ class Protocol:
     def __post_init__(self) -> None:
         between(self, "thinking_budget", 0, 1 << 24, "tokens; no model writes more")
         between(self, "repeats", 1, 10_000, "each asks every item once more")
-        if not self.reasoning.strip():
-            raise ValueError(f"reasoning: expected {IN_TEXT}, {AUTO} or a tag's name, got none")
+        parse_rule(self.reasoning)
         for name, value in self.template_args.items():
             if isinstance(value, float) and not math.isfinite(value):
                 raise ValueError(f"template_args.{name}: expected a finite number, got {value}")

@@ -25,6 +25,7 @@ from typing import Any
 from lmms_eval.api.instance import GenerationResult, TokenCounts
 from lmms_eval.api.model import lmms
 
+from harness.backends.asked import Asked
 from harness.backends.select import ResolvedEngine, resolve_engine
 from harness.errors import HarnessError, UsageError
 from harness.run.config import EvalConfig
@@ -37,6 +38,7 @@ from harness.run.protocol_files import find_protocol
 from harness.run.protocols import apply_changes
 from harness.run.store import read_records
 from harness.schema import Outcome, Prompt, Record, Sample, Score
+from harness.scoring.reasoning.marks import IN_TEXT
 from harness.task.api import Scorer
 from tasks.lmms.bridge import LmmsEval
 from tasks.lmms.documents import sample_of
@@ -77,7 +79,14 @@ class VideoR1(lmms):  # type: ignore[misc]
         super().__init__()
         with _exit_on_error():
             self._config = _read_options(options)
-            self._engine = resolve_engine(str(pretrained), self._config.engine)
+            asked = Asked(
+                task="lmms-eval",
+                template_args=self._config.template_arg,
+                reasoning=self._config.reasoning or IN_TEXT,
+                thinking_budget=self._config.thinking_budget,
+                max_tokens=None,
+            )
+            self._engine = resolve_engine(str(pretrained), self._config.engine, [asked])
 
     def generate_until(self, requests: Sequence[Any]) -> list[Any]:
         """Return the answers to all requests of all tasks, in the order of the requests."""

@@ -21,6 +21,7 @@ BROAD = {
     "harness/backends/vllm.py": REQUEST,
     "harness/cli/__init__.py": PROGRAM,
     "harness/cli/commands.py": OTHERS,
+    "harness/run/record.py": "a scorer fails alone",
     "harness/run/runner.py": REQUEST,
     "harness/run/recorder.py": THREAD,
     "harness/video/pool.py": THREAD,

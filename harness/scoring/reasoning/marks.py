@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from harness.errors import UsageError
 from harness.thoughts import Marks
 
 IN_TEXT = "in-text"
@@ -52,7 +51,7 @@ def parse_rule(rule: str) -> Marks | None:
         rule: ``auto``, ``in-text``, a name of `NAMED`, or both marks as ``OPEN...CLOSE``.
 
     Raises:
-        UsageError: The rule is none of these.
+        ValueError: The rule is none of these.
     """
     if rule in (AUTO, IN_TEXT):
         return None
@@ -60,12 +59,12 @@ def parse_rule(rule: str) -> Marks | None:
         return NAMED[rule]
     opening, between, closing = rule.partition(_BETWEEN)
     if not between or not closing.strip():
-        raise UsageError(
-            f"reasoning rule {rule!r:.80}: expected {AUTO}, {IN_TEXT}, one of"
-            f" {', '.join(NAMED)}, or both marks as OPEN{_BETWEEN}CLOSE"
+        raise ValueError(
+            f"reasoning: expected {AUTO}, {IN_TEXT}, one of"
+            f" {', '.join(NAMED)}, or both marks as OPEN{_BETWEEN}CLOSE, got {rule!r:.80}"
         )
     if opening == closing:
-        raise UsageError(f"reasoning rule {rule!r:.80}: both marks are the same text")
+        raise ValueError(f"reasoning: both marks of {rule!r:.80} are the same text")
     return Marks(opening.strip(), closing.strip())
 
 

@@ -135,7 +135,10 @@ def test_a_limited_run_is_rescored_on_its_own_items(tmp_path):
 def test_an_unknown_scorer_is_named_with_the_known_ones(run, capsys):
     """Exit 2 lists what the task has."""
     assert rescore(run, "gpt") == 2
-    assert "it has: official, official+answer, video-r1, lmms-eval" in capsys.readouterr().err
+    assert (
+        "it has: official, official+answer, video-r1, flexible, lmms-eval"
+        in capsys.readouterr().err
+    )
 
 
 def test_an_item_without_text_keeps_its_failure(run):

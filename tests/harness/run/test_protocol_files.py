@@ -185,7 +185,10 @@ def test_a_bound_that_was_not_named_follows_the_one_that_was(tmp_path):
         ('extends = "official"\n[template_args]\na = [1]', "template_args.a: expected a text"),
         ('extends = "official"\n[template_args]\na = inf', "template_args"),
         ('extends = "official"\nrepeats = 0', "repeats: expected a number from 1"),
-        ('extends = "official"\nreasoning = " "', "reasoning: expected in-text, auto or a tag"),
+        (
+            'extends = "official"\nreasoning = " "',
+            "reasoning: expected auto, in-text, one of think",
+        ),
     ],
 )
 def test_a_malformed_file_is_refused(tmp_path, text, message):

@@ -9,7 +9,7 @@ import pytest
 from harness.cli import main
 from harness.rescore.rescore import RescoreConfig, rescore_run
 from harness.rescore.responses import ScoreConfig, score_responses
-from harness.run.runner import make_record
+from harness.run.record import make_record
 from harness.run.store import RunWriter, read_records, write_parquet
 from harness.schema import Completion, Outcome
 from tasks.base import MICRO

@@ -2,7 +2,6 @@
 
 import pytest
 
-from harness.errors import UsageError
 from harness.scoring.reasoning.marks import NAMED, parse_rule
 from harness.scoring.reasoning.split import split
 from harness.thoughts import Marks, PromptEnd
@@ -153,5 +152,5 @@ def test_marks_have_names_or_are_written_out(rule, marks):
 @pytest.mark.parametrize("rule", ["thinks", "<t>", "<t>...", "<t>...<t>", "", "Auto"])
 def test_an_unknown_rule_is_refused_with_the_known_ones(rule):
     """The message lists the names."""
-    with pytest.raises(UsageError, match=r"auto, in-text, one of think|same text"):
+    with pytest.raises(ValueError, match=r"auto, in-text, one of think|same text"):
         parse_rule(rule)
