@@ -1,0 +1,1 @@
+"""Spreads an evaluation over several engines: videos are leased to replicas."""
