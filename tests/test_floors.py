@@ -24,6 +24,7 @@ ROOMS = (
     ("config", "server"),
     ("data", "models", "scoring", "stats", "video"),
     ("backends", "task"),
+    ("replicas",),
     ("run",),
     ("board", "gate"),
     ("rescore",),

@@ -11,21 +11,19 @@ cached.
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator
+from collections import Counter, defaultdict, deque
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
+from typing import Protocol
 
 from harness.backends.base import Backend
 from harness.run.failure_watch import FailureLimits, FailureWatch
 from harness.run.observer import RunObserver
-from harness.run.plan import (
-    Plan,
-    PlannedTask,
-)
+from harness.run.open_items import Lease, OpenItems, Work
+from harness.run.plan import Plan
 from harness.run.record import failure_of, make_record
 from harness.run.recorder import Recorder
 from harness.run.repeats import sampling_of_repeat
-from harness.run.store import RunWriter
 from harness.schema import (
     Clip,
     Completion,
@@ -33,28 +31,35 @@ from harness.schema import (
     ItemKey,
     Record,
     Request,
-    Sample,
-    Variant,
 )
-from harness.video.jobs import DecodeJob, decode_job, heaviest_first
+from harness.video.jobs import DecodeJob
 from harness.video.pool import Decoded, DecodePool
 from harness.video.variants import arrange
 
-Work = tuple[PlannedTask, Sample]
+
+class RecordSink(Protocol):
+    """Where records go; `harness.run.store.RunWriter` outside of replicas."""
+
+    def finished(self) -> set[ItemKey]:
+        """Return the items and repeats that need no further work."""
+
+    def append(self, record: Record) -> None:
+        """Take one finished item; called from the recording thread."""
 
 
 class Runner:
     """Runs what a plan still lacks in a run directory."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - each argument is named below
         self,
         plan: Plan,
-        run: RunWriter,
+        run: RecordSink,
         observer: RunObserver,
         *,
         patch_multiple: int,
         limits: FailureLimits | None = None,
         careful: bool = False,
+        leases: Iterable[Lease] | None = None,
     ) -> None:
         """Prepare to answer what is open.
 
@@ -65,6 +70,8 @@ class Runner:
             patch_multiple: What frame sides are multiples of (the processor needs it).
             limits: How many failures end the run.
             careful: Whether to ask and decode little before the first answer.
+            leases: What to answer, taken one after another as there is room; None: all that is
+                open. It may block; then it has to end before the decode pool is closed.
         """
         self._run = run
         self._observer = observer
@@ -79,26 +86,25 @@ class Runner:
             answered=bool(done),
             careful=careful,
         )
-        # The repeats of an item follow each other, so that they share their prompt's KV cache, too.
-        self.work: dict[ItemKey, Work] = {
-            (sample.id, repeat): (planned, sample)
-            for planned in plan.tasks
-            for sample in planned.samples
-            for repeat in range(planned.protocol.repeats)
-            if (sample.id, repeat) not in done and sample.id not in plan.absent
-        }
-        self.n_absent = plan.n_answers - len(done) - len(self.work)
+        self._items = OpenItems(plan, done, patch_multiple)
+        self._leases = leases
+        self._waiting: defaultdict[DecodeJob, deque[Lease]] = defaultdict(deque)
+        self._open: Counter[DecodeJob] = Counter()
+
+    @property
+    def work(self) -> Mapping[ItemKey, Work]:
+        """What was open when this runner was built."""
+        return self._items.work
+
+    @property
+    def n_absent(self) -> int:
         """How many open answers are left out because their media are missing."""
-        self._job_of = {
-            key: _job(planned, sample, patch_multiple)
-            for key, (planned, sample) in self.work.items()
-        }
-        self._open = Counter(self._job_of.values())
+        return self._items.n_absent
 
     @property
     def jobs(self) -> list[DecodeJob]:
         """What has to be decoded, in the order in which it should be."""
-        return heaviest_first(job for job in self._open if job is not None)
+        return self._items.jobs
 
     def prefetch(self, pool: DecodePool) -> None:
         """Begin to decode; `run` goes on with it. An engine can be loaded meanwhile."""
@@ -125,20 +131,21 @@ class Runner:
             self.stop()
 
     def _jobs_in_turn(self) -> Iterator[DecodeJob]:
-        """Yield what has to be decoded, when it may be."""
-        for job in self.jobs:
-            if not self._watch.may_decode():
+        """Yield what has to be decoded, when it may be; questions without media have empty jobs."""
+        for keys in self._items.leases() if self._leases is None else self._leases:
+            job = self._items.job_of(keys[0])
+            if job.media and not self._watch.may_decode():
                 return
+            self._open[job] += len(keys)
+            self._waiting[job].append(keys)
             yield job
 
     def _requests(self, pool: DecodePool) -> Iterator[Request]:
         """Yield requests as their media become ready, the questions of one clip in a row."""
-        waiting: defaultdict[DecodeJob | None, list[ItemKey]] = defaultdict(list)
-        for key, job in self._job_of.items():
-            waiting[job].append(key)
-        yield from self._ask(pool, waiting[None], ())
         for job, decoded in self._decoded or ():
-            yield from self._ask(pool, waiting[job], decoded)
+            if not job.media:
+                pool.release(job)
+            yield from self._ask(pool, self._waiting[job].popleft(), decoded)
 
     def _ask(
         self, pool: DecodePool, keys: Iterable[ItemKey], clips: tuple[Clip, ...] | Failure
@@ -184,18 +191,10 @@ class Runner:
             self._run.append(record)
             self.records.append(record)
             self._observer.record(record)
-            job = self._job_of[key]
-            self._watch.note(record, job)
+            job = self._items.job_of(key)
+            self._watch.note(record, job if job.media else None)
             self._open[job] -= 1
-            if job is not None and not self._open[job]:
+            if job.media and not self._open[job]:
                 pool.release(job)
 
         self._recorder.put(write)
-
-
-def _job(planned: PlannedTask, sample: Sample, patch_multiple: int) -> DecodeJob | None:
-    """Return what has to be decoded for a sample; None: nothing."""
-    policy = planned.frames
-    if policy.order is Variant.BLIND or not sample.media:
-        return None
-    return decode_job(sample.media, policy, patch_multiple=patch_multiple)

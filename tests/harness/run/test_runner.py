@@ -29,10 +29,14 @@ class FakePool:
         self.released = Counter()
 
     def release(self, job):
-        self.released[str(job.media[0].path)] += 1
+        if job.media:
+            self.released[str(job.media[0].path)] += 1
 
     def decode(self, jobs):
         for job in jobs:
+            if not job.media:
+                yield job, ()
+                continue
             path = str(job.media[0].path)
             self.decoded[path] += 1
             if "bad" in path:
@@ -216,3 +220,23 @@ def test_a_prompt_that_cannot_be_built_fails_its_item_only(tmp_path):
         outcomes = {r.id: r.outcome for r in run.records.values()}
         assert run.records["toy/1", 0].failure.stage == "prompt"
     assert [k for k, v in outcomes.items() if v is Outcome.FAILED] == ["toy/1"]
+
+
+def test_leases_are_answered_as_they_come_and_nothing_else(tmp_path):
+    """Of nine questions on three videos two leases are given, in parts and without a video."""
+    samples = [*_samples(6), sample(6), sample(7)]
+    asked, pool = [], FakePool()
+
+    def leases():
+        yield [("toy/3", 0), ("toy/4", 0)]
+        yield [("toy/7", 0)]
+        yield [("toy/6", 0)]
+        yield [("toy/0", 0)]
+
+    with RunWriter(tmp_path, MANIFEST) as run:
+        Runner(
+            Plan((planned(samples),)), run, RunObserver(), patch_multiple=28, leases=leases()
+        ).run(FakeBackend(lambda r: asked.append(r.id) or "A"), pool)
+        assert len(run.records) == 5
+    assert asked == ["toy/3", "toy/4", "toy/7", "toy/6", "toy/0"]
+    assert pool.released == pool.decoded == {"good1.mp4": 1, "good0.mp4": 1}
