@@ -57,16 +57,22 @@ class EngineConfig:
     """Any other engine argument of vLLM by its name; may be given again."""
     base_url: str | None = field(default=None, metadata={"metavar": "URL"})
     """OpenAI-compatible server, with /v1."""
+    concurrency: int | None = _setting("openai", metavar="N")
+    """Requests that a server gets at the same time (default: 16)."""
+    extra_body: Mapping[str, Any] = _setting("openai", metavar="JSON", numeric=True, default={})
+    """Further fields of every request to a server, as a JSON object."""
     video_as_images: bool = _setting("openai", numeric=True, default=False)
     """Send frames as images, for a server that knows no video."""
     frame_grid: int | None = _setting("openai", metavar="N", numeric=True)
-    """Number of pixels of which frame sides are multiples at a served model (default: 28)."""
+    """Number of pixels of which frame sides are multiples at a served model (default: that of the
+    checkpoint which the server names, where it can be read, else 28)."""
 
     def __post_init__(self) -> None:
         between(self, "tensor_parallel", 1, 1024, "each is a GPU")
         between(self, "gpu_memory_utilization", 0.01, 1, "a share of the GPU's memory")
         between(self, "max_num_seqs", 1, 1 << 16, "each holds keys and values in memory")
         between(self, "max_model_len", 1, 1 << 24, "tokens; no model takes more")
+        between(self, "concurrency", 1, 4096, "each is a thread with a connection")
         between(self, "frame_grid", 1, 256, "a frame side is at least one multiple of it")
 
 

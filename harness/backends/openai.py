@@ -17,8 +17,8 @@ import base64
 import io
 import threading
 import time
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from itertools import zip_longest
 from queue import SimpleQueue
@@ -28,6 +28,7 @@ from harness.backends.base import Answer, EngineStats
 from harness.backends.chat import is_image, video_metadata
 from harness.backends.feed import failure
 from harness.backends.served_thoughts import ServedThoughts
+from harness.backends.shared import SharedRequests
 from harness.errors import BackendError, CheckpointError
 from harness.models.server import ServedModel
 from harness.schema import Clip, Completion, Failure, Prompt, Request, Sampling
@@ -53,12 +54,17 @@ class ServerConfig:
 
     concurrency: int = 16
     """Number of requests at the same time."""
+    extra_body: Mapping[str, Any] = field(default_factory=dict)
+    """Further fields of every request."""
     timeout_s: float = 600.0
     """Seconds to wait for one answer, all attempts together."""
     max_retries: int = 5
     """Further attempts after a lost connection, a rate limit or a server error, with back-off."""
     video_as_images: bool = False
     """Send frames as images and use no vLLM extension."""
+
+
+_Answers = SimpleQueue[tuple[Request, Completion | Failure | Exception] | Exception | None]
 
 
 class OpenAIBackend:
@@ -83,8 +89,8 @@ class OpenAIBackend:
                 before.
             CheckpointError: It refuses the key.
         """
-        source = _SharedIterator(requests)
-        answers: SimpleQueue[Answer | Exception | None] = SimpleQueue()
+        source = SharedRequests(requests)
+        answers: _Answers = SimpleQueue()
         for number in range(self._options.concurrency):
             threading.Thread(
                 target=self._answer_requests,
@@ -92,16 +98,22 @@ class OpenAIBackend:
                 name=f"openai-{number}",
                 daemon=True,
             ).start()
-        working, error = self._options.concurrency, None
+        working = self._options.concurrency
+        error: Exception | None = None
         try:
-            while working:
-                answer = answers.get()
-                if isinstance(answer, tuple):
-                    yield answer
-                    continue
+            # After an error, a thread may still be waiting for a request that never comes.
+            while working and not (error is not None and source.pending == 0):
+                item = answers.get()
+                if isinstance(item, tuple):
+                    source.give_back()
+                    request, answer = item
+                    if not isinstance(answer, Exception):
+                        yield request, answer
+                        continue
+                    item = answer
                 working -= 1
-                if answer is not None:
-                    error = error or answer
+                if item is not None:
+                    error = error or item
                     source.close()
         finally:
             source.close()
@@ -116,17 +128,24 @@ class OpenAIBackend:
         """Close the connections."""
         self._client.close()
 
-    def _answer_requests(
-        self, source: _SharedIterator, answers: SimpleQueue[Answer | Exception | None]
-    ) -> None:
-        """Answer requests until there are none; then put None, or the error that ended the work."""
+    def _answer_requests(self, source: SharedRequests, answers: _Answers) -> None:
+        """Answer requests until there are none or one ends the work; put None at the end."""
         try:
             while (request := source.take()) is not None:
-                answers.put((request, self._answer(request)))
+                answer = self._try_answer(request)
+                answers.put((request, answer))
+                if isinstance(answer, Exception):
+                    return
         except Exception as error:  # noqa: BLE001 - raised in the consuming thread
             answers.put(error)
         else:
             answers.put(None)
+
+    def _try_answer(self, request: Request) -> Completion | Failure | Exception:
+        try:
+            return self._answer(request)
+        except Exception as error:  # noqa: BLE001 - raised in the consuming thread
+            return error
 
     def _answer(self, request: Request) -> Completion | Failure:
         started = time.perf_counter()
@@ -166,6 +185,7 @@ class OpenAIBackend:
             "model": self._model.model,
             "messages": _chat_messages(prompt, content),
             **_sampling_fields(request.sampling),
+            **self._options.extra_body,
         }
         if not self._options.video_as_images:
             body |= _vllm_extensions(request)
@@ -180,22 +200,6 @@ class OpenAIBackend:
             return [{"type": "image_url", "image_url": {"url": url}} for url in urls]
         url = f"data:video/jpeg;base64,{','.join(frames)}"
         return [{"type": "video_url", "video_url": {"url": url}, "uuid": clip.key}]
-
-
-class _SharedIterator:
-    """An iterator that several threads may take from."""
-
-    def __init__(self, requests: Iterable[Request]) -> None:
-        self._iterator = iter(requests)
-        self._lock = threading.Lock()
-        self._closed = False
-
-    def take(self) -> Request | None:
-        with self._lock:
-            return None if self._closed else next(self._iterator, None)
-
-    def close(self) -> None:
-        self._closed = True
 
 
 def _encode_frames(clip: Clip) -> tuple[str, ...]:

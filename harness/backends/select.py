@@ -125,10 +125,13 @@ def _resolve_fake(spec: str, asked: Sequence[Asked]) -> ResolvedEngine:
 
 
 def _resolve_served(spec: str, config: EngineConfig, asked: Sequence[Asked]) -> ResolvedEngine:
+    from harness.backends.extra_body import check_extra_body
     from harness.backends.openai import OpenAIBackend, ServerConfig
     from harness.backends.served_thoughts import check_served_switches
+    from harness.models.served_grid import find_frame_grid
     from harness.models.server import served
 
+    check_extra_body(config.extra_body, video_as_images=config.video_as_images)
     assert config.base_url is not None
     url = config.base_url
     model = served(url, spec)
@@ -137,14 +140,21 @@ def _resolve_served(spec: str, config: EngineConfig, asked: Sequence[Asked]) -> 
         refuse_budget(asked, "openai (with --video-as-images)")
     for given in different_switches(asked):
         check_served_switches(model, given)
-    grid = config.frame_grid or DEFAULT_FRAME_GRID
-    settings = given_settings(config)
+    grid = config.frame_grid or find_frame_grid(model.root) or DEFAULT_FRAME_GRID
+    settings = {**given_settings(config), "frame_grid": grid}
+    if grid == DEFAULT_FRAME_GRID:
+        del settings["frame_grid"]
+    options = ServerConfig(
+        concurrency=config.concurrency or ServerConfig().concurrency,
+        extra_body=config.extra_body,
+        video_as_images=config.video_as_images,
+    )
     return ResolvedEngine(
         backend="openai",
         checkpoint=model.name,
         identity=model.identity,
         patch_multiple=grid,
-        build=lambda: OpenAIBackend(model, ServerConfig(video_as_images=config.video_as_images)),
+        build=lambda: OpenAIBackend(model, options),
         served=True,
         settings=settings,
         numeric=numeric_settings(settings),

@@ -29,6 +29,8 @@ class ServedModel:
     model: str
     """Model id in the server's own list."""
     identity: Identity
+    root: str | None = None
+    """Folder or hub id of the checkpoint, where the server says it."""
 
 
 def served(base_url: str, model: str | None = None, limits: Limits = LIMITS) -> ServedModel:
@@ -47,7 +49,8 @@ def served(base_url: str, model: str | None = None, limits: Limits = LIMITS) -> 
             f"the server at {endpoint.url} has no model {model!r}; it lists:"
             f" {_name_models(list(listed))}"
         )
-    root = listed[model].get("root")
+    named = listed[model].get("root")
+    root = named if isinstance(named, str) else None
     return ServedModel(
         spec=f"{model}@{endpoint.netloc}",
         name=model,
@@ -56,8 +59,9 @@ def served(base_url: str, model: str | None = None, limits: Limits = LIMITS) -> 
         identity={
             "server": endpoint.netloc,
             "model": model,
-            "root": root if isinstance(root, str) else None,
+            "root": root,
         },
+        root=root,
     )
 
 

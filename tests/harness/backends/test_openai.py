@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -12,8 +13,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from harness.backends.engine_config import EngineConfig, given_settings, numeric_settings
+from harness.backends.extra_body import check_extra_body
 from harness.backends.openai import OpenAIBackend, ServerConfig
-from harness.errors import BackendError, CheckpointError
+from harness.backends.select import resolve_engine
+from harness.errors import BackendError, CheckpointError, UsageError
 from harness.models.server import served
 from harness.schema import Clip, Completion, Failure, MediaKind, Prompt, Request, Sampling
 from tests.stub_server import Body, Reply, Stub, answer, refusal
@@ -284,3 +288,90 @@ def test_a_question_whose_reply_always_breaks_fails_alone(stub):
     assert results["bad"].error == "BrokenConnectionError"
     assert isinstance(results["a"], Completion)
     assert isinstance(results["b"], Completion)
+
+
+def test_further_fields_are_part_of_every_request(stub):
+    """Beside what the protocol says."""
+    extra = {"top_a": 0.5, "reasoning": {"effort": "low"}}
+    ask(stub, request("x"), request("y", clip()), options=ServerConfig(extra_body=extra))
+    assert len(stub.bodies) == 2
+    for body in stub.bodies:
+        assert {name: body[name] for name in extra} == extra
+        assert body["temperature"] == 0.1
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["model", "messages", "temperature", "max_tokens", "seed", "n", "stream", "top_k",
+     "media_io_kwargs", "chat_template_kwargs", "thinking_token_budget"],
+)  # fmt: skip
+def test_a_field_that_requests_have_already_is_refused(name):
+    """It would undo what the protocol says, or break the request."""
+    with pytest.raises(UsageError, match=f"--extra-body: {name} cannot be set here: .+"):
+        check_extra_body({"fine": 1, name: 1}, video_as_images=False)
+
+
+def test_a_server_that_gets_images_takes_fields_that_others_have_already():
+    """Its requests have none of vLLM's fields."""
+    check_extra_body({"top_k": 5, "chat_template_kwargs": {}}, video_as_images=True)
+    with pytest.raises(UsageError, match="--temperature"):
+        check_extra_body({"temperature": 5}, video_as_images=True)
+
+
+def test_as_many_requests_are_under_way_as_the_settings_say(stub):
+    """All three wait for each other."""
+    together = threading.Barrier(3, timeout=10)
+
+    def reply(text: str, body: Body) -> Reply:
+        together.wait()
+        return answer()
+
+    stub.reply = reply
+    results = ask(stub, *map(request, "abcdef"), options=ServerConfig(concurrency=3))
+    assert all(isinstance(one, Completion) for one in results.values())
+
+
+def test_an_error_ends_the_work_while_threads_wait_for_further_requests(stub):
+    """They would wait for ever, since the next request comes after an answer."""
+    stub.reply = lambda text, body: refusal(401)
+    never = threading.Event()
+
+    def requests() -> Iterator[Request]:
+        yield request("x")
+        yield request("y")
+        never.wait(20)
+
+    backend = OpenAIBackend(served(stub.url), ServerConfig(concurrency=8))
+    began = time.monotonic()
+    with pytest.raises(CheckpointError, match="the key is refused"):
+        list(backend.generate(requests()))
+    never.set()
+    assert time.monotonic() - began < 10
+    backend.close()
+
+
+def test_the_frame_grid_is_that_of_the_checkpoint_that_the_server_names(stub, tmp_path):
+    """Qwen3-VL's is 32; what cannot be read leaves the default, and a flag comes first."""
+
+    def resolved(**settings):
+        config = EngineConfig(base_url=stub.url, **settings)
+        return resolve_engine("m", config)
+
+    assert resolved().patch_multiple == 28
+    (tmp_path / "preprocessor_config.json").write_text('{"patch_size": 16, "merge_size": 2}')
+    stub.models = {"data": [{"id": "m", "root": str(tmp_path)}]}
+    engine = resolved()
+    assert engine.patch_multiple == 32
+    assert engine.numeric == {"frame_grid": 32}
+    assert resolved(frame_grid=28).patch_multiple == 28
+    (tmp_path / "preprocessor_config.json").write_text("{bad")
+    assert resolved().patch_multiple == 28
+    for root in (None, 3, "", "\0", "a" * 5000, str(tmp_path / "none"), "..", "/etc/passwd"):
+        stub.models = {"data": [{"id": "m", "root": root}]}
+        assert resolved().patch_multiple == 28
+
+
+def test_settings_of_a_server_that_change_answers_are_compared():
+    """Further fields and images, not how many requests are under way."""
+    config = EngineConfig(concurrency=4, extra_body={"top_a": 1}, video_as_images=True)
+    assert set(numeric_settings(given_settings(config))) == {"extra_body", "video_as_images"}

@@ -72,6 +72,25 @@ def test_a_server_that_always_refuses_costs_twenty_requests_and_videos_at_most(
     assert _decodes(tmp_path) <= MOST
 
 
+@pytest.mark.parametrize("status", [401, 400])
+def test_many_requests_at_a_time_change_nothing_of_that(stub, data, tmp_path, status):
+    """Before the first answer, twenty are under way."""
+    stub.reply = lambda text, body: refusal(status)
+    assert _eval(stub, data, tmp_path, "--concurrency", "200") in (2, 4)
+    assert len(stub.bodies) <= MOST
+    assert _decodes(tmp_path) <= MOST
+
+
+def test_further_fields_of_requests_are_kept_apart(stub, data, tmp_path, capsys):
+    """They may change an answer: the run is not resumed with others."""
+    flags = ("--tasks", "vsibench", "--limit", "4")
+    assert _eval(stub, data, tmp_path, *flags, "--extra-body", '{"effort": "low"}') == 0
+    assert {body["effort"] for body in stub.bodies} == {"low"}
+    assert _eval(stub, data, tmp_path, *flags, "--extra-body", '{"effort": "high"}') == 2
+    assert "numeric.extra_body.effort: 'low' != 'high'" in capsys.readouterr().err
+    assert _eval(stub, data, tmp_path, *flags, "--extra-body", '{"model": "x"}') == 2
+
+
 def test_a_refused_key_is_named_before_anything_is_decoded(
     stub, data, tmp_path, capsys, monkeypatch
 ):
