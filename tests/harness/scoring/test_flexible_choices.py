@@ -306,8 +306,8 @@ def test_labels_of_a_prompt_are_letters():
      "\\boxed{" * 10_000, "<answer>" * 10_000, "The answer is " * 10_000, "not " * 30_000 + "B",
      "A. x\n" * 20_000, "(" * 100_000, "so " * 40_000],
 )  # fmt: skip
-def test_endless_replies_are_read_in_seconds(text):
-    """A model that repeats itself until its limit costs no more than a moment."""
-    began = time.perf_counter()
+def test_endless_replies_are_read_in_linear_time(text):
+    """A model that repeats itself until its limit costs no more than a moment of the processor."""
+    began = time.process_time()
     read_choice(text, MOVES)
-    assert time.perf_counter() - began < 5
+    assert time.process_time() - began < 5

@@ -204,8 +204,8 @@ def test_exact_numbers_are_equal_to_two_decimals(gold, text, outcome):
      "= " * 40_000, "one " * 20_000, "1-" * 40_000, "approximately " * 10_000 + "3",
      "answer: " * 10_000, "1." * 40_000, "\\frac{1}{2}" * 10_000],
 )  # fmt: skip
-def test_endless_replies_are_read_in_seconds(text):
-    """A model that repeats itself until its limit costs no more than a moment."""
-    began = time.perf_counter()
+def test_endless_replies_are_read_in_linear_time(text):
+    """A model that repeats itself until its limit costs no more than a moment of the processor."""
+    began = time.process_time()
     read_quantity(text, METERS)
-    assert time.perf_counter() - began < 5
+    assert time.process_time() - began < 5
