@@ -56,3 +56,10 @@ FREE = (
     + _END
 )
 NO_TAGS = _PARTS + _SYSTEM + _PLAIN_TURNS + _PROMPT + _END
+
+
+def in_one_line(template: str) -> str:
+    """Return a template whose marks have no line breaks around them (GLM-4.7, DeepSeek-V3.1)."""
+    return template.replace("'<think>\n' }}", "'<think>' }}").replace(
+        "'<think>\n\n</think>\n\n' }}", "'<think></think>' }}"
+    )
