@@ -63,3 +63,14 @@ def in_one_line(template: str) -> str:
     return template.replace("'<think>\n' }}", "'<think>' }}").replace(
         "'<think>\n\n</think>\n\n' }}", "'<think></think>' }}"
     )
+
+
+def chosen_by_variable(forms: dict[str, str]) -> str:
+    """Return one template that renders one of several, as its variable ``form`` says."""
+    bodies = {name: text.removeprefix(_PARTS) for name, text in forms.items()}
+    first = next(iter(bodies))
+    branches = "".join(
+        f"{{%- elif form == '{name}' -%}}{text}" for name, text in bodies.items() if name != first
+    )
+    chosen = f"{{%- if form is not defined or form == '{first}' -%}}{bodies[first]}{branches}"
+    return _PARTS + chosen + "{%- endif -%}"

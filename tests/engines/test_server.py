@@ -2,20 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import signal
-import socket
-import subprocess
-import sys
-import time
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 from asking import ask, clip, disagreements, questions, request
+from serving import serve
 
 from harness.backends.openai import OpenAIBackend, ServerConfig
 from harness.cli import main
@@ -35,34 +27,14 @@ pytestmark = [
     pytest.mark.filterwarnings("default"),  # third-party imports warn
     pytest.mark.usefixtures("small_cpu_cache"),
 ]
-START_TIMEOUT_S = 180
 
 
 @pytest.fixture(scope="module")
 def server(checkpoint_of, small_cpu_cache, tmp_path_factory) -> Iterator[str]:
     """Serve the tiny Qwen2.5-VL as ``tiny`` and give the base URL."""
-    port = _free_port()
     log = tmp_path_factory.mktemp("server") / "log.txt"
-    # fmt: off
-    command = [
-        sys.executable, "-m", "vllm.entrypoints.openai.api_server",
-        "--model", str(checkpoint_of("qwen2_5_vl").path), "--served-model-name", "tiny",
-        "--host", "127.0.0.1", "--port", str(port), "--dtype", "float32", "--enforce-eager",
-        "--skip-mm-profiling", "--max-model-len", "2048", "--trust-request-mm-kwargs",
-    ]
-    # fmt: on
-    # Without a process per part the server starts in half the time and dies as one.
-    environment = {**os.environ, "VLLM_ENABLE_V1_MULTIPROCESSING": "0", "VLLM_NO_USAGE_STATS": "1"}
-    with log.open("w") as output:
-        process = subprocess.Popen(
-            command, env=environment, stdout=output, stderr=output, start_new_session=True
-        )
-    try:
-        _wait(f"http://127.0.0.1:{port}/health", process, log)
-        yield f"http://127.0.0.1:{port}/v1"
-    finally:
-        os.killpg(process.pid, signal.SIGTERM)
-        process.wait(timeout=30)
+    with serve(checkpoint_of("qwen2_5_vl").path, log) as url:
+        yield url
 
 
 @pytest.fixture
@@ -137,23 +109,3 @@ def test_the_model_is_looked_up(server):
     assert served(server).model == "tiny"
     with pytest.raises(CheckpointError, match="no model 'other'; it lists: tiny"):
         served(server, "other")
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def _wait(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
-    deadline = time.monotonic() + START_TIMEOUT_S
-    while time.monotonic() < deadline:
-        if process.poll() is not None:
-            break
-        try:
-            urllib.request.urlopen(url, timeout=1).close()
-        except (urllib.error.URLError, OSError):
-            time.sleep(0.5)
-        else:
-            return
-    pytest.fail(f"the server did not start:\n{log.read_text()[-3000:]}")
