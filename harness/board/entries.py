@@ -18,8 +18,9 @@ from harness.board.records_table import find_problem
 from harness.board.score_files import with_score_files
 from harness.errors import DatasetError, UsageError
 from harness.files import open_file
-from harness.run.manifest_facts import numeric_of, partial_tasks
+from harness.run.manifest_facts import partial_tasks
 from harness.run.manifest_shape import require_setting
+from harness.run.numeric import numeric_of
 from harness.run.store import (
     MANIFEST,
     RECORD_SIZES,

@@ -18,7 +18,7 @@ from harness.errors import IncompleteRunError, UsageError
 from harness.files import Fields, write_atomically
 from harness.gate.baseline_shape import check_columns, check_metadata, read_columns
 from harness.gate.policy import Policy, make_policy
-from harness.run.manifest_facts import numeric_of
+from harness.run.numeric import numeric_of
 from harness.run.repeats import merge_repeats
 from harness.run.store import read_manifest, read_records
 from harness.schema import Outcome, Record

@@ -7,7 +7,8 @@ from typing import Any
 
 from harness.gate.baseline import Baseline
 from harness.gate.pairing import Pairing
-from harness.run.manifest_facts import numeric_differences, numeric_of, partial_tasks
+from harness.run.manifest_facts import numeric_differences, partial_tasks
+from harness.run.numeric import numeric_of
 from harness.schema import Outcome, Record
 from harness.task.protocol import repeats_of
 

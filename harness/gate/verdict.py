@@ -18,7 +18,8 @@ from harness.gate.baseline import Baseline
 from harness.gate.notes import make_notes
 from harness.gate.pairing import Flip, Pairing, check_comparable, pair, worst_flips
 from harness.gate.policy import Policy, Tier
-from harness.run.manifest_facts import numeric_differences, numeric_of
+from harness.run.manifest_facts import numeric_differences
+from harness.run.numeric import numeric_of
 from harness.schema import Record
 from harness.stats import (
     Estimate,

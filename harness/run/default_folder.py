@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from harness.run.config import DEFAULT_RUNS, EvalConfig
-from harness.run.store import NUMERIC, identity
+from harness.run.numeric import NUMERIC
+from harness.run.store import identity
 from harness.schema import Variant
 
 _LONGEST_PART = 40

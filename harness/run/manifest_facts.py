@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from harness.files import diff
-from harness.run.store import NUMERIC
 
 QUESTIONS = "questions"
 """Manifest field: how many questions each benchmark has; runs of schema 1 lack it."""
@@ -21,11 +20,6 @@ def partial_tasks(manifest: Mapping[str, Any]) -> dict[str, str]:
         for task, items in asked.items()
         if items < known.get(task, 0)
     }
-
-
-def numeric_of(manifest: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the engine settings that can change an answer; empty where all are the defaults."""
-    return dict(manifest.get(NUMERIC) or {})
 
 
 def numeric_differences(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> list[str]:

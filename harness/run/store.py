@@ -25,6 +25,7 @@ from harness.files import (
     write_atomically,
 )
 from harness.run.manifest_shape import check_manifest
+from harness.run.numeric import NUMERIC, numeric_of
 from harness.run.record_shape import record_reader
 from harness.schema import Failure, ItemKey, Outcome, Record
 from harness.task.protocol import complete_all
@@ -38,8 +39,6 @@ SUMMARY = "summary.json"
 RECORDS = "records-0.jsonl"
 IDENTITY = ("protocol", "checkpoint", "data", "backend", "tasks", "limit")
 """Manifest fields in which a resumed run must equal the run it goes on with, beside `NUMERIC`."""
-NUMERIC = "numeric"
-"""Settings of the engine that can change an answer; runs of schema 1 lack them and have none."""
 
 RECORD_SIZES = "videor1.record_sizes"
 """Key in the metadata of ``records.parquet``."""
@@ -51,12 +50,12 @@ def identity(manifest: Mapping[str, Any]) -> dict[str, Any]:
     """Return the fields of a manifest in which a resumed run must equal the run it goes on with.
 
     A run of schema 1 can be gone on with: what schema 2 added to protocols is at its default, and
-    so are the settings of its engine.
+    the settings of its engine are on its command line.
     """
     complete = complete_all(manifest)
     return {
         **{name: complete.get(name) for name in IDENTITY},
-        NUMERIC: manifest.get(NUMERIC) or {},
+        NUMERIC: numeric_of(manifest),
     }
 
 

@@ -76,4 +76,4 @@ def test_what_can_change_an_answer_is_told_from_memory_and_speed():
     """Only the former is compared on resume."""
     settings = given_settings(EngineConfig(dtype="float16", **OF_VLLM))
     assert set(numeric_settings(settings)) == {"dtype", "quantization", "engine_arg"}
-    assert set(numeric_settings(given_settings(EngineConfig(**OF_SERVERS)))) == set(OF_SERVERS)
+    assert numeric_settings(given_settings(EngineConfig(**OF_SERVERS))) == OF_SERVERS

@@ -91,6 +91,20 @@ def test_further_fields_of_requests_are_kept_apart(stub, data, tmp_path, capsys)
     assert _eval(stub, data, tmp_path, *flags, "--extra-body", '{"model": "x"}') == 2
 
 
+def test_a_run_goes_on_only_with_the_frames_that_it_was_begun_with(stub, data, tmp_path, capsys):
+    """As images, or with sides of other multiples, the model sees something else."""
+    stub.reply = lambda text, body: answer("<answer>A</answer>")
+    asked = ("--tasks", "mvbench", "--limit", "5")
+    assert _eval(stub, data, tmp_path, *asked) == 0
+    assert _eval(stub, data, tmp_path, *asked, "--frame-grid", "28") == 0
+    for flags, field in (
+        (("--video-as-images",), "numeric.video_as_images: None != True"),
+        (("--frame-grid", "32"), "numeric.frame_grid: None != 32"),
+    ):
+        assert _eval(stub, data, tmp_path, *asked, *flags) == 2
+        assert field in capsys.readouterr().err
+
+
 def test_a_refused_key_is_named_before_anything_is_decoded(
     stub, data, tmp_path, capsys, monkeypatch
 ):

@@ -14,6 +14,7 @@ from harness.run.default_folder import default_out
 from harness.run.items import ItemChoice
 from harness.run.manifest import describe_run, make_manifest
 from harness.run.manifest_facts import partial_tasks
+from harness.run.numeric import numeric_of
 from harness.run.plan import Plan
 from harness.run.store import RunWriter
 from tests.toys import planned, sample
@@ -78,6 +79,29 @@ def test_a_run_from_before_the_settings_goes_on_with_the_defaults(tmp_path):
         pass
     with pytest.raises(RunMismatchError, match=r"numeric.dtype: None != 'float16'"):
         RunWriter(tmp_path, _manifest())
+
+
+@pytest.mark.parametrize(
+    ("words", "numeric"),
+    [
+        ("--frame-grid 32", {"frame_grid": 32}),
+        ("--frame-grid=32 --video-as-images", {"frame_grid": 32, "video_as_images": True}),
+        ("--frame-grid 28", {}),
+        ("--system '--video-as-images'' x'", {}),
+        ("--frame-grid", {}),
+        ("'", {}),
+    ],
+)
+def test_what_a_served_model_was_shown_is_read_from_an_old_command(tmp_path, words, numeric):
+    """Frames as images or of other sizes give other answers; runs of version 0.2 noted it there."""
+    old = _old_manifest() | {"argv": f"videor1 eval m --base-url http://h/v1 {words}"}
+    assert numeric_of(old) == numeric
+    with RunWriter(tmp_path, old):
+        pass
+    with RunWriter(tmp_path, _manifest(replace(ENGINE, numeric=numeric))):
+        pass
+    with pytest.raises(RunMismatchError, match=r"numeric\.frame_grid: .* != 40"):
+        RunWriter(tmp_path, _manifest(replace(ENGINE, numeric={"frame_grid": 40})))
 
 
 def test_the_default_folder_tells_number_formats_apart_and_keeps_its_old_name():
