@@ -16,7 +16,7 @@ from harness.errors import BackendError
 from harness.models.chat_template import find_chat_template
 from harness.models.checkpoint import Checkpoint
 from harness.plugins import importing
-from harness.schema import Clip, MediaKind, Prompt
+from harness.schema import Clip, Media, MediaKind, Prompt
 
 Message = dict[str, Any]
 
@@ -65,7 +65,7 @@ def read_processor(folder: Path) -> Any:
     return processor
 
 
-def messages(prompt: Prompt, clips: Sequence[Clip]) -> list[Message]:
+def messages(prompt: Prompt, clips: Sequence[Clip | Media]) -> list[Message]:
     """Return the chat turns in the form that chat templates take."""
     user = []
     for text, clip in zip_longest(prompt.before, clips):
@@ -132,8 +132,8 @@ def video_metadata(clip: Clip) -> dict[str, Any]:
     }
 
 
-def is_image(clip: Clip) -> bool:
-    """Return whether a clip is a single image."""
+def is_image(clip: Clip | Media) -> bool:
+    """Return whether a clip, or what it is decoded from, is a single image."""
     return clip.kind is MediaKind.IMAGE
 
 

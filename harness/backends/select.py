@@ -46,6 +46,10 @@ class ResolvedEngine:
     """What frame sides are multiples of, in pixels."""
     build: Callable[[], Backend]
     """Starts the engine; raises `BackendError` if it cannot start."""
+    folder: Path | None = None
+    """Folder of the checkpoint; None where a server has it, or there is none."""
+    missing: str = ""
+    """Why nothing can be started here; such an engine is for looking only."""
     check: Callable[[], None] = lambda: None
     """Tries what can be tried without starting it; raises `UsageError` or `BackendError`."""
     served: bool = False
@@ -56,13 +60,16 @@ class ResolvedEngine:
     """Those of them that can change an answer; a run directory holds answers of one such set."""
 
 
-def resolve_engine(spec: str, config: EngineConfig, asked: Sequence[Asked] = ()) -> ResolvedEngine:
+def resolve_engine(
+    spec: str, config: EngineConfig, asked: Sequence[Asked] = (), *, start: bool = True
+) -> ResolvedEngine:
     """Find a checkpoint and choose the engine for it.
 
     Args:
         spec: The checkpoint, or the name of a served model.
         config: Which engine, and its settings.
         asked: What the protocols ask of the chat template and the engine.
+        start: False: the engine is not going to be started, and need not be installed.
 
     Raises:
         UsageError: The backend is not installed, does not know a setting, or settings contradict
@@ -71,9 +78,11 @@ def resolve_engine(spec: str, config: EngineConfig, asked: Sequence[Asked] = ())
     """
     try:
         backend = _choose_backend(config)
-    except UsageError:
+    except UsageError as error:
         _check_folder(spec, config)
-        raise
+        if start or config.base_url is not None or config.backend not in ("auto", *LOCAL):
+            raise
+        return _resolve_uninstalled(spec, config, asked, str(error))
     refuse_unknown(config, backend)
     match backend:
         case "fake":
@@ -84,6 +93,29 @@ def resolve_engine(spec: str, config: EngineConfig, asked: Sequence[Asked] = ())
             return _resolve_vllm(spec, config, asked)
         case _:
             return _resolve_transformers(spec, config, asked)
+
+
+def _resolve_uninstalled(
+    spec: str, config: EngineConfig, asked: Sequence[Asked], reason: str
+) -> ResolvedEngine:
+    """Return the engine that would be chosen if it were installed."""
+
+    def build() -> Backend:
+        raise UsageError(reason)
+
+    checkpoint, settings = resolve(spec), given_settings(config)
+    check_template(asked, checkpoint)
+    return ResolvedEngine(
+        backend=LOCAL[0] if config.backend == "auto" else config.backend,
+        checkpoint=checkpoint.name,
+        identity=checkpoint.identity,
+        patch_multiple=checkpoint.patch_multiple,
+        build=build,
+        folder=checkpoint.path,
+        missing=reason,
+        settings=settings,
+        numeric=numeric_settings(settings),
+    )
 
 
 def _choose_backend(config: EngineConfig) -> str:
@@ -192,6 +224,7 @@ def _resolve_vllm(spec: str, config: EngineConfig, asked: Sequence[Asked]) -> Re
         identity=checkpoint.identity,
         patch_multiple=checkpoint.patch_multiple,
         build=build,
+        folder=checkpoint.path,
         check=lambda: check_engine(checkpoint, "vllm"),
         settings=settings,
         numeric=_numeric_of_vllm(settings),
@@ -244,6 +277,7 @@ def _resolve_transformers(
         identity=checkpoint.identity,
         patch_multiple=checkpoint.patch_multiple,
         build=build,
+        folder=checkpoint.path,
         check=lambda: check_engine(checkpoint, "transformers"),
         settings=settings,
         numeric=numeric_settings(settings),

@@ -52,7 +52,7 @@ class EvalCommand:
         from harness.text.console import make_console
 
         config = _read_config(args.config)
-        job = prepare(args.checkpoint, read_option_flags(args, config))
+        job = prepare(args.checkpoint, read_option_flags(args, config), start=not args.dry_run)
         errors = make_console(stderr=True)
         for selection, why in job.plan.unavailable.items():
             errors.print(f"{selection} is left out: {why}", style="yellow")

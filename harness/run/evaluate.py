@@ -92,10 +92,19 @@ def evaluate(  # noqa: PLR0913 - the public call: each argument is named in the 
     return run
 
 
-def prepare(checkpoint: str, config: EvalConfig, argv: Sequence[str] | None = None) -> EvalJob:
-    """Resolve checkpoint, tasks and run directory; raises as `evaluate` does."""
+def prepare(
+    checkpoint: str,
+    config: EvalConfig,
+    argv: Sequence[str] | None = None,
+    *,
+    start: bool = True,
+) -> EvalJob:
+    """Resolve checkpoint, tasks and run directory; raises as `evaluate` does.
+
+    Without `start` nothing is going to be run, and no engine need be installed.
+    """
     plan = make_plan(config)
-    engine = resolve_engine(checkpoint, config.engine, plan.asked)
+    engine = resolve_engine(checkpoint, config.engine, plan.asked, start=start)
     manifest = describe_run(
         plan,
         engine,

@@ -45,7 +45,13 @@ class Shape:
 SHAPES = (
     Shape(name="40 videos x 4 questions x 5 repeats", questions=(4,) * 40, repeats=5),
     Shape(
-        name="60 videos of 1 to 12 questions x 4 repeats, 10 % of the repeats failed",
+        name="60 videos of 1 to 6 questions x 4 repeats, 10 % of the repeats failed",
+        questions=tuple(1 + n % 6 for n in range(60)),
+        repeats=4,
+        failed=0.1,
+    ),
+    Shape(
+        name="60 videos, six with 12 questions, the others 1 to 3, x 4 repeats, 10 % failed",
         questions=tuple(1 + n % 3 if n % 10 else 12 for n in range(60)),
         repeats=4,
         failed=0.1,
