@@ -11,7 +11,6 @@ from harness.cli.exits import CommandResult, Exit
 from harness.run.config import DecodeConfig
 from harness.run.media_check import check_media
 from harness.run.plan import Plan, PlannedTask
-from harness.run.protocols import protocol_notes
 from harness.run.token_estimate import FrameTokens, count_text_tokens, estimate_frame_tokens
 from harness.schema import Clip, Failure, Sample, Variant
 from harness.video.jobs import DecodeJob, decode_job
@@ -49,11 +48,8 @@ def print_dry_run(console: Console, job: EvalJob) -> CommandResult:
         console.print(f"nothing can be run here: {engine.missing}", style="yellow", markup=False)
     console.print(styled(("run directory", "bold"), f" {job.out}"))
     console.print(protocol_table(plan.tasks))
-    for planned in plan.tasks:
-        for note in protocol_notes(planned.protocol, planned.task.protocol(planned.protocol.suite)):
-            console.print(note, style="yellow", markup=False)
     warnings, _ = check_media(plan, allow_missing=job.config.allow_missing)
-    for warning in warnings:
+    for warning in (*plan.notes, *warnings):
         console.print(warning, style="yellow", markup=False)
     engine.check()
     probes = _decode_probes(plan, job.config.decode, engine.patch_multiple)

@@ -119,7 +119,7 @@ def prepare(
 def run_job(job: EvalJob, observer: RunObserver) -> tuple[Run, Timing | None]:
     """Check that the media are there and evaluate; return the run and this invocation's timing."""
     warnings, absent = check_media(job.plan, allow_missing=job.config.allow_missing)
-    for warning in warnings:
+    for warning in (*job.plan.notes, *warnings):
         observer.warn(warning)
     timing = evaluate_plan(
         replace(job.plan, absent=absent),

@@ -17,7 +17,7 @@ from harness.errors import DatasetError, UnavailableTaskError, UsageError
 from harness.run.config import EvalConfig
 from harness.run.items import ItemChoice, fingerprint_ids
 from harness.run.protocol_files import ProtocolFile, find_protocol
-from harness.run.protocols import resolve_protocol
+from harness.run.protocols import protocol_notes, resolve_protocol
 from harness.schema import FramePolicy, Prompt, Sample, Sampling
 from harness.scoring.answers import MAX_OPTIONS
 from harness.task import registry
@@ -96,6 +96,17 @@ class Plan:
     def samples(self) -> list[Sample]:
         """Every sample of every task."""
         return [sample for planned in self.tasks for sample in planned.samples]
+
+    @property
+    def notes(self) -> list[str]:
+        """What a user should know of the tasks' protocols."""
+        return [
+            note
+            for planned in self.tasks
+            for note in protocol_notes(
+                planned.protocol, planned.task.protocol(planned.protocol.suite)
+            )
+        ]
 
     @property
     def unit(self) -> str:
