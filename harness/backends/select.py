@@ -105,8 +105,13 @@ def _resolve_uninstalled(
 
     checkpoint, settings = resolve(spec), given_settings(config)
     check_template(asked, checkpoint)
+    backend = LOCAL[0] if config.backend == "auto" else config.backend
+    if backend == "vllm":
+        budget_marks(asked, checkpoint)
+    else:
+        refuse_budget(asked, backend)
     return ResolvedEngine(
-        backend=LOCAL[0] if config.backend == "auto" else config.backend,
+        backend=backend,
         checkpoint=checkpoint.name,
         identity=checkpoint.identity,
         patch_multiple=checkpoint.patch_multiple,
