@@ -18,14 +18,10 @@ from harness.cli import main
 from harness.run.store import read_records
 from harness.schema import Failure, Outcome, Record
 from tasks.demo.layouts import write_vsibench
+from tests.faults.hostile import HOSTILE, RAW, SMALL, printed
 from tests.runs import make_records, write_run
 
-HOSTILE = (
-    "\x1b]0;pwn\x07\x9b31m\u202e\u2066[/b][red]<script>x</script>&|\n| evil | row |\n# _{}$%^~ \\x`"
-)
-RAW = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 TASK = "mvbench"
-SMALL = ["--max-frames", "4", "--max-pixels", "18816", "--backend", "fake", "--workers", "1"]
 
 
 def manifest(model: str, items: int) -> dict[str, Any]:
@@ -79,17 +75,6 @@ def runs(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[Path, Path]:
     good = hostile_run(tmp_path / "a[red]b", request.param, [1.0] * 12 + [0.0] * 4)
     worse = hostile_run(tmp_path / "a[/]b", request.param, [0.0] * 12 + [1.0] * 4)
     return good, worse
-
-
-def printed(capsys: pytest.CaptureFixture[str], *words: object) -> str:
-    """Run a command and return what it printed; nothing raw may be in it."""
-    code = main([str(word) for word in words])
-    shown = capsys.readouterr()
-    assert code in (0, 1, 2, 3, 4), shown.err
-    assert not RAW.search(shown.err), shown.err
-    assert not RAW.search(shown.out), shown.out
-    assert shown.err.splitlines()[-1].startswith(f"exit {code} (")
-    return shown.out
 
 
 class _Tags(HTMLParser):
