@@ -168,14 +168,15 @@ def _format_figure(figure: RepeatFigure | None, summary: TaskSummary) -> str:
     """Format a figure with its interval, and with its number of items where these are fewer."""
     if figure is None:
         return "-"
-    fewer = f" of {figure.n} items" if figure.n < summary.n_scored else ""
+    fewer = f"\nof {figure.n} items" if figure.n < summary.n_scored else ""
     return f"{_format_with_interval(figure.score, figure.ci95)}{fewer}"
 
 
 def _format_with_interval(score: float | None, interval: tuple[float, float] | None) -> str:
+    """Format a score with its interval in a second line."""
     if score is None or interval is None:
         return _format_number(score)
-    return f"{score:.1f} [{interval[0]:.1f}, {interval[1]:.1f}]"
+    return f"{score:.1f}\n{interval[0]:.1f} - {interval[1]:.1f}"
 
 
 def breakdown_table(name: str, summary: TaskSummary) -> Table:

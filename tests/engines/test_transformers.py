@@ -149,6 +149,25 @@ def test_sampling_follows_the_seed(backend):
     assert len({answers[name].token_ids for name in ("one", "two", "greedy")}) == 3
 
 
+def test_sampling_settings_reach_the_model(backend):
+    """One probable token is greedy; a stop text ends the answer and is no part of it."""
+    warm = Sampling(temperature=1.0, max_tokens=12, seed=3)
+    answers = ask(
+        backend,
+        [
+            request("greedy"),
+            request("top_k", sampling=replace(warm, top_k=1)),
+            request("min_p", sampling=replace(warm, min_p=1.0)),
+        ],
+    )
+    assert answers["top_k"].token_ids == answers["min_p"].token_ids == answers["greedy"].token_ids
+    whole = answers["greedy"].text
+    stop = whole[len(whole) // 2 :][:3]
+    cut = ask(backend, [request("x", sampling=replace(GREEDY, stop=(stop,)))])["x"]
+    assert cut.text == whole[: whole.index(stop)]
+    assert cut.finish_reason == "stop"
+
+
 def test_finish_reason_tells_a_cut_from_an_end(reference):
     """An answer that used all its tokens was cut; one that ended by itself is shorter."""
     answers = list(reference("qwen2_5_vl").values())

@@ -182,6 +182,73 @@ def test_sampling_follows_the_seed(backend):
     assert answers["one"].token_ids == answers["again"].token_ids != answers["two"].token_ids
 
 
+PENALISED = {
+    "presence": {"presence_penalty": 1.5},
+    "frequency": {"frequency_penalty": 0.7},
+    "repetition": {"repetition_penalty": 1.3},
+    "all": {"presence_penalty": 0.5, "frequency_penalty": 0.5, "repetition_penalty": 1.1},
+}
+
+
+def test_penalties_are_those_of_transformers_with_ours(backend, checkpoint_of):
+    """Greedy answers of both engines are the same tokens, and none is the one without penalty."""
+    from harness.backends.transformers import TransformersBackend
+
+    asked = [
+        request(name, clips=[clip(28, 3)], sampling=replace(GREEDY, max_tokens=24, **changes))
+        for name, changes in {"plain": {}, **PENALISED}.items()
+    ]
+    theirs = TransformersBackend(checkpoint_of("qwen2_5_vl"))
+    expected, found = ask(theirs, asked), ask(backend, asked)
+    theirs.close()
+    for name in PENALISED:
+        assert found[name].token_ids == expected[name].token_ids, name
+        assert found[name].token_ids != found["plain"].token_ids, name
+
+
+def test_one_probable_token_is_greedy(backend):
+    """``top_k`` and ``min_p`` reach the engine."""
+    warm = Sampling(temperature=1.0, max_tokens=12, seed=3)
+    asked = [
+        request("greedy"),
+        request("warm", sampling=warm),
+        request("top_k", sampling=replace(warm, top_k=1)),
+        request("min_p", sampling=replace(warm, min_p=1.0)),
+    ]
+    answers = ask(backend, asked)
+    assert answers["top_k"].token_ids == answers["greedy"].token_ids
+    assert answers["min_p"].token_ids == answers["greedy"].token_ids
+    assert answers["warm"].token_ids != answers["greedy"].token_ids
+
+
+def test_a_stop_text_ends_the_answer(backend):
+    """It is no part of the text, and the answer was not cut at the limit."""
+    whole = ask(backend, [request("x")])["x"].text
+    stop = whole[len(whole) // 2 :][:3]
+    cut = ask(backend, [request("x", sampling=replace(GREEDY, stop=(stop,)))])["x"]
+    assert cut.text == whole[: whole.index(stop)]
+    assert cut.finish_reason == "stop"
+    assert cut.output_tokens < GREEDY.max_tokens
+
+
+def test_repeats_of_an_item_encode_its_video_once(backend):
+    """And differ by their seeds alone; asked again, each says the same."""
+    from harness.run.repeats import sampling_of_repeat
+
+    warm, seen = Sampling(temperature=1.0, max_tokens=12), clip(28, 77)
+    before = backend.stats().vision_encodings
+
+    def asked(repeat):
+        sampling = sampling_of_repeat(warm, "item", repeat, 4)
+        return request(f"item/{repeat}", clips=[seen], sampling=sampling)
+
+    answers = ask(backend, [asked(repeat) for repeat in range(4)])
+    assert backend.stats().vision_encodings - before == 1
+    assert len({answer.token_ids for answer in answers.values()}) == 4
+    again = ask(backend, [asked(2)])
+    assert again["item/2"].token_ids == answers["item/2"].token_ids
+
+
 def test_answers_say_what_they_cost(backend):
     """Tokens and seconds are filled in."""
     answer = ask(backend, [request("x", clips=[clip(28, 1)])])["x"]
