@@ -16,7 +16,13 @@ if TYPE_CHECKING:
     from harness.backends.engine_config import EngineConfig
     from harness.board.leaderboard import Board
     from harness.board.leaderboard import read_board as leaderboard
-    from harness.errors import BackendError, DatasetError, HarnessError, UsageError
+    from harness.errors import (
+        BackendError,
+        DatasetError,
+        HarnessError,
+        TooManyFailuresError,
+        UsageError,
+    )
     from harness.gate.compare import compare_runs as compare
     from harness.gate.verdict import GateResult
     from harness.run.config import DecodeConfig, EvalConfig, FailureBudget, JudgeConfig
@@ -87,6 +93,7 @@ __all__ = [
     "Scorer",
     "Task",
     "TaskSummary",
+    "TooManyFailuresError",
     "UsageError",
     "Variant",
     "after_answer_tag",
@@ -109,7 +116,9 @@ _SCHEMA = (
 _MODULES = {
     "harness.backends.engine_config": ("EngineConfig",),
     "harness.board.leaderboard": ("Board",),
-    "harness.errors": ("BackendError", "DatasetError", "HarnessError", "UsageError"),
+    "harness.errors": (
+        "BackendError", "DatasetError", "HarnessError", "TooManyFailuresError", "UsageError",
+    ),
     "harness.gate.verdict": ("GateResult",),
     "harness.run.config": ("DecodeConfig", "EvalConfig", "FailureBudget", "JudgeConfig"),
     "harness.run.evaluate": ("evaluate",),

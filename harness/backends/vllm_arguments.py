@@ -26,6 +26,7 @@ _PARTS = "the checkpoint's own files decide it"
 _FRAMES = "it is set so that the model sees the frames of the protocol"
 _ADAPTER = "it follows from the checkpoint; name an adapter folder to evaluate an adapter"
 _SAMPLING = "the protocol says how text is generated"
+_THOUGHTS = "--reasoning and --thinking-budget decide it"
 _TIMING = "the timing of the run is measured with it"
 _KIND = "only text generation about videos can be evaluated"
 _ONE = "an evaluation drives one engine"
@@ -59,6 +60,9 @@ _REFUSED: Mapping[str, str] = {
             "runner", "convert", "enable_prompt_embeds", "language_model_only", "mm_encoder_only",
             "pooler_config", "io_processor_plugin",
         ), _KIND,
+    ),
+    **dict.fromkeys(
+        ("reasoning_config", "reasoning_parser", "reasoning_parser_plugin"), _THOUGHTS
     ),
     **dict.fromkeys(("nnodes", "node_rank", "master_addr", "master_port"), _ONE),
 }  # fmt: skip

@@ -66,6 +66,7 @@ def test_values_have_the_types_of_their_fields(name, text, value):
         ("seed", "3", "the protocol says how text is generated"),
         ("enable_lora", "true", "name an adapter folder"),
         ("disable_log_stats", "true", "the timing of the run"),
+        ("reasoning-parser", "qwen3", "--reasoning and --thinking-budget decide it"),
         ("language_model_only", "true", "only text generation about videos"),
     ],
 )
