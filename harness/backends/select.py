@@ -103,9 +103,10 @@ def _resolve_uninstalled(
     def build() -> Backend:
         raise UsageError(reason)
 
+    backend = LOCAL[0] if config.backend == "auto" else config.backend
+    refuse_unknown(config, backend)
     checkpoint, settings = resolve(spec), given_settings(config)
     check_template(asked, checkpoint)
-    backend = LOCAL[0] if config.backend == "auto" else config.backend
     if backend == "vllm":
         budget_marks(asked, checkpoint)
     else:
