@@ -34,6 +34,8 @@ class Stub:
         self.models_status = 200
         self.models: object = {"data": [{"id": "m", "root": "/models/m"}]}
         self.reply: Callable[[str, Body], Reply | None] = lambda text, body: answer()
+        self.beside: Callable[[str, Body], Reply] = lambda path, body: refusal(404, "no such path")
+        """Answers requests to other addresses than chat completions, by path and body."""
         self.http = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         self.url = f"http://127.0.0.1:{self.http.server_port}/v1"
         self.thread = threading.Thread(target=self.http.serve_forever, args=(0.05,), daemon=True)
@@ -53,6 +55,9 @@ class Stub:
 
             def do_POST(self) -> None:
                 body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+                if not self.path.endswith("/chat/completions"):
+                    self._send(*stub.beside(self.path, body))
+                    return
                 stub.bodies.append(body)
                 user = next(turn for turn in body["messages"] if turn["role"] == "user")
                 reply = stub.reply(user["content"][-1]["text"], body)

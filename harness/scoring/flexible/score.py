@@ -15,6 +15,7 @@ from harness.scoring.flexible.choices import read_choice
 from harness.scoring.flexible.labels import with_letters
 from harness.scoring.flexible.quantities import Quantity, read_quantity
 from harness.scoring.metrics import mean_relative_accuracy
+from harness.scoring.reasoning.split import split
 from harness.scoring.rules import binary_score, partial_score
 
 NAME = "flexible"
@@ -38,12 +39,13 @@ def score_flexible(sample: Sample, text: str, labels: Sequence[str] = ()) -> Sco
 
     Args:
         sample: A question of a kind in `READ_KINDS`.
-        text: The reply without its thought.
+        text: The reply; a thought that is still in it is not read.
         labels: What the options are called in the prompt, where these are no letters.
 
     Raises:
         ValueError: The question is of another kind.
     """
+    text = split(text).answer
     match sample.kind:
         case Kind.MULTIPLE_CHOICE:
             shown = with_letters(text, labels)
