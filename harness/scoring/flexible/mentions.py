@@ -13,9 +13,10 @@ _VERB = (
     r"can|could|would|will|does|do|and|or|but|as|which|then|instead|over)"
 )
 _RESET = re.compile(
-    r"[;:]|(?<=\b[A-Z])\.\s+(?=[A-Z])|\bbut\b|\brather\b(?!\s+than)|\binstead\b(?!\s+of)|\btherefore\b|\bthus\b|\bhence\b|"
+    r"[;:]|(?<=\b[A-Z])\.\s+(?=[A-Z])|\bbut\b|\bwait\b|\bactually\b|\brather\b(?!\s+than)|\binstead\b(?!\s+of)|\btherefore\b|\bthus\b|\bhence\b|"
     r"(?:,|\band)\s+(?:so|it|this|that|which|he|she|they|the|we|i)\s+(?:must|is|are|was|were|has|"
     r"have|appears?|seems?|moves?|can only)\b|,\s+(?:so|the|my|option|answer)\b|"
+    r",\s+(?=(?:and\s+|but\s+)?(?:option\s+)?[A-Z]\s+(?:is|are|was|must|would|seems)\b)|"
     r"\bit(?:'s| is| must be)\b(?!\s*n[o']t)",
     re.IGNORECASE,
 )
@@ -39,10 +40,13 @@ _LEADS = re.compile(
     r"(?:^|[^\w\s]|\b(?:and|or|nor|so|is|are|be|was|not|both|either|neither|than|of|with|to|as|by|for|"
     r"in|but|then|thus|hence|therefore|choose|pick|select|say|chose|picked|selected|prefer|says?|"
     r"options?|choices?|answers?|letters?|only|just|also|versus|vs|on|into|that|like|unlike|however|"
-    r"between|from|while|because|since|ist|es|est|\w+ly))\s*[\"'(\[]?\s*$",
+    r"between|from|while|because|since|ist|es|est|\u00e8|shows?|matches|fits|describes|supports|suggests|indicates|favou?rs|"
+    r"means|\w+ly))\s*[\"'(\[]?\s*$",
     re.IGNORECASE,
 )
 """What may stand before a letter on its own; behind any other word it is a name (*plan B*)."""
+_MOST = 24
+"""Mentions in one sentence that are looked at, the last ones."""
 _LONGEST_LINK = 40
 """Characters between two options of a list."""
 _LIST = re.compile(
@@ -72,7 +76,7 @@ def letter_mentions(text: str, known: tuple[str, ...]) -> tuple[Mention, ...]:
             if not form.led or _LEADS.search(text, max(0, at - 20), at):
                 mention = Mention(match["letter"], match.start(), match.end(), form.strong)
                 found.setdefault(at, mention)
-    return tuple(found[at] for at in sorted(found))
+    return tuple(found[at] for at in sorted(found)[-_MOST:])
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +119,7 @@ def negated(sentence: str, start: int, end: int, others: Sequence[tuple[int, int
         end: Where it ends.
         others: Further mentions, over which a list may run (``B, C and D are wrong``).
     """
-    resets = [match.end() for match in _RESET.finditer(sentence, 0, start)]
+    resets = [match.end() for match in _RESET.finditer(sentence) if match.end() <= start]
     if _BEFORE.search(sentence[resets[-1] if resets else 0 : start]):
         return True
     return bool(_AFTER.match(sentence[_list_end(sentence, end, others) :]))

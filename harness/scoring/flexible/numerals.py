@@ -21,7 +21,9 @@ _TENS = {
 _UNITS = "|".join(word for word, number in NUMBER_WORDS.items() if 0 < number < 10)
 _WORDS = re.compile(
     rf"\b(?:(minus|negative)\s+)?(?:({'|'.join(_TENS)})(?:[\s-]+({_UNITS}))?|"
-    rf"({'|'.join(sorted(NUMBER_WORDS, key=len, reverse=True))}))\b(?:\s+(hundred|thousand))?",
+    rf"({'|'.join(sorted(NUMBER_WORDS, key=len, reverse=True))}))\b"
+    r"(?:\s+(hundred|thousand|dozen))?|"
+    r"\b(a)\s+dozen\b",
     re.IGNORECASE,
 )
 _DIGITS = (
@@ -30,8 +32,9 @@ _DIGITS = (
 )
 _POWER = r"(?:[eE][-+]?\d+|\s*(?:\\times|\\cdot|\u00d7|\*|x)\s*10\s*\^?\s*\{?([-+]?\d+)\}?)?"
 _NUMBER = re.compile(
-    rf"(?<![A-Za-z0-9.,/^_-])(?P<sign>(?:[-+]|minus |negative )\s*)?(?P<digits>{_DIGITS})(?P<power>"
-    rf"{_POWER})(?:\s*/\s*(?P<below>\d+(?:\.\d+)?)(?![\d/]))?(?P<mixed>\s+\d+/\d+)?",
+    rf"(?<![A-Za-z0-9.,/^_-])(?P<sign>[-+](?=[\d.])|(?:minus|negative)\s+)?(?P<digits>{_DIGITS})(?P<power>"
+    rf"{_POWER})(?:\s*/\s*(?P<below>\d+(?:\.\d+)?)(?![\d/]))?(?P<mixed>\s+\d+/\d+)?"
+    rf"(?:\s*\^\s*\{{?(?P<raised>\d{{1,2}})\}}?)?(?P<half>\s+and\s+a\s+half)?",
     re.IGNORECASE,
 )
 _FRACTION = re.compile(r"(-?)\s*\\[dt]?frac\s*\{\s*([\d.]+)\s*\}\s*\{\s*([\d.]+)\s*\}")
@@ -41,7 +44,8 @@ _LABEL = re.compile(
     r"no\.|number|timestamp|item|chapter|room)\s*(?:no\.?\s*)?#?|#|\b(?:19|20)\d\d-)\s*$",
     re.IGNORECASE,
 )
-_ORDINAL = re.compile(r"(?:st|nd|rd|th)\b|:\d\d")
+_HALF = re.compile(r"\s+and\s+a\s+half\b", re.IGNORECASE)
+_ORDINAL = re.compile(r"(?:st|nd|rd|th)\b|:\d\d|-\d\d-|\s*[ap]\.?m\b", re.IGNORECASE)
 _ORDINAL_TEXT = 4
 
 
@@ -111,6 +115,10 @@ def _value(match: re.Match[str]) -> float | None:
         if not float(below_text):
             return None
         value += float(above) / float(below_text)
+    if match["raised"]:
+        value **= int(match["raised"])
+    if match["half"]:
+        value += 0.5
     negative = match["sign"] and match["sign"].strip().lower() in ("-", "minus", "negative")
     return -value if negative else value
 
@@ -131,16 +139,20 @@ def _plain_digits(digits: str) -> str:
 def _in_words(text: str) -> list[Numeral]:
     found = []
     for match in _WORDS.finditer(text):
-        minus, tens, ones, small, scale = match.groups()
+        minus, tens, ones, small, scale, dozen = match.groups()
         if small and small.lower() == "one" and not _is_count(text, match):
             continue
-        value = _TENS[tens.lower()] if tens else NUMBER_WORDS[small.lower()]
+        base = 12 if dozen else _TENS[tens.lower()] if tens else NUMBER_WORDS[small.lower()]
+        value: float = base
         value += NUMBER_WORDS[ones.lower()] if ones else 0
-        value *= {"hundred": 100, "thousand": 1000}.get((scale or "").lower(), 1)
+        value *= {"hundred": 100, "thousand": 1000, "dozen": 12}.get((scale or "").lower(), 1)
         if _LABEL.search(text[max(0, match.start() - 20) : match.start()]):
             continue
-        unit = unit_at(text, match.end())
-        end = unit[1] if unit else match.end()
+        half = _HALF.match(text, match.end())
+        value += 0.5 if half else 0
+        end = half.end() if half else match.end()
+        unit = unit_at(text, end)
+        end = unit[1] if unit else end
         found.append(
             Numeral(-value if minus else value, match.start(), end, unit[0] if unit else None)
         )

@@ -70,7 +70,11 @@ def read_quantity(text: str, question: str = "") -> Quantity | None:
 
 def _make_reply(text: str, unit: Unit | None) -> Reply:
     text = _DASH.sub(r"\1 to \2", plain(text))
-    return Reply(text, tuple(numerals(text)), unit)
+    found = numerals(text)
+    if unit is not None and any(one.unit and one.unit.dimension == unit.dimension for one in found):
+        # Sides of a room are not its area.
+        found = [one for one in found if not one.unit or one.unit.dimension == unit.dimension]
+    return Reply(text, tuple(found), unit)
 
 
 def _read(reply: Reply) -> Quantity | None:

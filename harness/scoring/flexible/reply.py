@@ -12,6 +12,8 @@ from harness.scoring.flexible.normal import plain
 from harness.scoring.flexible.wordings import Wordings
 from harness.scoring.flexible.words import Sentence, joined, sentences
 
+_RIGHT, _WRONG = r"(?i:yes)|\u2705|\u2713|\u2714", r"(?i:no)|\u274c|\u2717|\u2718"
+"""What stands behind a letter where each option gets a verdict: ``A? No. B? Yes.``"""
 AMBIGUOUS = "?"
 """What a rule finds in a reply that names several options where it should name one."""
 
@@ -30,8 +32,16 @@ class Reply:
 
 def make_reply(text: str, known: tuple[str, ...], wordings: Wordings) -> Reply:
     """Prepare a reply for the rules."""
-    text = _without_echo(joined(plain(text)), known)
+    text = joined(plain(text))
     one = f"([{''.join(known)}])"
+    if wordings.alone("yes") is None:
+        right, wrong = (
+            rf"(?<!\w){one}\s*[?:]?\s*(?:{_RIGHT})",
+            rf"(?<!\w){one}\s*[?:]?\s*(?:{_WRONG})",
+        )
+        text = re.sub(rf"{right}(?!\w)[.,]?", r"\1 is correct.", text)
+        text = re.sub(rf"{wrong}(?!\w)[.,]?", r"\1 is wrong.", text)
+    text = re.sub(rf"\AA:\s*{one}\W*\Z", r"\1", _without_echo(text, known))  # a transcript: Q, A
     text = re.sub(rf"(?<![\w/]){one}\s*/\s*{one}(?![\w/])", r"\1 or \2", text)
     text = re.sub(r":[ \t]*\n+[ \t]*", ": ", text)
     return Reply(text, tuple(sentences(text)), known, wordings)

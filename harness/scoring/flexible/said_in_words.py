@@ -51,6 +51,8 @@ _ANSWER_CUE = re.compile(
     rf"which|regarding|about|according)\b[^.!?\n]{{0,160}}?)?{IS}",
     re.IGNORECASE,
 )
+_SEQUENCE = re.compile(r"\b(?:then|before|after|followed by|first)\b", re.IGNORECASE)
+"""Where one thing follows another, a wording that is spread over the sentence is one of them."""
 _CONCLUSION = re.compile(
     r"^(?:so|therefore|thus|hence|overall|in conclusion|in summary|to sum up|consequently|finally|"
     r"as a result|based on (?:this|these|the)|given (?:this|these))\b",
@@ -61,7 +63,8 @@ _CONCLUSION = re.compile(
 def _stated_indices(reply: Reply, text: str) -> set[int]:
     stated = reply.wordings.stated(text)
     exact = {one.index for one in stated if one.exact}
-    return exact if len(exact) == 1 else {one.index for one in stated}
+    in_turn = _SEQUENCE.search(text)
+    return exact if len(exact) == 1 and not in_turn else {one.index for one in stated}
 
 
 def find_conclusion(reply: Reply) -> str | None:

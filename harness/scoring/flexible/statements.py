@@ -10,7 +10,7 @@ from harness.scoring.flexible.reply import AMBIGUOUS, ECHO, Reply, taken_back
 
 QUALITY = (
     r"(?:correct|best|right|final|true|appropriate|accurate|suitable|likely|plausible|fitting|"
-    r"probable|closest|proper|chosen|selected|precise|reasonable|matching|my)"
+    r"probable|closest|proper|better|chosen|selected|precise|reasonable|matching|my)"
 )
 WHAT = r"(?:answers?|options?|choices?|response|selection|solution|letter|match|guess|pick)"
 IS = (
@@ -24,6 +24,7 @@ _CUE = re.compile(
     r"say|"
     r"answer|opt for|think|believe|guess|conclude|chose)(?:\s+(?:it is|it's|that|is))*"
     r"|\b(?:choose|select|selecting|choosing)\b"
+    r"|\b(?:wait|actually|i mean|correction|or rather)\b[,:]?"
     r"|\b(?:so|therefore|thus|hence|consequently|must be|it is|it's|that's|which is|i'd say)\b,?"
     r"|(?:答案|选项|正确选项|应选|故选|应该选|选择|选)\s*(?:应该|应)?(?:是|为|选)?\s*[::]?)",
     re.IGNORECASE,
@@ -102,6 +103,12 @@ _JUDGED = re.compile(
     rf"\s*(?:to be\s+)?(?:the\s+|my\s+|a\s+)?(?:most\s+)?(?:{QUALITY})\b",
     re.IGNORECASE,
 )
+_ALL_BUT = re.compile(
+    r"\b(?:all|every\w*|any\w*)\b[^.!?\n]{0,30}\b(?:except|but|besides|other than)\s+(?:for\s+)?"
+    r"(?:option\s+)?[(\[\"]?([A-Z])\b[^.!?\n]{0,30}\b(?:wrong|incorrect|false|"
+    r"ruled out|excluded)\b",
+    re.IGNORECASE,
+)
 _IS_OPTION = re.compile(
     r"(?:\b(?:is|that's|which is|represents|matches|describes|corresponds to|matching|"
     r"corresponding to|making|choose|select|go with|be)\s+(?:best\s+)?(?:answer|option|choice|"
@@ -128,6 +135,9 @@ def _judged_letter(reply: Reply) -> Iterator[tuple[int, str]]:
                     for one in named
                 )
                 yield sentence.start + mention.start, AMBIGUOUS if several else mention.letter
+        for match in _ALL_BUT.finditer(sentence.text):
+            if match[1] in reply.known:
+                yield sentence.start + match.start(1), match[1]
         for match in _IS_OPTION.finditer(sentence.text):
             if match[1] in reply.known and not negated(sentence.text, match.start(), match.end()):
                 yield sentence.start + match.start(1), match[1]

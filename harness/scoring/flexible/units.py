@@ -21,7 +21,7 @@ _LENGTHS = {
     "dm|decimet(?:er|re)s?": 0.1,
     "m|met(?:er|re)s?": 1.0,
     "km|kilomet(?:er|re)s?": 1000.0,
-    "inch(?:es)?|in\\.": 0.0254,
+    "inch(?:es)?|in\\.|in(?=\\s*[).,])": 0.0254,
     "ft|feet|foot": 0.3048,
     "yd|yards?": 0.9144,
 }

@@ -195,6 +195,7 @@ def _largest(found: Sequence[Stated]) -> list[Stated]:
             and other.start <= one.start
             and one.end <= other.end
             and (other.end - other.start) > (one.end - one.start)
+            and (other.exact or not one.exact)
             for other in found
         )
     ]

@@ -97,7 +97,8 @@ def test_reasoning_without_content_is_no_failure(stub, rule, message, finish, en
     [
         {"content": "B", "reasoning": "It goes right."},
         {"content": "B", "reasoning_content": "It goes right."},
-        {"content": "B", "reasoning_details": [{"type": "reasoning.text", "text": "It goes right."}],
+        {"content": "B",
+         "reasoning_details": [{"type": "reasoning.text", "text": "It goes right."}],
          "reasoning": "a summary"},
         {"content": [{"type": "thinking", "thinking": "It goes right."},
                      {"type": "text", "text": "B"}]},
