@@ -11,9 +11,10 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import fields
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, get_args, get_origin, get_type_hints
 
 from harness.errors import DatasetError, UsageError
 from harness.files import (
@@ -27,7 +28,7 @@ from harness.files import (
 from harness.run.manifest_shape import check_manifest
 from harness.run.numeric import NUMERIC, numeric_of
 from harness.run.record_shape import record_reader
-from harness.schema import Failure, ItemKey, Outcome, Record
+from harness.schema import ItemKey, Outcome, Record
 from harness.task.protocol import complete_all
 
 if TYPE_CHECKING:
@@ -205,7 +206,7 @@ def records_frame(records: Sequence[Record]) -> pd.DataFrame:
     import pandas as pd
 
     rows = [_to_valid_text(dataclasses.asdict(record)) for record in records]
-    names = [field.name for field in dataclasses.fields(Record)]
+    names = [field.name for field in fields(Record)]
     return pd.DataFrame(rows, columns=pd.Index(names))
 
 
@@ -213,20 +214,23 @@ def _arrow_schema() -> pa.Schema:
     """Return the column types of ``records.parquet``; an empty column would not tell its own."""
     import pyarrow as pa
 
-    text = dict.fromkeys(
-        ("id", "task", "variant", "cluster", "category", "outcome", "answer", "gold", "scorer",
-         "text", "reasoning", "finish_reason"), pa.string(),
-    )  # fmt: skip
-    nested = {
-        "frame_indices": pa.list_(pa.list_(pa.int64())),
-        "timestamps": pa.list_(pa.list_(pa.float64())),
-        "frame_size": pa.list_(pa.list_(pa.int64())),
-        "frame_spacing": pa.list_(pa.float64()),
-        "media_notes": pa.list_(pa.string()),
-        "failure": pa.struct([(field.name, pa.string()) for field in dataclasses.fields(Failure)]),
-    }
-    numbers = dict.fromkeys(("repeat", "prompt_tokens", "output_tokens"), pa.int64())
-    known = text | nested | numbers
-    return pa.schema(
-        [(field.name, known.get(field.name, pa.float64())) for field in dataclasses.fields(Record)]
-    )
+    hints = get_type_hints(Record)
+    return pa.schema([(one.name, _arrow_type(hints[one.name])) for one in fields(Record)])
+
+
+def _arrow_type(hint: Any) -> pa.DataType:
+    """Return the type of a column for the type of a field: a text, a number, tuples, a record."""
+    import pyarrow as pa
+
+    parts = [part for part in get_args(hint) if part not in (type(None), ...)]
+    if get_origin(hint) is tuple:
+        return pa.list_(_arrow_type(parts[0]))
+    if parts:  # one type or None
+        return _arrow_type(parts[0])
+    if dataclasses.is_dataclass(hint):
+        inner = get_type_hints(hint)
+        return pa.struct([(one.name, _arrow_type(inner[one.name])) for one in fields(hint)])
+    for kind, column in ((str, pa.string()), (int, pa.int64()), (float, pa.float64())):
+        if issubclass(hint, kind):
+            return column
+    raise TypeError(f"no column type for {hint!r}")

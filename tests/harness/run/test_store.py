@@ -1,8 +1,11 @@
 """A run directory loses nothing that was finished and is never shared by two runs."""
 
+import json
 import os
 import stat
+from dataclasses import MISSING, asdict, fields, replace
 
+import pyarrow.parquet as pq
 import pytest
 
 from harness.errors import DatasetError, RunMismatchError, UsageError
@@ -12,7 +15,8 @@ from harness.run.store import (
     read_records,
     write_parquet,
 )
-from harness.schema import Failure, Outcome
+from harness.schema import Failure, Outcome, Record
+from harness.thoughts import ThoughtEnd
 from tests.toys import record
 
 MANIFEST = {"schema": 1, "protocol": {"toy": {"frames": {"max_frames": 16}}}, "backend": "fake"}
@@ -129,3 +133,36 @@ def test_the_parquet_table_has_one_row_per_record(tmp_path):
     table = pd.read_parquet(tmp_path / "records.parquet")
     assert table["id"].tolist() == ["toy/1", "toy/2"]
     assert table["outcome"].tolist() == ["correct", "correct"]
+
+
+def test_every_field_of_a_record_comes_back_from_the_table_as_it_was(tmp_path):
+    """Texts, counts, lists and failures; a column that is empty in all rows keeps its type."""
+    full = replace(
+        record(1),
+        repeat=2,
+        outcome=Outcome.FAILED,
+        text="t",
+        reasoning="r",
+        reasoning_tokens=3,
+        thought_end=ThoughtEnd.KEPT,
+        rule="last tag",
+        finish_reason="stop",
+        prompt_tokens=4,
+        output_tokens=5,
+        frame_indices=((0, 1), (2,)),
+        timestamps=((0.0, 0.5), (1.0,)),
+        frame_size=((56, 28),),
+        frame_spacing=(0.5,),
+        media_notes=("n",),
+        failure=Failure(stage="media", error="E", message="m"),
+    )
+    required = [one.name for one in fields(Record) if one.default is MISSING]
+    empty = Record(**{name: getattr(record(2), name) for name in required})
+    for records in ([full, empty], [empty]):
+        write_parquet(tmp_path, records)
+        rows = pq.read_table(tmp_path / "records.parquet").to_pylist()
+        for row, one in zip(rows, records, strict=True):
+            assert row == json.loads(json.dumps(asdict(one)))
+    types = {field.name: str(field.type) for field in pq.read_schema(tmp_path / "records.parquet")}
+    assert types["thought_end"] == types["rule"] == types["text"] == "string"
+    assert types["repeat"] == types["reasoning_tokens"] == "int64"
