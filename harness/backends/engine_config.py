@@ -55,8 +55,8 @@ class EngineConfig:
     """Tokens of prompt and answer together (default: 16384, or the model's limit)."""
     engine_arg: Mapping[str, Any] = _setting("vllm", metavar="NAME=VALUE", numeric=True, default={})
     """Any other engine argument of vLLM by its name; may be given again."""
-    base_url: str | None = field(default=None, metadata={"metavar": "URL"})
-    """OpenAI-compatible server, with /v1."""
+    base_url: str | None = field(default=None, metadata={"metavar": "URL[,URL...]"})
+    """OpenAI-compatible server, with /v1; several of the same model share the videos."""
     concurrency: int | None = _setting("openai", metavar="N")
     """Requests that a server gets at the same time (default: 16)."""
     extra_body: Mapping[str, Any] = _setting("openai", metavar="JSON", numeric=True, default={})

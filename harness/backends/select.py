@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +16,7 @@ from harness.backends.asked import (
     refuse_switches,
 )
 from harness.backends.base import Backend
+from harness.backends.choose import choose_backend
 from harness.backends.engine_config import (
     DEFAULT_FRAME_GRID,
     LOCAL,
@@ -24,9 +25,8 @@ from harness.backends.engine_config import (
     numeric_settings,
     refuse_unknown,
 )
-from harness.errors import UsageError, missing_extra
+from harness.errors import UsageError
 from harness.models.checkpoint import resolve
-from harness.plugins import is_installed
 from harness.thoughts import Marks
 
 if TYPE_CHECKING:
@@ -52,6 +52,8 @@ class ResolvedEngine:
     """Why nothing can be started here; such an engine is for looking only."""
     check: Callable[[], None] = lambda: None
     """Tries what can be tried without starting it; raises `UsageError` or `BackendError`."""
+    servers: Mapping[str, ResolvedEngine] = field(default_factory=dict)
+    """Where several servers answer, the engine of each by its address."""
     served: bool = False
     """Whether a server answers: it needs no start-up, and its first answers show wrong settings."""
     settings: Mapping[str, Any] = field(default_factory=dict)
@@ -77,7 +79,7 @@ def resolve_engine(
         CheckpointError: The checkpoint is not found or incomplete.
     """
     try:
-        backend = _choose_backend(config)
+        backend = choose_backend(config)
     except UsageError as error:
         _check_folder(spec, config)
         if start or config.base_url is not None or config.backend not in ("auto", *LOCAL):
@@ -88,7 +90,7 @@ def resolve_engine(
         case "fake":
             return _resolve_fake(spec, asked)
         case "openai":
-            return _resolve_served(spec, config, asked)
+            return _resolve_servers(spec, config, asked)
         case "vllm":
             return _resolve_vllm(spec, config, asked)
         case _:
@@ -122,30 +124,6 @@ def _resolve_uninstalled(
         settings=settings,
         numeric=numeric_settings(settings),
     )
-
-
-def _choose_backend(config: EngineConfig) -> str:
-    if config.backend == "openai" and config.base_url is None:
-        raise UsageError("--backend openai needs --base-url, e.g. http://127.0.0.1:8000/v1")
-    if config.base_url is not None:
-        if config.backend not in ("auto", "openai"):
-            raise UsageError(f"--base-url goes with --backend openai, not {config.backend}")
-        return "openai"
-    if config.backend in LOCAL and not _is_installed(config.backend):
-        raise missing_extra(config.backend, config.backend)
-    if config.backend != "auto":
-        return config.backend
-    for name in LOCAL:
-        if _is_installed(name):
-            return name
-    raise UsageError(
-        "no engine is installed; pip install 'videor1[vllm]' or 'videor1[transformers]',"
-        " or name a server with --base-url"
-    )
-
-
-def _is_installed(backend: str) -> bool:
-    return is_installed(backend) and is_installed("torch")
 
 
 def _resolve_fake(spec: str, asked: Sequence[Asked]) -> ResolvedEngine:
@@ -197,6 +175,23 @@ def _resolve_served(spec: str, config: EngineConfig, asked: Sequence[Asked]) -> 
         settings=settings,
         numeric=numeric_settings(settings),
     )
+
+
+def _resolve_servers(spec: str, config: EngineConfig, asked: Sequence[Asked]) -> ResolvedEngine:
+    """Resolve one server, or several that serve the same model."""
+    urls = [url.strip() for url in (config.base_url or "").split(",")]
+    engines = [_resolve_served(spec, replace(config, base_url=url), asked) for url in urls]
+    if len(engines) == 1:
+        return engines[0]
+    servers = {str(engine.identity["server"]): engine for engine in engines}
+    if len(servers) < len(urls):
+        raise UsageError(f"--base-url names a server twice; it has: {', '.join(servers)}")
+    if len({engine.identity["root"] for engine in engines}) > 1:
+        loaded = ", ".join(f"{name}: {one.identity['root']}" for name, one in servers.items())
+        raise UsageError(f"--base-url: the servers have loaded different checkpoints: {loaded}")
+    # A run may go on with other servers of the same model, for instance after one has died.
+    identity = {**engines[0].identity, "server": "several"}
+    return replace(engines[0], identity=identity, servers=servers)
 
 
 def _check_folder(spec: str, config: EngineConfig) -> None:

@@ -2,12 +2,14 @@
 
 All questions of a video go to one replica, so that the video is decoded and encoded once. Videos
 are leased in the order given (longest first) and topped up as they finish. A replica that is lost
-gives its open questions back; a video that is held at three losses fails by name and costs no
-other video. The book knows nothing of processes, Ray or servers: a driver calls it.
+gives its open questions back. Any of the videos that it held may have been the reason, so that no
+replica gets two of them, and a video that was held at two losses is leased alone: at the third it
+fails by name and costs no other video. The book knows nothing of processes, Ray or servers: a
+driver calls it.
 
 How much a replica may hold: at most `ahead` open questions, so that its engine has a full batch
-and its decoders have work; and near the end no more than its share of the open questions, so that
-no replica has a queue while another one has nothing to do.
+and its decoders have work; and no more than half of its share of the open questions, so that near
+the end no replica has a queue while another one has nothing to do.
 """
 
 from __future__ import annotations
@@ -15,6 +17,8 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+
+from harness.schema import ItemKey
 
 MAX_LOSSES = 3
 """A video that is held at that many losses of a replica is not leased again."""
@@ -26,12 +30,12 @@ class Lease:
 
     video: int
     """Number of the video, in the order in which videos are leased."""
-    questions: tuple[str, ...]
+    questions: tuple[ItemKey, ...]
 
 
 @dataclass(slots=True)
 class _Video:
-    open: dict[str, None]
+    open: dict[ItemKey, None]
     """The questions without an answer, in order; a dict for its order."""
     losses: int = 0
 
@@ -51,6 +55,8 @@ class _Holder:
     videos: dict[int, None] = field(default_factory=dict)
     questions: int = 0
     """Open questions of these videos."""
+    suspects: int = 0
+    """How many of these videos were held at a loss."""
 
 
 class LeaseBook:
@@ -66,16 +72,18 @@ class LeaseBook:
     """
 
     def __init__(
-        self, videos: Iterable[Sequence[str]], *, ahead: int, max_losses: int = MAX_LOSSES
+        self, videos: Iterable[Sequence[ItemKey]], *, ahead: int, max_losses: int = MAX_LOSSES
     ) -> None:
         self._videos = [_Video(dict.fromkeys(questions)) for questions in videos]
-        self._video_of: dict[str, int] = {}
+        self._video_of: dict[ItemKey, int] = {}
         for number, video in enumerate(self._videos):
             for question in video.open:
                 if question in self._video_of:
                     raise ValueError(f"{question}: two videos have this question")
                 self._video_of[question] = number
         self._waiting = deque(n for n, video in enumerate(self._videos) if video.open)
+        self._suspects: deque[int] = deque()
+        """Videos that wait and were held at a loss."""
         self._holders: dict[str, _Holder] = {}
         self._holder_of: dict[int, str] = {}
         self._open = len(self._video_of)
@@ -117,14 +125,17 @@ class LeaseBook:
         A replica that gets nothing while others hold leases has to wait: a lease may come back.
         """
         mine = self._holders[holder]
-        while self._waiting and (not mine.questions or mine.questions < self._limit()):
-            video = self._waiting.popleft()
+        while not mine.questions or mine.questions < self._limit():
+            video = self._next_for(mine)
+            if video is None:
+                return
             mine.videos[video] = None
             mine.questions += len(self._videos[video].open)
+            mine.suspects += self._videos[video].losses > 0
             self._holder_of[video] = holder
             yield self._lease(video)
 
-    def finish(self, holder: str, question: str) -> bool:
+    def finish(self, holder: str, question: ItemKey) -> bool:
         """Note an answer; return False where it is none that this replica owes.
 
         Such an answer comes from a replica that was called lost too early, and is dropped.
@@ -140,30 +151,49 @@ class LeaseBook:
         self._open -= 1
         if not self._videos[video].open:
             del mine.videos[video], self._holder_of[video]
+            mine.suspects -= self._videos[video].losses > 0
         return True
 
-    def lose(self, holder: str) -> Returned:
-        """Strike out a replica; what it held comes first when the next lease is taken."""
+    def lose(self, holder: str, *, blame: bool = True) -> Returned:
+        """Strike out a replica; what it held is leased again before other videos.
+
+        Args:
+            holder: The replica.
+            blame: Whether a video that it held may be the reason.
+        """
         held = self._holders.pop(holder).videos
         again: list[int] = []
         failed: list[Lease] = []
         for number in held:
             del self._holder_of[number]
             video = self._videos[number]
-            video.losses += 1
+            video.losses += blame
             if video.losses < self._max_losses:
                 again.append(number)
                 continue
             failed.append(self._lease(number))
             self._open -= len(video.open)
             video.open.clear()
-        self._waiting.extendleft(reversed(again))
+        self._suspects.extendleft(n for n in reversed(again) if self._videos[n].losses)
+        self._waiting.extendleft(n for n in reversed(again) if not self._videos[n].losses)
         return Returned(tuple(map(self._lease, again)), tuple(failed))
+
+    def _next_for(self, mine: _Holder) -> int | None:
+        """Return the next video that a replica may get, None where there is none."""
+        if any(self._is_last_try(video) for video in mine.videos):
+            return None
+        if self._suspects and not mine.suspects:
+            alone = self._is_last_try(self._suspects[0])
+            if not alone or not mine.videos:
+                return self._suspects.popleft()
+        return self._waiting.popleft() if self._waiting else None
+
+    def _is_last_try(self, video: int) -> bool:
+        return 0 < self._videos[video].losses == self._max_losses - 1
 
     def _lease(self, video: int) -> Lease:
         return Lease(video, tuple(self._videos[video].open))
 
     def _limit(self) -> int:
-        """Return how many open questions a replica may hold now: its share near the end."""
-        share = -(-self._open // max(1, len(self._holders)))
-        return min(self._ahead, share)
+        """Return how many open questions a replica may hold now: half of its share near the end."""
+        return min(self._ahead, -(-self._open // (2 * max(1, len(self._holders)))))

@@ -7,14 +7,12 @@ a checkpoint and settings into such a plan first.
 
 from __future__ import annotations
 
-import gc
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from harness.backends.base import Backend
 from harness.backends.select import ResolvedEngine, resolve_engine
 from harness.errors import UsageError
 from harness.run.config import DecodeConfig, EvalConfig
@@ -24,7 +22,10 @@ from harness.run.items import ItemChoice
 from harness.run.manifest import describe_run
 from harness.run.media_check import check_media
 from harness.run.observer import RunObserver
+from harness.run.open_items import OpenItems
+from harness.run.opening import open_decode_pool, start_engine
 from harness.run.plan import Plan, make_plan
+from harness.run.replicated import answer_with_replicas, make_watch, servers_squad
 from harness.run.result import Run
 from harness.run.runner import Runner
 from harness.run.silence import find_lost_answers, find_silence
@@ -32,9 +33,6 @@ from harness.run.store import RunWriter, read_records
 from harness.run.summary import summarise_run, write_results
 from harness.run.timing import Stopwatch, Timing
 from harness.schema import Outcome
-from harness.video.cache import FrameCache
-from harness.video.decode import decode
-from harness.video.pool import DecodePool
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,9 +171,9 @@ def evaluate_plan(  # noqa: PLR0913 - the one loop: each argument is named in th
         TooManyFailuresError: The run was ended by its limits; what was answered is kept.
     """
     with RunWriter(out, manifest) as run:
-        timing = _answer_open_items(plan, engine, run, decoding, observer, limits)
+        timing, replicas = _answer_open_items(plan, engine, run, decoding, observer, limits)
         records = list(run.records.values())
-        write_results(out, summarise_run(plan, records), records, timing)
+        write_results(out, summarise_run(plan, records), records, timing, replicas)
     return timing
 
 
@@ -186,7 +184,35 @@ def _answer_open_items(
     decoding: DecodeConfig,
     observer: RunObserver,
     limits: FailureLimits | None,
-) -> Timing | None:
+) -> tuple[Timing | None, list[dict[str, Any]]]:
+    """Answer what is open; return where the time went and what each replica did, if there are."""
+    items = OpenItems(plan, run.finished(), engine.patch_multiple)
+    total = plan.n_answers - items.n_absent
+    observer.begin(run.folder, total=total, done=total - len(items.work))
+    observer.plan(plan, [r for r in run.records.values() if r.outcome is not Outcome.FAILED])
+    if not items.work:
+        return None, []
+    if engine.servers:
+        return answer_with_replicas(
+            items,
+            run,
+            servers_squad(plan, engine, decoding),
+            patch_multiple=engine.patch_multiple,
+            observer=observer,
+            watch=make_watch(plan, run, limits),
+        )
+    return _answer_alone(plan, engine, run, decoding, observer, limits), []
+
+
+def _answer_alone(
+    plan: Plan,
+    engine: ResolvedEngine,
+    run: RunWriter,
+    decoding: DecodeConfig,
+    observer: RunObserver,
+    limits: FailureLimits | None,
+) -> Timing:
+    """Answer with one engine, started by this process."""
     runner = Runner(
         plan,
         run,
@@ -195,17 +221,12 @@ def _answer_open_items(
         limits=limits,
         careful=engine.served,
     )
-    total = plan.n_answers - runner.n_absent
-    observer.begin(run.folder, total=total, done=total - len(runner.work))
-    observer.plan(plan, [r for r in run.records.values() if r.outcome is not Outcome.FAILED])
-    if not runner.work:
-        return None
     with open_decode_pool(decoding) as pool:
         watch = Stopwatch()
         runner.prefetch(pool)
         try:
             with observer.starting(engine.backend):
-                backend = _start_engine(engine)
+                backend = start_engine(engine)
             watch.engine_ready()
             try:
                 with observer.answering():
@@ -215,34 +236,6 @@ def _answer_open_items(
                 backend.close()
         finally:
             runner.stop()
-
-
-def _start_engine(engine: ResolvedEngine) -> Backend:
-    """Start the engine without garbage collection, and exempt what it made from later ones.
-
-    The imports leave a million objects that stay until the end; collecting them takes a tenth of
-    the start-up, and later a third of a second each time, in the middle of the run.
-    """
-    gc.disable()
-    try:
-        return engine.build()
-    finally:
-        gc.freeze()
-        gc.enable()
-
-
-def open_decode_pool(decoding: DecodeConfig) -> DecodePool:
-    """Return a pool of decode processes with the frame cache that the settings ask for."""
-    cache = None
-    if decoding.frame_cache is not None:
-        cache = FrameCache(decoding.frame_cache, decoding.frame_cache_size << 30)
-        cache.check()
-    return DecodePool(
-        workers=decoding.workers,
-        timeout_s=decoding.decode_timeout,
-        max_bytes=decoding.look_ahead << 20,
-        decoder=cache or decode,
-    )
 
 
 def _observer(progress: bool | RunObserver) -> RunObserver:

@@ -18,7 +18,7 @@ from harness.server.errors import BrokenConnectionError, RateLimitError, ServerF
 
 _PATIENCE = 5
 """How many times as many failures are waited for where smaller requests may do better."""
-_OF_THE_SERVER = frozenset(
+OF_THE_SERVER = frozenset(
     kind.__name__ for kind in (BrokenConnectionError, RateLimitError, ServerFaultError)
 )
 """Failures that end the run also after good answers, if nothing else comes any more."""
@@ -141,7 +141,7 @@ class FailureWatch:
 
     def _judge(self, failure: Failure) -> None:
         cause = f"{failure.stage}: {failure.error}: {failure.message}"
-        systematic = not self._answered or failure.error in _OF_THE_SERVER
+        systematic = not self._answered or failure.error in OF_THE_SERVER
         if self._limits.stop_after and systematic and self._alike >= self._needed():
             self._ended = True
             raise TooManyFailuresError(

@@ -86,6 +86,7 @@ class Runner:
             answered=bool(done),
             careful=careful,
         )
+        self.patch_multiple = patch_multiple
         self._items = OpenItems(plan, done, patch_multiple)
         self._leases = leases
         self._waiting: defaultdict[DecodeJob, deque[Lease]] = defaultdict(deque)

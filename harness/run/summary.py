@@ -16,7 +16,7 @@ from harness.run.store import (
     SUMMARY,
     write_parquet,
 )
-from harness.run.summary_shape import read_timing_fields
+from harness.run.summary_shape import read_accounts, read_timing_fields
 from harness.run.timing import Timing
 from harness.schema import Outcome, Record, TaskSummary
 from harness.stats import Estimate, clustered_estimate
@@ -203,17 +203,24 @@ def summarise_run(plan: Plan, records: Iterable[Record]) -> Results:
 
 
 def write_results(
-    folder: Path, results: Results, records: Iterable[Record], timing: Timing | None = None
+    folder: Path,
+    results: Results,
+    records: Iterable[Record],
+    timing: Timing | None = None,
+    replicas: Sequence[Mapping[str, Any]] = (),
 ) -> None:
     """Write ``summary.json`` and ``records.parquet``.
 
     All but the timing can be made again from the records. Without a timing, that of the invocation
-    which did the work stays.
+    which did the work stays. Accounts of replicas are added to those of earlier invocations.
     """
     summary: dict[str, Any] = {"tasks": results.as_json()}
     kept = read_timing_fields(folder / SUMMARY) if timing is None else timing.as_json()
     if kept is not None:
         summary["timing"] = kept
+    accounts = [*read_accounts(folder / SUMMARY), *replicas]
+    if accounts:
+        summary["replicas"] = accounts
     write_json(folder / SUMMARY, summary)
     write_parquet(folder, records)
 

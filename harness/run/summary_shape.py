@@ -64,6 +64,15 @@ def read_timing_fields(path: Path) -> Mapping[str, Any] | None:
     return timing if isinstance(timing, Mapping) else None
 
 
+def read_accounts(path: Path) -> list[Any]:
+    """Return the accounts of replicas in a ``summary.json``; none where they cannot be read."""
+    try:
+        accounts = read_json(path).get("replicas")
+    except UsageError:
+        return []
+    return accounts if isinstance(accounts, list) else []
+
+
 def _check_repeats(repeats: Fields) -> None:
     repeats.whole("k", 1)
     for name in ("answers", "failed"):

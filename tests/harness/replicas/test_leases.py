@@ -24,7 +24,7 @@ def _answer(book, holder, questions):
 
 def test_all_questions_of_a_video_go_to_one_replica():
     """Three questions of the first video are one lease."""
-    book = _book(3, 2)
+    book = _book(3, 2, 4)
     book.join("a")
     assert _take(book, "a") == [("0/0", "0/1", "0/2"), ("1/0", "1/1")]
 
@@ -39,9 +39,9 @@ def test_a_replica_holds_as_much_as_it_may_and_is_topped_up():
     assert _take(book, "a") == [("4/0",)]
 
 
-def test_near_the_end_a_replica_holds_no_more_than_its_share():
-    """Of six open questions and three replicas each holds two, though it may hold four."""
-    book = _book(*[1] * 6)
+def test_near_the_end_a_replica_holds_no_more_than_half_its_share():
+    """Of twelve open questions and three replicas each holds two, though it may hold four."""
+    book = _book(*[1] * 12)
     for name in "abc":
         book.join(name)
     assert [len(_take(book, name)) for name in "abc"] == [2, 2, 2]
@@ -54,37 +54,50 @@ def test_a_replica_that_holds_nothing_gets_a_video_of_any_size():
     assert [len(questions) for questions in _take(book, "a")] == [9]
 
 
-def test_what_a_lost_replica_held_is_leased_again_first():
+def test_what_a_lost_replica_held_is_leased_again_first_to_different_replicas():
     """Its open questions come back in their order, without those it had answered."""
-    book = _book(2, 2, 2, ahead=4)
+    book = _book(2, 2, 2, 2, 2, 2, 2, 2)
     book.join("a")
-    book.join("b")
     assert _take(book, "a") == [("0/0", "0/1"), ("1/0", "1/1")]
     assert _answer(book, "a", ["0/0"]) == [True]
-    again, failed = book.lose("a").again, book.lose("b").failed
-    assert [lease.questions for lease in again] == [("0/1",), ("1/0", "1/1")]
-    assert failed == ()
+    returned = book.lose("a")
+    assert [lease.questions for lease in returned.again] == [("0/1",), ("1/0", "1/1")]
+    assert returned.failed == ()
+    book.join("b")
     book.join("c")
-    assert _take(book, "c")[0] == ("0/1",)
+    assert _take(book, "b") == [("0/1",), ("2/0", "2/1"), ("3/0", "3/1")]
+    assert _take(book, "c") == [("1/0", "1/1"), ("4/0", "4/1")]
 
 
-def test_a_video_that_is_held_at_three_losses_fails_and_costs_no_other():
-    """The third loss fails the video that each of them held; another one goes on."""
-    book = _book(2, 1, ahead=2)
-    for name in ("a", "b"):
+def test_a_loss_that_no_video_can_have_caused_counts_for_none():
+    """A replica that is struck out because of its pixels gives all back, three times and more."""
+    book = _book(1)
+    for name in "abcd":
         book.join(name)
-        assert _take(book, name) == [("0/0", "0/1")]
-        assert book.lose(name).failed == ()
+        assert _take(book, name) == [("0/0",)]
+        assert book.lose(name, blame=False).failed == ()
+
+
+def test_a_video_that_ends_three_replicas_fails_and_costs_no_other():
+    """It is held with others at the first loss, and alone at the third."""
+    book = _book(2, 1, 1, 1, ahead=3)
+    book.join("a")
+    assert _take(book, "a") == [("0/0", "0/1"), ("1/0",)]
+    assert book.lose("a").failed == ()
+    book.join("b")
+    assert _take(book, "b") == [("0/0", "0/1"), ("2/0",)]
+    assert book.lose("b").failed == ()
     book.join("c")
-    book.finish("c", "0/0")
-    next(iter(book.take("c")))
-    book.finish("c", "0/0")
+    assert _take(book, "c") == [("0/0", "0/1")]
     [failed] = book.lose("c").failed
-    assert failed.questions == ("0/1",)
+    assert failed.questions == ("0/0", "0/1")
     book.join("d")
-    assert _take(book, "d") == [("1/0",)]
-    assert _answer(book, "d", ["1/0"]) == [True]
-    assert book.done
+    ended = []
+    while not book.done:
+        for questions in _take(book, "d"):
+            ended += questions
+            assert all(_answer(book, "d", questions))
+    assert sorted(ended) == ["1/0", "2/0", "3/0"]
 
 
 def test_an_answer_of_a_replica_that_was_called_lost_is_dropped():

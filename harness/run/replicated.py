@@ -1,0 +1,244 @@
+"""Answers the open items of a run with several replicas; this process is the only writer."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, fields, replace
+from typing import Any
+
+from harness.backends.base import EngineStats
+from harness.backends.openai import ServerConfig
+from harness.backends.select import ResolvedEngine
+from harness.replicas import canary
+from harness.replicas.driver import Driver, Standing
+from harness.replicas.fleet import Ended, Fleet, Replica
+from harness.replicas.leases import LeaseBook
+from harness.replicas.threads import ThreadFleet
+from harness.run.config import DecodeConfig
+from harness.run.failure_watch import OF_THE_SERVER, FailureLimits, FailureWatch
+from harness.run.observer import RunObserver
+from harness.run.open_items import OpenItems
+from harness.run.plan import Plan
+from harness.run.record import make_record
+from harness.run.replica import EvalReplica
+from harness.run.store import RunWriter
+from harness.run.timing import Timing
+from harness.schema import Failure, ItemKey, Record
+from harness.video.pool import DecodeCounts
+
+_SERVER_AHEAD = 4
+"""Open questions leased to a server, as a multiple of those that it is asked at a time."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Squad:
+    """The replicas that a run begins with."""
+
+    names: tuple[str, ...]
+    fleet: Callable[[bytes], Fleet]
+    """Returns where they run, given the canary's video."""
+    ahead: int
+    """Open questions that a replica may hold."""
+
+
+def servers_squad(plan: Plan, engine: ResolvedEngine, decoding: DecodeConfig) -> Squad:
+    """Return one replica per server; they share the decode processes and memory of this machine."""
+    count = len(engine.servers)
+    share = replace(
+        decoding,
+        workers=max(1, decoding.workers // count),
+        look_ahead=max(1, decoding.look_ahead // count),
+    )
+
+    def builder(name: str, server: ResolvedEngine, clip: bytes) -> Callable[[], Replica]:
+        return lambda: EvalReplica(lambda: (plan, server), share, clip, where=name)
+
+    return Squad(
+        names=tuple(engine.servers),
+        fleet=lambda clip: ThreadFleet(
+            {name: builder(name, server, clip) for name, server in engine.servers.items()}
+        ),
+        ahead=_SERVER_AHEAD * int(engine.settings.get("concurrency", ServerConfig().concurrency)),
+    )
+
+
+def answer_with_replicas(
+    items: OpenItems,
+    run: RunWriter,
+    squad: Squad,
+    *,
+    patch_multiple: int,
+    observer: RunObserver,
+    watch: FailureWatch,
+) -> tuple[Timing, list[dict[str, Any]]]:
+    """Answer every open item; return where the time went and one account per replica.
+
+    Raises:
+        HarnessError: No replica is left.
+        TooManyFailuresError: The run was ended by its limits.
+    """
+    clip = canary.draw_clip()
+    pixels = canary.fingerprint(canary.decode_clip(clip, patch_multiple))
+    book = LeaseBook(_leases(items), ahead=squad.ahead)
+    with _Listener(items, run, observer, watch) as listener:
+        driver = Driver(
+            book, squad.fleet(clip), listener, pixels=pixels, is_own_fault=_is_own_fault
+        )
+        driver.run(squad.names)
+    for sentence in deviations(driver.standings, pixels):
+        observer.warn(sentence)
+    accounts = [_account(name, one, pixels) for name, one in driver.standings.items()]
+    return listener.timing(driver.standings.values()), accounts
+
+
+def make_watch(plan: Plan, run: RunWriter, limits: FailureLimits | None) -> FailureWatch:
+    """Return the one watch over the failures of all replicas."""
+    answered = bool(run.finished())
+    return FailureWatch(limits or FailureLimits(), items=plan.n_answers, answered=answered)
+
+
+def deviations(standings: Mapping[str, Standing], pixels: str) -> list[str]:
+    """Return a sentence for each replica that answered items and whose canary deviates."""
+    used = {name: one for name, one in standings.items() if one.items}
+    ended = {name: one.ended for name, one in used.items() if one.ended is not None}
+    found = [
+        f"replica {name} decodes other pixels at its end than at its start; its items may be wrong"
+        for name, end in ended.items()
+        if end.pixels != pixels
+    ]
+    first = {name: one.first for name, one in used.items() if one.first is not None}
+    last = {name: end.text for name, end in ended.items()}
+    for when, texts in (("start", first), ("end", last)):
+        found += [
+            f"replica {name} answers the canary otherwise at its {when}: {texts[name]!r:.80},"
+            f" not {_most_frequent(texts)!r:.80}"
+            for name in canary.name_deviating(texts)
+        ]
+    return found
+
+
+def _most_frequent(texts: Mapping[str, str]) -> str:
+    return max(texts.values(), key=list(texts.values()).count)
+
+
+def _leases(items: OpenItems) -> Iterator[Sequence[ItemKey]]:
+    """Yield videos, the longest first, and then questions without media one by one."""
+    without: list[ItemKey] = []
+    for keys in items.leases():
+        if items.job_of(keys[0]).media:
+            yield keys
+        else:
+            without += keys
+    yield from ((key,) for key in without)
+
+
+def _is_own_fault(record: Record) -> bool:
+    return record.failure is not None and record.failure.error in OF_THE_SERVER
+
+
+class _Listener:
+    """Writes what replicas answer, and shows it."""
+
+    def __init__(
+        self, items: OpenItems, run: RunWriter, observer: RunObserver, watch: FailureWatch
+    ) -> None:
+        self._items = items
+        self._run = run
+        self._observer = observer
+        self._watch = watch
+        self._shown = ExitStack()
+        self._started = self._begun = time.perf_counter()
+        self._records: list[Record] = []
+
+    def __enter__(self) -> _Listener:
+        self._shown.enter_context(self._observer.starting("replicas"))
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._shown.close()
+
+    def begun(self) -> None:
+        """Show the progress of answers from now on."""
+        self._begun = time.perf_counter()
+        self._shown.close()
+        self._shown.enter_context(self._observer.answering())
+
+    def warn(self, message: str) -> None:
+        """Show a warning."""
+        self._observer.warn(message)
+
+    def answered(self, name: str, record: Record) -> None:
+        """Write a record."""
+        self._run.append(record)
+        self._records.append(record)
+        self._observer.asked()
+        self._observer.record(record)
+        job = self._items.job_of(record.key)
+        self._watch.note(record, job if job.media else None)
+
+    def failed(self, questions: Sequence[ItemKey], reason: str) -> None:
+        """Write the failures of a video at which replicas were lost again and again."""
+        for key in questions:
+            failure = Failure(
+                stage="generate",
+                error="ReplicaLostError",
+                message=f"every replica that held its video was lost, the last one: {reason}",
+            )
+            record = make_record(*self._items.work[key], failure)
+            self.answered("", replace(record, repeat=key[1]))
+
+    def timing(self, standings: Iterator[Standing] | Any) -> Timing:
+        """Return the times up to now and the sums of what replicas counted."""
+        ended = [one.ended for one in standings if one.ended is not None]
+        return Timing(
+            items=len(self._records),
+            start_s=self._begun - self._started,
+            answer_s=time.perf_counter() - self._begun,
+            prompt_tokens=sum(record.prompt_tokens for record in self._records),
+            output_tokens=sum(record.output_tokens for record in self._records),
+            decode=_sum_decodes([end.decode for end in ended]),
+            engine=_sum_stats([end.engine for end in ended]),
+        )
+
+
+def _sum_decodes(counts: Sequence[DecodeCounts]) -> DecodeCounts:
+    return DecodeCounts(
+        **{one.name: sum(getattr(count, one.name) for count in counts)
+           for one in fields(DecodeCounts)}
+    )  # fmt: skip
+
+
+def _sum_stats(stats: Sequence[EngineStats]) -> EngineStats:
+    sums: dict[str, Any] = {}
+    for one in fields(EngineStats):
+        known = [getattr(stat, one.name) for stat in stats if getattr(stat, one.name) is not None]
+        sums[one.name] = sum(known) if known else None
+    return EngineStats(**sums)
+
+
+def _account(name: str, standing: Standing, pixels: str) -> dict[str, Any]:
+    """Return what ``summary.json`` says of one replica."""
+    joined, end = standing.joined, standing.ended
+    return {
+        "replica": name,
+        "where": None if joined is None else joined.where,
+        "versions": {} if joined is None else dict(joined.versions),
+        "items": standing.items,
+        "lost": standing.lost,
+        **_times(end),
+        "canary": {
+            "pixels_expected": pixels,
+            "pixels": None if joined is None else joined.pixels,
+            "pixels_at_end": None if end is None else end.pixels,
+            "text": standing.first,
+            "text_at_end": None if end is None else end.text,
+        },
+    }
+
+
+def _times(end: Ended | None) -> dict[str, Any]:
+    if end is None:
+        return {"start_s": None, "answer_s": None, "decodes": None}
+    return {"start_s": end.start_s, "answer_s": end.answer_s, "decodes": end.decode.decodes}
