@@ -1,9 +1,11 @@
 """Scoring and rescoring from Python, without the command line."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
+from harness.cli import main
 from harness.errors import DatasetError, RunMismatchError
 from harness.rescore.reasons import Reason
 from harness.rescore.report import rescore_page
@@ -45,6 +47,63 @@ def test_a_run_is_rescored_with_both_results_at_hand(config):
     assert [item.after.value for item in changed] == [0.5, 0.0, 0.0, 1.0]
     assert (changed[0].reason, changed[3].reason) == (Reason.BOUNDARY, Reason.TAG)
     assert run.scores_file == config.out / "scores-video-r1.jsonl"
+
+
+def _write_thinking(config, thought):
+    lines = [
+        json.dumps({"id": f"vsibench/{n}", "text": thought + text}) for n, text in enumerate(TEXTS)
+    ]
+    config.responses.write_text("\n".join(lines))
+
+
+@pytest.mark.parametrize(
+    "thought",
+    ["<think>Frame 12 shows 7. A? B!</think>", "7, so A\n</think>\n\n", "◁think▷7◁/think▷",
+     "Here are my reasoning steps:\n7\n[BEGIN FINAL RESPONSE]\n"],
+)  # fmt: skip
+def test_stored_thoughts_are_split_off(config, thought):
+    """0.6 and 1, 1 and 1: the last answer, in its tags, is read; numbers of thoughts are not."""
+    _write_thinking(config, thought)
+    scored = score_responses(replace(config, reasoning="auto"))
+    assert scored.results.tasks["vsibench"].score == pytest.approx(90.0)
+    assert [record.text for record in scored.records.values()] == [*TEXTS[:3], "A"]
+    assert score_responses(replace(config, out=None)).results.tasks["vsibench"].score < 65
+
+
+def test_a_run_is_rescored_with_its_thoughts_split_off(config):
+    """Texts stored whole are split; texts that were split when they were written are not again."""
+    _write_thinking(config, "<think>7, A or B</think>")
+    whole = score_responses(config)
+    assert whole.results.tasks["vsibench"].score < 65
+    again = RescoreConfig(scorer="official", data=config.data, reasoning="auto")
+    assert rescore_run(config.out, again).after.tasks["vsibench"].score == pytest.approx(90.0)
+    parted = replace(config, reasoning="think", out=config.out.parent / "parted")
+    score_responses(parted)
+    for rule in ("auto", "in-text"):
+        run = rescore_run(parted.out, replace(again, reasoning=rule))
+        assert run.after.tasks["vsibench"].score == pytest.approx(90.0)
+
+
+def test_a_thought_that_was_cut_stays_without_an_answer(config):
+    """Also when its run is scored again, by a scorer that reads everything."""
+    _write_thinking(config, "<think>I think it is ")
+    scored = score_responses(replace(config, reasoning="auto"))
+    assert {record.outcome for record in scored.records.values()} == {"no_answer"}
+    run = rescore_run(config.out, RescoreConfig(scorer="flexible", data=config.data))
+    assert run.after.tasks["vsibench"].score == 0
+    assert run.after.tasks["vsibench"].outcomes["no_answer"] == 4
+
+
+def test_the_commands_take_the_rule(config, capsys):
+    """``--reasoning`` of score and rescore; a wrong one is refused with the names."""
+    _write_thinking(config, "<think>7</think>")
+    words = ["--data", str(config.data), "--reasoning", "auto"]
+    scoring = ["score", "--task", "vsibench", "--responses", str(config.responses)]
+    assert main([*scoring, "--out", str(config.out), *words]) == 0
+    assert "90.0" in capsys.readouterr().out
+    assert main(["rescore", str(config.out), "--scorer", "flexible", *words]) == 0
+    assert main([*scoring, *words[:-1], "thinks"]) == 2
+    assert "auto, in-text, one of think" in capsys.readouterr().err
 
 
 def test_the_page_is_self_contained(config):
