@@ -125,6 +125,37 @@ def test_frames_as_images_use_no_extension(stub):
     }
 
 
+FULL = Sampling(
+    temperature=0.6, top_p=0.95, top_k=20, min_p=0.1, presence_penalty=1.5, frequency_penalty=0.5,
+    repetition_penalty=1.1, max_tokens=64, seed=7, stop=("END",),
+)  # fmt: skip
+
+
+def test_every_sampling_setting_is_sent(stub):
+    """Also those that the protocol leaves at their defaults, which a server would fill in."""
+    prompt = Prompt(text="x", template_args={"enable_thinking": False})
+    ask(stub, request("x", prompt=prompt, sampling=FULL), request("y"))
+    full = next(body for body in stub.bodies if body["seed"] == 7)
+    for name in ("temperature", "top_p", "top_k", "min_p", "max_tokens", "presence_penalty",
+                 "frequency_penalty", "repetition_penalty"):  # fmt: skip
+        assert full[name] == getattr(FULL, name)
+    assert full["stop"] == ["END"]
+    assert full["chat_template_kwargs"] == {"enable_thinking": False}
+    plain = next(body for body in stub.bodies if body["seed"] == 0)
+    assert (plain["top_k"], plain["min_p"], plain["repetition_penalty"]) == (0, 0.0, 1.0)
+    assert "stop" not in plain
+
+
+@pytest.mark.parametrize("change", [{"top_k": 5}, {"min_p": 0.1}, {"repetition_penalty": 1.1}])
+def test_what_the_plain_api_lacks_is_refused(stub, change):
+    """Rather than left out without a word."""
+    sampling = Sampling(temperature=0.5, max_tokens=4, **change)
+    options = ServerConfig(video_as_images=True)
+    failed = ask(stub, request("x", sampling=sampling), options=options)["x"]
+    assert next(iter(change)) in failed.message
+    assert stub.bodies == []
+
+
 def test_system_and_prefill_are_turns_of_their_own(stub):
     """A prefill is an assistant turn the server is told to continue."""
     prompt = Prompt(text="x", system="Be brief.", prefill="<think>")

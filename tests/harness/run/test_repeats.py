@@ -84,6 +84,21 @@ def test_the_repeats_of_an_item_follow_each_other(tmp_path):
     assert [record.key for record in records] == [key[:2] for key in seen]
 
 
+def test_system_prompt_and_template_variables_reach_the_engine(tmp_path):
+    """With every request, and in place of what the benchmark's own prompt has."""
+    seen = []
+
+    def answer(request):
+        seen.append((request.prompt.system, request.prompt.template_args, request.sampling.top_k))
+        return "A"
+
+    asked = _asked(2, 1, system="Look.", template_args={"enable_thinking": True})
+    sampling = replace(asked.protocol.sampling, top_k=7)
+    asked = replace(asked, protocol=replace(asked.protocol, sampling=sampling))
+    _evaluate(tmp_path, asked, answer)
+    assert seen == [("Look.", {"enable_thinking": True}, 7)] * 2
+
+
 def test_a_resumed_run_asks_the_repeats_that_are_missing(tmp_path):
     """Failed ones again, finished ones never; the seeds are those of the first time."""
     first, second = {}, {}
