@@ -51,16 +51,28 @@ class RowBuilder:
         self._tokenizer = processor.tokenizer
         self._targets = targets
         self._special = _special_ids(processor.tokenizer)
+        self._built: set[tuple[object, ...]] = set()
+        """Shapes of clips that the processor takes."""
 
     def __call__(self, row: TrainingRow, clips: tuple[Clip, ...] | None) -> None:
-        """Build a row's inputs; without clips a black one stands for its medium.
+        """Build a row's inputs; without clips a small black one stands for its medium.
+
+        So it does where clips of the same shapes were built before: what a processor makes of
+        pixels depends on their shape alone, and takes twenty times as long as what it makes of the
+        text (40 ms for 16 frames of 280 x 336 pixels on one core).
 
         Raises:
             DatasetError: The processor does not take them, or tokens come out of the row's texts
                 that are no text.
         """
-        shown = tuple(self._blanks(row)) if clips is None else clips
+        shapes = tuple((clip.kind, clip.frames.shape) for clip in clips or ())
+        if clips is None or shapes in self._built:
+            shown = tuple(self._blanks(row))
+        else:
+            shown = clips
         inputs = self._inputs.build_row(row.sample, shown)
+        if clips is not None:
+            self._built.add(shapes)
         expected = self._count_special(chat.render(self._processor, _PLAIN, shown))
         extra = self._count_special(chat.render(self._processor, inputs.prompt, shown)) - expected
         if self._targets:

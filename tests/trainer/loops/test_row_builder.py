@@ -42,6 +42,35 @@ def test_sound_rows_pass_with_and_without_their_media(setting):
     build(replace(asked[0], sample=replace(asked[0].sample, media=())), ())
 
 
+class Recording:
+    """A processor that records the shapes of the videos that it is given."""
+
+    def __init__(self, processor):
+        self.shapes = []
+        self._processor = processor
+
+    def __getattr__(self, name):
+        return getattr(self._processor, name)
+
+    def __call__(self, *, videos, **options):
+        self.shapes += [video.shape for video in videos or ()]
+        return self._processor(videos=videos, **options)
+
+
+def test_the_pixels_of_a_shape_are_processed_once(setting):
+    """A file of 100,000 rows has few shapes; texts are built for every row."""
+    processor, data, asked, decoded = setting
+    recording = Recording(processor)
+    build = builder(recording, data)
+    for row, clips in zip(asked[:3], decoded[:3], strict=True):
+        build(row, clips)
+    shape = decoded[0][0].frames.shape
+    assert recording.shapes == [shape, (4, 28, 28, 3), (4, 28, 28, 3)]
+    wide = replace(decoded[1][0], frames=decoded[1][0].frames.repeat(2, axis=2))
+    build(asked[1], (wide,))
+    assert recording.shapes[-1] == wide.frames.shape
+
+
 @pytest.mark.parametrize(
     "token", ["<|im_end|>", "<|video_pad|>", "<|image_pad|>", "<|vision_start|>", "<|endoftext|>"]
 )
