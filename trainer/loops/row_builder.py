@@ -66,10 +66,7 @@ class RowBuilder:
                 that are no text.
         """
         shapes = tuple((clip.kind, clip.frames.shape) for clip in clips or ())
-        if clips is None or shapes in self._built:
-            shown = tuple(self._blanks(row))
-        else:
-            shown = clips
+        shown = tuple(self._blanks(row)) if clips is None or shapes in self._built else clips
         inputs = self._inputs.build_row(row.sample, shown)
         if clips is not None:
             self._built.add(shapes)
