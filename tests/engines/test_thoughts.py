@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 from asking import ask, clip, request
 
+from harness.cli import main
+from harness.run.store import read_records
 from harness.run.thoughts import split_thought
 from harness.schema import Completion, Prompt, Sampling
 from harness.scoring.reasoning.detect import detect
@@ -149,6 +151,28 @@ def test_vllm_splits_all_forms_and_bounds_thoughts(tmp_path, architecture):
     assert (found.text, found.thought_end) == ("B", ThoughtEnd.CLOSED)
     assert found.reasoning == "It ends"
     backend.close()
+
+
+def test_one_command_scores_thinkers_as_plain_answers(tmp_path, demo_data):
+    """The same answers with and without a thought have the same scores, item by item."""
+    values = {}
+    for kind in ("thinks", "plain"):
+        checkpoint = build(tmp_path, "qwen2_5_vl", kind, "free")
+        run = tmp_path / f"run-{kind}"
+        code = main([
+            "eval", str(checkpoint.path), "--backend", "transformers", "--data", str(demo_data),
+            "--protocol", "official", "--tasks", "vsibench,tempcompass:multi-choice",
+            "--limit", "6", "--max-frames", "4", "--max-pixels", "18816",
+            "--reasoning", "auto", "--scorer",
+            "flexible", "--template-arg", "enable_thinking=true", "--out", str(run),
+        ])  # fmt: skip
+        assert code == 0
+        records = read_records(run)
+        values[kind] = {one.id: (one.outcome, one.value, one.text) for one in records}
+        tokens = {one.reasoning_tokens for one in records}
+        assert tokens == ({6} if kind == "thinks" else {0})
+    assert values["thinks"] == values["plain"]
+    assert {outcome for outcome, *_ in values["plain"].values()} >= {"correct", "wrong"}
 
 
 def _installed_templates() -> list[Path]:

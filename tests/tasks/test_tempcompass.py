@@ -462,3 +462,41 @@ def test_match_rate() -> None:
     assert TASK.extra(run) == {"match_rate": 40.0}
     assert TASK.extra({"tempcompass": [record("captioning", Outcome.NO_ANSWER)]}) == {}
     assert TASK.extra({}) == {}
+
+
+def _flexible_sample(task, question, options, answer):
+    return Sample(
+        id=f"tempcompass/{task}/1/action/0", task="tempcompass", question=question.split("\n")[0],
+        answer=answer, kind=Kind.MULTIPLE_CHOICE, category=f"{task}/action", cluster="1",
+        options=options, source={"question": question, "answer": answer},
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("text", "outcome"),
+    [
+        ("Option 2", Outcome.CORRECT),
+        ("2", Outcome.CORRECT),
+        ("B", Outcome.CORRECT),
+        ("The better match is Option 2: A man sits.", Outcome.CORRECT),
+        ("A man sits.", Outcome.CORRECT),
+        ("Option 1: A man runs.", Outcome.WRONG),
+        ("Option 1: A man sits.", Outcome.NO_ANSWER),
+        ("Both options match.", Outcome.NO_ANSWER),
+    ],
+)
+def test_flexible_reads_the_labels_of_captions(text, outcome):
+    """The official prompt calls captions Option 1 and 2; a label with the other text is none."""
+    question = "Which description fits?\nOption 1: A man runs.\nOption 2: A man sits."
+    sample = _flexible_sample("caption_matching", question, ("A man runs.", "A man sits."), "B")
+    assert TempCompass().scorers["flexible"].score(sample, text).outcome is outcome
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [("<answer>B</answer>", 1.0), ("A", 0.0), ("A man is moving left in a park.", None)],
+)
+def test_flexible_leaves_out_captions_that_choose_nothing(text, value):
+    """``video-r1`` asks for an option, ``official`` for a caption, which no rule rates."""
+    sample = _flexible_sample("captioning", "Describe.", ("moving left", "moving right"), "B")
+    assert TempCompass().scorers["flexible"].score(sample, text).value == value
