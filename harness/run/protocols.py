@@ -55,6 +55,7 @@ def apply_changes(
         flags["system"] = read_text_or_file(flags["system"])
     protocol = change(replace(preset, scorer=scorer.tag), in_file, source.place)
     protocol = change(protocol, flags, "settings")
+    _require_tokens(protocol)
     _refuse_equal_repeats(protocol)
     return protocol
 
@@ -174,6 +175,15 @@ def _find_scorer(
             " Write the name without a version to take the installed one"
         )
     return scorer
+
+
+def _require_tokens(protocol: Protocol) -> None:
+    """Raise where no token may be generated; only stored texts have such protocols."""
+    if protocol.sampling is not None and protocol.sampling.max_tokens < 1:
+        raise UsageError(
+            f"{_task_of(protocol)}: sampling.max_tokens: expected at least 1, got"
+            f" {protocol.sampling.max_tokens}"
+        )
 
 
 def _refuse_equal_repeats(protocol: Protocol) -> None:

@@ -62,7 +62,7 @@ class Sampling:
     def __post_init__(self) -> None:
         between(self, "temperature", 0, 100)
         between(self, "max_tokens", 0, 1 << 24, "tokens; no model writes more")
-        between(self, "top_p", 0, 1)
+        between(self, "top_p", 1e-6, 1)
         between(self, "seed", 0, 2**32 - 1, "engines take 32 bits")
         between(self, "top_k", 0, 1 << 24, "tokens; 0 is no limit")
         between(self, "min_p", 0, 1)

@@ -40,7 +40,7 @@ class AnnotateConfig:
     decode: DecodeConfig = field(default_factory=DecodeConfig)
 
     def __post_init__(self) -> None:
-        positive(self, "limit", "max_frames", "max_tokens")
+        positive(self, "limit", "max_frames", "max_tokens", "top_p")
         at_least_zero(self, "temperature")
         share(self, "top_p")
         if not 0 <= self.min_reward < 1:

@@ -184,6 +184,14 @@ def test_a_bound_that_was_not_named_follows_the_one_that_was(tmp_path):
         ('extends = "official"\ntasks = 3', "tasks: expected a table, got 3"),
         ('extends = "official"\n[template_args]\na = [1]', "template_args.a: expected a text"),
         ('extends = "official"\n[template_args]\na = inf', "template_args"),
+        ('extends = "official"\nsampling.stop = "x"', "sampling.stop: expected a list, got 'x'"),
+        ('extends = "official"\nsampling.stop = [""]', "stop: expected texts that are not empty"),
+        ('extends = "official"\nframes = 3', "frames: expected a table, got 3"),
+        ('extends = "official"\ntasks = {vsibench = 3}', "tasks.vsibench: expected a table"),
+        ('extends = ["official"]', "extends: expected video-r1, official, or FILE.toml"),
+        ('extends = "official"\nrepeats = 2.5', "repeats: expected a whole number, got 2.5"),
+        ('extends = "official"\nrepeats = true', "repeats: expected a whole number, got True"),
+        ('extends = "official"\nsampling.top_p = 0', "top_p: expected a number from"),
         ('extends = "official"\nrepeats = 0', "repeats: expected a number from 1"),
         (
             'extends = "official"\nreasoning = " "',
@@ -263,6 +271,12 @@ def test_what_changes_hardly_anything_is_said():
     [note] = protocol_notes(_resolve("official", fps=1.0), official)
     assert "fps 1 changes no frame" in note
     assert protocol_notes(_resolve("video-r1", fps=1.0), preset) == []
+
+
+def test_an_answer_needs_a_token(tmp_path):
+    """Stored texts have a protocol without; nothing can be asked with it."""
+    with pytest.raises(UsageError, match=r"vsibench: sampling\.max_tokens: expected at least 1"):
+        _resolve(_write(tmp_path, 'extends = "official"\nsampling.max_tokens = 0\n'))
 
 
 def test_a_system_prompt_may_be_in_a_file(tmp_path):

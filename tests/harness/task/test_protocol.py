@@ -132,6 +132,7 @@ def test_a_protocol_of_the_first_edition_is_completed():
         (Sampling, {"temperature": -0.1}),
         (Sampling, {"temperature": float("nan")}),
         (Sampling, {"top_p": 1.5}),
+        (Sampling, {"top_p": 0}),
         (Sampling, {"top_k": -1}),
         (Sampling, {"min_p": 2}),
         (Sampling, {"presence_penalty": 3}),
