@@ -101,7 +101,8 @@ class RunCounter:
             self._unit = plan.unit
             self._tasks = {p.task.name: _TaskCounter(p, plan.absent) for p in plan.tasks}
             for record in finished:
-                self._tasks[record.task].add(record)
+                if record.task in self._tasks:  # rows of a training have another task's name
+                    self._tasks[record.task].add(record)
 
     def start(self) -> None:
         """Begin to measure speed: the engine is ready."""
