@@ -49,6 +49,8 @@ class FolderClaim:
     """What such a folder holds, for messages: ``training run``."""
     compared: Callable[[Json], Json] = dict
     """Picks the part of a manifest that has to be equal."""
+    read: Callable[[Path], Json] = read_json
+    """Reads the manifest, whose fields `compared` relies on, or raises an error that names one."""
     must_be_new: bool = False
     """Refuse a folder that has files but no manifest."""
 
@@ -73,7 +75,7 @@ class FolderClaim:
             self._refuse_files(folder)
             return False
         wanted = json.loads(json.dumps(dict(asked)))
-        lines = diff(self.compared(read_json(path)), self.compared(wanted))
+        lines = diff(self.compared(self.read(path)), self.compared(wanted))
         if lines:
             raise RunMismatchError(
                 f"{folder} holds another {self.kind} (stored != asked): {'; '.join(lines)}."

@@ -60,7 +60,13 @@ def identity(manifest: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-CLAIM = FolderClaim(manifest=MANIFEST, kind="run", compared=identity)
+def _read_checked(path: Path) -> dict[str, Any]:
+    content = read_json(path)
+    check_manifest(content, str(path))
+    return content
+
+
+CLAIM = FolderClaim(manifest=MANIFEST, kind="run", compared=identity, read=_read_checked)
 
 
 class RunWriter:

@@ -18,7 +18,10 @@ from harness.run.store import RunWriter
 from harness.schema import Clip, Completion, Failure, Media, MediaKind, Outcome, Score, Variant
 from tests.toys import ToyTask, planned, sample
 
-MANIFEST = {"schema": 1}
+MANIFEST = {
+    "schema": 1, "checkpoint": {}, "protocol": {"toy": {}},
+    "data": {"toy": {"items": 3, "sha256": "f00d"}},
+}  # fmt: skip
 
 
 class FakePool:

@@ -19,7 +19,10 @@ from harness.schema import Failure, Outcome, Record
 from harness.thoughts import ThoughtEnd
 from tests.toys import record
 
-MANIFEST = {"schema": 1, "protocol": {"toy": {"frames": {"max_frames": 16}}}, "backend": "fake"}
+MANIFEST = {
+    "schema": 1, "protocol": {"toy": {"frames": {"max_frames": 16}}}, "backend": "fake",
+    "checkpoint": {}, "data": {"toy": {"items": 3, "sha256": "f00d"}},
+}  # fmt: skip
 
 
 def test_records_survive_the_round_trip(tmp_path):
@@ -117,6 +120,21 @@ def test_a_read_only_folder_is_a_usage_error(tmp_path):
     tmp_path.chmod(stat.S_IRUSR | stat.S_IXUSR)
     with pytest.raises(UsageError, match="choose another --out"):
         RunWriter(tmp_path / "run", MANIFEST)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"numeric": "x"}, {"numeric": [1]}, {"protocol": {"toy": [1]}}, {"choice": "x"},
+        {"data": {"toy": 3}}, {"checkpoint": None}, {"schema": "1"}, {"limit": -1},
+    ],
+)  # fmt: skip
+def test_a_damaged_manifest_is_refused_with_its_field(tmp_path, change):
+    """Before it is compared with what is asked, which relies on the types of its fields."""
+    (tmp_path / "run.json").write_text(json.dumps({**MANIFEST, **change}))
+    [name] = change
+    with pytest.raises(DatasetError, match=rf"run\.json: field '{name}"):
+        RunWriter(tmp_path, MANIFEST)
 
 
 def test_a_folder_without_manifest_is_no_run(tmp_path):
