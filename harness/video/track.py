@@ -97,7 +97,19 @@ def opened(path: Path, **options: str) -> Iterator[tuple[InputContainer, VideoSt
 
 def packets_of(container: InputContainer, stream: VideoStream) -> Iterator[Packet[VideoStream]]:
     """Return the packets of `stream` in decoding order, without empty ones."""
-    return (packet for packet in container.demux(stream) if packet.size)
+    return (packet for packet in _demux(container, stream) if packet.size)
+
+
+def _demux(container: InputContainer, stream: VideoStream) -> Iterator[Packet[VideoStream]]:
+    """Yield the packets of `stream`, then empty ones that flush its decoder.
+
+    PyAV 18.1 fails at its end where a further stream has appeared in the file since it was opened,
+    as in recordings of broadcasts: it flushes streams that it does not know.
+    """
+    try:
+        yield from container.demux(stream)
+    except IndexError:
+        return
 
 
 class _Entry(NamedTuple):
@@ -229,7 +241,7 @@ def _decoded_times(container: InputContainer, stream: VideoStream) -> list[int |
     stream.thread_type = "NONE"
     times: list[int | None] = []
     try:
-        for packet in container.demux(stream):
+        for packet in _demux(container, stream):
             times += [frame.pts for frame in packet.decode()]
     except av.FFmpegError:
         pass

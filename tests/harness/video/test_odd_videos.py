@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import av
 import numpy as np
@@ -15,7 +17,7 @@ from harness.errors import MediaError
 from harness.schema import Clip, FramePolicy, FrameRule, Media, MediaKind
 from harness.video.decode import decode
 from harness.video.reader import read
-from harness.video.track import scan
+from harness.video.track import packets_of, scan
 from tests.clips import case_number, number, write_clip, write_folder
 from tests.harness.video import odd_videos as odd
 from tests.paths import SHARED
@@ -324,6 +326,19 @@ def test_a_recording_that_begins_amid_a_group_begins_at_its_key_frame(tmp_path: 
     assert (clip.indices[0], clip.timestamps[0], number(clip.frames[0])) == (0, 0.0, 12)
     assert clip.total_frames == 28
     assert "7 frames before the first key frame are left out" in clip.notes[0]
+
+
+def test_a_stream_that_appears_later_is_no_fault() -> None:
+    """Found by the fuzzer: PyAV then raises behind the last packet, when it flushes decoders."""
+    sizes = [3, 0, 5, 0]
+
+    class Container:
+        def demux(self, stream: object) -> Iterator[SimpleNamespace]:
+            yield from (SimpleNamespace(size=size) for size in sizes)
+            raise IndexError("list index out of range")
+
+    found = [packet.size for packet in packets_of(Container(), None)]  # type: ignore[arg-type]
+    assert found == [3, 5]
 
 
 def test_a_span_of_a_variable_rate_is_found_by_time(tmp_path: Path) -> None:
