@@ -29,7 +29,7 @@ from harness.backends.asked import Asked
 from harness.backends.select import ResolvedEngine, resolve_engine
 from harness.errors import HarnessError, UsageError
 from harness.run.config import EvalConfig
-from harness.run.evaluate import evaluate_plan
+from harness.run.evaluate import evaluate_plan, failure_limits
 from harness.run.manifest import describe_run
 from harness.run.options import with_options
 from harness.run.plan import Plan, PlannedTask
@@ -190,6 +190,7 @@ def _answer(
         manifest=manifest,
         decoding=config.decode,
         observer=ProgressBar(),
+        limits=failure_limits(config),
     )
     return {record.id: record for record in read_records(folder)}
 
