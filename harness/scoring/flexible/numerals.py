@@ -116,7 +116,10 @@ def _value(match: re.Match[str]) -> float | None:
             return None
         value += float(above) / float(below_text)
     if match["raised"]:
-        value **= int(match["raised"])
+        try:
+            value **= int(match["raised"])
+        except OverflowError:
+            return None
     if match["half"]:
         value += 0.5
     negative = match["sign"] and match["sign"].strip().lower() in ("-", "minus", "negative")

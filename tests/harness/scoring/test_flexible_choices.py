@@ -3,6 +3,8 @@
 import time
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from harness.schema import Kind, Outcome, Sample
 from harness.scoring.flexible.choices import RULES, read_choice
@@ -450,6 +452,46 @@ def test_further_habits_are_read(text, letter):
 def test_the_rule_that_found_the_answer_is_told(text, rule):
     """Every rule of the table can fire, and says so."""
     assert read_choice(text, MOVES).rule == rule
+
+
+PIECES = [
+    "A",
+    "B",
+    "D",
+    " ",
+    "\n",
+    ".",
+    ",",
+    "(",
+    ")",
+    "**",
+    "the answer is ",
+    " not ",
+    " or ",
+    "\\boxed{",
+    "}",
+    "<answer>",
+    "</think>",
+    "moving left",
+    "moving right",
+    " is correct",
+    "?",
+    "yes",
+    "\ud800",
+    "\u9009",
+    "[BEGIN FINAL RESPONSE]",
+    "<|begin_of_box|>",
+    "so ",
+    "I ",
+    "E",
+]
+
+
+@given(st.lists(st.sampled_from(PIECES), max_size=25), st.sampled_from([MOVES, YES_NO, COUNTS]))
+def test_any_text_ends_in_an_option_or_none(pieces, options):
+    """Whatever a model writes, reading it raises nothing and gives one of the letters."""
+    found = read_choice(split("".join(pieces)).answer, options)
+    assert found is None or found.letter in "ABCD"[: len(options)]
 
 
 def test_the_table_of_rules_names_each_once():

@@ -3,6 +3,8 @@
 import time
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from harness.schema import Kind, Outcome, Sample
 from harness.scoring.flexible.quantities import RULES, read_quantity
@@ -275,6 +277,49 @@ def test_the_rule_that_found_the_number_is_told(text, rule):
     """Every rule of the table can fire, and says so."""
     assert read_quantity(text, COUNT).rule == rule
     assert {one.name for one in RULES} >= {rule} - {"answer-tag", "boxed"}
+
+
+@pytest.mark.parametrize("text", ["1e300^99", "9" * 400, "1/0", "\\frac{1}{0}", "1 1/0", "10^99"])
+def test_numbers_that_no_float_holds_are_none(text):
+    """Overflow and division by zero are no answers, and no errors."""
+    found = read_quantity(text, COUNT)
+    assert found is None or found.value == pytest.approx(1e99)
+
+
+PIECES = [
+    "1",
+    "2.5",
+    ",",
+    ".",
+    "/",
+    "^",
+    "e",
+    "-",
+    " ",
+    "m",
+    "cm",
+    "%",
+    "one",
+    "and a half",
+    "=",
+    "(",
+    "\\boxed{",
+    "}",
+    "answer is",
+    "\n",
+    "\u00bd",
+    "\u0663",
+    "\ud800",
+    "<answer>",
+    "10",
+]
+
+
+@given(st.lists(st.sampled_from(PIECES), max_size=25))
+def test_any_text_ends_in_a_number_or_none(pieces):
+    """Whatever a model writes, reading it raises nothing and gives a finite number."""
+    found = read_quantity("".join(pieces), METERS)
+    assert found is None or abs(found.value) < float("inf")
 
 
 def make_sample(kind, answer, question=COUNT):
