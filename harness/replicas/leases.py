@@ -9,7 +9,8 @@ driver calls it.
 
 How much a replica may hold: at most `ahead` open questions, so that its engine has a full batch
 and its decoders have work; and no more than half of its share of the open questions, so that near
-the end no replica has a queue while another one has nothing to do.
+the end no replica has a queue while another one has nothing to do
+(`python -m tests.bench.bench_replicas` measures it).
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ from harness.schema import ItemKey
 
 MAX_LOSSES = 3
 """A video that is held at that many losses of a replica is not leased again."""
+_MAX_VIDEOS = 16
+"""More, and a replica whose decoders are slow would hold long videos that others could decode."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +68,7 @@ class LeaseBook:
     Args:
         videos: The question ids of each video, in the order in which videos are leased.
         ahead: Open questions that a replica may hold.
+        expected: Replicas that are about to join; the first one leaves the others their share.
         max_losses: Losses of a replica after which a video it held is not leased again.
 
     Raises:
@@ -72,7 +76,12 @@ class LeaseBook:
     """
 
     def __init__(
-        self, videos: Iterable[Sequence[ItemKey]], *, ahead: int, max_losses: int = MAX_LOSSES
+        self,
+        videos: Iterable[Sequence[ItemKey]],
+        *,
+        ahead: int,
+        expected: int = 1,
+        max_losses: int = MAX_LOSSES,
     ) -> None:
         self._videos = [_Video(dict.fromkeys(questions)) for questions in videos]
         self._video_of: dict[ItemKey, int] = {}
@@ -88,6 +97,7 @@ class LeaseBook:
         self._holder_of: dict[int, str] = {}
         self._open = len(self._video_of)
         self._ahead = ahead
+        self._expected = expected
         self._max_losses = max_losses
 
     @property
@@ -125,7 +135,7 @@ class LeaseBook:
         A replica that gets nothing while others hold leases has to wait: a lease may come back.
         """
         mine = self._holders[holder]
-        while not mine.questions or mine.questions < self._limit():
+        while not mine.videos or self._may_get_more(mine):
             video = self._next_for(mine)
             if video is None:
                 return
@@ -162,6 +172,7 @@ class LeaseBook:
             blame: Whether a video that it held may be the reason.
         """
         held = self._holders.pop(holder).videos
+        self._expected -= 1
         again: list[int] = []
         failed: list[Lease] = []
         for number in held:
@@ -194,6 +205,8 @@ class LeaseBook:
     def _lease(self, video: int) -> Lease:
         return Lease(video, tuple(self._videos[video].open))
 
-    def _limit(self) -> int:
-        """Return how many open questions a replica may hold now: half of its share near the end."""
-        return min(self._ahead, -(-self._open // (2 * max(1, len(self._holders)))))
+    def _may_get_more(self, mine: _Holder) -> bool:
+        """Return whether a replica holds less than it may: half of its share near the end."""
+        replicas = max(1, self._expected, len(self._holders))
+        share = -(-self._open // (2 * replicas))
+        return mine.questions < min(self._ahead, share) and len(mine.videos) < _MAX_VIDEOS

@@ -81,7 +81,7 @@ def answer_with_replicas(
     """
     clip = canary.draw_clip()
     pixels = canary.fingerprint(canary.decode_clip(clip, patch_multiple))
-    book = LeaseBook(_leases(items), ahead=squad.ahead)
+    book = LeaseBook(_leases(items), ahead=squad.ahead, expected=len(squad.names))
     with _Listener(items, run, observer, watch) as listener:
         driver = Driver(
             book, squad.fleet(clip), listener, pixels=pixels, is_own_fault=_is_own_fault

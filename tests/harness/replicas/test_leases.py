@@ -47,6 +47,23 @@ def test_near_the_end_a_replica_holds_no_more_than_half_its_share():
     assert [len(_take(book, name)) for name in "abc"] == [2, 2, 2]
 
 
+def test_the_first_replica_leaves_their_share_to_those_that_are_about_to_join():
+    """Of twelve open questions it holds two where three replicas are expected."""
+    book = _book(*[1] * 12, expected=3)
+    book.join("a")
+    assert len(_take(book, "a")) == 2
+    book.lose("a")
+    book.join("b")
+    assert len(_take(book, "b")) == 3
+
+
+def test_a_replica_holds_sixteen_videos_at_most():
+    """Long videos that one replica waits for are left to the decoders of others."""
+    book = _book(*[1] * 100, ahead=50)
+    book.join("a")
+    assert len(_take(book, "a")) == 16
+
+
 def test_a_replica_that_holds_nothing_gets_a_video_of_any_size():
     """A video with more questions than a replica may hold is leased all the same."""
     book = _book(9, 9)
