@@ -137,8 +137,11 @@ def test_other_ids_than_the_baselines_are_named_on_one_line(capsys, runs, tmp_pa
     assert not RAW.search((tmp_path / "s.md").read_text())
 
 
-def test_names_of_files_models_and_folders_are_printed_as_they_are(capsys, tmp_path) -> None:
+def test_names_of_files_models_and_folders_are_printed_as_they_are(
+    capsys, tmp_path, monkeypatch
+) -> None:
     """eval, data check and score on a model, folder and responses with hostile names."""
+    monkeypatch.setenv("COLUMNS", "400")  # a path in one line, however long the folder's name is
     data = tmp_path / "data[bold]x[/]"
     write_vsibench(data / "vsibench")
     out, model = tmp_path / "out[/red]\x1b[2J", "m[/]\x1b]0;pwn\x07\u202e"
