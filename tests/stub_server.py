@@ -26,6 +26,10 @@ def refusal(status: int, message: str = "no") -> Reply:
     return status, {"error": {"message": message, "type": "invalid", "code": status}}
 
 
+class _Server(ThreadingHTTPServer):
+    request_queue_size = 128  # more connections at a time than a test asks for
+
+
 class Stub:
     """A server on this machine; `reply` is called with the question's text and the whole body."""
 
@@ -36,7 +40,7 @@ class Stub:
         self.reply: Callable[[str, Body], Reply | None] = lambda text, body: answer()
         self.beside: Callable[[str, Body], Reply] = lambda path, body: refusal(404, "no such path")
         """Answers requests to other addresses than chat completions, by path and body."""
-        self.http = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
+        self.http = _Server(("127.0.0.1", 0), self._handler())
         self.url = f"http://127.0.0.1:{self.http.server_port}/v1"
         self.thread = threading.Thread(target=self.http.serve_forever, args=(0.05,), daemon=True)
         self.thread.start()

@@ -24,6 +24,8 @@ OF_THE_SERVER = frozenset(
 """Failures that end the run also after good answers, if nothing else comes any more."""
 _NAMES = re.compile(r"\S*[/\\]\S*|[\w.-]*\d[\w.-]*")
 """Paths, numbers and ids, in which messages about one fault differ."""
+_ATTEMPTS = re.compile(r" \(\d+ attempts\)")
+"""What the client adds to the message of a request that it has sent again."""
 _TOO_LARGE = re.compile(
     r"context (?:length|window|size)|too (?:long|large|many tokens)|out of memory|HTTP 413"
     r"|exceeds? .*(?:length|tokens|limit)|(?:max\w*|longer) .*(?:length|tokens)",
@@ -135,7 +137,8 @@ class FailureWatch:
         return times * self._limits.stop_after
 
     def _count(self, failure: Failure) -> None:
-        kind = (failure.stage, failure.error, _NAMES.sub("…", failure.message))
+        message = _NAMES.sub("…", _ATTEMPTS.sub("", failure.message))
+        kind = (failure.stage, failure.error, message)
         self._alike = self._alike + 1 if kind == self._last else 1
         self._last = kind
 

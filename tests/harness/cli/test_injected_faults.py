@@ -27,6 +27,7 @@ CONSOLE = "harness.text.console"
 FIRST_IMPORT = {
     "baseline": "harness.gate.baseline",
     "board": "harness.board.entries",
+    "protocol": "harness.run.protocol_files",
     "world": "tasks.motionworld.folder",
 }
 WORDS = {
@@ -39,6 +40,7 @@ WORDS = {
     "eval": "guesser --backend fake --tasks vsibench",
     "gate": "b.parquet run",
     "miniature": "--dry-run",
+    "protocol": "official",
     "rescore": "run --scorer video-r1",
     "score": "--task vsibench --responses r.jsonl",
     "tasks": "",

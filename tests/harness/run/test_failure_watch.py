@@ -49,6 +49,12 @@ def test_equal_failures_from_the_start_end_the_run():
     assert noted(*[failed()] * 99, limits=FailureLimits(stop_after=0)) is None
 
 
+def test_a_request_that_was_sent_again_fails_like_the_others():
+    """The client adds its attempts to the message."""
+    again = failed("At most 0 videos may be given (2 attempts)")
+    assert noted(*[failed()] * 10, again, *[failed()] * 99) == LIMIT
+
+
 @pytest.mark.parametrize(
     "message",
     [
