@@ -28,7 +28,7 @@ from harness.errors import UsageError
 from harness.run.store import MANIFEST, is_run, read_manifest
 from harness.schema import FramePolicy, Sampling
 from harness.task import registry
-from harness.task.protocol import PRESETS, Protocol
+from harness.task.protocol import PRESETS, Protocol, keep_numbers
 
 _FIXED = ("suite", "task")
 """Fields of a protocol that follow from preset and task."""
@@ -100,14 +100,12 @@ def stored_protocols(folder: Path) -> dict[str, Protocol]:
         UsageError: It is not a run directory, or a protocol in it lacks a field.
     """
     where = str(folder / MANIFEST)
-    return {
-        task: build(
-            Protocol,
-            {name: value for name, value in stored.items() if name != "hash"},
-            f"{where}, protocol of {task}",
-        )
-        for task, stored in read_manifest(folder)["protocol"].items()
-    }
+    found: dict[str, Protocol] = {}
+    for task, stored in read_manifest(folder)["protocol"].items():
+        content = {name: value for name, value in stored.items() if name != "hash"}
+        protocol = build(Protocol, content, f"{where}, protocol of {task}")
+        found[task] = keep_numbers(protocol, content)
+    return found
 
 
 def _protocol_of_run(folder: Path) -> ProtocolFile:

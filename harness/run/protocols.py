@@ -15,7 +15,7 @@ from harness.run.protocol_files import ProtocolFile
 from harness.schema import FrameRule
 from harness.scoring.tags import ScorerTag
 from harness.task.api import Scorer, Task
-from harness.task.protocol import Protocol
+from harness.task.protocol import Protocol, keep_numbers
 from harness.text.stored import storable
 
 _BOUNDS = (("min_frames", "max_frames"), ("min_pixels", "max_pixels"))
@@ -121,7 +121,7 @@ def change(protocol: Protocol, changes: Mapping[str, Any], where: str) -> Protoc
     frames = changes.get("frames")
     if isinstance(frames, Mapping):
         _keep_order(content["frames"], frames, where)
-    return build(Protocol, content, where)
+    return keep_numbers(build(Protocol, content, where), stored)
 
 
 def read_text_or_file(value: str) -> str:

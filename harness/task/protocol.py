@@ -10,7 +10,7 @@ import hashlib
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import MISSING, dataclass, field, fields, is_dataclass
+from dataclasses import MISSING, dataclass, field, fields, is_dataclass, replace
 from typing import Any
 
 from harness.bounds import between
@@ -97,6 +97,27 @@ def complete_all(manifest: Fields) -> dict[str, Any]:
 def repeats_of(protocols: Mapping[str, Fields]) -> dict[str, int]:
     """Return how often stored protocols ask each item, by task."""
     return {task: complete(stored)["repeats"] for task, stored in protocols.items()}
+
+
+def keep_numbers(protocol: Protocol, stored: Fields) -> Protocol:
+    """Return a protocol that writes numbers as a stored one does: 2 stays 2 and is not 2.0.
+
+    A reader makes floats of whole numbers in float fields. They are equal, but a hash is made of
+    their text.
+    """
+    kept: Protocol = _keep_numbers(protocol, stored)
+    return kept
+
+
+def _keep_numbers(settings: Any, stored: Fields) -> Any:
+    kept: dict[str, Any] = {}
+    for one in fields(settings):
+        value, old = getattr(settings, one.name), stored.get(one.name)
+        if is_dataclass(value) and isinstance(old, Mapping):
+            kept[one.name] = _keep_numbers(value, old)
+        elif isinstance(value, float) and type(old) is int and old == value:
+            kept[one.name] = old
+    return replace(settings, **kept)
 
 
 def _hashed_fields(settings: Any) -> dict[str, Any]:

@@ -266,3 +266,22 @@ def test_protocol_hashes_are_those_of_the_first_edition():
             if scorer.tag not in ADDED_TAGS
         )
         assert old == known["scorers"]
+
+
+def test_a_protocol_that_nothing_changes_has_the_hash_of_its_preset():
+    """Through settings and through a file; MotionWorld's rate is a whole number, 2 and not 2.0."""
+    from harness.run.protocol_files import find_protocol
+    from harness.run.protocols import change, resolve_protocol
+    from harness.task import registry
+
+    for name in json.loads((FIXTURES / "protocol_hashes.json").read_text()):
+        task = registry.get(name)
+        for suite in ("video-r1", "official"):
+            preset = task.protocol(suite)
+            found, _ = resolve_protocol(task, find_protocol(suite), EvalConfig())
+            assert found.hash == preset.hash, name
+            fps = {"frames": {"fps": preset.frames.fps}}
+            assert change(preset, fps, "a file").hash == preset.hash, name
+            one = change(preset, {"frames": {"fps": 3}}, "a file")
+            other = change(preset, {"frames": {"fps": 3.0}}, "a file")
+            assert one.hash == other.hash != preset.hash, name
