@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 _BAR_WIDTH = 24
 _SHOWN_REASONS = 10
+_ROOMY_NAME = 11
+"""Characters of a task's name beside which the score table has room for wide gaps."""
 _NO_SCORE = (Outcome.NO_ANSWER, Outcome.TRUNCATED, Outcome.REFUSED, Outcome.FAILED)
 """Outcomes without an answer; each has a column of its own."""
 _IF_ANY = (Outcome.REFUSED,)
@@ -110,14 +112,15 @@ def score_table(summaries: Mapping[str, TaskSummary]) -> Table:
     from rich.table import Table
 
     shown = _shown_outcomes(summaries.values())
-    # One space between columns where a further one has to fit.
-    padding = (0, 1) if len(shown) < len(_NO_SCORE) else (0, 1, 0, 0)
+    # One space between columns where a further one, or the longest name, has to fit.
+    roomy = len(shown) < len(_NO_SCORE) and max(map(len, summaries), default=0) <= _ROOMY_NAME
+    padding = (0, 1) if roomy else (0, 0)
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True, padding=padding)
-    table.add_column("task", style="bold", no_wrap=True)
+    table.add_column("task", style="bold", overflow="fold")
     table.add_column("score", justify="right", style="bold cyan", no_wrap=True)
     table.add_column("95 % CI", justify="right", no_wrap=True)
     for heading in ("items", "videos", *(outcome.replace("_", " ") for outcome in shown)):
-        table.add_column(heading, justify="right")
+        table.add_column(heading, justify="right", min_width=max(map(len, heading.split())))
     for name, summary in summaries.items():
         table.add_row(name, *_score_cells(summary, shown))
     return table
