@@ -75,6 +75,7 @@ TABLE = [
     ),
     Name("trl.models.utils:unwrap_model_for_generation", "trainer/loops/trl_names.py"),
     Name("trl.trainer.utils:RepeatSampler", "trainer/loops/trl_names.py"),
+    Name("vllm.config.reasoning:ReasoningConfig", "harness/backends/vllm_engine.py"),
     Name("vllm:LLMEngine.collective_rpc", "harness/backends/vllm_stats.py"),
     Name("vllm:LLMEngine.engine_core", "harness/backends/vllm.py"),
     Name("vllm:LLMEngine.logger_manager", "harness/backends/vllm_stats.py"),
