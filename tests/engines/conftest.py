@@ -67,13 +67,3 @@ def small_cpu_cache() -> Iterator[None]:
     yield
     os.environ.clear()
     os.environ.update(before)
-
-
-@pytest.fixture(scope="session")
-def demo_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The demo's four benchmark folders."""
-    from tasks.demo.layouts import write_all
-
-    folder = tmp_path_factory.mktemp("demo") / "data"
-    write_all(folder)
-    return folder

@@ -11,7 +11,6 @@ import pytest
 import harness
 from harness import DecodeConfig, EngineConfig, EvalConfig, Outcome, UsageError
 from harness.cli import main
-from tasks.demo.layouts import write_all
 from tests.paths import FIXTURES
 
 FAKE = EvalConfig(
@@ -24,10 +23,10 @@ FAKE = EvalConfig(
 
 
 @pytest.fixture(scope="module")
-def data(tmp_path_factory):
+def data(demo_data, tmp_path_factory):
     """The demo's four benchmark folders."""
     folder = tmp_path_factory.mktemp("demo") / "data"
-    write_all(folder)
+    shutil.copytree(demo_data, folder)
     return folder
 
 

@@ -71,8 +71,8 @@ def test_the_cause_of_a_lazy_import_is_told(tmp_path, monkeypatch):
         require("lazy_package", "transformers")
 
 
-@pytest.mark.parametrize("package", ["torch", "transformers", "vllm"])
-def test_a_broken_engine_ends_an_evaluation_with_its_own_error(tmp_path, package):
+@pytest.mark.parametrize("package", ["torch", "vllm"])
+def test_a_broken_engine_ends_an_evaluation_with_its_own_error(demo_data, tmp_path, package):
     """Exit 2 with the error of the import, in a dry run, too; the run directory is not begun."""
     for name in ("torch", "transformers", "vllm"):
         broken = "raise OSError('libfoo.so.1: cannot open shared object file')"
@@ -81,7 +81,7 @@ def test_a_broken_engine_ends_an_evaluation_with_its_own_error(tmp_path, package
     done = subprocess.run(
         [
             sys.executable, "-m", "harness", "eval", str(ROOT / "tasks/motionworld/trained"),
-            "--data", str(_write_data(tmp_path / "data")), "--tasks", "vsibench",
+            "--data", str(demo_data), "--tasks", "vsibench",
             "--backend", backend, "--dry-run",
         ],
         env={"PYTHONPATH": f"{tmp_path / 'site'}:{ROOT}", "PATH": ""},
@@ -94,7 +94,7 @@ def test_a_broken_engine_ends_an_evaluation_with_its_own_error(tmp_path, package
 
 
 @pytest.mark.parametrize("damage", ["cut weights", "empty config", "patch size 0", "template"])
-def test_a_damaged_checkpoint_is_told_without_an_engine(tmp_path, capsys, damage):
+def test_a_damaged_checkpoint_is_told_without_an_engine(demo_data, tmp_path, capsys, damage):
     """A dry run on a machine that has neither torch nor an engine."""
     from harness.cli import main
 
@@ -116,14 +116,6 @@ def test_a_damaged_checkpoint_is_told_without_an_engine(tmp_path, capsys, damage
         case _:
             (folder / "chat_template.jinja").write_bytes(b"\xff\xfe")
             named = "chat_template.jinja: cannot be read as text"
-    data = str(_write_data(tmp_path / "data"))
-    argv = ["eval", str(folder), "--data", data, "--tasks", "vsibench", "--dry-run"]
+    argv = ["eval", str(folder), "--data", str(demo_data), "--tasks", "vsibench", "--dry-run"]
     assert main([*argv, "--backend", "transformers"]) == 2
     assert named in " ".join(capsys.readouterr().err.split())
-
-
-def _write_data(folder: Path) -> Path:
-    from tasks.demo.layouts import write_all
-
-    write_all(folder)
-    return folder

@@ -103,11 +103,9 @@ def test_the_run_compares_with_itself(run):
 
 
 @pytest.mark.slow
-def test_rescoring_gives_the_same_scores(run):
+def test_rescoring_gives_the_same_scores(run, demo_data):
     """Summaries and protocols under the official scorer, on the drawn layouts."""
-    from tasks.demo.layouts import write_all
-
-    write_all(run.parent / "data")
+    shutil.copytree(demo_data, run.parent / "data")
     assert main(["rescore", "run", "--scorer", "official", "--data", "data"]) == 0
     now = json.loads((run / "scores-official.json").read_text())
     before = complete_all(json.loads((FIXTURES / SCORES).read_text()))

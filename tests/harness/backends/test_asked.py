@@ -61,12 +61,9 @@ def test_an_engine_without_budgets_says_so():
 @pytest.mark.parametrize(
     "flags", [["--template-arg", "enable_thinking=true"], ["--thinking-budget", "5"]]
 )
-def test_the_command_refuses_what_its_engine_does_not_have(tmp_path, capsys, flags):
+def test_the_command_refuses_what_its_engine_does_not_have(demo_data, tmp_path, capsys, flags):
     """Exit 2 with the flag's name, before data is asked for."""
-    from tasks.demo.layouts import write_all
-
-    write_all(tmp_path / "data")
     words = ["eval", "x", "--backend", "fake", "--tasks", "vsibench", "--data",
-             str(tmp_path / "data"), "--out", str(tmp_path / "run"), *flags]  # fmt: skip
+             str(demo_data), "--out", str(tmp_path / "run"), *flags]  # fmt: skip
     assert main(words) == 2
     assert flags[0] in capsys.readouterr().err

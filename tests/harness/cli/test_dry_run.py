@@ -13,17 +13,16 @@ from harness.cli import main
 from harness.errors import CheckpointError
 from harness.run.token_estimate import count_text_tokens, estimate_frame_tokens, frames_per_token
 from harness.schema import Clip, Media, MediaKind, Prompt
-from tasks.demo.layouts import write_all
 from tests.paths import ROOT
 
 TRAINED = ROOT / "tasks/motionworld/trained"
 
 
 @pytest.fixture(scope="module")
-def data(tmp_path_factory):
+def data(demo_data, tmp_path_factory):
     """The demo's four benchmark folders."""
     folder = tmp_path_factory.mktemp("demo") / "data"
-    write_all(folder)
+    shutil.copytree(demo_data, folder)
     return folder
 
 

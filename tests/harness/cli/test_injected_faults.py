@@ -17,7 +17,6 @@ import pytest
 
 from harness.cli import main
 from harness.cli.commands import entry_points
-from tasks.demo.layouts import write_all
 from tests.interrupts import interruptible
 from tests.paths import ROOT
 
@@ -83,10 +82,10 @@ def test_an_unexpected_exception_in_a_command_is_70(
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def made(demo_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the demo's data, a finished run of one benchmark and its baseline."""
     folder = tmp_path_factory.mktemp("faults")
-    write_all(folder / "data")
+    shutil.copytree(demo_data, folder / "data")
     words = ["--data", str(folder / "data"), "--out", str(folder / "run"), *SMALL]
     assert main(["eval", "guesser", "--tasks", "vsibench", *words]) == 0
     assert main(["baseline", str(folder / "run"), "-o", str(folder / "b.parquet")]) == 0

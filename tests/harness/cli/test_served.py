@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import shutil
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,7 +13,6 @@ import pytest
 from harness.cli import main
 from harness.run.store import read_records
 from harness.schema import Outcome
-from tasks.demo.layouts import write_all
 from tests.stub_server import Stub, answer, refusal
 
 MOST = 20
@@ -20,10 +20,10 @@ MOST = 20
 
 
 @pytest.fixture(scope="module")
-def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def data(demo_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The demo's four benchmark folders: 32 videos a benchmark."""
     folder = tmp_path_factory.mktemp("demo") / "data"
-    write_all(folder)
+    shutil.copytree(demo_data, folder)
     return folder
 
 

@@ -15,7 +15,6 @@ from harness.run.protocols import protocol_notes, resolve_protocol
 from harness.schema import FramePolicy, FrameRule, Sampling, Variant
 from harness.task import registry
 from harness.task.protocol import PRESETS, Protocol
-from tasks.demo.layouts import write_all
 from tests.paths import FIXTURES
 
 TASKS = ("videommmu", "vsibench", "mvbench", "tempcompass")
@@ -288,10 +287,10 @@ def test_a_system_prompt_may_be_in_a_file(tmp_path):
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory):
+def made(demo_data, tmp_path_factory):
     """The demo's four benchmark folders."""
     folder = tmp_path_factory.mktemp("demo") / "data"
-    write_all(folder)
+    shutil.copytree(demo_data, folder)
     return folder
 
 

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 from collections import Counter, defaultdict
 from dataclasses import replace
 from pathlib import Path
@@ -24,7 +25,6 @@ from harness.run.repeats import merge_repeats, repeat_seed, sampling_of_repeat, 
 from harness.run.store import read_records
 from harness.run.summary import summarise
 from harness.schema import Completion, Failure, Kind, Outcome, Sampling
-from tasks.demo.layouts import write_all
 from tests.toys import MICRO, planned, record, sample
 
 DOWN = Failure(stage="generate", error="Down", message="down")
@@ -235,10 +235,10 @@ def test_a_left_out_repeat_counts_0_in_a_gate_and_nothing_in_the_score():
 
 
 @pytest.fixture(scope="module")
-def runs(tmp_path_factory):
+def runs(demo_data, tmp_path_factory):
     """VSI-Bench's drawn questions, evaluated with 1, 3 and 4 repeats by a fake engine."""
     home = tmp_path_factory.mktemp("repeats")
-    write_all(home / "data")
+    shutil.copytree(demo_data, home / "data")
     words = ["eval", "guesser", "--backend", "fake", "--data", str(home / "data"), "--tasks"]
     small = ["--limit", "24", "--max-pixels", "3136", "--temperature", "0.7", "--top-p", "0.9"]
     for count in (1, 3, 4):

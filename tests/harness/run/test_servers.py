@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 import threading
 from pathlib import Path
 
@@ -10,7 +11,6 @@ import pytest
 from harness.cli import main
 from harness.run.store import read_records
 from harness.schema import Outcome
-from tasks.demo.layouts import write_all
 from tests.stub_server import Stub, answer, refusal
 
 ITEMS = 48
@@ -29,9 +29,9 @@ FLAGS = (
 
 
 @pytest.fixture(scope="module")
-def data(tmp_path_factory):
+def data(demo_data, tmp_path_factory):
     folder = tmp_path_factory.mktemp("demo") / "data"
-    write_all(folder)
+    shutil.copytree(demo_data, folder)
     return folder
 
 
