@@ -19,7 +19,7 @@ pytestmark = [
     pytest.mark.engine,
     pytest.mark.filterwarnings("default"),  # third-party imports warn
 ]
-FLAGS = ("--arms", "sft", "--steps", "1", "--set", "sft_steps=1", "--set", "dataset.sft=4")
+FLAGS = ("--arms", "sft,tgrpo", "--steps", "1", "--set", "sft_steps=1", "--set", "dataset.sft=4")
 SMALLER = ("--set", "dataset.rl=4", "--set", "dataset.dev=4", "--set", "dataset.test=4")
 
 
@@ -29,10 +29,11 @@ def test_one_command_ends_in_a_table_and_resumes(tmp_path: Path, capsys) -> None
     words = (*FLAGS, *SMALLER, "--out", out)
     verdict = run(MiniatureCommand(), *words)
     assert verdict.code is Exit.OK, verdict
-    assert "SFT" in capsys.readouterr().out
+    assert "full: T-GRPO" in capsys.readouterr().out
     numbers, took = (out / "outcome.json").read_bytes(), durations(out)
     assert set(took) == {
-        f"seed-0/sft{stage}"
+        f"seed-0/{arm}{stage}"
+        for arm in ("sft", "tgrpo")
         for stage in ("", "/watch", "/ordered", "/shuffled", "/reversed", "/single", "/blind")
     }
     assert run(MiniatureCommand(), *words).code is Exit.OK
@@ -45,7 +46,7 @@ def _embeds(out: Path, target: Path) -> None:
     best = max(candidates(out), key=lambda one: one.dev)
     embed(best, out, target)
     card = json.loads((target / "card.json").read_text())
-    assert (card["seed"], card["arm"]) == (0, best.arm) == (0, "sft")
+    assert (card["seed"], card["arm"]) == (0, best.arm)
     assert card["test"]["motionworld/ordered"]["n"] == 16
     assert {"config.json", "model.safetensors", "tokenizer.json", "README.md"} <= {
         path.name for path in target.iterdir()
