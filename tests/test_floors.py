@@ -33,9 +33,9 @@ ROOMS = (
 """The modules and folders of `harness`, floor by floor, lowest first."""
 
 
-def _loaded(code):
-    """Return the heavy modules that a fresh interpreter has loaded after running some code."""
-    report = f"{code}\nimport sys\nprint([m for m in {HEAVY!r} if m in sys.modules])"
+def _loaded(code, names=HEAVY):
+    """Return which of the modules a fresh interpreter has loaded after running some code."""
+    report = f"{code}\nimport sys\nprint([m for m in {names!r} if m in sys.modules])"
     run = subprocess.run(
         [sys.executable, "-c", report], capture_output=True, text=True, check=True, cwd=ROOT
     )
@@ -50,6 +50,12 @@ def test_importing_the_packages_loads_nothing_heavy():
 def test_every_command_can_be_listed_without_anything_heavy():
     """The help text loads nothing heavy."""
     assert _loaded("from harness.cli import main\nmain(['--help'])") == []
+
+
+def test_the_help_of_a_command_loads_nothing_that_takes_long():
+    """Its flags come from settings, whose modules load neither numpy nor a terminal library."""
+    code = "from harness.cli import main\nmain(['eval', '--help'])"
+    assert _loaded(code, (*HEAVY, "numpy", "rich", "pydantic", "av")) == []
 
 
 def test_only_the_command_that_is_called_is_imported():

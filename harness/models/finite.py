@@ -11,11 +11,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
-import numpy as np
-
 from harness.errors import CheckpointError
 from harness.models.tensors import LENGTH_BYTES, TensorInfo, header_bytes
-from harness.text.console import make_console
 
 _STEP_BYTES = 1 << 20
 _SHOWN_BYTES = 2 << 30
@@ -57,6 +54,8 @@ def _is_finite(file: IO[bytes], start: int, tensor: TensorInfo) -> bool:
     As integers, numbers that are not finite are the largest: positive ones among the signed,
     negative ones among the unsigned.
     """
+    import numpy as np
+
     kind, first = _EXPONENTS[tensor.dtype]
     begin, end = tensor.data_offsets
     file.seek(start + begin)
@@ -76,6 +75,8 @@ def _is_finite(file: IO[bytes], start: int, tensor: TensorInfo) -> bool:
 @contextmanager
 def _show_reading(size: int) -> Iterator[Callable[[int], None]]:
     """Show a bar on a terminal while a large checkpoint is read; give what advances it."""
+    from harness.text.console import make_console
+
     console = make_console(stderr=True)
     if size < _SHOWN_BYTES or not console.is_terminal:
         yield lambda count: None
