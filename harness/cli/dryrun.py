@@ -33,7 +33,7 @@ class _Probes:
     jobs: Mapping[str, int]
     """Number of clips to decode, by task; what tasks share is counted once."""
     items: Mapping[str, Sequence[Sequence[Clip]]]
-    """The clips that were decoded, by task."""
+    """Clips that were decoded for the estimate of tokens, by task."""
     tried: int
 
 

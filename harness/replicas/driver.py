@@ -70,7 +70,7 @@ class Standing:
 
 
 class Driver:
-    """Drives one run.
+    """Leases the videos of one run to replicas and writes their records.
 
     Args:
         book: The open videos.

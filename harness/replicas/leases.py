@@ -22,7 +22,7 @@ from dataclasses import dataclass, field
 from harness.schema import ItemKey
 
 MAX_LOSSES = 3
-"""A video that is held at that many losses of a replica is not leased again."""
+"""Number of lost replicas after which a video that each of them held fails."""
 _MAX_VIDEOS = 16
 """More, and a replica whose decoders are slow would hold long videos that others could decode."""
 

@@ -15,7 +15,7 @@ Lease = Sequence[ItemKey]
 
 
 class OpenItems:
-    """The items and repeats of a plan that are not done.
+    """Items of a plan, with their repeats, that have no finished record.
 
     Args:
         plan: What is asked.

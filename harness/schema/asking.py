@@ -82,7 +82,7 @@ class FrameRule(StrEnum):
     """Named frame sampling rules; `harness.video.sampling` implements and sources each."""
 
     VIDEO_R1 = "video-r1"
-    """`fps` per second, an even count between the bounds, first and last frame included."""
+    """Take `fps` frames per second: an even number within the bounds, first and last included."""
     SEGMENTS = "segments"
     """MVBench: the middle of each of `max_frames` equal segments."""
     LINSPACE = "linspace-truncated"

@@ -146,7 +146,7 @@ def _redirected(response: httpx2.Response) -> httpx2.Request:
 
 
 def _describe_failure(error: httpx2.HTTPError) -> ServerError:
-    """Return our name for a failure of the library, with the cause at its root."""
+    """Return the `ServerError` for an error of httpx2, with the message of its first cause."""
     import httpx2
 
     cause: BaseException = error

@@ -83,7 +83,7 @@ def complete(stored: Fields) -> dict[str, Any]:
 
 
 def complete_all(manifest: Fields) -> dict[str, Any]:
-    """Return a manifest, or a baseline's metadata, whose protocols are complete."""
+    """Return a manifest, or a baseline's metadata, with `complete` applied to each protocol."""
     protocols = manifest.get("protocol")
     if not isinstance(protocols, Mapping):
         return dict(manifest)

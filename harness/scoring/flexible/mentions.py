@@ -81,7 +81,7 @@ def letter_mentions(text: str, known: tuple[str, ...]) -> tuple[Mention, ...]:
 
 @dataclass(frozen=True, slots=True)
 class _Form:
-    """A form in which a letter is written."""
+    """One way to write an option's letter, as a pattern."""
 
     pattern: re.Pattern[str]
     strong: bool

@@ -18,7 +18,7 @@ from harness.scoring.reasoning.template import Message, TemplateError, added_tex
 from harness.thoughts import Marks, PromptEnd
 
 _QUESTION, _THOUGHT, _ANSWER = "QZ1question1ZQ", "QZ2thought2ZQ", "QZ3answer3ZQ"
-"""Texts that no template holds."""
+"""Texts put in for question, thought and answer, to find them again in the rendered prompt."""
 _FIELDS = ("reasoning_content", "reasoning", "thinking")
 """Fields of an earlier turn in which templates look for its thought."""
 _CALL: Mapping[str, Any] = {
