@@ -84,6 +84,25 @@ class DecodeConfig:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ClusterConfig:
+    """How many engines answer, and where; none of it changes an answer."""
+
+    replicas: str = field(default="1", metadata={"metavar": "N|all"})
+    """Engines that share the videos, all: as many as there are GPUs; more than one needs Ray."""
+    ray: str | None = field(default=None, metadata={"metavar": "auto|HOST:PORT"})
+    """Ray cluster on which the engines run (default: this machine alone)."""
+
+    def __post_init__(self) -> None:
+        if self.replicas != "all" and not (self.replicas.isdecimal() and int(self.replicas) > 0):
+            raise ValueError(f"replicas: expected a number from 1 or all, got {self.replicas!r}")
+
+    @property
+    def on_ray(self) -> bool:
+        """Whether engines are started by Ray."""
+        return self.ray is not None or self.replicas != "1"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class JudgeConfig:
     """A judge model behind an OpenAI-compatible server; off by default."""
 
@@ -185,6 +204,7 @@ class EvalConfig:
     """Equal failures in a row from the start that end the run, 0: never."""
     engine: EngineConfig = field(default_factory=EngineConfig)
     decode: DecodeConfig = field(default_factory=DecodeConfig)
+    cluster: ClusterConfig = field(default_factory=ClusterConfig)
     judge: JudgeConfig | None = field(default=None, metadata={"prefix": "judge_"})
 
     def __post_init__(self) -> None:

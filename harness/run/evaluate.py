@@ -7,14 +7,16 @@ a checkpoint and settings into such a plan first.
 
 from __future__ import annotations
 
+import platform
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from harness.backends.select import ResolvedEngine, resolve_engine
-from harness.errors import UsageError
+from harness.errors import RunMismatchError, UsageError
 from harness.run.config import DecodeConfig, EvalConfig
 from harness.run.default_folder import default_out
 from harness.run.failure_watch import FailureLimits
@@ -25,14 +27,17 @@ from harness.run.observer import RunObserver
 from harness.run.open_items import OpenItems
 from harness.run.opening import open_decode_pool, start_engine
 from harness.run.plan import Plan, make_plan
-from harness.run.replicated import answer_with_replicas, make_watch, servers_squad
+from harness.run.replicated import Squad, answer_with_replicas, make_watch, servers_squad
 from harness.run.result import Run
 from harness.run.runner import Runner
 from harness.run.silence import find_lost_answers, find_silence
-from harness.run.store import RunWriter, read_records
+from harness.run.store import RunWriter, identity, read_records
 from harness.run.summary import summarise_run, write_results
 from harness.run.timing import Stopwatch, Timing
 from harness.schema import Outcome
+
+MakeSquad = Callable[[], Squad]
+"""Starts or reaches what replicas need, once there is an open item."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +59,7 @@ def evaluate(  # noqa: PLR0913 - the public call: each argument is named in the 
     protocol: str | None = None,
     out: str | Path | None = None,
     config: EvalConfig | None = None,
-    replicas: int = 1,
+    replicas: int | str | None = None,
     progress: bool | RunObserver = True,
 ) -> Run:
     """Evaluate a checkpoint and return its run; the same call resumes an interrupted one.
@@ -67,7 +72,7 @@ def evaluate(  # noqa: PLR0913 - the public call: each argument is named in the 
         protocol: ``video-r1`` or ``official``.
         out: Run directory; None: a folder under ``results/runs`` named by what is evaluated.
         config: Everything else; the four arguments above replace its values.
-        replicas: Number of engines. Only 1 is supported.
+        replicas: Number of engines that share the videos, or ``all``; more than one needs Ray.
         progress: Show progress on the terminal or in the notebook, or call this observer.
 
     Raises:
@@ -76,8 +81,6 @@ def evaluate(  # noqa: PLR0913 - the public call: each argument is named in the 
         TooManyFailuresError: Every item failed alike, or more failed than `max_failures` allows.
         KeyboardInterrupt: Interrupted; finished items are in the run directory.
     """
-    if replicas != 1:
-        raise UsageError(f"replicas: only 1 is supported, got {replicas}")
     named = {
         "tasks": None if tasks is None else tuple(tasks),
         "data": None if data is None else Path(data),
@@ -85,7 +88,14 @@ def evaluate(  # noqa: PLR0913 - the public call: each argument is named in the 
         "out": None if out is None else Path(out),
     }
     given: dict[str, Any] = {name: value for name, value in named.items() if value is not None}
-    job = prepare(checkpoint, replace(config or EvalConfig(), **given))
+    config = replace(config or EvalConfig(), **given)
+    if replicas is not None:
+        try:
+            cluster = replace(config.cluster, replicas=str(replicas))
+        except ValueError as error:
+            raise UsageError(str(error)) from None
+        config = replace(config, cluster=cluster)
+    job = prepare(checkpoint, config)
     run, _ = run_job(job, _observer(progress))
     return run
 
@@ -127,12 +137,45 @@ def run_job(job: EvalJob, observer: RunObserver) -> tuple[Run, Timing | None]:
         decoding=job.config.decode,
         observer=observer,
         limits=failure_limits(job.config),
+        squad=_make_squad(job),
     )
     run = Run(job.out)
     records = read_records(job.out)
     for warning in (*find_silence(records), *find_lost_answers(records)):
         observer.warn(warning)
     return run, timing
+
+
+def _make_squad(job: EvalJob) -> MakeSquad | None:
+    """Return what connects to Ray once there is work, None where this process answers itself."""
+    config = job.config
+    if not config.cluster.on_ray:
+        return None
+    if job.engine.served:
+        raise UsageError(
+            "--replicas and --ray go with engines that are started; name every server"
+            " in --base-url URL,URL instead"
+        )
+    from harness.run.cluster import ray_squad
+
+    again = partial(_prepare_again, str(job.manifest["named"]), config, identity(job.manifest))
+    return partial(ray_squad, config, job.engine, again)
+
+
+def _prepare_again(
+    checkpoint: str, config: EvalConfig, wanted: Mapping[str, Any]
+) -> tuple[Plan, ResolvedEngine]:
+    """Resolve plan and engine where a replica runs; raise where data or checkpoint differ."""
+    job = prepare(checkpoint, config)
+    found = identity(job.manifest)
+    differing = [name for name in wanted if found.get(name) != wanted[name]]
+    if differing:
+        raise RunMismatchError(
+            f"{platform.node()} has another {' and '.join(differing)} than the driver: expected"
+            f" {[wanted[name] for name in differing]},"
+            f" got {[found.get(name) for name in differing]}"
+        )
+    return job.plan, job.engine
 
 
 def failure_limits(config: EvalConfig) -> FailureLimits:
@@ -150,6 +193,7 @@ def evaluate_plan(  # noqa: PLR0913 - the one loop: each argument is named in th
     decoding: DecodeConfig,
     observer: RunObserver,
     limits: FailureLimits | None = None,
+    squad: MakeSquad | None = None,
 ) -> Timing | None:
     """Answer and record the items of a plan that a run directory lacks, then summarise it.
 
@@ -163,6 +207,7 @@ def evaluate_plan(  # noqa: PLR0913 - the one loop: each argument is named in th
         decoding: Decode processes, their limits and the frame cache.
         observer: Told of progress.
         limits: How many failures end the run early.
+        squad: Makes the replicas that answer; None: one engine in this process, or the servers.
 
     Returns:
         Where the time went, None where nothing was open.
@@ -171,19 +216,20 @@ def evaluate_plan(  # noqa: PLR0913 - the one loop: each argument is named in th
         TooManyFailuresError: The run was ended by its limits; what was answered is kept.
     """
     with RunWriter(out, manifest) as run:
-        timing, replicas = _answer_open_items(plan, engine, run, decoding, observer, limits)
+        timing, replicas = _answer_open_items(plan, engine, run, decoding, observer, limits, squad)
         records = list(run.records.values())
         write_results(out, summarise_run(plan, records), records, timing, replicas)
     return timing
 
 
-def _answer_open_items(
+def _answer_open_items(  # noqa: PLR0913 - hands on the arguments of evaluate_plan
     plan: Plan,
     engine: ResolvedEngine,
     run: RunWriter,
     decoding: DecodeConfig,
     observer: RunObserver,
     limits: FailureLimits | None,
+    squad: MakeSquad | None,
 ) -> tuple[Timing | None, list[dict[str, Any]]]:
     """Answer what is open; return where the time went and what each replica did, if there are."""
     items = OpenItems(plan, run.finished(), engine.patch_multiple)
@@ -193,10 +239,12 @@ def _answer_open_items(
     if not items.work:
         return None, []
     if engine.servers:
+        squad = partial(servers_squad, plan, engine, decoding)
+    if squad is not None:
         return answer_with_replicas(
             items,
             run,
-            servers_squad(plan, engine, decoding),
+            squad(),
             patch_multiple=engine.patch_multiple,
             observer=observer,
             watch=make_watch(plan, run, limits),

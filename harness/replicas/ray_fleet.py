@@ -1,0 +1,209 @@
+"""Runs replicas as Ray actors, on this machine or over a cluster.
+
+An actor is a process that Ray starts where its GPUs and processors are free. Only item ids travel
+to it and only events (records) come back; frames stay where they are decoded. Actors are never
+restarted by Ray: the driver gives what a lost one held to others.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from harness.errors import BackendError, UsageError, missing_extra
+from harness.plugins import is_installed
+from harness.replicas.fleet import Event, Lost, Replica
+
+_OBJECT_STORE_BYTES = 100 << 20
+"""Ray's own default is a third of the memory; only ids and records go through it."""
+_IDLE_S = 0.1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Needs:
+    """What one replica takes of a node."""
+
+    gpus: int
+    """All of one node."""
+    cpus: int
+
+
+class RayCluster:
+    """A connection to Ray; starts a cluster of this machine alone where no address is given.
+
+    Args:
+        address: ``host:port`` of a cluster, ``auto`` for the one of this machine; None: start one.
+
+    Raises:
+        UsageError: Ray is not installed.
+        BackendError: The cluster cannot be reached or started.
+    """
+
+    def __init__(self, address: str | None) -> None:
+        if not is_installed("ray"):
+            raise missing_extra("ray", "cluster")
+        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+        handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+        import ray
+
+        own = {
+            "include_dashboard": False,
+            "object_store_memory": _OBJECT_STORE_BYTES,
+            "_node_ip_address": "127.0.0.1",
+            "runtime_env": {"env_vars": {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}},
+        }
+        try:
+            ray.init(
+                address=address or "local",
+                logging_level="ERROR",
+                log_to_driver=False,
+                **({} if address else own),
+            )
+        except (OSError, RuntimeError, ValueError) as error:  # Ray has no errors of its own here
+            raise BackendError(
+                f"Ray cannot be used at {address or 'this machine'}: {type(error).__name__}:"
+                f" {error}"
+            ) from None
+        finally:
+            for number, handler in handlers.items():
+                signal.signal(number, handler)  # Ray's own would end without keeping anything
+
+    def resources(self) -> tuple[int, int]:
+        """Return the numbers of GPUs and processors of all nodes."""
+        import ray
+
+        found = ray.cluster_resources()
+        return int(found.get("GPU", 0)), int(found.get("CPU", 0))
+
+    def close(self) -> None:
+        """Disconnect; a cluster that was started here ends with all of its processes."""
+        import ray
+
+        ray.shutdown()
+
+
+class RayFleet:
+    """Replicas as actors of a cluster; closing ends the connection, too.
+
+    Args:
+        cluster: Where they run.
+        build: Returns a replica; called in the actor's process.
+        needs: What each takes.
+    """
+
+    def __init__(self, cluster: RayCluster, build: Callable[[], Replica], needs: Needs) -> None:
+        self._cluster = cluster
+        self._build = build
+        self._needs = needs
+        self._actors: dict[str, Any] = {}
+        self._events: dict[str, Any] = {}
+
+    def start(self, name: str) -> None:
+        """Ask Ray for an actor; it starts when its GPUs and processors are free."""
+        import ray
+
+        options = {
+            "num_gpus": self._needs.gpus,
+            "num_cpus": self._needs.cpus,
+            "max_restarts": 0,
+            "max_task_retries": 0,
+            "max_concurrency": 2,
+            "scheduling_strategy": "SPREAD",
+        }
+        actor = ray.remote(_Actor).options(**options).remote(self._build)
+        self._actors[name] = actor
+        self._events[name] = actor.events.options(num_returns="streaming").remote()
+
+    def can_replace(self) -> bool:
+        """Return True: a new actor waits until there is room for it."""
+        return True
+
+    def call(self, name: str, method: str, *arguments: Any) -> None:
+        """Send a call to an actor; if it is gone, its events say so."""
+        if name in self._actors:
+            self._actors[name].call.remote(method, *arguments)
+
+    def wait(self, timeout_s: float) -> Sequence[tuple[str, Event]]:
+        """Return the next event of every actor that has one."""
+        import ray
+
+        names = {stream: name for name, stream in self._events.items()}
+        if not names:
+            time.sleep(min(timeout_s, _IDLE_S))
+            return []
+        streams = list(names)
+        ready, _ = ray.wait(streams, num_returns=1, timeout=timeout_s, fetch_local=False)
+        if ready:
+            ready, _ = ray.wait(streams, num_returns=len(streams), timeout=0, fetch_local=False)
+        return [
+            (names[stream], event)
+            for stream in ready
+            for event in self._next_events(names[stream], stream)
+        ]
+
+    def drop(self, name: str) -> None:
+        """Kill an actor with its processes."""
+        import ray
+
+        self._events.pop(name, None)
+        actor = self._actors.pop(name, None)
+        if actor is not None:
+            ray.kill(actor, no_restart=True)
+
+    def close(self) -> None:
+        """Kill all actors and disconnect."""
+        for name in list(self._actors):
+            self.drop(name)
+        self._cluster.close()
+
+    def _next_events(self, name: str, stream: Any) -> Sequence[Event]:
+        import ray
+
+        try:
+            events: Sequence[Event] = ray.get(next(stream))
+            return events
+        except StopIteration:
+            self._events.pop(name, None)
+            return ()
+        except ray.exceptions.RayTaskError as error:
+            self._events.pop(name, None)
+            cause = error.cause
+            reason = f"{type(cause).__name__}: {cause}"
+            return (Lost(reason=reason, error=cause if isinstance(cause, Exception) else None),)
+        except ray.exceptions.RayError as error:
+            self._events.pop(name, None)
+            return (Lost(reason=f"its process or node is gone ({type(error).__name__})"),)
+
+
+class _Actor:
+    """The actor's process; `events` and `call` run on two threads."""
+
+    def __init__(self, build: Callable[[], Replica]) -> None:
+        self._replica = build()
+
+    def events(self) -> Iterator[Sequence[Event]]:
+        """Yield what happens, as few messages as the driver's pace allows."""
+        for event in self._replica.events():
+            yield (event,)
+
+    def call(self, method: str, *arguments: Any) -> None:
+        """Call a method of the replica."""
+        getattr(self._replica, method)(*arguments)
+
+
+def count_replicas(wanted: str, needs_gpus: int, gpus: int) -> int:
+    """Return the number of replicas; ``all`` takes every GPU. Raises `UsageError` without any."""
+    if wanted != "all":
+        return int(wanted)
+    count = gpus // max(needs_gpus, 1)
+    if not count:
+        raise UsageError(
+            f"--replicas all: {gpus} GPUs are there and a replica needs {max(needs_gpus, 1)};"
+            " give a number of replicas"
+        )
+    return count
