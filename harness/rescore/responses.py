@@ -15,6 +15,7 @@ from harness.run.manifest import make_manifest
 from harness.run.plan import Plan, PlannedTask, select
 from harness.run.protocols import pick_scorer
 from harness.run.record import make_record
+from harness.run.samples_file import keep_samples
 from harness.run.store import RunWriter
 from harness.run.summary import Results, summarise_run, write_results
 from harness.schema import Prompt, Record, Request, Sampling
@@ -71,7 +72,7 @@ def score_responses(config: ScoreConfig, argv: Sequence[str] = ()) -> ScoredResp
     records = _score_texts(planned, read_responses(config.responses))
     results = summarise_run(plan, records.values())
     if config.out:
-        _write_run(config.out, config.responses, plan, records, argv)
+        _write_run(config, plan, records, argv)
         write_results(config.out, results, records.values())
     return ScoredResponses(results, records)
 
@@ -158,8 +159,10 @@ def _make_request(sample_id: str) -> Request:
 
 
 def _write_run(
-    folder: Path, responses: Path, plan: Plan, records: Mapping[str, Record], argv: Sequence[str]
+    config: ScoreConfig, plan: Plan, records: Mapping[str, Record], argv: Sequence[str]
 ) -> None:
+    assert config.out is not None
+    folder, responses = config.out, config.responses
     content = sha256(responses.read_bytes()).hexdigest()
     manifest = make_manifest(
         plan,
@@ -169,7 +172,9 @@ def _write_run(
         limit=None,
         argv=argv,
     )
+    manifest["data_root"] = str(config.data.absolute())
     with RunWriter(folder, manifest) as run:
+        keep_samples(folder, plan, manifest)
         done = run.finished()
         for record in records.values():
             if record.key not in done:

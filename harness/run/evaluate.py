@@ -30,6 +30,7 @@ from harness.run.plan import Plan, make_plan
 from harness.run.replicated import Squad, answer_with_replicas, make_watch, servers_squad
 from harness.run.result import Run
 from harness.run.runner import Runner
+from harness.run.samples_file import keep_samples
 from harness.run.silence import find_lost_answers, find_silence
 from harness.run.store import RunWriter, identity, read_records
 from harness.run.summary import summarise_run, write_results
@@ -216,6 +217,7 @@ def evaluate_plan(  # noqa: PLR0913 - the one loop: each argument is named in th
         TooManyFailuresError: The run was ended by its limits; what was answered is kept.
     """
     with RunWriter(out, manifest) as run:
+        keep_samples(out, plan, manifest)
         timing, replicas = _answer_open_items(plan, engine, run, decoding, observer, limits, squad)
         records = list(run.records.values())
         write_results(out, summarise_run(plan, records), records, timing, replicas)

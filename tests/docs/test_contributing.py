@@ -23,6 +23,7 @@ BROAD = {
     "harness/cli/commands.py": OTHERS,
     "harness/run/record.py": "a scorer fails alone",
     "harness/run/runner.py": REQUEST,
+    "harness/run/samples_file.py": "a prompt that cannot be built is stored as none",
     "harness/replicas/threads.py": THREAD,
     "harness/run/recorder.py": THREAD,
     "harness/run/replica.py": THREAD,
