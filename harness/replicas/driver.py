@@ -15,7 +15,7 @@ from harness.errors import BackendError, HarnessError
 from harness.replicas.canary import is_silent
 from harness.replicas.fleet import Answered, Ended, Event, Fleet, Joined, Lost, Spoke
 from harness.replicas.leases import LeaseBook
-from harness.schema import ItemKey, Record
+from harness.schema import AnswerKey, Record
 
 _POLL_S = 1.0
 JOIN_S = 600.0
@@ -31,10 +31,10 @@ _REPLACEMENTS = 3
 class Listener(Protocol):
     """What a driver tells; called from the thread that drives."""
 
-    def answered(self, name: str, record: Record) -> None:
+    def answered(self, name: str, answer: Answered) -> None:
         """Receive one finished item."""
 
-    def failed(self, questions: Sequence[ItemKey], reason: str) -> None:
+    def failed(self, questions: Sequence[AnswerKey], reason: str) -> None:
         """Receive the questions of a video that was held at too many losses."""
 
     def begun(self) -> None:
@@ -60,7 +60,7 @@ class Standing:
     """Why it was lost or struck out."""
     struck_out: bool = False
     """Whether its canary was the reason."""
-    parked: dict[ItemKey, Record] = field(default_factory=dict)
+    parked: dict[AnswerKey, Answered] = field(default_factory=dict)
     """Failures that may be the replica's own, not the item's."""
 
     @property
@@ -131,7 +131,7 @@ class Driver:
                 standing.first = event.text
                 self._judge_silence()
             case Answered():
-                self._note(name, standing, event.record)
+                self._note(name, standing, event)
             case Ended() if self._held(name):
                 self._lose(name, "it ended before its items did")
             case Ended():
@@ -171,9 +171,10 @@ class Driver:
         standing.answers = True
         self._fleet.call(name, "begin")
 
-    def _note(self, name: str, standing: Standing, record: Record) -> None:
+    def _note(self, name: str, standing: Standing, answer: Answered) -> None:
+        record = answer.record
         if record.failure is not None and self._is_own_fault(record) and self._others(name):
-            standing.parked[record.key] = record
+            standing.parked[answer.key] = answer
             alone = len(standing.parked) >= self._held(name)
             if len(standing.parked) >= _SERVER_FAULTS or alone:
                 failure = record.failure
@@ -181,7 +182,7 @@ class Driver:
             return
         if record.failure is None and standing.parked:
             self._commit_parked(name, standing)
-        self._commit(name, standing, record)
+        self._commit(name, standing, answer)
 
     def _commit_parked(self, name: str, standing: Standing) -> None:
         """Hand on failures of a replica that is sound, or the only one."""
@@ -189,10 +190,10 @@ class Driver:
             self._commit(name, standing, parked)
         standing.parked.clear()
 
-    def _commit(self, name: str, standing: Standing, record: Record) -> None:
-        if self._book.finish(name, record.key):
+    def _commit(self, name: str, standing: Standing, answer: Answered) -> None:
+        if self._book.finish(name, answer.key):
             standing.items += 1
-            self._listener.answered(name, record)
+            self._listener.answered(name, answer)
             self._top_up(name)
 
     def _top_up(self, *names: str) -> None:

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from harness.backends.base import EngineStats
-from harness.schema import ItemKey, Record
+from harness.schema import AnswerKey, Record
 from harness.video.pool import DecodeCounts
 
-Questions = Sequence[ItemKey]
+Questions = Sequence[AnswerKey]
 """The open questions of one video."""
 
 
@@ -38,6 +38,13 @@ class Answered:
     """A replica has finished an item."""
 
     record: Record
+    run: str = ""
+    """Which of several runs that share the engines the item is of."""
+
+    @property
+    def key(self) -> AnswerKey:
+        """What tells the answer from the others that replicas owe."""
+        return self.run, *self.record.key
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -19,7 +19,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from harness.schema import ItemKey
+from harness.schema import AnswerKey
 
 MAX_LOSSES = 3
 """Number of lost replicas after which a video that each of them held fails."""
@@ -33,12 +33,12 @@ class Lease:
 
     video: int
     """Number of the video, in the order in which videos are leased."""
-    questions: tuple[ItemKey, ...]
+    questions: tuple[AnswerKey, ...]
 
 
 @dataclass(slots=True)
 class _Video:
-    open: dict[ItemKey, None]
+    open: dict[AnswerKey, None]
     """The questions without an answer, in order; a dict for its order."""
     losses: int = 0
 
@@ -77,14 +77,14 @@ class LeaseBook:
 
     def __init__(
         self,
-        videos: Iterable[Sequence[ItemKey]],
+        videos: Iterable[Sequence[AnswerKey]],
         *,
         ahead: int,
         expected: int = 1,
         max_losses: int = MAX_LOSSES,
     ) -> None:
         self._videos = [_Video(dict.fromkeys(questions)) for questions in videos]
-        self._video_of: dict[ItemKey, int] = {}
+        self._video_of: dict[AnswerKey, int] = {}
         for number, video in enumerate(self._videos):
             for question in video.open:
                 if question in self._video_of:
@@ -145,7 +145,7 @@ class LeaseBook:
             self._holder_of[video] = holder
             yield self._lease(video)
 
-    def finish(self, holder: str, question: ItemKey) -> bool:
+    def finish(self, holder: str, question: AnswerKey) -> bool:
         """Note an answer; return False where it is none that this replica owes.
 
         Such an answer comes from a replica that was called lost too early, and is dropped.

@@ -1,15 +1,15 @@
 """Evaluates a checkpoint: the one loop behind every command, bridge and call of the library.
 
-`evaluate_plan` does the work: it decodes videos while the engine starts, asks what the run
-directory still lacks, scores and records each answer, and writes the summary. `evaluate` resolves
-a checkpoint and settings into such a plan first.
+`evaluate_plan` does the work, by `harness.run.together`: it decodes videos while the engine starts,
+asks what the run directory still lacks, scores and records each answer, and writes the summary.
+`evaluate` resolves a checkpoint and settings into such a plan first.
 """
 
 from __future__ import annotations
 
 import platform
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -24,21 +24,12 @@ from harness.run.items import ItemChoice
 from harness.run.manifest import describe_run
 from harness.run.media_check import check_media
 from harness.run.observer import RunObserver
-from harness.run.open_items import OpenItems
-from harness.run.opening import open_decode_pool, start_engine
 from harness.run.plan import Plan, make_plan
-from harness.run.replicated import Squad, answer_with_replicas, make_watch, servers_squad
 from harness.run.result import Run
-from harness.run.runner import Runner
-from harness.run.samples_file import keep_samples
 from harness.run.silence import find_lost_answers, find_silence
-from harness.run.store import RunWriter, identity, read_records
-from harness.run.summary import summarise_run, write_results
-from harness.run.timing import Stopwatch, Timing
-from harness.schema import Outcome
-
-MakeSquad = Callable[[], Squad]
-"""Starts or reaches what replicas need, once there is an open item."""
+from harness.run.store import identity, read_records
+from harness.run.timing import Timing
+from harness.run.together import MakeSquad, Member, evaluate_together
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,76 +207,10 @@ def evaluate_plan(  # noqa: PLR0913 - the one loop: each argument is named in th
     Raises:
         TooManyFailuresError: The run was ended by its limits; what was answered is kept.
     """
-    with RunWriter(out, manifest) as run:
-        keep_samples(out, plan, manifest)
-        timing, replicas = _answer_open_items(plan, engine, run, decoding, observer, limits, squad)
-        records = list(run.records.values())
-        write_results(out, summarise_run(plan, records), records, timing, replicas)
-    return timing
-
-
-def _answer_open_items(  # noqa: PLR0913 - hands on the arguments of evaluate_plan
-    plan: Plan,
-    engine: ResolvedEngine,
-    run: RunWriter,
-    decoding: DecodeConfig,
-    observer: RunObserver,
-    limits: FailureLimits | None,
-    squad: MakeSquad | None,
-) -> tuple[Timing | None, list[dict[str, Any]]]:
-    """Answer what is open; return where the time went and what each replica did, if there are."""
-    items = OpenItems(plan, run.finished(), engine.patch_multiple)
-    total = plan.n_answers - items.n_absent
-    observer.begin(run.folder, total=total, done=total - len(items.work))
-    observer.plan(plan, [r for r in run.records.values() if r.outcome is not Outcome.FAILED])
-    if not items.work:
-        return None, []
-    if engine.servers:
-        squad = partial(servers_squad, plan, engine, decoding)
-    if squad is not None:
-        return answer_with_replicas(
-            items,
-            run,
-            squad(),
-            patch_multiple=engine.patch_multiple,
-            observer=observer,
-            watch=make_watch(plan, run, limits),
-        )
-    return _answer_alone(plan, engine, run, decoding, observer, limits), []
-
-
-def _answer_alone(
-    plan: Plan,
-    engine: ResolvedEngine,
-    run: RunWriter,
-    decoding: DecodeConfig,
-    observer: RunObserver,
-    limits: FailureLimits | None,
-) -> Timing:
-    """Answer with one engine, started by this process."""
-    runner = Runner(
-        plan,
-        run,
-        observer,
-        patch_multiple=engine.patch_multiple,
-        limits=limits,
-        careful=engine.served,
+    alone = Member(name="", plan=plan, out=out, manifest=manifest)
+    return evaluate_together(
+        [alone], engine, out, decoding=decoding, observer=observer, limits=limits, squad=squad
     )
-    with open_decode_pool(decoding) as pool:
-        watch = Stopwatch()
-        runner.prefetch(pool)
-        try:
-            with observer.starting(engine.backend):
-                backend = start_engine(engine)
-            watch.engine_ready()
-            try:
-                with observer.answering():
-                    runner.run(backend, pool)
-                return watch.timing(runner.records, pool.counts, backend.stats())
-            finally:
-                backend.close()
-        finally:
-            runner.stop()
 
 
 def _observer(progress: bool | RunObserver) -> RunObserver:

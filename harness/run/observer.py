@@ -41,5 +41,15 @@ class RunObserver:
     def record(self, record: Record) -> None:
         """Receive one finished item."""
 
+    def of_run(self, run: str) -> RunObserver:
+        """Return the observer of one of several runs that share an engine; this one by default.
+
+        It is told of that run's plan and records; everything else comes to this observer.
+
+        Args:
+            run: Name of the run; empty where there is only one.
+        """
+        return self
+
     def warn(self, message: str) -> None:
         """Receive a warning about the data."""

@@ -46,6 +46,8 @@ class PlannedTask:
     """How many questions the selection has, asked or not; None where nobody knows."""
     chosen: bool = False
     """Whether the samples were chosen by id or category."""
+    run: str = ""
+    """Which of several runs that share an engine asks it; empty where there is only one."""
 
     @property
     def frames(self) -> FramePolicy:
@@ -91,6 +93,11 @@ class Plan:
             )
             for planned in self.tasks
         )
+
+    @property
+    def runs(self) -> tuple[str, ...]:
+        """Names of the runs that share the engine; one empty name where there is only one run."""
+        return tuple(dict.fromkeys(planned.run for planned in self.tasks))
 
     @property
     def samples(self) -> list[Sample]:

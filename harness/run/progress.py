@@ -92,6 +92,10 @@ class ProgressBar(RunObserver):
         """Count one finished item."""
         self._counter.add(record)
 
+    def of_run(self, run: str) -> RunObserver:
+        """Return what counts the tasks of one of several runs by themselves."""
+        return _RunOfSeveral(self._counter, run) if run else self
+
     def warn(self, message: str) -> None:
         """Print a warning."""
         self._console.print(message, style="yellow", markup=False)
@@ -115,6 +119,22 @@ class ProgressBar(RunObserver):
     def _print(self, line: str) -> None:
         # A log has no width at which a line would have to be broken.
         self._console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
+class _RunOfSeveral(RunObserver):
+    """Counts the tasks and records of one of the runs that share an engine."""
+
+    def __init__(self, counter: RunCounter, run: str) -> None:
+        self._counter = counter
+        self._run = run
+
+    def plan(self, plan: Plan, finished: Iterable[Record]) -> None:
+        """Take the tasks and what they have already."""
+        self._counter.plan(plan, finished, self._run)
+
+    def record(self, record: Record) -> None:
+        """Count one finished item."""
+        self._counter.add(record, self._run)
 
 
 @contextmanager

@@ -10,7 +10,7 @@ import platform
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import fields, replace
+from dataclasses import dataclass, fields, replace
 from importlib.metadata import version
 from queue import SimpleQueue
 
@@ -85,14 +85,6 @@ class EvalReplica:
                 raise event
             yield event
 
-    def finished(self) -> set[ItemKey]:
-        """Return nothing: the driver leases open items only."""
-        return set()
-
-    def append(self, record: Record) -> None:
-        """Send a record to the driver."""
-        self._events.put(Answered(record=record))
-
     def _work(self) -> None:
         try:
             self._answer_leases()
@@ -108,7 +100,7 @@ class EvalReplica:
         self._events.put(Joined(pixels=pixels, where=self._where, versions=versions))
         runner = Runner(
             plan,
-            self,
+            {name: _ReplicaRun(name, self._events) for name in plan.runs},
             RunObserver(),
             patch_multiple=engine.patch_multiple,
             limits=FailureLimits(stop_after=0),
@@ -154,6 +146,22 @@ class EvalReplica:
                 break
             yield questions
         self._inbox.put(None)  # for the next thread that asks
+
+
+@dataclass(frozen=True, slots=True)
+class _ReplicaRun:
+    """One of the runs whose items a replica answers: its records go to the driver."""
+
+    name: str
+    events: SimpleQueue[Event | Exception | None]
+
+    def finished(self) -> set[ItemKey]:
+        """Return nothing: the driver leases open items only."""
+        return set()
+
+    def append(self, record: Record) -> None:
+        """Send a record to the driver."""
+        self.events.put(Answered(record=record, run=self.name))
 
 
 def _difference(after: EngineStats, before: EngineStats) -> EngineStats:

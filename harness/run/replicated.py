@@ -13,7 +13,7 @@ from harness.backends.openai import ServerConfig
 from harness.backends.select import ResolvedEngine
 from harness.replicas import canary
 from harness.replicas.driver import Driver, Standing
-from harness.replicas.fleet import Ended, Fleet, Replica
+from harness.replicas.fleet import Answered, Ended, Fleet, Replica
 from harness.replicas.leases import LeaseBook
 from harness.replicas.threads import ThreadFleet
 from harness.run.config import DecodeConfig
@@ -25,7 +25,7 @@ from harness.run.record import make_record
 from harness.run.replica import EvalReplica
 from harness.run.store import RunWriter
 from harness.run.timing import Timing
-from harness.schema import Failure, ItemKey, Record
+from harness.schema import AnswerKey, Failure, Record
 from harness.video.pool import DecodeCounts
 
 _SERVER_AHEAD = 4
@@ -66,7 +66,7 @@ def servers_squad(plan: Plan, engine: ResolvedEngine, decoding: DecodeConfig) ->
 
 def answer_with_replicas(
     items: OpenItems,
-    run: RunWriter,
+    runs: Mapping[str, RunWriter],
     squad: Squad,
     *,
     patch_multiple: int,
@@ -82,7 +82,7 @@ def answer_with_replicas(
     clip = canary.draw_clip()
     pixels = canary.fingerprint(canary.decode_clip(clip, patch_multiple))
     book = LeaseBook(_leases(items), ahead=squad.ahead, expected=len(squad.names))
-    with _Listener(items, run, observer, watch) as listener:
+    with _Listener(items, runs, observer, watch) as listener:
         driver = Driver(
             book, squad.fleet(clip), listener, pixels=pixels, is_own_fault=_is_own_fault
         )
@@ -93,9 +93,11 @@ def answer_with_replicas(
     return listener.timing(driver.standings.values()), accounts
 
 
-def make_watch(plan: Plan, run: RunWriter, limits: FailureLimits | None) -> FailureWatch:
+def make_watch(
+    plan: Plan, runs: Mapping[str, RunWriter], limits: FailureLimits | None
+) -> FailureWatch:
     """Return the one watch over the failures of all replicas."""
-    answered = bool(run.finished())
+    answered = any(run.finished() for run in runs.values())
     return FailureWatch(limits or FailureLimits(), items=plan.n_answers, answered=answered)
 
 
@@ -123,9 +125,9 @@ def _most_frequent(texts: Mapping[str, str]) -> str:
     return max(texts.values(), key=list(texts.values()).count)
 
 
-def _leases(items: OpenItems) -> Iterator[Sequence[ItemKey]]:
+def _leases(items: OpenItems) -> Iterator[Sequence[AnswerKey]]:
     """Yield videos, the longest first, and then questions without media one by one."""
-    without: list[ItemKey] = []
+    without: list[AnswerKey] = []
     for keys in items.leases():
         if items.job_of(keys[0]).media:
             yield keys
@@ -142,10 +144,14 @@ class _Listener:
     """Writes what replicas answer, and shows it."""
 
     def __init__(
-        self, items: OpenItems, run: RunWriter, observer: RunObserver, watch: FailureWatch
+        self,
+        items: OpenItems,
+        runs: Mapping[str, RunWriter],
+        observer: RunObserver,
+        watch: FailureWatch,
     ) -> None:
         self._items = items
-        self._run = run
+        self._runs = runs
         self._observer = observer
         self._watch = watch
         self._shown = ExitStack()
@@ -169,16 +175,17 @@ class _Listener:
         """Show a warning."""
         self._observer.warn(message)
 
-    def answered(self, name: str, record: Record) -> None:
+    def answered(self, name: str, answer: Answered) -> None:
         """Write a record."""
-        self._run.append(record)
+        record = answer.record
+        self._runs[answer.run].append(record)
         self._records.append(record)
         self._observer.asked()
-        self._observer.record(record)
-        job = self._items.job_of(record.key)
+        self._observer.of_run(answer.run).record(record)
+        job = self._items.job_of(answer.key)
         self._watch.note(record, job if job.media else None)
 
-    def failed(self, questions: Sequence[ItemKey], reason: str) -> None:
+    def failed(self, questions: Sequence[AnswerKey], reason: str) -> None:
         """Write the failures of a video at which replicas were lost again and again."""
         for key in questions:
             failure = Failure(
@@ -186,8 +193,9 @@ class _Listener:
                 error="ReplicaLostError",
                 message=f"every replica that held its video was lost, the last one: {reason}",
             )
-            record = make_record(*self._items.work[key], failure)
-            self.answered("", replace(record, repeat=key[1]))
+            run, _, repeat = key
+            record = replace(make_record(*self._items.work[key], failure), repeat=repeat)
+            self.answered("", Answered(record=record, run=run))
 
     def timing(self, standings: Iterator[Standing] | Any) -> Timing:
         """Return the times up to now and the sums of what replicas counted."""

@@ -25,6 +25,7 @@ from harness.run.record import failure_of, make_record
 from harness.run.recorder import Recorder
 from harness.run.repeats import sampling_of_repeat
 from harness.schema import (
+    AnswerKey,
     Clip,
     Completion,
     Failure,
@@ -47,13 +48,18 @@ class RecordSink(Protocol):
         """Take one finished item; called from the recording thread."""
 
 
+def finished_answers(runs: Mapping[str, RecordSink]) -> set[AnswerKey]:
+    """Return the answers of some runs, by name, that need no further work."""
+    return {(name, *key) for name, run in runs.items() for key in run.finished()}
+
+
 class Runner:
     """Runs what a plan still lacks in a run directory."""
 
     def __init__(  # noqa: PLR0913 - each argument is named below
         self,
         plan: Plan,
-        run: RecordSink,
+        run: RecordSink | Mapping[str, RecordSink],
         observer: RunObserver,
         *,
         patch_multiple: int,
@@ -65,7 +71,8 @@ class Runner:
 
         Args:
             plan: What is asked.
-            run: Where the records go.
+            run: Where the records go; by name of the run (`PlannedTask.run`) where several runs
+                share the engine.
             observer: Told of questions that are asked and of items that are finished.
             patch_multiple: What frame sides are multiples of (the processor needs it).
             limits: How many failures end the run.
@@ -73,13 +80,13 @@ class Runner:
             leases: What to answer, taken one after another as there is room; None: all that is
                 open. It may block; then it has to end before the decode pool is closed.
         """
-        self._run = run
+        self._runs = run if isinstance(run, Mapping) else {"": run}
         self._observer = observer
         self._recorder = Recorder()
         self._decoded: Iterator[Decoded] | None = None
         self.records: list[Record] = []
         """What this runner has recorded so far, in that order."""
-        done = run.finished()
+        done = finished_answers(self._runs)
         self._watch = FailureWatch(
             limits or FailureLimits(),
             items=plan.n_answers,
@@ -93,7 +100,7 @@ class Runner:
         self._open: Counter[DecodeJob] = Counter()
 
     @property
-    def work(self) -> Mapping[ItemKey, Work]:
+    def work(self) -> Mapping[AnswerKey, Work]:
         """What was open when this runner was built."""
         return self._items.work
 
@@ -149,7 +156,7 @@ class Runner:
             yield from self._ask(pool, self._waiting[job].popleft(), decoded)
 
     def _ask(
-        self, pool: DecodePool, keys: Iterable[ItemKey], clips: tuple[Clip, ...] | Failure
+        self, pool: DecodePool, keys: Iterable[AnswerKey], clips: tuple[Clip, ...] | Failure
     ) -> Iterator[Request]:
         for key in keys:
             if isinstance(clips, Failure):
@@ -165,14 +172,15 @@ class Runner:
                 self._observer.asked()
                 yield request
 
-    def _request(self, key: ItemKey, clips: Iterable[Clip]) -> Request:
+    def _request(self, key: AnswerKey, clips: Iterable[Clip]) -> Request:
         planned, sample = self.work[key]
-        frames, protocol = planned.frames, planned.protocol
+        frames, protocol, (run, _, repeat) = planned.frames, planned.protocol, key
         return Request(
             id=sample.id,
-            repeat=key[1],
+            repeat=repeat,
+            run=run,
             prompt=planned.prompt(sample),
-            sampling=sampling_of_repeat(planned.sampling, *key, protocol.repeats),
+            sampling=sampling_of_repeat(planned.sampling, sample.id, repeat, protocol.repeats),
             thinking_budget=protocol.thinking_budget,
             reasoning=protocol.reasoning,
             clips=tuple(arrange(clip, frames.order, frames.seed) for clip in clips),
@@ -181,17 +189,18 @@ class Runner:
     def _finish(
         self,
         pool: DecodePool,
-        key: ItemKey,
+        key: AnswerKey,
         answer: Completion | Failure,
         clips: tuple[Clip, ...] = (),
     ) -> None:
         """Queue an answer for scoring and writing; free its frames after its video's last one."""
 
         def write() -> None:
-            record = replace(make_record(*self.work[key], answer, clips), repeat=key[1])
-            self._run.append(record)
+            run, _, repeat = key
+            record = replace(make_record(*self.work[key], answer, clips), repeat=repeat)
+            self._runs[run].append(record)
             self.records.append(record)
-            self._observer.record(record)
+            self._observer.of_run(run).record(record)
             job = self._items.job_of(key)
             self._watch.note(record, job if job.media else None)
             self._open[job] -= 1

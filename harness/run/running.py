@@ -32,6 +32,7 @@ class TaskProgress:
     """One task at one moment."""
 
     name: str
+    """The task's; with the run's name behind it where several runs share an engine."""
     done: int
     """Finished answers: items, or items times repeats."""
     total: int
@@ -83,7 +84,7 @@ class RunCounter:
     def __init__(self, clock: Clock = time.monotonic) -> None:
         self._clock = clock
         self._lock = threading.Lock()
-        self._tasks: dict[str, _TaskCounter] = {}
+        self._tasks: dict[tuple[str, str], _TaskCounter] = {}
         self._unit = "items"
         self._total = self._done = self._failed = self._in_flight = 0
         self._started = clock()
@@ -95,14 +96,15 @@ class RunCounter:
         with self._lock:
             self._total, self._done = total, done
 
-    def plan(self, plan: Plan, finished: Iterable[Record]) -> None:
-        """Take what is asked, and the records of earlier invocations that stand."""
+    def plan(self, plan: Plan, finished: Iterable[Record], run: str = "") -> None:
+        """Take what a run asks, and the records of earlier invocations that stand."""
         with self._lock:
             self._unit = plan.unit
-            self._tasks = {p.task.name: _TaskCounter(p, plan.absent) for p in plan.tasks}
+            for planned in plan.tasks:
+                name = f"{planned.task.name} {run}".rstrip()
+                self._tasks[run, planned.task.name] = _TaskCounter(name, planned, plan.absent)
             for record in finished:
-                if record.task in self._tasks:  # rows of a training have another task's name
-                    self._tasks[record.task].add(record)
+                self._count_in_task(record, run)
 
     def start(self) -> None:
         """Begin to measure speed: the engine is ready."""
@@ -114,8 +116,8 @@ class RunCounter:
         with self._lock:
             self._in_flight += 1
 
-    def add(self, record: Record) -> None:
-        """Count a finished item."""
+    def add(self, record: Record, run: str = "") -> None:
+        """Count a finished item of a run."""
         with self._lock:
             self._done += 1
             failure = record.failure
@@ -125,8 +127,7 @@ class RunCounter:
             if len(self._window) == _WINDOW:
                 self._before_window = self._window[0][0]
             self._window.append((self._clock(), record.output_tokens))
-            if record.task in self._tasks:
-                self._tasks[record.task].add(record)
+            self._count_in_task(record, run)
 
     def now(self) -> RunProgress:
         """Return the state of the run."""
@@ -148,13 +149,18 @@ class RunCounter:
                 left_s=open_items / speed if self._window else None,
             )
 
+    def _count_in_task(self, record: Record, run: str) -> None:
+        task = self._tasks.get((run, record.task))
+        if task is not None:  # rows of a training have another task's name
+            task.add(record)
+
 
 class _TaskCounter:
     """Counts one task, and keeps its records for the running score."""
 
-    def __init__(self, planned: PlannedTask, absent: frozenset[str]) -> None:
+    def __init__(self, name: str, planned: PlannedTask, absent: frozenset[str]) -> None:
         asked = [sample for sample in planned.samples if sample.id not in absent]
-        self._name = planned.task.name
+        self._name = name
         self._means = planned.scorer.aggregation
         self._total = len(asked) * planned.protocol.repeats
         self._open = Counter(sample.cluster for sample in asked)

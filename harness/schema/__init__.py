@@ -3,6 +3,7 @@
 from harness.schema.asking import LATER, FramePolicy, FrameRule, Sampling, TemplateArgs, Variant
 from harness.schema.figures import RepeatFigure, RepeatSummary, TaskSummary
 from harness.schema.items import (
+    AnswerKey,
     Clip,
     Completion,
     Failure,
@@ -20,6 +21,7 @@ from harness.schema.items import (
 
 __all__ = [
     "LATER",
+    "AnswerKey",
     "Clip",
     "Completion",
     "Failure",

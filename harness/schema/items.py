@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 ItemKey = tuple[str, int]
 """Id of an item and number of the repeat."""
+AnswerKey = tuple[str, str, int]
+"""Name of the run that asks, id of the item and number of the repeat: what one answer is of."""
 
 
 class Kind(StrEnum):
@@ -151,7 +153,9 @@ class Request:
     sampling: Sampling
     clips: tuple[Clip, ...] = ()
     repeat: int = 0
-    """Which of the repeats of a question; `id` and `repeat` together are unique."""
+    """Which of the repeats of a question; `run`, `id` and `repeat` together are unique."""
+    run: str = ""
+    """Which of several runs that share the engine asks; empty where there is only one."""
     thinking_budget: int | None = None
     """Tokens after which the engine closes a thought; None: it does not."""
     reasoning: str = "in-text"
@@ -159,9 +163,9 @@ class Request:
     the text and tells `Completion.marks`, `prompt_end` and `token_ends` where it can."""
 
     @property
-    def key(self) -> ItemKey:
-        """What tells the request from the others of a run."""
-        return self.id, self.repeat
+    def key(self) -> AnswerKey:
+        """What tells the request from the others that the engine gets."""
+        return self.run, self.id, self.repeat
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -31,7 +31,7 @@ from harness.replicas.driver import Driver
 from harness.replicas.fleet import Answered, Ended, Event, Joined, Spoke
 from harness.replicas.leases import LeaseBook
 from harness.run.store import RunWriter
-from harness.schema import ItemKey, Outcome, Record
+from harness.schema import AnswerKey, Outcome
 from harness.video.pool import DecodeCounts
 from tests.toys import record
 
@@ -75,12 +75,12 @@ class Work:
     """The drawn sizes of a benchmark."""
 
     shape: Shape
-    videos: list[list[ItemKey]]
+    videos: list[list[AnswerKey]]
     """Longest first."""
     decode_s: list[float]
-    tokens: dict[ItemKey, int]
+    tokens: dict[AnswerKey, int]
 
-    def video_of(self) -> dict[ItemKey, int]:
+    def video_of(self) -> dict[AnswerKey, int]:
         """Map questions to videos."""
         return {key: number for number, keys in enumerate(self.videos) for key in keys}
 
@@ -99,7 +99,7 @@ def draw(shape: Shape, seed: int = 0) -> Work:
         number = dice.randrange(shape.videos)
         step = 1 if sum(counts) < shape.questions else -1
         counts[number] = max(1, counts[number] + step)
-    videos = [[(f"v{v}/{n}", 0) for n in range(count)] for v, count in enumerate(counts)]
+    videos = [[("", f"v{v}/{n}", 0) for n in range(count)] for v, count in enumerate(counts)]
     tokens = {
         key: min(4 * shape.tokens, max(1, round(dice.lognormvariate(math.log(shape.tokens), 0.5))))
         for keys in videos
@@ -113,15 +113,15 @@ class Engine:
     """One replica in simulated time."""
 
     now: float = START_S
-    ready: deque[tuple[float, int, Sequence[ItemKey]]] = field(default_factory=deque)
+    ready: deque[tuple[float, int, Sequence[AnswerKey]]] = field(default_factory=deque)
     """Decoded videos with the time from which they are there."""
     decoders: list[float] = field(default_factory=lambda: [0.0] * DECODERS)
-    waiting: deque[tuple[ItemKey, int]] = field(default_factory=deque)
-    running: dict[ItemKey, int] = field(default_factory=dict)
+    waiting: deque[tuple[AnswerKey, int]] = field(default_factory=deque)
+    running: dict[AnswerKey, int] = field(default_factory=dict)
     seen: set[int] = field(default_factory=set)
     finishing: bool = False
 
-    def add(self, at: float, video: int, keys: Sequence[ItemKey], decode_s: float) -> None:
+    def add(self, at: float, video: int, keys: Sequence[AnswerKey], decode_s: float) -> None:
         """Queue a video for decoding."""
         self.decoders.sort()
         self.decoders[0] = max(at, self.decoders[0]) + decode_s
@@ -134,7 +134,7 @@ class Engine:
             return self.now
         return max(self.now, self.ready[0][0]) if self.ready else None
 
-    def step(self, work: Work) -> list[ItemKey]:
+    def step(self, work: Work) -> list[AnswerKey]:
         """Admit, prefill and generate one token; return what is finished."""
         start = self.next_time()
         assert start is not None
@@ -204,7 +204,7 @@ class SimulatedFleet:
                 self.clock = max(self.clock, at)
                 done = engine.step(self._work)
                 self._pending += [
-                    (name, Answered(record=replace(self._record, id=key[0]))) for key in done
+                    (name, Answered(record=replace(self._record, id=key[1]))) for key in done
                 ]
                 if done:
                     self.clock = max(self.clock, engine.now)
@@ -237,10 +237,10 @@ class Writer:
     def __init__(self, run: RunWriter) -> None:
         self._run = run
 
-    def answered(self, name: str, one: Record) -> None:
-        self._run.append(one)
+    def answered(self, name: str, answer: Answered) -> None:
+        self._run.append(answer.record)
 
-    def failed(self, questions: Sequence[ItemKey], reason: str) -> None:
+    def failed(self, questions: Sequence[AnswerKey], reason: str) -> None:
         raise AssertionError(reason)
 
     def begun(self) -> None:

@@ -104,11 +104,11 @@ def test_a_resumed_run_asks_the_repeats_that_are_missing(tmp_path):
     first, second = {}, {}
 
     def fails_at_times(request):
-        first[request.key] = request.sampling.seed
+        first[request.id, request.repeat] = request.sampling.seed
         return DOWN if request.repeat == 1 and request.id == "toy/2" else "<answer>A</answer>"
 
     def works(request):
-        second[request.key] = request.sampling.seed
+        second[request.id, request.repeat] = request.sampling.seed
         return "<answer>A</answer>"
 
     _evaluate(tmp_path, _asked(4, 3), fails_at_times)

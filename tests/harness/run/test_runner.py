@@ -231,10 +231,10 @@ def test_leases_are_answered_as_they_come_and_nothing_else(tmp_path):
     asked, pool = [], FakePool()
 
     def leases():
-        yield [("toy/3", 0), ("toy/4", 0)]
-        yield [("toy/7", 0)]
-        yield [("toy/6", 0)]
-        yield [("toy/0", 0)]
+        yield [("", "toy/3", 0), ("", "toy/4", 0)]
+        yield [("", "toy/7", 0)]
+        yield [("", "toy/6", 0)]
+        yield [("", "toy/0", 0)]
 
     with RunWriter(tmp_path, MANIFEST) as run:
         Runner(
