@@ -7,12 +7,21 @@ aggregation, and its publishers' frame rule and sampling.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from harness.data.fetch import Source
 from harness.errors import UsageError
-from harness.schema import FramePolicy, FrameRule, Prompt, Record, Sample, Sampling, Score
+from harness.schema import (
+    FramePolicy,
+    FrameRule,
+    Outcome,
+    Prompt,
+    Record,
+    Sample,
+    Sampling,
+    Score,
+)
 from harness.scoring import prompts
 from harness.scoring.flexible import score as flexible
 from harness.scoring.rules import (
@@ -83,12 +92,20 @@ class Benchmark(ABC):
     def official_prompt(self, sample: Sample) -> Prompt:
         """Return the publishers' prompt for one question."""
 
+    def other_prompts(self) -> Mapping[str, Callable[[Sample], Prompt]]:
+        """Return the publishers' further prompts by name, the ``template`` of a protocol file."""
+        return {}
+
     @abstractmethod
     def official_rule(self) -> ScoreRule:
         """Return the publishers' rule: a function of sample and response text."""
 
     def official_leaves_out(self, sample: Sample) -> bool:
         """Return whether the publishers' rule leaves a question out, whatever is answered."""
+        return False
+
+    def paper_leaves_out(self, sample: Sample) -> bool:
+        """Return whether Video-R1 does not ask a question of its kind; the mean leaves it out."""
         return False
 
     def option_labels(self, sample: Sample) -> tuple[str, ...]:
@@ -130,8 +147,9 @@ class Benchmark(ABC):
             Scorer(
                 name=prompts.VIDEO_R1,
                 version=1,
-                score=lambda sample, text: score_video_r1(self.paper_sample(sample), text),
+                score=self._score_as_paper,
                 aggregation=self.paper_aggregation,
+                leaves_out=self.paper_leaves_out,
             ),
             Scorer(
                 name=flexible.NAME,
@@ -143,6 +161,11 @@ class Benchmark(ABC):
             *registry.bridged_scorers(self.name, means),
         )
         return {scorer.name: scorer for scorer in table}
+
+    def _score_as_paper(self, sample: Sample, text: str) -> Score:
+        if self.paper_leaves_out(sample):
+            return Score(value=None, outcome=Outcome.NO_ANSWER)
+        return score_video_r1(self.paper_sample(sample), text)
 
     def protocol(self, suite: str) -> Protocol:
         """Return the preset ``video-r1`` or ``official``; raise `UsageError` for another name."""
@@ -159,13 +182,21 @@ class Benchmark(ABC):
         )
 
     def prompt(self, sample: Sample, template: str) -> Prompt:
-        """Return the prompt for one question in the template ``video-r1`` or ``official``."""
+        """Return the prompt for one question in the template ``video-r1``, ``official`` or another.
+
+        Raises:
+            UsageError: The benchmark has no template of that name.
+        """
         if template == prompts.VIDEO_R1:
             asked = self.paper_sample(sample)
             return Prompt(text=prompts.video_r1(asked.question, asked.kind, asked.options))
         if template == OFFICIAL:
             return self.official_prompt(sample)
-        raise UsageError(f"unknown template {template!r}; known: {', '.join(SUITES)}")
+        others = self.other_prompts()
+        if template in others:
+            return others[template](sample)
+        known = ", ".join((*SUITES, *others))
+        raise UsageError(f"unknown template {template!r}; known: {known}")
 
     def with_llm_judge(self, base_url: str, model: str) -> Scorer | None:
         """Return the official scorer with an LLM judge, None if the benchmark has none."""

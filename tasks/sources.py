@@ -1,9 +1,10 @@
-"""The four benchmarks on the Hugging Face hub: repositories, commits, files, archives.
+"""The benchmarks on the Hugging Face hub: repositories, commits, files, archives.
 
 The commits were taken from public projects that pin them or have them in their caches, not from the
 hub itself: VSI-Bench's of 11 November 2025, which has the ``pruned`` column, one of MVBench's
-``main``, and the only ones found for VideoMMMU and TempCompass. If the hub does not have a commit,
-``videor1 data fetch`` says so.
+``main``, and the only ones found for VideoMMMU and TempCompass; of MMVU the last one with a known
+hash (January 2025; later ones change the card and add rationales). If the hub does not have a
+commit, ``videor1 data fetch`` says so.
 """
 
 from __future__ import annotations
@@ -74,4 +75,11 @@ TEMPCOMPASS = Source(
     folder="tempcompass",
     files=("*.parquet",),
     archives=(Archive(path="tempcompass_videos.zip", root="videos", into="videos"),),
+)
+
+MMVU = Source(
+    repo="yale-nlp/MMVU",
+    revision="c83339b82df1f21b1ceaf5f0870360043d699604",
+    folder="mmvu",
+    files=("validation.json", "videos/*.mp4"),
 )

@@ -55,6 +55,7 @@ from tasks import sources
 from tasks.base import MICRO, MODEL_PIXELS, OFFICIAL, Benchmark
 from tasks.files import Row, inside
 from tasks.judge import JUDGE_PREFIX, LLMJudge
+from tasks.tempcompass_judge import TempCompassRubric
 from tasks.tempcompass_rows import TYPE, read_tasks, video_and_aspect
 from tasks.tempcompass_rules import (
     ANSWER,
@@ -143,7 +144,7 @@ class TempCompass(Benchmark):
 
     def with_llm_judge(self, base_url: str, model: str) -> Scorer:
         """Return the official rules with an LLM judge behind an OpenAI-compatible URL."""
-        return llm_judge_scorer(LLMJudge(base_url, model))
+        return llm_judge_scorer(LLMJudge(base_url, model, TempCompassRubric()))
 
     def extra(self, run: Mapping[str, Sequence[Record]]) -> dict[str, float]:
         """Return the share of responses that the rules match, in percent, captions left out."""

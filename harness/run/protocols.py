@@ -84,7 +84,7 @@ def protocol_notes(protocol: Protocol, preset: Protocol) -> list[str]:
             if value <= _NEARLY_GREEDY
         ]
     if frames is not None and preset.frames is not None:
-        rated = frames.rule is FrameRule.VIDEO_R1
+        rated = frames.rule in (FrameRule.VIDEO_R1, FrameRule.PER_SECOND)
         if frames.fps != preset.frames.fps and not rated:
             notes.append(
                 f"{task}: fps {frames.fps:g} changes no frame: its frame rule {frames.rule} has no"

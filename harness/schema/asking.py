@@ -88,6 +88,15 @@ class FrameRule(StrEnum):
     LINSPACE = "linspace-truncated"
     """VSI-Bench and VideoMMMU: `max_frames` indices evenly spaced and truncated, first and last
     included. Runs under the name ``linspace`` rounded the indices."""
+    PER_SECOND = "linspace-per-second"
+    """MMVU: as LINSPACE, with `fps` frames per whole second and at most `max_frames`."""
+    MIDDLES = "segment-middles"
+    """Video-MME: the middle between the rounded borders of `max_frames` equal segments."""
+    INNER = "inner-points"
+    """Video-MME-v2: the `max_frames` inner points that cut the clip into equal parts, truncated."""
+    STRIDE = "stride"
+    """LongVideoBench: every k-th frame from the first on, one per whole second and at most
+    `max_frames`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

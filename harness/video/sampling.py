@@ -1,7 +1,8 @@
 """Computes which frames of a clip are selected and what size they get; nothing is decoded.
 
 VIDEO_R1 and `frame_size` follow the paper's fork of qwen-vl-utils, SEGMENTS follows MVBench's
-notebook, LINSPACE the samplers of VSI-Bench and VideoMMMU (docs/sources.md, "Frame selection").
+notebook, LINSPACE the samplers of VSI-Bench and VideoMMMU; PER_SECOND, MIDDLES, INNER and STRIDE
+those of MMVU, Video-MME, Video-MME-v2 and LongVideoBench (docs/sources.md, "Frame selection").
 Halves are rounded to even, as in Python, NumPy and torch; LINSPACE truncates, as its publishers do.
 """
 
@@ -9,6 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from itertools import pairwise
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -33,9 +35,9 @@ def indices(
 ) -> tuple[int, ...]:
     """Return the numbers of the frames that `policy` selects from a clip, in time order.
 
-    SEGMENTS and LINSPACE return numbers twice if the span has fewer frames than they take; that is
-    the publishers' rule. VIDEO_R1 never does. SEGMENTS takes a span that begins right behind the
-    last frame as its publisher does: the last frames, backwards.
+    SEGMENTS, LINSPACE, MIDDLES and INNER return numbers twice if the span has fewer frames than
+    they take; that is the publishers' rule. The others never do. SEGMENTS takes a span that begins
+    right behind the last frame as its publisher does: the last frames, backwards.
 
     Args:
         policy: The rule and its numbers.
@@ -206,12 +208,56 @@ def _select_segments(policy: FramePolicy, start: int, end: int, fps: float) -> t
     )
 
 
+def _select_per_second(policy: FramePolicy, start: int, end: int, fps: float) -> tuple[int, ...]:
+    """Select `policy.fps` frames per whole second, evenly spaced and truncated, ends included.
+
+    The publisher fails on a video of less than a second; here it gives one frame.
+    """
+    available = end - start + 1
+    count = min(int(policy.fps * _whole_seconds(available, fps)), policy.max_frames, available)
+    steps = np.linspace(0, available - 1, max(1, count), dtype=int)
+    return tuple(start + int(step) for step in steps)
+
+
+def _select_middles(policy: FramePolicy, start: int, end: int, fps: float) -> tuple[int, ...]:
+    """Select the frame half way between the rounded borders of equal segments."""
+    length = (end - start) / policy.max_frames
+    borders = [round(length * segment) for segment in range(policy.max_frames + 1)]
+    return tuple(start + (one + two) // 2 for one, two in pairwise(borders))
+
+
+def _select_inner(policy: FramePolicy, start: int, end: int, fps: float) -> tuple[int, ...]:
+    """Select the inner points that cut the frames into `policy.max_frames` + 1 equal parts."""
+    step = (end - start + 1) / (policy.max_frames + 1)
+    return tuple(start + int(point * step) for point in range(1, policy.max_frames + 1))
+
+
+def _select_stride(policy: FramePolicy, start: int, end: int, fps: float) -> tuple[int, ...]:
+    """Select every k-th frame, so that there are as many as whole seconds, up to the most.
+
+    The publisher takes no frame of a video of less than a second; here it gives one.
+    """
+    available = end - start + 1
+    count = max(1, min(policy.max_frames, _whole_seconds(available, fps), available))
+    step = int(available / count)
+    return tuple(start + step * number for number in range(count))
+
+
+def _whole_seconds(frames: int, fps: float) -> int:
+    """Return how many whole seconds frames last; rounding noise does not cost a second."""
+    return int(round(frames / fps, 6))
+
+
 _Rule = Callable[[FramePolicy, int, int, float], tuple[int, ...]]
 _RULES: Mapping[FrameRule, _Rule] = MappingProxyType(
     {
         FrameRule.VIDEO_R1: _select_video_r1,
         FrameRule.LINSPACE: _select_linspace,
         FrameRule.SEGMENTS: _select_segments,
+        FrameRule.PER_SECOND: _select_per_second,
+        FrameRule.MIDDLES: _select_middles,
+        FrameRule.INNER: _select_inner,
+        FrameRule.STRIDE: _select_stride,
     }
 )
 

@@ -1,4 +1,4 @@
-"""The scorer ``lmms-eval`` of the four benchmarks: the installed package's own functions, offline.
+"""The scorer ``lmms-eval`` of our benchmarks: the installed package's own functions, offline.
 
 A sample is converted to a row of lmms-eval's data sets, lmms-eval's ``process_results`` scores the
 text, and its result is read; nothing is reimplemented. Known differences from lmms-eval's command
@@ -8,12 +8,15 @@ line:
   that was shut down in September 2026. Here they get 0, as if that judge were unreachable.
 - Captions are rated by the judge alone. Here they are left out of the mean and counted as dropped;
   lmms-eval without its judge gives each of them 0.
+- Open questions of MMVU that no rule finds right go to GPT-4o there. Here they are wrong, as they
+  are there if the judge cannot be reached.
 - lmms-eval 0.7.3 has no score over all tasks of MVBench or TempCompass, or all tracks of VideoMMMU.
   Ours are the benchmarks' official means of the same item values.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -44,6 +47,8 @@ NAME = "lmms-eval"
 _MRA = "MRA:.5:.95:.05"
 _NOTHING_FOUND = "No Answer Found."
 _DROPPED = "API Error"
+_SHOWN = 100
+"""Characters of an open answer that a record shows, as in lmms-eval's own log."""
 _BY_TASK = {
     MULTI_CHOICE: "tempcompass_process_results_multi_choice",
     YES_NO: "tempcompass_process_results_yes_no",
@@ -136,6 +141,21 @@ def score_tempcompass(sample: Sample, text: str) -> Score:
     )
 
 
+def score_mmvu(sample: Sample, text: str) -> Score:
+    """Score the gold letter, its option's text, or a word of it; open answers by the rules."""
+    module = scoring_module("mmvu")
+    known = letters(len(sample.options))
+    kind = "multiple-choice" if sample.options else "open-ended"
+    choices = dict(zip(known, sample.options, strict=True))
+    row = {"question_type": kind, "choices": choices, "answer": sample.answer}
+    correct = module.evaluate_with_rule_based(row, text)
+    if not sample.options:
+        return binary_score(correct, text[:_SHOWN])
+    read = re.search(r"\b[A-E]\b", text)
+    letter = read.group() if read else None
+    return binary_score(True if correct else None if letter is None else False, letter)
+
+
 def _matched_part(task: str, text: str) -> str:
     """Return the part of a matched response that the rules read."""
     if task == MULTI_CHOICE:
@@ -157,4 +177,5 @@ RULES: Mapping[str, Callable[[Sample, str], Score]] = {
     "vsibench": score_vsibench,
     "mvbench": score_mvbench,
     "tempcompass": score_tempcompass,
+    "mmvu": score_mmvu,
 }

@@ -14,8 +14,14 @@ from harness.run.config import JudgeConfig
 from harness.run.protocols import pick_scorer
 from harness.schema import Kind, Outcome, Sample
 from harness.server.client import Limits
-from tasks.judge import ATTEMPTS, LLMJudge, judge_prompt, read_caption_verdict, read_verdict
+from tasks.judge import ATTEMPTS, LLMJudge
 from tasks.tempcompass import TempCompass, llm_judge_scorer
+from tasks.tempcompass_judge import (
+    TempCompassRubric,
+    judge_prompt,
+    read_caption_verdict,
+    read_verdict,
+)
 from tests.paths import SHARED
 
 DATA = SHARED / "data" / "tempcompass"
@@ -77,7 +83,7 @@ def server(reply: Reply) -> Iterator[str]:
 @contextmanager
 def judge_at(url: str) -> Iterator[LLMJudge]:
     """A judge that asks once."""
-    yield LLMJudge(url, "tiny", limits=Limits(timeout_s=10, max_retries=0))
+    yield LLMJudge(url, "tiny", TempCompassRubric(), limits=Limits(timeout_s=10, max_retries=0))
 
 
 def completion(text: str | None) -> tuple[int, str, str]:
@@ -215,7 +221,7 @@ def test_judge_makes_its_own_client(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("OPENAI_API_KEY", raising=False)
     reply, _ = saying("Correct")
     with server(reply) as url:
-        assert LLMJudge(url, "tiny")(MATCHING, "hm").outcome is Outcome.CORRECT
+        assert LLMJudge(url, "tiny", TempCompassRubric())(MATCHING, "hm").outcome is Outcome.CORRECT
 
 
 def test_unreadable_verdict_is_asked_for_again() -> None:

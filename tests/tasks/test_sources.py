@@ -18,7 +18,7 @@ from harness.run.media_check import find_gaps
 from harness.task import registry
 from tests.hub import Files, serve, zipped
 
-TASKS = ("vsibench", "videommmu", "videommmu-question-only", "mvbench", "tempcompass")
+TASKS = ("vsibench", "videommmu", "videommmu-question-only", "mvbench", "tempcompass", "mmvu")
 
 
 def table(*rows: Mapping[str, Any]) -> bytes:
@@ -118,12 +118,33 @@ def tempcompass() -> Files:
     }
 
 
+def mmvu() -> Files:
+    """Return two questions on videos of two subjects; the repository has videos without zips."""
+    videos = ("Art/0.mp4", "Computer_Science/7.mp4")
+    rows = [
+        {
+            "id": f"validation_{number}",
+            "video": f"https://huggingface.co/datasets/yale-nlp/MMVU/resolve/main/videos/{video}",
+            "question_type": "open-ended",
+            "question": "Which?",
+            "choices": dict.fromkeys("ABCDE", ""),
+            "answer": "zoom",
+        }
+        for number, video in enumerate(videos)
+    ]
+    return {
+        "validation.json": json.dumps(rows).encode(),
+        **{f"videos/{video}": b"video" for video in videos},
+    }
+
+
 PUBLISHED: Mapping[str, Callable[[], Files]] = {
     "vsibench": vsibench,
     "videommmu": videommmu,
     "videommmu-question-only": videommmu,
     "mvbench": mvbench,
     "tempcompass": tempcompass,
+    "mmvu": mmvu,
 }
 UNWANTED = {"README.md": b"card", ".gitattributes": b"", "extra/model.bin": b"weights"}
 

@@ -82,6 +82,53 @@ def test_linspace_is_numpys_with_whole_numbers() -> None:
             assert list(indices(linspace(frames), total=total, fps=30.0)) == expected
 
 
+@pytest.mark.parametrize(
+    ("total", "fps", "expected"),
+    [
+        (125, 25.0, (0, 31, 62, 93, 124)),  # 5 whole seconds: steps of 31
+        (149, 25.0, (0, 37, 74, 111, 148)),  # 5.96 s are 5 whole seconds
+        (10, 25.0, (0,)),  # less than a second, on which the publisher fails
+        (3000, 30.0, (0, 428, 856, 1285, 1713, 2142, 2570, 2999)),  # the cap of 8: 428.43
+        (3, 1.0, (0, 1, 2)),
+        (2, 0.5, (0, 1)),  # 4 seconds and only 2 frames
+    ],
+)
+def test_frames_per_whole_second(total: int, fps: float, expected: tuple[int, ...]) -> None:
+    """MMVU takes a frame per whole second, both ends included, positions rounded down."""
+    policy = FramePolicy(rule=FrameRule.PER_SECOND, fps=1.0, max_frames=8)
+    assert indices(policy, total=total, fps=fps) == expected
+
+
+def test_middles_of_rounded_segments() -> None:
+    """Video-MME: 12 frames in 4 segments of 2.75 have borders 0, 3, 6 (5.5 to even), 8, 11."""
+    policy = FramePolicy(rule=FrameRule.MIDDLES, max_frames=4)
+    assert indices(policy, total=12, fps=1.0) == (1, 4, 7, 9)
+    assert indices(policy, total=1, fps=1.0) == (0, 0, 0, 0)
+
+
+def test_inner_points() -> None:
+    """Video-MME-v2: 4 points between 5 parts of 20.2 frames, and no point at either end."""
+    policy = FramePolicy(rule=FrameRule.INNER, max_frames=4)
+    assert indices(policy, total=101, fps=1.0) == (20, 40, 60, 80)
+    assert indices(policy, total=2, fps=1.0) == (0, 0, 1, 1)
+
+
+@pytest.mark.parametrize(
+    ("total", "fps", "frames", "count", "last"),
+    [
+        (5704, 30.0, 16, 16, 5340),  # steps of 356
+        (270, 29.97, 64, 9, 240),  # 9.009 s: 9 frames, 30 apart
+        (89349, 25.0, 64, 64, 87948),  # steps of 1,396
+        (20, 30.0, 64, 1, 0),  # less than a second, of which the publisher takes none
+    ],
+)
+def test_stride(total: int, fps: float, frames: int, count: int, last: int) -> None:
+    """LongVideoBench: equal steps from the first frame on; the end of the video is not reached."""
+    policy = FramePolicy(rule=FrameRule.STRIDE, max_frames=frames)
+    found = indices(policy, total=total, fps=fps)
+    assert (found[0], len(found), found[-1]) == (0, count, last)
+
+
 def test_segments_of_a_video() -> None:
     """161 frames in 16 segments of 10: the middles 5, 15, ..., 155."""
     assert indices(SEGMENTS, total=161, fps=30.0) == tuple(range(5, 156, 10))
