@@ -24,6 +24,7 @@ from harness.schema import (
 )
 from harness.scoring import prompts
 from harness.scoring.flexible import score as flexible
+from harness.scoring.options import rotate_options
 from harness.scoring.rules import (
     ScoreRule,
     after_answer_tag,
@@ -120,6 +121,14 @@ class Benchmark(ABC):
         if sample.kind not in flexible.READ_KINDS:
             return self.official_rule()(sample, text)
         return flexible.score_flexible(sample, text, self.option_labels(sample))
+
+    def rotate_options(self, sample: Sample, places: int) -> Sample:
+        """Return a question with its options moved down by some places, and its gold with them.
+
+        A benchmark whose prompts or scorers read options in `Sample.source` moves them there, too.
+        Raises `FixedOptionsError` where that is not possible.
+        """
+        return rotate_options(sample, places)
 
     def paper_sample(self, sample: Sample) -> Sample:
         """Return a question as Video-R1 asks and scores it; most are asked as published."""

@@ -24,6 +24,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -130,6 +131,25 @@ class TempCompass(Benchmark):
         if task_of(sample) != CAPTION_MATCHING:
             return ()
         return tuple(line.split(":")[0] for line in sample.source[QUESTION].split("\n")[1:])
+
+    def rotate_options(self, sample: Sample, places: int) -> Sample:
+        """Return a question whose options are moved, in the published wording, too.
+
+        Labels (``A.``, ``Option 1:``) stay where they are, the texts behind them move. The words
+        yes and no are moved in the prompt of ``video-r1`` only: ``official`` does not list them.
+        """
+        moved = super().rotate_options(sample, places)
+        task = task_of(sample)
+        if task not in (MULTI_CHOICE, CAPTION_MATCHING):
+            return moved
+        stem, *lines = sample.source[QUESTION].split("\n")
+        ends = zip(lines, sample.options, moved.options, strict=True)
+        lines = [line.removesuffix(old) + new for line, old, new in ends]
+        answer = lines[letters(len(lines)).index(moved.answer)]
+        if task == MULTI_CHOICE:
+            answer = f"{moved.answer}{sample.source[ANSWER][1:]}"
+        source = {**sample.source, QUESTION: "\n".join((stem, *lines)), ANSWER: answer}
+        return replace(moved, source=source)
 
     def flexible_score(self, sample: Sample, text: str) -> Score:
         """Score by the rules of ``flexible``; a caption that names no option is left out.

@@ -20,7 +20,7 @@ from harness.rescore.reasons import Reason, find_reason, scores_differ
 from harness.run.config import JudgeConfig
 from harness.run.items import ItemChoice
 from harness.run.manifest_shape import require_plan
-from harness.run.plan import Plan, PlannedTask, select
+from harness.run.plan import Plan, PlannedTask, select, with_moved_options
 from harness.run.protocols import pick_scorer
 from harness.run.record import make_record
 from harness.run.store import MANIFEST, read_manifest, read_records
@@ -110,21 +110,24 @@ def _plan_task(selection: str, manifest: Mapping[str, Any], config: RescoreConfi
     questions, fingerprint = select(task, config.data, selection)
     scorer = pick_scorer(task, config.scorer, config.judge)
     stored = manifest["data"][name]
-    samples = ItemChoice.of_manifest(manifest).choose(questions.samples, selection)
+    planned = with_moved_options(
+        PlannedTask(
+            selection=selection,
+            task=task,
+            protocol=_with_scorer(manifest["protocol"][name], scorer.tag, config.reasoning),
+            scorer=scorer,
+            samples=ItemChoice.of_manifest(manifest).choose(questions.samples, selection),
+            fingerprint=fingerprint,
+        )
+    )
+    samples = planned.samples
     if (len(samples), fingerprint) != (stored["items"], stored["sha256"]):
         raise RunMismatchError(
             f"{selection}: {config.data} has other questions than the run was made with: got"
             f" {len(samples)} items, sha256 {fingerprint}; expected {stored['items']} items, sha256"
             f" {stored['sha256']}. Name the run's data folder with --data"
         )
-    return PlannedTask(
-        selection=selection,
-        task=task,
-        protocol=_with_scorer(manifest["protocol"][name], scorer.tag, config.reasoning),
-        scorer=scorer,
-        samples=samples,
-        fingerprint=fingerprint,
-    )
+    return planned
 
 
 def _plan_as_stored(plan: Plan, manifest: Mapping[str, Any]) -> Plan:

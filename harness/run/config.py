@@ -183,6 +183,9 @@ class EvalConfig:
     """Value of one of the chat template's own variables (enable_thinking=true)."""
     repeats: int | None = _protocol_field("K")
     """How often each item is asked, with different seeds (default: the protocol's)."""
+    option_rotation: int | None = _protocol_field("K")
+    """Ask only multiple-choice questions, with their options moved down by K places (default: the
+    protocol's, 0 in the presets)."""
     scorer: str | None = _protocol_field("NAME")
     """Scorer of the answers; `videor1 tasks` lists them (default: the protocol's)."""
     limit: int | None = field(default=None, metadata={"metavar": "N"})
@@ -244,6 +247,7 @@ class EvalConfig:
             "template_args": dict(self.template_arg),
             "thinking_budget": self.thinking_budget,
             "repeats": self.repeats,
+            "option_rotation": self.option_rotation,
         }
         return _without_unset(changes)
 

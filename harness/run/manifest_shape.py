@@ -91,6 +91,7 @@ def check_protocol(protocol: Fields) -> None:
     protocol.table("template_args", optional=True)
     protocol.whole("thinking_budget", 0, optional=True)
     protocol.whole("repeats", 1, optional=True)
+    protocol.whole("option_rotation", 0, optional=True)
     frames = protocol.table("frames", optional=True)
     if frames is not None:
         for name in ("rule", "order"):

@@ -27,6 +27,7 @@ from harness.task.api import (
     Task,
 )
 from harness.task.protocol import Protocol
+from harness.task.rotation import rotate_questions
 from harness.text.stored import storable
 
 
@@ -46,6 +47,8 @@ class PlannedTask:
     """How many questions the selection has, asked or not; None where nobody knows."""
     chosen: bool = False
     """Whether the samples were chosen by id or category."""
+    left_out: str = ""
+    """Which of the chosen questions a protocol with `option_rotation` leaves out, and why."""
     run: str = ""
     """Which of several runs that share an engine asks it; empty where there is only one."""
 
@@ -107,13 +110,13 @@ class Plan:
     @property
     def notes(self) -> list[str]:
         """What a user should know of the tasks' protocols."""
-        return [
-            note
-            for planned in self.tasks
-            for note in protocol_notes(
-                planned.protocol, planned.task.protocol(planned.protocol.suite)
-            )
-        ]
+        notes: list[str] = []
+        for planned in self.tasks:
+            preset = planned.task.protocol(planned.protocol.suite)
+            notes += protocol_notes(planned.protocol, preset)
+            if planned.left_out:
+                notes.append(f"{planned.selection}: left out, options fixed: {planned.left_out}")
+        return notes
 
     @property
     def unit(self) -> str:
@@ -257,7 +260,24 @@ def _plan_task(
     )
     if protocol.template != task.protocol(source.preset).template:
         planned.prompt(samples[0])  # refuses an unknown template now, not once per item
-    return planned
+    return with_moved_options(planned)
+
+
+def with_moved_options(planned: PlannedTask) -> PlannedTask:
+    """Return a task whose options stand where its protocol's `option_rotation` moves them.
+
+    Raises:
+        UnavailableTaskError: No question's options can be moved; says why.
+    """
+    places = planned.protocol.option_rotation
+    if not places:
+        return planned
+    found = rotate_questions(planned.task, planned.protocol.template, planned.samples, places)
+    if not found.samples:
+        raise UnavailableTaskError(
+            f"{planned.selection}: no question whose options can be moved: {found.sentence}"
+        )
+    return replace(planned, samples=found.samples, chosen=True, left_out=found.sentence)
 
 
 def _fingerprint(files: Sequence[Path]) -> str:

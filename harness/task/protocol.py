@@ -15,6 +15,7 @@ from typing import Any
 
 from harness.bounds import between
 from harness.schema import LATER, FramePolicy, Sampling, TemplateArgs
+from harness.scoring.answers import MAX_OPTIONS
 from harness.scoring.reasoning.marks import IN_TEXT, parse_rule
 
 PRESETS = ("video-r1", "official")
@@ -51,10 +52,14 @@ class Protocol:
     """Tokens after which the engine closes a thought; None: it does not."""
     repeats: int = field(default=1, metadata=LATER)
     """How often each item is asked, with different seeds; its value is the mean."""
+    option_rotation: int = field(default=0, metadata=LATER)
+    """Places by which the options of multiple-choice questions move down, the last ones to the top,
+    with the gold answer; other questions are left out. 0: as published."""
 
     def __post_init__(self) -> None:
         between(self, "thinking_budget", 0, 1 << 24, "tokens; no model writes more")
         between(self, "repeats", 1, 10_000, "each asks every item once more")
+        between(self, "option_rotation", 0, MAX_OPTIONS - 1, "places; options have letters")
         parse_rule(self.reasoning)
         for name, value in self.template_args.items():
             if isinstance(value, float) and not math.isfinite(value):

@@ -167,6 +167,9 @@ class _Requests:
         preset = task.protocol_with(sampling_of(arguments), source.preset)
         if source.changes_of(task.name).get("repeats", 1) != 1:
             raise UsageError(f"{source.place}: repeats: lmms-eval decides how often it asks")
+        moved = source.changes_of(task.name).get("option_rotation", 0)
+        if config.option_rotation or moved:
+            raise UsageError("option_rotation: no option moves in the prompts of lmms-eval")
         seeded = replace(config, seed=(config.seed or 0) + repetition) if repetition else config
         return PlannedTask(
             selection=task.name,

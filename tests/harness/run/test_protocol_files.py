@@ -45,6 +45,7 @@ system = "Look at every frame."
 reasoning = "auto"
 thinking_budget = 4096
 repeats = 4
+option_rotation = 2
 [frames]
 rule = "linspace-truncated"
 fps = 1
@@ -92,6 +93,7 @@ def test_every_field_can_be_changed(tmp_path):
         template_args={"enable_thinking": True},
         thinking_budget=4096,
         repeats=4,
+        option_rotation=2,
     )  # fmt: skip
 
 
