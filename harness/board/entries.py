@@ -6,7 +6,6 @@ that was changed after the table wins: the table is derived from the records.
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterable, Mapping
 from functools import partial
@@ -23,11 +22,11 @@ from harness.run.manifest_shape import require_setting
 from harness.run.numeric import numeric_of
 from harness.run.store import (
     MANIFEST,
-    RECORD_SIZES,
     SUMMARY,
+    TABLE,
+    is_table_current,
     read_manifest,
     read_records,
-    record_sizes,
 )
 from harness.run.summary_shape import read_summary
 from harness.task import registry
@@ -35,8 +34,6 @@ from harness.task import registry
 if TYPE_CHECKING:
     import pyarrow as pa
     import pyarrow.parquet as pq
-
-TABLE = "records.parquet"
 
 
 def read_entries(folders: Iterable[Path], *, scorers: bool = False) -> list[Entry]:
@@ -107,7 +104,7 @@ def _read_table(folder: Path) -> pa.Table:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    if not _is_current(folder):
+    if not is_table_current(folder):
         rows = [{name: getattr(r, name) for name in COLUMNS} for r in read_records(folder)]
         return pa.Table.from_pylist(rows, schema=schema())
     path = folder / TABLE
@@ -131,27 +128,3 @@ def _read_columns(file: pq.ParquetFile) -> pa.Table:
     if REPEAT not in stored:
         table = table.append_column(REPEAT, pa.array([0] * table.num_rows, pa.int64()))
     return table.select(COLUMNS)
-
-
-def _is_current(folder: Path) -> bool:
-    """Return whether the table exists and the records files are still those it was made of."""
-    table, sizes = folder / TABLE, record_sizes(folder)
-    if not table.is_file():
-        return False
-    written = [(folder / name).stat().st_mtime_ns for name in sizes]
-    if table.stat().st_mtime_ns < max(written, default=0):
-        return False
-    return not sizes or _stored_sizes(table) in (sizes, None)
-
-
-def _stored_sizes(table: Path) -> dict[str, int] | None:
-    """Return the sizes of the records files that a table was made of; None if it cannot be read."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    try:
-        metadata = pq.read_schema(table).metadata or {}
-        sizes: dict[str, int] = json.loads(metadata.get(RECORD_SIZES.encode(), b"{}"))
-    except (OSError, pa.ArrowException, ValueError):
-        return None
-    return sizes

@@ -97,7 +97,7 @@ def _stopped(job: EvalJob, error: TooManyFailuresError) -> CommandResult:
 
 def _conclude(job: EvalJob, timing: Timing | None) -> CommandResult:
     """Print the tables of a finished run and judge whether it is complete."""
-    from harness.cli.tables import print_failures, print_hints, print_summaries, print_timing
+    from harness.cli.tables import print_results
     from harness.run.silence import find_silence
     from harness.run.store import read_records
     from harness.run.summary import summarise_run
@@ -105,12 +105,7 @@ def _conclude(job: EvalJob, timing: Timing | None) -> CommandResult:
 
     records = read_records(job.out)
     results = summarise_run(job.plan, records)
-    console = make_console()
-    print_summaries(console, results.tasks)
-    print_failures(console, records)
-    print_hints(console, records)
-    if timing is not None:
-        print_timing(console, timing)
+    print_results(make_console(), results.tasks, records, timing)
     complete = completeness(results, job.out, job.config.failure_budget)
     silent = find_silence(records)
     return CommandResult(Exit.INCOMPLETE, "; ".join(silent)) if silent else complete

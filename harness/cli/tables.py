@@ -25,6 +25,21 @@ _IF_ANY = (Outcome.REFUSED,)
 """Outcomes whose column is left out where no item has them."""
 
 
+def print_results(
+    console: Console,
+    summaries: Mapping[str, TaskSummary],
+    records: Iterable[Record],
+    timing: Timing | None,
+) -> None:
+    """Print all that is shown of a run, at its end and later on."""
+    records = list(records)
+    print_summaries(console, summaries)
+    print_failures(console, records)
+    print_hints(console, records)
+    if timing is not None:
+        print_timing(console, timing)
+
+
 def print_summaries(console: Console, summaries: Mapping[str, TaskSummary]) -> None:
     """Print the score table, how each task was scored, then one breakdown per task."""
     from rich.text import Text

@@ -7,7 +7,6 @@ are written beside the records, which stay unchanged: ``scores-NAME.jsonl`` has 
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -15,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import DatasetError, RunMismatchError
-from harness.files import reader_of, write_json, write_json_lines
+from harness.files import write_json, write_json_lines
 from harness.rescore.reasons import Reason, find_reason, scores_differ
 from harness.run.config import JudgeConfig
 from harness.run.items import ItemChoice
@@ -24,10 +23,10 @@ from harness.run.plan import Plan, PlannedTask, select, with_moved_options
 from harness.run.protocols import pick_scorer
 from harness.run.record import make_record
 from harness.run.store import MANIFEST, read_manifest, read_records
+from harness.run.stored_plan import stored_protocol, stored_scorer
 from harness.run.summary import Results, summarise_run
 from harness.schema import Completion, ItemKey, Outcome, Record, Sample, Score
 from harness.scoring.reasoning.marks import IN_TEXT
-from harness.scoring.tags import ScorerTag
 from harness.task import registry
 from harness.task.protocol import Protocol
 
@@ -138,18 +137,14 @@ def _plan_as_stored(plan: Plan, manifest: Mapping[str, Any]) -> Plan:
 
 
 def _with_stored_scorer(planned: PlannedTask, stored: Mapping[str, Any]) -> PlannedTask:
-    tag = ScorerTag.parse(stored["scorer"])
-    scorer = replace(planned.task.scorers[tag.rule], name=tag.name, version=tag.version)
+    scorer = stored_scorer(planned.task, stored["scorer"])
     return replace(planned, scorer=scorer, protocol=_with_scorer(stored, scorer.tag))
 
 
 def _with_scorer(stored: Mapping[str, Any], scorer: str, reasoning: str = IN_TEXT) -> Protocol:
     """Return a stored protocol with another scorer, and a rule for thoughts where it has none."""
-    fields = {name: value for name, value in stored.items() if name != "hash"}
-    if fields.get("reasoning", IN_TEXT) == IN_TEXT:
-        fields["reasoning"] = reasoning
-    text = json.dumps({**fields, "scorer": scorer}).encode()
-    return reader_of(Protocol)(text, f"{MANIFEST}, protocol of {fields.get('task')}")
+    rule = stored.get("reasoning", IN_TEXT)
+    return stored_protocol(stored, scorer=scorer, reasoning=reasoning if rule == IN_TEXT else rule)
 
 
 def _open_tasks(manifest: Mapping[str, Any]) -> set[str]:

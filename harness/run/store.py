@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 MANIFEST = "run.json"
 SUMMARY = "summary.json"
 RECORDS = "records-0.jsonl"
+TABLE = "records.parquet"
 IDENTITY = ("protocol", "checkpoint", "data", "backend", "tasks", "limit")
 """Manifest fields in which a resumed run must equal the run it goes on with, beside `NUMERIC`."""
 
@@ -182,13 +183,37 @@ def write_parquet(folder: Path, records: Iterable[Record]) -> None:
     sizes = {RECORD_SIZES: json.dumps(record_sizes(folder))}
     table, schema = records_frame(list(records)), _arrow_schema().with_metadata(sizes)
     write_atomically(
-        folder / "records.parquet", lambda path: table.to_parquet(path, index=False, schema=schema)
+        folder / TABLE, lambda path: table.to_parquet(path, index=False, schema=schema)
     )
 
 
 def record_sizes(folder: Path) -> dict[str, int]:
     """Return the size in bytes of every records file of a run."""
     return {path.name: path.stat().st_size for path in sorted(folder.glob("records-*.jsonl"))}
+
+
+def is_table_current(folder: Path) -> bool:
+    """Return whether ``records.parquet`` is there and was made of the records that are there."""
+    table, sizes = folder / TABLE, record_sizes(folder)
+    if not table.is_file():
+        return False
+    written = [(folder / name).stat().st_mtime_ns for name in sizes]
+    if table.stat().st_mtime_ns < max(written, default=0):
+        return False
+    return not sizes or _stored_sizes(table) in (sizes, None)
+
+
+def _stored_sizes(table: Path) -> dict[str, int] | None:
+    """Return the sizes of the records files that a table was made of; None if it cannot be read."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        metadata = pq.read_schema(table).metadata or {}
+        sizes: dict[str, int] = json.loads(metadata.get(RECORD_SIZES.encode(), b"{}"))
+    except (OSError, pa.ArrowException, ValueError):
+        return None
+    return sizes
 
 
 def _to_valid_text(value: Any) -> Any:

@@ -7,10 +7,12 @@ own words with `styled`, tables with their own styles.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable
 from typing import IO, Literal
 
 from rich.console import Console, ConsoleOptions, ConsoleRenderable, RenderHook, RenderResult
+from rich.measure import Measurement
 from rich.segment import Segment
 from rich.style import Style
 from rich.text import Text
@@ -19,6 +21,9 @@ from harness.text.shown import for_terminal
 
 _Justify = Literal["default", "left", "center", "right", "full"]
 _Overflow = Literal["fold", "crop", "ellipsis", "ignore"]
+
+_WIDEST = 10_000
+"""Columns of the widest table."""
 
 
 def make_console(
@@ -48,6 +53,18 @@ def styled(*parts: str | tuple[str, str]) -> Text:
     """Return a line of texts from anywhere, each plain or with a style: ``("name", "bold")``."""
     pairs = [(part, "") if isinstance(part, str) else part for part in parts]
     return Text.assemble(*((for_terminal(text), style) for text, style in pairs))
+
+
+def print_whole(console: Console, renderable: ConsoleRenderable) -> None:
+    """Print a table such that nothing of it is cut.
+
+    On a terminal, and where ``COLUMNS`` is set, it is folded to that width; a file or pipe gets the
+    width that it needs.
+    """
+    if not console.is_terminal and "COLUMNS" not in os.environ:
+        room = console.options.update(max_width=_WIDEST)
+        console.width = max(console.width, Measurement.get(console, room, renderable).maximum)
+    console.print(renderable)
 
 
 class _PlainConsole(Console):

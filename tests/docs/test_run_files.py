@@ -8,6 +8,7 @@ import pytest
 
 from harness.backends.base import EngineStats
 from harness.rescore.rescore import FIELDS
+from harness.run.samples_file import StoredMedia, StoredSample
 from harness.run.store import IDENTITY
 from harness.run.timing import Timing
 from harness.schema import Failure, FramePolicy, Record, Sampling, TaskSummary
@@ -37,6 +38,7 @@ def _fields(*classes):
         ("### run.json", set(json.loads((FIXTURES / "run_schema_1/run.json").read_text()))),
         ("### run.json", {*IDENTITY, "hash", *_fields(Protocol, FramePolicy, Sampling)}),
         ("### records-0.jsonl", _fields(Record, Failure)),
+        ("### samples.jsonl", _fields(StoredSample, StoredMedia)),
         ("### summary.json", _fields(TaskSummary, Timing, DecodeCounts, EngineStats)),
         ("### scores-NAME.jsonl and scores-NAME.json", set(FIELDS)),
         ("## A watch folder", _fields(EvalPoint)),
