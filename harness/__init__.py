@@ -24,7 +24,7 @@ if TYPE_CHECKING:
         UsageError,
     )
     from harness.gate.compare import compare_runs as compare
-    from harness.gate.verdict import GateResult
+    from harness.gate.result import GateResult
     from harness.run.config import DecodeConfig, EvalConfig, FailureBudget, JudgeConfig
     from harness.run.evaluate import evaluate
     from harness.run.observer import RunObserver
@@ -119,7 +119,7 @@ _MODULES = {
     "harness.errors": (
         "BackendError", "DatasetError", "HarnessError", "TooManyFailuresError", "UsageError",
     ),
-    "harness.gate.verdict": ("GateResult",),
+    "harness.gate.result": ("GateResult",),
     "harness.run.config": ("DecodeConfig", "EvalConfig", "FailureBudget", "JudgeConfig"),
     "harness.run.evaluate": ("evaluate",),
     "harness.run.observer": ("RunObserver",),

@@ -11,7 +11,7 @@ from harness.errors import UsageError
 
 if TYPE_CHECKING:
     from harness.gate.policy import Policy
-    from harness.gate.verdict import GateResult, Verdict
+    from harness.gate.result import GateResult, Verdict
 
 
 class GateCommand:
@@ -44,6 +44,17 @@ class GateCommand:
         parser.add_argument(
             "--unlock", action="store_true", help="accept a policy looser than the locked one"
         )
+        parser.add_argument(
+            "--common",
+            action="store_true",
+            help="judge only the items that both sides have, for example a --limit run against a"
+            " full baseline; protocols and question files must still be the same",
+        )
+        parser.add_argument(
+            "--allow-inconclusive",
+            action="store_true",
+            help="end with exit code 0 instead of 3 where there are too few items to tell",
+        )
         parser.add_argument("--junit", type=Path, metavar="FILE", help="write JUnit XML")
         parser.add_argument("--json", type=Path, metavar="FILE", help="write JSON")
         parser.add_argument(
@@ -58,11 +69,17 @@ class GateCommand:
 
         baseline = read_reference(args.baseline)
         policy = _read_policy(args, baseline.policy)
-        gate = compare_runs(baseline, args.run, policy, unlock=args.unlock)
+        gate = compare_runs(
+            baseline,
+            args.run,
+            policy,
+            unlock=args.unlock,
+            common=args.common,
+        )
         reason = verdict_sentence(gate)
         print_gate(make_console(), gate)
         _write_reports(args, gate, reason)
-        return CommandResult(exit_of(gate.verdict), reason, holds=True)
+        return CommandResult(_exit_of_gate(gate), reason, holds=True)
 
 
 def margin(text: str) -> float:
@@ -78,7 +95,7 @@ def margin(text: str) -> float:
 
 def exit_of(verdict: Verdict) -> Exit:
     """Return the exit code of a verdict."""
-    from harness.gate.verdict import Verdict
+    from harness.gate.result import Verdict
 
     return {
         Verdict.PASS: Exit.OK,
@@ -88,18 +105,30 @@ def exit_of(verdict: Verdict) -> Exit:
     }[verdict]
 
 
+def _exit_of_gate(gate: GateResult) -> Exit:
+    """Return the exit code of a verdict under its policy."""
+    from harness.gate.result import Verdict
+
+    allowed = gate.verdict is Verdict.INCONCLUSIVE and gate.policy.allow_inconclusive
+    return Exit.OK if allowed else exit_of(gate.verdict)
+
+
 def _read_policy(args: Namespace, locked: Policy | None) -> Policy:
     """Return the policy of the file or of the flags; what they do not say is as locked."""
+    from dataclasses import replace
+
     from harness.gate.policy import Policy, load_policy
 
     if args.policy is None:
-        return _with_flags(args, locked or Policy())
-    if args.margin is not None or args.overall_margin is not None:
+        policy = _with_margins(args, locked or Policy())
+    elif args.margin is not None or args.overall_margin is not None:
         raise UsageError("--policy sets the margins; leave out --margin and --overall-margin")
-    return load_policy(args.policy)
+    else:
+        policy = load_policy(args.policy)
+    return replace(policy, allow_inconclusive=True) if args.allow_inconclusive else policy
 
 
-def _with_flags(args: Namespace, preset: Policy) -> Policy:
+def _with_margins(args: Namespace, preset: Policy) -> Policy:
     """Apply the margin flags; ``--margin`` applies to every task."""
     from dataclasses import replace
 

@@ -202,6 +202,8 @@ def breakdown_table(name: str, summary: TaskSummary) -> Table:
     from rich import box
     from rich.table import Table
 
+    from harness.run.summary import is_subcategory
+
     table = Table(box=box.SIMPLE, title=f"{name} by category", title_justify="left")
     table.add_column("category", no_wrap=True)
     table.add_column("score", justify="right")
@@ -209,7 +211,7 @@ def breakdown_table(name: str, summary: TaskSummary) -> Table:
     table.add_column("items", justify="right")
     table.add_column("")
     for category, line in summary.breakdown.items():
-        if category.replace("*/", "", 1).count("/"):
+        if is_subcategory(category):
             continue  # finer levels are in summary.json; here they would hide the others
         score, se = line["score"], line["se"]
         table.add_row(

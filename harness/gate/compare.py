@@ -5,9 +5,12 @@ from __future__ import annotations
 from os import PathLike
 from pathlib import Path
 
+from harness.errors import HarnessError, UsageError
 from harness.gate.baseline import Baseline, freeze_run, read_baseline
-from harness.gate.policy import Policy, check_tasks, load_policy, require_not_looser
-from harness.gate.verdict import GateResult, judge_run
+from harness.gate.policy import Policy, Tier, check_tasks, load_policy, require_not_looser
+from harness.gate.result import GateResult
+from harness.gate.verdict import judge_run
+from harness.run.samples_file import StoredSamples, read_samples
 from harness.run.store import is_run, read_manifest, read_records
 
 
@@ -17,6 +20,7 @@ def compare_runs(
     policy: Policy | PathLike[str] | str | None = None,
     *,
     unlock: bool = False,
+    common: bool = False,
 ) -> GateResult:
     """Compare a run with a baseline, item by item, and decide a verdict per task.
 
@@ -26,10 +30,11 @@ def compare_runs(
         policy: Margins and tiers, or a policy file; None: the policy locked in the baseline, else
             the default one.
         unlock: Accept a policy that demands less than the locked one.
+        common: Judge only the items that both sides have; what is left out is in the notes.
 
     Raises:
         UsageError: A file cannot be read, the policy names unknown tasks or demands less than the
-            locked one.
+            locked one, or with `common` a task that the locked policy requires is left out.
         RunMismatchError: The two sides differ in protocol or data.
         IncompleteRunError: `baseline` is a run with missing or failed items.
     """
@@ -41,7 +46,38 @@ def compare_runs(
     check_tasks(policy, base.tasks)
     if base.policy is not None and not unlock:
         require_not_looser(policy, base.policy, base.tasks)
-    return judge_run(base, read_manifest(Path(run)), read_records(Path(run)), policy)
+    folder = Path(run)
+    gate = judge_run(
+        base,
+        read_manifest(folder),
+        read_records(folder),
+        policy,
+        questions=_read_questions(folder),
+        common=common,
+    )
+    if base.policy is not None and not unlock:
+        _require_all_tasks(gate, base.policy)
+    return gate
+
+
+def _read_questions(folder: Path) -> StoredSamples:
+    """Return the questions of a run; no verdict depends on them, so damage is only told."""
+    try:
+        return read_samples(folder)
+    except HarnessError as error:
+        none = StoredSamples()
+        none.lacking = f"the questions cannot be read: {error}"
+        return none
+
+
+def _require_all_tasks(gate: GateResult, locked: Policy) -> None:
+    """Raise where a task that a locked policy requires is not judged."""
+    required = [task for task in gate.left_out if locked.tier(task) is Tier.REQUIRED]
+    if required:
+        raise UsageError(
+            f"the baseline locks a policy that requires {', '.join(required)}, which the run does"
+            " not have; evaluate it, or leave it out with --unlock"
+        )
 
 
 def read_reference(path: Path) -> Baseline:

@@ -9,8 +9,9 @@ from typing import Any
 from xml.etree import ElementTree
 
 from harness.errors import UsageError
-from harness.gate.policy import Tier
-from harness.gate.verdict import Comparison, GateLine, GateResult, Verdict
+from harness.gate.changes import CategoryChange, TaskChange
+from harness.gate.policy import Policy, Tier
+from harness.gate.result import Comparison, GateLine, GateResult, Verdict
 from harness.text.shown import for_json, for_xml
 
 
@@ -22,7 +23,10 @@ def as_json(gate: GateResult, reason: str) -> str:
         "same_checkpoint": gate.same_checkpoint,
         "policy": asdict(gate.policy),
         "tasks": {line.name: _line_fields(line) for line in gate.lines},
-        "flips": [asdict(flip) for flip in gate.flips],
+        "common": [asdict(one) for one in gate.common],
+        "left_out": gate.left_out,
+        "changes": {change.task: _change_fields(change) for change in gate.changes},
+        "flips": [asdict(flip) | {"pull": 100 * flip.pull} for flip in gate.flips],
         "notes": gate.notes,
     }
     return for_json(json.dumps(content, indent=2, ensure_ascii=False)) + "\n"
@@ -31,11 +35,12 @@ def as_json(gate: GateResult, reason: str) -> str:
 def as_junit(gate: GateResult) -> str:
     """Write the result as JUnit XML.
 
-    An incomplete task is an error, a required task that does not pass is a failure, and an advisory
-    one that does not pass is skipped, so that none of them is shown as passed.
+    An incomplete task is an error, a required task that does not pass is a failure. An advisory one
+    that does not pass, and an inconclusive one where that is allowed, is skipped, so that none of
+    them is shown as passed.
     """
     suite = ElementTree.Element("testsuite", name="videor1 gate", tests=str(len(gate.lines)))
-    tags = [_add_case(suite, line) for line in gate.lines]
+    tags = [_add_case(suite, line, gate.policy) for line in gate.lines]
     for attribute, tag in (("errors", "error"), ("failures", "failure"), ("skipped", "skipped")):
         suite.set(attribute, str(tags.count(tag)))
     ElementTree.indent(suite)
@@ -51,6 +56,27 @@ def write_text(path: Path, text: str, *, append: bool = False) -> None:
         raise UsageError(
             f"{path}: cannot be written: {error.strerror}; name another file"
         ) from None
+
+
+def _change_fields(change: TaskChange) -> dict[str, Any]:
+    return {
+        "items": change.n,
+        "fell": change.fell,
+        "rose": change.rose,
+        "categories": {one.name: _category_fields(one) for one in change.categories},
+    }
+
+
+def _category_fields(one: CategoryChange) -> dict[str, Any]:
+    return {
+        "items": one.n,
+        "baseline": 100 * one.base,
+        "run": 100 * one.candidate,
+        "difference": 100 * one.change,
+        "ci95": None if one.ci95 is None else [100 * bound for bound in one.ci95],
+        "fell": one.fell,
+        "rose": one.rose,
+    }
 
 
 def _line_fields(line: GateLine) -> dict[str, Any]:
@@ -82,23 +108,25 @@ def _statistics_fields(line: GateLine, found: Comparison) -> dict[str, Any]:
     }
 
 
-def _add_case(suite: ElementTree.Element, line: GateLine) -> str | None:
+def _add_case(suite: ElementTree.Element, line: GateLine, policy: Policy) -> str | None:
     """Add a task's case; return the tag of its result, None for a pass."""
     case = ElementTree.SubElement(
         suite, "testcase", classname="videor1.gate", name=for_xml(line.name)
     )
-    tag = _result_tag(line)
+    tag = _result_tag(line, policy)
     if tag is not None:
         message = for_xml(f"{line.verdict}: {_summarise_line(line)}")
         ElementTree.SubElement(case, tag, type=line.verdict.value, message=message)
     return tag
 
 
-def _result_tag(line: GateLine) -> str | None:
+def _result_tag(line: GateLine, policy: Policy) -> str | None:
     if line.verdict is Verdict.PASS:
         return None
     if line.verdict is Verdict.INCOMPLETE:
         return "error"
+    if line.verdict is Verdict.INCONCLUSIVE and policy.allow_inconclusive:
+        return "skipped"
     return "failure" if line.tier is Tier.REQUIRED else "skipped"
 
 

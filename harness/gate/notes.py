@@ -22,7 +22,8 @@ def make_notes(
     """Return what a reader of the verdicts should know of the two sides."""
     others = sorted({record.task for record in records} - set(baseline.tasks))
     return [
-        *_note_settings(baseline, manifest),
+        *_note_settings(baseline, manifest, {p.task: len(p.items) for p in pairings}),
+        *filter(None, map(_note_common, pairings)),
         *([f"not judged, not in the baseline: {', '.join(others)}"] if others else []),
         *(
             f"{pairing.task}: {pairing.dropped} items that the scorer leaves out count as 0 here"
@@ -34,17 +35,34 @@ def make_notes(
     ]
 
 
-def _note_settings(baseline: Baseline, manifest: Mapping[str, Any]) -> list[str]:
-    """Say in which engine settings both sides differ, and which tasks are asked only in part."""
+def _note_settings(
+    baseline: Baseline, manifest: Mapping[str, Any], compared: Mapping[str, int]
+) -> list[str]:
+    """Say in which engine settings both sides differ, and which tasks are asked only in part.
+
+    Args:
+        baseline: The frozen run.
+        manifest: The run's.
+        compared: Number of items that are compared, by task.
+    """
     lines = numeric_differences(baseline.numeric, numeric_of(manifest))
     partial = [
         f"{task}: only {part} are compared"
         for task, part in partial_tasks(manifest).items()
-        if task in baseline.tasks
+        if compared.get(task) == manifest["data"][task]["items"]
     ]
     if not lines:
         return partial
     return [f"engine settings differ (baseline != run): {'; '.join(lines)}", *partial]
+
+
+def _note_common(pairing: Pairing) -> str | None:
+    """Say how many items of a task are left out because one side lacks them, None without one."""
+    sides = (pairing.only_base, "the run"), (pairing.only_run, "the baseline")
+    lacking = [f"{len(ids):,} that {side} lacks (first: {ids[0]})" for ids, side in sides if ids]
+    if not lacking:
+        return None
+    return f"{pairing.task}: left out: {', '.join(lacking)}"
 
 
 def _note_repeats(baseline: Baseline, manifest: Mapping[str, Any]) -> list[str]:

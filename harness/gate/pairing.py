@@ -2,16 +2,16 @@
 
 Items are matched by id alone. Runs with different protocols or data cannot be compared; only the
 number of repeats may differ, because an item's value is the mean over its repeats. A task with an
-item that is missing, failed at every repeat or not in the baseline is not judged. An answer that a
-scorer leaves out of its mean counts as 0 on both sides; otherwise a model could gain by not
-answering.
+item that is missing, failed at every repeat or not in the baseline is not judged, unless only the
+items that both sides have are asked for. An answer that a scorer leaves out of its mean counts as 0
+on both sides; otherwise a model could gain by not answering.
 """
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from harness.errors import RunMismatchError
@@ -19,7 +19,6 @@ from harness.files import diff
 from harness.gate.baseline import Baseline, BaselineItem
 from harness.run.repeats import merge_repeats
 from harness.schema import Outcome, Record
-from harness.stats import tree_weights
 from harness.task.protocol import complete
 
 
@@ -33,6 +32,10 @@ class Pairing:
     """One per item, made of its repeats; empty where there are gaps."""
     gaps: tuple[str, ...]
     """Why the task cannot be judged."""
+    only_base: tuple[str, ...] = ()
+    """Ids of the baseline that are left out because the run lacks them."""
+    only_run: tuple[str, ...] = ()
+    """Ids of the run that are left out because the baseline lacks them."""
 
     @property
     def base(self) -> list[float]:
@@ -61,26 +64,14 @@ class Pairing:
         return sum(item.value is None or record.value is None for item, record in both)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Flip:
-    """An item on which the run scores less than the baseline."""
-
-    id: str
-    gold: str
-    base: str
-    """The baseline's answer; its text where no answer was found."""
-    candidate: str
-    change: float
-    """Difference of the item's values, below 0."""
-    outcome: Outcome
-    """Outcome of the item in the run."""
-
-
-def check_comparable(baseline: Baseline, manifest: Mapping[str, Any]) -> None:
+def check_comparable(
+    baseline: Baseline, manifest: Mapping[str, Any], *, common: bool = False
+) -> None:
     """Raise where a run's protocol or data differs from the baseline's; every field is named.
 
-    The number of repeats may differ, and with it the hash.
+    The number of repeats may differ, and with it the hash; with `common` the number of items, too.
     """
+    differences = {"protocol": _differences, "data": _other_files if common else diff}
     lines = [
         f"{task} {part} {line}"
         for task in baseline.tasks
@@ -89,13 +80,26 @@ def check_comparable(baseline: Baseline, manifest: Mapping[str, Any]) -> None:
             ("protocol", baseline.protocol[task], manifest["protocol"][task]),
             ("data", baseline.data[task], manifest["data"][task]),
         )
-        for line in (_differences if part == "protocol" else diff)(stored, asked)
+        for line in differences[part](stored, asked)
     ]
     if lines:
         raise RunMismatchError(
             f"baseline and run have different settings (baseline != run): {'; '.join(lines)}."
             " Evaluate with the baseline's settings, or freeze a new baseline"
+            f"{_hint_common(lines)}"
         )
+
+
+def _hint_common(lines: Sequence[str]) -> str:
+    """Say how runs that differ in their number of items alone can be compared."""
+    if all(" data items: " in line for line in lines):
+        return "; --common compares the items that both have"
+    return ""
+
+
+def _other_files(stored: Mapping[str, Any], asked: Mapping[str, Any]) -> list[str]:
+    """List the differing fields of two descriptions of data, but for the number of items."""
+    return diff({**stored, "items": None}, {**asked, "items": None})
 
 
 def _differences(stored: Mapping[str, Any], asked: Mapping[str, Any]) -> list[str]:
@@ -108,7 +112,11 @@ def _differences(stored: Mapping[str, Any], asked: Mapping[str, Any]) -> list[st
 
 
 def pair(
-    baseline: Baseline, records: Sequence[Record], repeats: Mapping[str, int] | None = None
+    baseline: Baseline,
+    records: Sequence[Record],
+    repeats: Mapping[str, int] | None = None,
+    *,
+    common: Mapping[str, int] | None = None,
 ) -> list[Pairing]:
     """Match every task of the baseline with the run's records; what has no match is a gap.
 
@@ -116,6 +124,13 @@ def pair(
         baseline: The frozen run.
         records: The run's records, one per item and repeat.
         repeats: How often the run asked each item, by task; once where it is not said.
+        common: Pair only the items that both sides have, and leave out the tasks that the run does
+            not ask. The number of items that the run asks, by task: those without a record are gaps
+            all the same.
+
+    Raises:
+        RunMismatchError: With `common`, where a task that both sides have has no item on both, or
+            where they have no task in common.
     """
     items: defaultdict[str, list[BaselineItem]] = defaultdict(list)
     for item in baseline.items:
@@ -124,56 +139,74 @@ def pair(
     for record in records:
         found[record.task].append(record)
     asked = repeats or {}
-    return [_pair_task(task, items[task], found[task], asked.get(task, 1)) for task in items]
+    if common is None:
+        return [_pair_all(task, items[task], found[task], asked.get(task, 1)) for task in items]
+    pairings = [
+        _pair_common(task, items[task], found[task], asked.get(task, 1), common[task])
+        for task in items
+        if task in common
+    ]
+    if not pairings:
+        raise RunMismatchError(
+            f"baseline and run have no task in common: {', '.join(items)} != {', '.join(common)}"
+        )
+    return pairings
 
 
-def worst_flips(pairings: Sequence[Pairing], count: int) -> list[Flip]:
-    """Return the `count` items that lower their task's score most, worst first."""
-    ranked: list[tuple[float, BaselineItem, Record]] = []
-    for pairing in pairings:
-        weights = tree_weights(pairing.paths)
-        for item, record, weight in zip(pairing.items, pairing.records, weights, strict=False):
-            change = (record.value or 0.0) - (item.value or 0.0)
-            if change < 0:
-                ranked.append((float(weight) * change, item, record))
-    ranked.sort(key=lambda entry: (entry[0], entry[1].id))
-    return [_make_flip(item, record) for _, item, record in ranked[:count]]
-
-
-def _pair_task(
+def _pair_all(
     task: str, items: Sequence[BaselineItem], answers: Sequence[Record], repeats: int
 ) -> Pairing:
-    ids = {item.id for item in items}
+    """Match all items of a task."""
+    ids, answered = {item.id for item in items}, {record.id for record in answers}
+    missing = [item.id for item in items if item.id not in answered]
+    unknown = [one for one in dict.fromkeys(record.id for record in answers) if one not in ids]
+    gaps = [
+        *_describe_gap(missing, "of the baseline's items have no record in the run"),
+        *_describe_gap(unknown, "items of the run are not in the baseline"),
+    ]
+    return _match(task, items, answers, repeats, gaps)
+
+
+def _pair_common(
+    task: str, items: Sequence[BaselineItem], answers: Sequence[Record], repeats: int, asked: int
+) -> Pairing:
+    """Match the items of a task that both sides have, of so many that the run asks."""
+    ids, answered = {item.id for item in items}, {record.id for record in answers}
+    both = [item for item in items if item.id in answered]
+    if not both:
+        raise RunMismatchError(
+            f"{task}: no item is on both sides: the baseline's first is {items[0].id!r:.80}, the"
+            f" run has {len(answered)} items with a record"
+        )
+    lacking = asked - len(answered)
+    gaps = [f"{lacking} of the {asked} items of the run have no record"] if lacking > 0 else []
+    return replace(
+        _match(task, both, [record for record in answers if record.id in ids], repeats, gaps),
+        only_base=tuple(item.id for item in items if item.id not in answered),
+        only_run=tuple(sorted(answered - ids)),
+    )
+
+
+def _match(
+    task: str,
+    items: Sequence[BaselineItem],
+    answers: Sequence[Record],
+    repeats: int,
+    gaps: Sequence[str],
+) -> Pairing:
+    """Match items with the records of their answers; failed and open repeats are further gaps."""
     found = {record.id: record for record in merge_repeats(answers, left_out=0.0)}
     answered = Counter(record.id for record in answers)
-    missing = [item.id for item in items if item.id not in found]
     fewer = [item.id for item in items if 0 < answered[item.id] < repeats]
-    failed = [r for r in found.values() if r.id in ids and r.outcome is Outcome.FAILED]
-    unknown = [record_id for record_id in found if record_id not in ids]
-    gaps = (
-        *_describe_gap(missing, "of the baseline's items have no record in the run"),
+    failed = [i.id for i in items if i.id in found and found[i.id].outcome is Outcome.FAILED]
+    every = (
+        *gaps,
         *_describe_gap(fewer, f"items have records of fewer than {repeats} repeats"),
-        *_describe_gap([record.id for record in failed], "items failed in the run"),
-        *_describe_gap(unknown, "items of the run are not in the baseline"),
+        *_describe_gap(failed, "items failed in the run"),
     )
-    records = () if gaps else tuple(found[item.id] for item in items)
-    return Pairing(task=task, items=tuple(items), records=records, gaps=gaps)
+    records = () if every else tuple(found[item.id] for item in items)
+    return Pairing(task=task, items=tuple(items), records=records, gaps=every)
 
 
 def _describe_gap(ids: Sequence[str], what: str) -> list[str]:
     return [f"{len(ids)} {what} (first: {ids[0]})"] if ids else []
-
-
-def _make_flip(item: BaselineItem, record: Record) -> Flip:
-    return Flip(
-        id=item.id,
-        gold=record.gold,
-        base=_answer_or_text(item.answer, item.text),
-        candidate=_answer_or_text(record.answer, record.text),
-        change=(record.value or 0.0) - (item.value or 0.0),
-        outcome=record.outcome,
-    )
-
-
-def _answer_or_text(answer: str | None, text: str | None) -> str:
-    return (text or "") if answer is None else answer

@@ -53,6 +53,8 @@ class Policy:
     """Chance of a false REGRESSION over all required tasks, and of a false PASS of each."""
     power: float = 0.8
     """Chance of a verdict for which the minimum detectable effect is computed."""
+    allow_inconclusive: bool = False
+    """Whether a gate that cannot tell ends with exit code 0 instead of 3."""
     overall: Rule = Rule(tier=Tier.ADVISORY)
     tasks: Mapping[str, Rule] = field(default_factory=dict)
 
@@ -113,6 +115,10 @@ def loosened(policy: Policy, locked: Policy, tasks: Collection[str]) -> list[str
     return [line for task in tasks for line in _loosened_task(policy, locked, task)] + [
         *_loosened_overall(policy, locked),
         *([f"alpha: {policy.alpha}, locked {locked.alpha}"] * (policy.alpha != locked.alpha)),
+        *(
+            ["allow_inconclusive: true, locked false"]
+            * (policy.allow_inconclusive and not locked.allow_inconclusive)
+        ),
     ]
 
 

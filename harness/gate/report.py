@@ -1,7 +1,7 @@
 """Prints a gate's result on a terminal or as Markdown.
 
-The detectable effect comes before the result, so that a reader knows what the data could show.
-Records hold no question texts, so a changed item shows its id, the gold answer and both answers.
+The verdict comes first, then what fell (categories, and items of the tasks that decided the
+verdict, under their videos), then the statistics: what the data could show, and p values.
 """
 
 from __future__ import annotations
@@ -9,8 +9,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from harness.gate.pairing import Flip
-from harness.gate.verdict import Comparison, GateLine, GateResult, Verdict
+from harness.gate.fallen import (
+    CATEGORY_HEADINGS,
+    FLIP_HEADINGS,
+    CategoryTable,
+    FallenItems,
+    category_tables,
+    fallen_items,
+    flip_cells,
+    flip_lines,
+)
+from harness.gate.result import Comparison, GateLine, GateResult, Verdict
 from harness.text.shown import for_markdown, for_terminal, one_line
 
 if TYPE_CHECKING:
@@ -23,32 +32,43 @@ _STYLES: dict[str, str] = {
     Verdict.INCONCLUSIVE: "bold yellow",
     Verdict.INCOMPLETE: "bold red",
 }
-_POWER_HEADINGS = ("task", "MDE", "margin", "items", "needed", "videos", "changed", "DEFF")
-_RESULT_HEADINGS = ("task", "verdict", "baseline", "run", "change", "bounds", "p", "p flip")
-_NUMBERS = {*_POWER_HEADINGS[1:], *_RESULT_HEADINGS[2:]} - {"run", "baseline"}
+_RESULT_HEADINGS = ("task", "verdict", "baseline", "run", "change", "bounds", "margin")
+_STATISTICS_HEADINGS = (
+    "task", "MDE", "items", "needed", "videos", "changed", "DEFF", "p", "p flip",
+)  # fmt: skip
+_NUMBERS = {*_STATISTICS_HEADINGS[1:], *_RESULT_HEADINGS[2:], *CATEGORY_HEADINGS[1:]} - {
+    "run",
+    "baseline",
+}
 """Columns that a narrow terminal must not break."""
-_FLIP_HEADINGS = ("item", "gold", "baseline", "run", "outcome")
-_SHOWN_ANSWER = 60
+_A_A = "A/A: both runs are of the same checkpoint, so every difference is noise."
 
 
 def print_gate(console: Console, gate: GateResult) -> None:
-    """Print detectable effects, results, gaps and the items that changed most."""
+    """Print the verdict, what fell, and the statistics."""
     from rich.text import Text
 
+    console.print(
+        Text.assemble(
+            (gate.verdict, _STYLES[gate.verdict]), f": {one_line(verdict_sentence(gate))}"
+        )
+    )
     if gate.same_checkpoint:
         console.print(Text(_A_A, style="bold"))
-    console.print(
-        _make_table("Minimum detectable effect", _POWER_HEADINGS, map(_power_cells, gate.lines))
-    )
-    console.print(Text(_explain_columns(gate), style="dim"))
     console.print(_make_table("Result", _RESULT_HEADINGS, map(_result_cells, gate.lines)))
     for line in gate.lines:
         for gap in line.gaps:
             console.print(Text(one_line(f"{line.name}: {gap}"), style="red"))
     for note in gate.notes:
-        console.print(Text(note, style="dim"))
-    if gate.flips:
-        console.print(_make_table("Worst flips", _FLIP_HEADINGS, map(_flip_cells, gate.flips)))
+        console.print(Text(one_line(note), style="dim"))
+    for table in category_tables(gate):
+        _print_categories(console, table)
+    for fallen in fallen_items(gate):
+        _print_fallen(console, fallen)
+    if any(line.comparison is not None for line in gate.lines):
+        rows = map(_statistics_cells, gate.lines)
+        console.print(_make_table("Statistics", _STATISTICS_HEADINGS, rows))
+        console.print(Text(_explain_columns(gate), style="dim"))
 
 
 def markdown(gate: GateResult) -> str:
@@ -56,26 +76,40 @@ def markdown(gate: GateResult) -> str:
     parts = [f"## videor1 gate: {gate.verdict}", for_markdown(verdict_sentence(gate))]
     if gate.same_checkpoint:
         parts.append(_A_A)
+    notes = [*(f"{line.name}: {gap}" for line in gate.lines for gap in line.gaps), *gate.notes]
     parts += [
-        "### Minimum detectable effect",
-        _make_markdown_table(_POWER_HEADINGS, map(_power_cells, gate.lines)),
-        _explain_columns(gate),
-        "### Result",
         _make_markdown_table(_RESULT_HEADINGS, map(_result_cells, gate.lines)),
-        *(f"- {for_markdown(f'{line.name}: {gap}')}" for line in gate.lines for gap in line.gaps),
-        *(f"- {for_markdown(note)}" for note in gate.notes),
+        *(f"- {for_markdown(note)}" for note in notes),
     ]
-    if gate.flips:
+    for table in category_tables(gate):
         parts += [
-            "### Worst flips",
-            _make_markdown_table(_FLIP_HEADINGS, map(_flip_cells, gate.flips)),
-            "A run holds no question texts; look them up by the item ids.",
+            f"### {for_markdown(table.title)}",
+            _make_markdown_table(CATEGORY_HEADINGS, table.rows),
+            *([for_markdown(table.rest)] if table.rest else []),
+        ]
+    for fallen in fallen_items(gate):
+        parts += _fallen_markdown(fallen)
+    if any(line.comparison is not None for line in gate.lines):
+        parts += [
+            "### Statistics",
+            _make_markdown_table(_STATISTICS_HEADINGS, map(_statistics_cells, gate.lines)),
+            _explain_columns(gate),
         ]
     return "\n\n".join(parts) + "\n"
 
 
 def verdict_sentence(gate: GateResult) -> str:
     """Return the verdict in one sentence, with the tasks that decided it."""
+    parts = [_reason(gate)]
+    if gate.common:
+        judged = ", ".join(f"{one.task} {one.n:,}" for one in gate.common)
+        parts.append(f"only the items that both have were judged: {judged}")
+    if gate.left_out:
+        parts.append(f"left out, not in the run: {', '.join(gate.left_out)}")
+    return "; ".join(parts)
+
+
+def _reason(gate: GateResult) -> str:
     names = gate.names(gate.verdict)
     match gate.verdict:
         case Verdict.REGRESSION:
@@ -91,12 +125,10 @@ def verdict_sentence(gate: GateResult) -> str:
             needs = "; ".join(
                 _explain_inconclusive(line) for line in gate.lines if line.name in names
             )
-            return f"too few items to decide: {needs}"
+            allowed = "inconclusive, which is allowed: " if gate.policy.allow_inconclusive else ""
+            return f"{allowed}too few items to decide: {needs}"
         case Verdict.PASS:
             return f"no worse than the margin allows: {', '.join(names) or 'nothing is required'}"
-
-
-_A_A = "A/A: both runs are of the same checkpoint, so every difference below is noise."
 
 
 def _explain_inconclusive(line: GateLine) -> str:
@@ -114,41 +146,36 @@ def _explain_inconclusive(line: GateLine) -> str:
 def _explain_columns(gate: GateResult) -> str:
     policy = gate.policy
     return (
-        "In points of the score. MDE: a true drop of margin + MDE is found (REGRESSION) in"
-        f" {policy.power:.0%} of comparisons. needed: with so many items an equally good model"
-        f" passes in {policy.power:.0%}. bounds: one-sided, alpha {policy.alpha:g}, clustered by"
-        " video. p: against a drop within the margin, adjusted by Holm over the required lines."
-        " p flip: against no drop, from flipping the signs of videos. changed: items whose value"
-        " differs. DEFF: design effect, by how much shared videos increase the variance."
-    )
-
-
-def _power_cells(line: GateLine) -> tuple[str, ...]:
-    found = line.comparison
-    if found is None:
-        return (line.name, "-", f"{line.margin:g}", f"{line.n:,}", "-", "-", "-", "-")
-    return (
-        line.name,
-        _format_number(found.mde, 100),
-        f"{line.margin:g}",
-        f"{line.n:,}",
-        "-" if line.needed is None else f"{line.needed:,}",
-        f"{found.difference.n_clusters:,}",
-        f"{found.discordance:.1%}",
-        _format_number(found.design_effect, 1),
+        "In points of the score. bounds: of the true change, one-sided, alpha"
+        f" {policy.alpha:g}, clustered by video. margin: the accepted drop. MDE: a true drop of"
+        f" margin + MDE is found (REGRESSION) in {policy.power:.0%} of comparisons. needed: with so"
+        f" many items an equally good model passes in {policy.power:.0%}. changed: items whose"
+        " value differs. DEFF: design effect, by how much shared videos increase the variance. p:"
+        " against a drop within the margin, adjusted by Holm over the required lines. p flip:"
+        " against no drop, from flipping the signs of videos."
     )
 
 
 def _result_cells(line: GateLine) -> tuple[str, ...]:
     verdict = line.verdict + ("" if line.tier == "required" else " (advisory)")
-    if line.comparison is None:
-        return (line.name, verdict, "-", "-", "-", "-", "-", "-")
+    scores = ("-",) * 4 if line.comparison is None else _format_scores(line.comparison)
+    return (line.name, verdict, *scores, f"{line.margin:g}")
+
+
+def _statistics_cells(line: GateLine) -> tuple[str, ...]:
+    found = line.comparison
+    if found is None:
+        return (line.name, "-", f"{line.n:,}", *("-",) * 6)
     return (
         line.name,
-        verdict,
-        *_format_scores(line.comparison),
+        _format_number(found.mde, 100),
+        f"{line.n:,}",
+        "-" if line.needed is None else f"{line.needed:,}",
+        f"{found.difference.n_clusters:,}",
+        f"{found.discordance:.1%}",
+        _format_number(found.design_effect, 1),
         _format_p(line.p_regression),
-        _format_flip_p(line),
+        _format_p(found.flip_p),
     )
 
 
@@ -160,26 +187,46 @@ def _format_scores(found: Comparison) -> tuple[str, str, str, str]:
     return f"{100 * found.base:.1f}", f"{100 * found.candidate:.1f}", change, interval
 
 
-def _format_flip_p(line: GateLine) -> str:
-    return "-" if line.comparison is None else _format_p(line.comparison.flip_p)
-
-
-def _flip_cells(flip: Flip) -> tuple[str, ...]:
-    base, candidate = (_cut_text(text) for text in (flip.base, flip.candidate))
-    return (one_line(flip.id), _cut_text(flip.gold), base, candidate, flip.outcome.value)
-
-
-def _cut_text(text: str) -> str:
-    line = one_line(text)
-    return line if len(line) <= _SHOWN_ANSWER else line[: _SHOWN_ANSWER - 1] + "…"
-
-
 def _format_number(value: float | None, scale: float) -> str:
     return "-" if value is None else f"{scale * value:.2f}"
 
 
 def _format_p(value: float) -> str:
     return "<.001" if value < 0.001 else f"{value:.3f}"
+
+
+def _print_categories(console: Console, table: CategoryTable) -> None:
+    from rich.text import Text
+
+    console.print(_make_table(table.title, CATEGORY_HEADINGS, table.rows))
+    if table.rest:
+        console.print(Text(table.rest, style="dim"))
+
+
+def _print_fallen(console: Console, fallen: FallenItems) -> None:
+    """Print the items that fell under their videos, one paragraph per item."""
+    from rich.padding import Padding
+    from rich.text import Text
+
+    console.print(Text(one_line(fallen.title), style="bold"))
+    for video, flips in fallen.videos:
+        console.print(Padding(Text(one_line(video), style="bold cyan"), (0, 0, 0, 2)))
+        for flip in flips:
+            name, *more = flip_lines(flip)
+            console.print(Padding(Text(name), (0, 0, 0, 4)))
+            for line in more:
+                console.print(Padding(Text(line), (0, 0, 0, 6)))
+    for note in fallen.rest:
+        console.print(Text(note, style="dim"))
+
+
+def _fallen_markdown(fallen: FallenItems) -> list[str]:
+    flips = [flip for _, found in fallen.videos for flip in found]
+    return [
+        f"### {for_markdown(fallen.title)}",
+        _make_markdown_table(FLIP_HEADINGS, map(flip_cells, flips)),
+        *map(for_markdown, fallen.rest),
+    ]
 
 
 def _make_table(title: str, headings: Sequence[str], rows: Iterable[Sequence[str]]) -> Table:
@@ -207,5 +254,5 @@ def _make_table(title: str, headings: Sequence[str], rows: Iterable[Sequence[str
 
 
 def _make_markdown_table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    lines = [headings, ["---"] * len(headings), *rows]
-    return "\n".join(f"| {' | '.join(map(for_markdown, line))} |" for line in lines)
+    head, *lines = (f"| {' | '.join(map(for_markdown, line))} |" for line in (headings, *rows))
+    return "\n".join([head, f"|{' --- |' * len(headings)}", *lines])

@@ -10,16 +10,25 @@ Holm's. Sources: docs/sources.md, section "Regression gates".
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from enum import StrEnum
+from dataclasses import replace
 from typing import Any
 
 from harness.gate.baseline import Baseline
+from harness.gate.changes import TaskChange, measure_changes
 from harness.gate.notes import make_notes
-from harness.gate.pairing import Flip, Pairing, check_comparable, pair, worst_flips
+from harness.gate.pairing import Pairing, check_comparable, pair
 from harness.gate.policy import Policy, Tier
+from harness.gate.result import (
+    WORST_FIRST,
+    CommonItems,
+    Comparison,
+    GateLine,
+    GateResult,
+    Verdict,
+)
 from harness.run.manifest_facts import numeric_differences
 from harness.run.numeric import numeric_of
+from harness.run.samples_file import StoredSample, StoredSamples
 from harness.schema import Record
 from harness.stats import (
     Estimate,
@@ -35,113 +44,66 @@ from harness.stats import (
 from harness.task.protocol import repeats_of
 
 OVERALL = "overall"
-SHOWN_FLIPS = 10
-
-
-class Verdict(StrEnum):
-    """The result for one task, or for the run."""
-
-    PASS = "PASS"
-    REGRESSION = "REGRESSION"
-    INCONCLUSIVE = "INCONCLUSIVE"
-    """Too few items to decide."""
-    INCOMPLETE = "INCOMPLETE"
-    """Items are missing or failed, so the task is not judged."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Comparison:
-    """Both scores of one task and their difference, all from 0 to 1."""
-
-    base: float
-    candidate: float
-    difference: Estimate
-    bounds: tuple[float, float] | None
-    """One-sided confidence bounds of the difference; None below two videos."""
-    flip_p: float
-    """P value against "no drop", from flipping the signs of whole videos."""
-    discordance: float
-    """Share of items whose value changed."""
-    design_effect: float | None
-    """Factor by which shared videos increase the variance; None where nothing varies."""
-    mde: float | None
-    """Minimum detectable effect: the drop beyond the margin that is found with the policy's
-    power."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GateLine:
-    """The result of one task, or of the mean over the required tasks."""
-
-    name: str
-    tier: Tier
-    margin: float
-    """Points."""
-    n: int
-    verdict: Verdict
-    comparison: Comparison | None = None
-    needed: int | None = None
-    """Items with which an equally good model passes with the policy's power."""
-    p_regression: float = 1.0
-    """P value against "the drop is at most the margin", adjusted by Holm over required lines."""
-    gaps: tuple[str, ...] = ()
-    """Missing, failed or unknown items; with any of them the task is not judged."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GateResult:
-    """A run compared with a baseline."""
-
-    lines: tuple[GateLine, ...]
-    flips: tuple[Flip, ...]
-    notes: tuple[str, ...]
-    policy: Policy
-    same_checkpoint: bool
-    """Both sides are the same checkpoint and settings, so that every difference is noise."""
-
-    @property
-    def verdict(self) -> Verdict:
-        """REGRESSION if a required task regressed, else INCOMPLETE, INCONCLUSIVE or PASS."""
-        if Verdict.REGRESSION in self._required:
-            return Verdict.REGRESSION
-        if any(line.gaps for line in self.lines):
-            return Verdict.INCOMPLETE
-        if Verdict.INCONCLUSIVE in self._required:
-            return Verdict.INCONCLUSIVE
-        return Verdict.PASS
-
-    @property
-    def _required(self) -> list[Verdict]:
-        return [line.verdict for line in self.lines if line.tier is Tier.REQUIRED]
-
-    def names(self, verdict: Verdict) -> list[str]:
-        """Return the required tasks with this verdict; incomplete ones whatever their tier."""
-        anyway = verdict is Verdict.INCOMPLETE
-        return [
-            line.name
-            for line in self.lines
-            if line.verdict is verdict and (anyway or line.tier is Tier.REQUIRED)
-        ]
 
 
 def judge_run(
-    baseline: Baseline, manifest: Mapping[str, Any], records: Sequence[Record], policy: Policy
+    baseline: Baseline,
+    manifest: Mapping[str, Any],
+    records: Sequence[Record],
+    policy: Policy,
+    *,
+    questions: StoredSamples | None = None,
+    common: bool = False,
 ) -> GateResult:
     """Compare the manifest and records of a run with a baseline and decide on every task.
 
+    Args:
+        baseline: The frozen run.
+        manifest: ``run.json`` of the run.
+        records: Its records.
+        policy: What drop is accepted.
+        questions: The run's questions, shown with the items that fell.
+        common: Judge only the items that both sides have.
+
     Raises:
-        RunMismatchError: The run's protocol or data differs from the baseline's.
+        RunMismatchError: The run's protocol or data differs from the baseline's, or with `common`
+            they have no item in common.
     """
-    check_comparable(baseline, manifest)
-    pairings = pair(baseline, records, repeats_of(manifest["protocol"]))
-    lines = [_measure_task(pairing, policy) for pairing in pairings]
+    check_comparable(baseline, manifest, common=common)
+    asked = {task: data["items"] for task, data in manifest["data"].items()} if common else None
+    pairings = pair(baseline, records, repeats_of(manifest["protocol"]), common=asked)
+    measured = [_measure_task(pairing, policy) for pairing in pairings]
+    lines = _decide_lines([*measured, *_measure_overall(pairings, policy)], policy)
     return GateResult(
-        lines=tuple(_decide_lines([*lines, *_measure_overall(pairings, policy)], policy)),
-        flips=tuple(worst_flips(pairings, SHOWN_FLIPS)),
+        lines=tuple(lines),
+        changes=tuple(_sort_changes(pairings, lines, questions or {})),
         notes=tuple(make_notes(baseline, manifest, records, pairings)),
         policy=policy,
         same_checkpoint=baseline.checkpoint == manifest["checkpoint"]
         and not numeric_differences(baseline.numeric, numeric_of(manifest)),
+        common=tuple(map(_count_common, pairings)) if common else (),
+        left_out=tuple(t for t in baseline.tasks if t not in {p.task for p in pairings}),
+        no_questions=None if questions is None else questions.lacking,
+    )
+
+
+def _sort_changes(
+    pairings: Sequence[Pairing], lines: Sequence[GateLine], questions: Mapping[str, StoredSample]
+) -> list[TaskChange]:
+    """Measure what changed in every judged task; tasks with the worst verdict come first."""
+    verdicts = {line.name: WORST_FIRST.index(line.verdict) for line in lines}
+    judged = sorted(
+        (pairing for pairing in pairings if pairing.records), key=lambda p: verdicts[p.task]
+    )
+    return [measure_changes(pairing, questions) for pairing in judged]
+
+
+def _count_common(pairing: Pairing) -> CommonItems:
+    return CommonItems(
+        task=pairing.task,
+        n=len(pairing.items),
+        only_base=len(pairing.only_base),
+        only_run=len(pairing.only_run),
     )
 
 

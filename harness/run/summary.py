@@ -134,7 +134,7 @@ def _breakdown(records: Sequence[Record], means: Aggregation) -> Breakdown:
     plain: defaultdict[str, list[Record]] = defaultdict(list)
     tree: defaultdict[str, list[Record]] = defaultdict(list)
     for record in records:
-        for name in _groups(record.category):
+        for name in category_groups(record.category):
             plain[name].append(record)
     for record in records:
         path = means.levels(record.category)
@@ -146,12 +146,21 @@ def _breakdown(records: Sequence[Record], means: Aggregation) -> Breakdown:
     return dict(sorted(table.items()))
 
 
-def _groups(category: str) -> Iterable[str]:
+def category_groups(category: str) -> Iterable[str]:
+    """Yield every group that an item of a category belongs to: prefixes and margins.
+
+    ``a/b`` belongs to ``a``, ``a/b`` and the margin ``*/b``.
+    """
     parts = category.split("/")
     for depth in range(len(parts)):
         yield "/".join(parts[: depth + 1])
         if depth:
             yield "/".join(["*"] * depth + [parts[depth]])
+
+
+def is_subcategory(name: str) -> bool:
+    """Return whether a group is finer than those that tables show."""
+    return "/" in name.removeprefix("*/")
 
 
 def _line(estimate: Estimate | None) -> dict[str, float | int | None]:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.cli import main
+from harness.run.samples_file import SAMPLES
 from tasks.demo.layouts import write_all
 
 ABILITY = {
@@ -35,6 +36,7 @@ def write_runs(folder: Path, data: Path) -> None:
     for name, ability in ABILITY.items():
         source, run = asked[32 if name.endswith("32f") else 16], runs / name
         run.mkdir()
+        shutil.copy(source / SAMPLES, run / SAMPLES)
         manifest = json.loads((source / "run.json").read_text())
         manifest |= {"model": name, "checkpoint": {"weights": name}}
         (run / "run.json").write_text(json.dumps(manifest))
@@ -44,6 +46,21 @@ def write_runs(folder: Path, data: Path) -> None:
         (run / RECORDS).write_text("".join(json.dumps(record) + "\n" for record in answered))
     for source in asked.values():
         shutil.rmtree(source)
+    _write_part(runs / "candidate", runs / "candidate-small", 40)
+
+
+def _write_part(whole: Path, out: Path, items: int) -> None:
+    """Write the run that was asked for the first items of each task only."""
+    out.mkdir()
+    manifest = json.loads((whole / "run.json").read_text())
+    records = [json.loads(line) for line in (whole / RECORDS).read_text().splitlines()]
+    kept: list[dict[str, Any]] = []
+    for task, data in manifest["data"].items():
+        of_task = [record for record in records if record["task"] == task]
+        kept += of_task[:items]
+        data["items"] = min(items, len(of_task))
+    (out / "run.json").write_text(json.dumps(manifest | {"limit": items}))
+    (out / RECORDS).write_text("".join(json.dumps(record) + "\n" for record in kept))
 
 
 def _ask(out: Path, frames: int, data: Path) -> Path:

@@ -13,10 +13,13 @@ from typing import Any
 from xml.etree import ElementTree
 
 import pytest
+from markdown_it import MarkdownIt
+from markdown_it.token import Token
 
 from harness.cli import main
+from harness.run.samples_file import SAMPLES, StoredSample
 from harness.run.store import read_records
-from harness.schema import Failure, Outcome, Record
+from harness.schema import Failure, Kind, Outcome, Record
 from tasks.demo.layouts import write_vsibench
 from tests.faults.hostile import HOSTILE, RAW, SMALL, printed
 from tests.runs import make_records, write_run
@@ -45,6 +48,8 @@ def hostile_run(folder: Path, start: str, values: list[float], failed: int = 0) 
     records = [_make_hostile(one, text) for one in make_records({TASK: values})]
     records[:failed] = [_fail(one, text) for one in records[:failed]]
     run = write_run(folder, manifest(text, len(values)), records)
+    samples = [json.dumps(asdict(_question(record, text))) for record in records]
+    (run / SAMPLES).write_text("\n".join(samples) + "\n")
     breakdown = {text: {"score": 50.0, "se": 1.0, "n": len(values)}}
     (run / "summary.json").write_text(json.dumps({"tasks": {TASK: {"breakdown": breakdown}}}))
     return run
@@ -62,6 +67,14 @@ def _make_hostile(record: Record, text: str) -> Record:
     )
 
 
+def _question(record: Record, text: str) -> StoredSample:
+    return StoredSample(
+        id=record.id, task=record.task, question=f"{text}?", options=(text, f"{text} "),
+        gold=record.gold, kind=Kind.MULTIPLE_CHOICE, category=record.category,
+        cluster=record.cluster, media=(), prompt=text,
+    )  # fmt: skip
+
+
 def _fail(record: Record, text: str) -> Record:
     failure = Failure(stage="media", error="MediaError", message=text)
     return replace(
@@ -75,6 +88,19 @@ def runs(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[Path, Path]:
     good = hostile_run(tmp_path / "a[red]b", request.param, [1.0] * 12 + [0.0] * 4)
     worse = hostile_run(tmp_path / "a[/]b", request.param, [0.0] * 12 + [1.0] * 4)
     return good, worse
+
+
+ACTIVE_MARKDOWN = {
+    "html_block", "html_inline", "link_open", "image", "em_open", "strong_open", "code_inline",
+    "fence", "code_block", "blockquote_open",
+}  # fmt: skip
+"""What text of others must not become in a page of Markdown."""
+
+
+def markdown_tokens(page: str) -> list[Token]:
+    """Parse a page as GitHub does: CommonMark with tables and HTML."""
+    tokens = MarkdownIt("commonmark").enable("table").parse(page)
+    return [inner for token in tokens for inner in (token, *(token.children or ()))]
 
 
 class _Tags(HTMLParser):
@@ -122,9 +148,11 @@ def test_a_gate_keeps_hostile_items_as_text_in_every_report(capsys, runs, tmp_pa
     texts = {name: path.read_text(encoding="utf-8") for name, path in files.items()}
     assert not any(RAW.search(text) for text in texts.values())
     assert "<script" not in texts["md"]
-    widths = [len(re.findall(r"(?<!\\)\|", line)) for line in texts["md"].split("\n")]
     assert not re.search(r"(?<!\\)\| evil", texts["md"])
-    assert widths.count(6) == 2 + len(json.loads(texts["json"])["flips"])
+    kinds = [token.type for token in markdown_tokens(texts["md"])]
+    assert kinds.count("table_open") == 3
+    assert set(kinds) & ACTIVE_MARKDOWN == set()
+    assert texts["md"].count("pwn") > 4 * len(json.loads(texts["json"])["flips"])
     assert ElementTree.fromstring(texts["xml"]).tag == "testsuite"
     assert any(HOSTILE in flip["id"] for flip in json.loads(texts["json"])["flips"])
 

@@ -94,7 +94,7 @@ def _show_timeline(console: Console, out: Path, run: Path, point: EvalPoint) -> 
 def _conclude(console: Console, out: Path, run: Path, watcher: Watcher) -> CommandResult:
     """Print what could not be evaluated; return the result of the command."""
     from harness.cli.gate import exit_of
-    from harness.gate.verdict import Verdict
+    from harness.gate.result import Verdict
     from trainer.runs.checkpoints import incomplete_checkpoints
     from trainer.runs.folder import STOP
     from trainer.watch.evaluations import read_points

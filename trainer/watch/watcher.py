@@ -19,7 +19,7 @@ from harness.cli.child import child_command
 from harness.cli.flags import flags_of
 from harness.errors import UsageError
 from harness.files import is_locked, write_json
-from harness.gate.verdict import Verdict
+from harness.gate.result import Verdict
 from harness.run.config import DecodeConfig, EvalConfig
 from trainer.runs.checkpoints import (
     SavedCheckpoint,

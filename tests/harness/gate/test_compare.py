@@ -7,7 +7,7 @@ from harness.errors import IncompleteRunError, RunMismatchError, UsageError
 from harness.gate.baseline import freeze, write_baseline
 from harness.gate.compare import compare_runs
 from harness.gate.policy import Policy
-from harness.gate.verdict import Verdict
+from harness.gate.result import Verdict
 from tests.runs import make_manifest, make_records, write_run
 
 GOOD = [1.0, 1.0, 0.0, 1.0] * 150

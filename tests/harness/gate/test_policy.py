@@ -44,7 +44,7 @@ def test_every_task_may_have_its_own_margin_and_tier(load):
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("margn = 1", "unknown key 'margn'; valid keys: margin, alpha, power, overall, tasks"),
+        ("margn = 1", "unknown key 'margn'; valid keys: margin, alpha, power, allow_inconclusive"),
         ("[tasks.a]\nmargins = 1", "unknown key 'tasks.a.margins'; valid keys: margin, tier"),
         (
             '[overall]\ntier = "critical"',

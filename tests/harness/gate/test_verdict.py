@@ -6,6 +6,7 @@ from dataclasses import replace
 from xml.etree import ElementTree
 
 import pytest
+from markdown_it import MarkdownIt
 
 from harness.cli import main
 from harness.gate.baseline import (
@@ -71,11 +72,13 @@ def test_an_equal_run_passes(gate, capsys):
     assert printed.err.splitlines()[-1].startswith("exit 0 (ok): no worse than the margin allows")
 
 
-def test_the_detectable_effect_comes_first(gate, capsys):
-    """What the comparison could have seen is printed before what it saw."""
-    gate({"vsibench": GOOD}, {"vsibench": NOISY})
+def test_the_verdict_comes_first_then_what_fell_then_the_statistics(gate, capsys):
+    """A reader sees whether it is worse, then where, then how sure that is."""
+    gate({"vsibench": GOOD}, {"vsibench": WORSE})
     out = capsys.readouterr().out
-    assert out.index("Minimum detectable effect") < out.index("Result") < out.index("Worst flips")
+    assert out.startswith("REGRESSION: worse than the margin allows: vsibench")
+    places = ("Result", "vsibench: ", "Statistics", "MDE", "p flip")
+    assert sorted(places, key=out.index) == list(places)
 
 
 def test_a_clear_drop_is_a_regression(gate, capsys):
@@ -315,7 +318,8 @@ def test_json_holds_what_was_printed(gate, tmp_path):
     assert line["difference"] == pytest.approx(100 * (sum(WORSE) - sum(GOOD)) / 600)
     assert line["bounds"][0] < line["difference"] < line["bounds"][1] < -line["margin"]
     assert line["minimum_detectable_effect"] > 0
-    assert len(content["flips"]) == 10
+    fell = sum(after < before for before, after in zip(GOOD, WORSE, strict=True))
+    assert len(content["flips"]) == content["changes"]["vsibench"]["fell"] == fell > 100
 
 
 def test_junit_has_one_case_per_task(gate, tmp_path):
@@ -350,8 +354,13 @@ def test_markdown_is_appended_and_cannot_be_broken_by_an_answer(gate, tmp_path):
     assert text.startswith("before\n## videor1 gate: REGRESSION")
     assert "a\\|b &lt;img src=x&gt; \\# hi" in text
     assert "<img" not in text
-    widths = {line.replace("\\|", "").count("|") for line in text.splitlines() if line[:1] == "|"}
-    assert widths == {9, 6}
+    tables = [token for token in _parse_markdown(text) if token.type == "table_open"]
+    assert len(tables) == 3
+
+
+def _parse_markdown(text):
+    """Parse as GitHub does: CommonMark with tables."""
+    return MarkdownIt("commonmark").enable("table").parse(text)
 
 
 def test_the_worst_flips_weigh_most():
@@ -366,7 +375,10 @@ def test_the_worst_flips_weigh_most():
         run,
         Policy(),
     )
-    assert [flip.id for flip in result.flips] == [f"vsibench/{n}" for n in (3, 0, 1, 2)]
+    [change] = result.changes
+    assert [video.name for video in change.videos] == ["vsibench 1", "vsibench 0"]
+    assert [flip.id for flip in result.flips] == [f"vsibench/{n}" for n in (3, 2, 0, 1)]
+    assert [flip.pull for flip in result.flips] == pytest.approx([-1 / 2, -1 / 6, -1 / 6, -1 / 6])
     assert (result.flips[0].base, result.flips[0].candidate) == ("A", "Z")
 
 
