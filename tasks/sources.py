@@ -3,7 +3,8 @@
 The commits were taken from public projects that pin them or have them in their caches, not from the
 hub itself: VSI-Bench's of 11 November 2025, which has the ``pruned`` column, one of MVBench's
 ``main``, and the only ones found for VideoMMMU and TempCompass; of MMVU the last one with a known
-hash (January 2025; later ones change the card and add rationales). If the hub does not have a
+hash (January 2025; later ones change the card and add rationales), of Video-MME the one that public
+caches have. If the hub does not have a
 commit, ``videor1 data fetch`` says so.
 """
 
@@ -75,6 +76,20 @@ TEMPCOMPASS = Source(
     folder="tempcompass",
     files=("*.parquet",),
     archives=(Archive(path="tempcompass_videos.zip", root="videos", into="videos"),),
+)
+
+VIDEOMME = Source(
+    repo="lmms-lab/Video-MME",
+    revision="ead1408f75b618502df9a1d8e0950166bf0a2a0b",
+    folder="videomme",
+    files=("videomme/*.parquet",),
+    archives=(
+        *(
+            Archive(path=f"videos_chunked_{number:02d}.zip", root="data", into="data")
+            for number in range(1, 21)
+        ),
+        Archive(path="subtitle.zip", root="subtitle", into="subtitle"),
+    ),
 )
 
 MMVU = Source(

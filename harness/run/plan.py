@@ -18,13 +18,14 @@ from harness.run.config import EvalConfig
 from harness.run.items import ItemChoice, fingerprint_ids
 from harness.run.protocol_files import ProtocolFile, find_protocol
 from harness.run.protocols import protocol_notes, resolve_protocol
-from harness.schema import FramePolicy, Prompt, Sample, Sampling
+from harness.schema import Clip, FramePolicy, Prompt, Sample, Sampling
 from harness.scoring.answers import MAX_OPTIONS
 from harness.task import registry
 from harness.task.api import (
     Questions,
     Scorer,
     Task,
+    TimedPrompts,
 )
 from harness.task.protocol import Protocol
 from harness.task.rotation import rotate_questions
@@ -66,9 +67,16 @@ class PlannedTask:
             raise ValueError(f"{self.selection}: a protocol without sampling cannot be run")
         return self.protocol.sampling
 
-    def prompt(self, sample: Sample) -> Prompt:
-        """Build the prompt of one of the samples, with what the protocol adds to it."""
-        prompt = self.task.prompt(sample, self.protocol.template)
+    def prompt(self, sample: Sample, clips: Sequence[Clip] = ()) -> Prompt:
+        """Build the prompt of one of the samples, with what the protocol adds to it.
+
+        Text that belongs to frames, such as subtitles, is in it only where the clips are given.
+        """
+        if clips and isinstance(self.task, TimedPrompts):
+            times = [clip.timestamps for clip in clips]
+            prompt = self.task.prompt_at(sample, self.protocol.template, times)
+        else:
+            prompt = self.task.prompt(sample, self.protocol.template)
         system = prompt.system if self.protocol.system is None else self.protocol.system
         return replace(prompt, system=system, template_args=self.protocol.template_args)
 

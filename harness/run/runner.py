@@ -175,15 +175,16 @@ class Runner:
     def _request(self, key: AnswerKey, clips: Iterable[Clip]) -> Request:
         planned, sample = self.work[key]
         frames, protocol, (run, _, repeat) = planned.frames, planned.protocol, key
+        shown = tuple(arrange(clip, frames.order, frames.seed) for clip in clips)
         return Request(
             id=sample.id,
             repeat=repeat,
             run=run,
-            prompt=planned.prompt(sample),
+            prompt=planned.prompt(sample, shown),
             sampling=sampling_of_repeat(planned.sampling, sample.id, repeat, protocol.repeats),
             thinking_budget=protocol.thinking_budget,
             reasoning=protocol.reasoning,
-            clips=tuple(arrange(clip, frames.order, frames.seed) for clip in clips),
+            clips=shown,
         )
 
     def _finish(

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol as TypingProtocol
+from typing import runtime_checkable
 
 from harness.data.fetch import Source
 from harness.errors import DatasetError
@@ -145,6 +146,20 @@ class Task(TypingProtocol):
 
         Args:
             run: The records of a run by task name.
+        """
+
+
+@runtime_checkable
+class TimedPrompts(TypingProtocol):
+    """A task some of whose prompts have text that belongs to the frames shown: subtitles."""
+
+    def prompt_at(self, sample: Sample, template: str, times: Sequence[Sequence[float]]) -> Prompt:
+        """Return the prompt of a sample whose frames are known.
+
+        Args:
+            sample: The question.
+            template: As in `Task.prompt`.
+            times: Per clip, the seconds of its frames from the start of the clip, in time order.
         """
 
 

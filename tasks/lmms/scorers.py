@@ -156,6 +156,16 @@ def score_mmvu(sample: Sample, text: str) -> Score:
     return binary_score(True if correct else None if letter is None else False, letter)
 
 
+def score_videomme(sample: Sample, text: str) -> Score:
+    """Score the letter that lmms-eval's shared extractor picks; no letter is a wrong answer."""
+    module = scoring_module("videomme")
+    return _score_letter(sample, module.extract_characters_regex(text))
+
+
+def _score_letter(sample: Sample, letter: str) -> Score:
+    return binary_score(letter == sample.answer if letter else None, letter or None)
+
+
 def _matched_part(task: str, text: str) -> str:
     """Return the part of a matched response that the rules read."""
     if task == MULTI_CHOICE:
@@ -178,4 +188,6 @@ RULES: Mapping[str, Callable[[Sample, str], Score]] = {
     "mvbench": score_mvbench,
     "tempcompass": score_tempcompass,
     "mmvu": score_mmvu,
+    "videomme": score_videomme,
+    "videomme-subtitles": score_videomme,
 }

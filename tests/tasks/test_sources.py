@@ -18,7 +18,16 @@ from harness.run.media_check import find_gaps
 from harness.task import registry
 from tests.hub import Files, serve, zipped
 
-TASKS = ("vsibench", "videommmu", "videommmu-question-only", "mvbench", "tempcompass", "mmvu")
+TASKS = (
+    "vsibench",
+    "videommmu",
+    "videommmu-question-only",
+    "mvbench",
+    "tempcompass",
+    "mmvu",
+    "videomme",
+    "videomme-subtitles",
+)
 
 
 def table(*rows: Mapping[str, Any]) -> bytes:
@@ -138,6 +147,27 @@ def mmvu() -> Files:
     }
 
 
+def videomme() -> Files:
+    """Return a question about a long video, in one of twenty archives, and its subtitles."""
+    row = {
+        "videoID": "abc",
+        "question_id": "601-1",
+        "duration": "long",
+        "domain": "Knowledge",
+        "sub_category": "Law",
+        "task_type": "Counting Problem",
+        "question": "How many?",
+        "options": ["A. 1", "B. 2", "C. 3", "D. 4"],
+        "answer": "A",
+    }
+    subtitles = b"1\n00:00:01,000 --> 00:00:02,000\nHi\n"
+    return {
+        "videomme/test-00000-of-00001.parquet": table(row),
+        "videos_chunked_07.zip": zipped({"data/abc.mp4": b"video"}),
+        "subtitle.zip": zipped({"subtitle/abc.srt": subtitles}),
+    }
+
+
 PUBLISHED: Mapping[str, Callable[[], Files]] = {
     "vsibench": vsibench,
     "videommmu": videommmu,
@@ -145,6 +175,8 @@ PUBLISHED: Mapping[str, Callable[[], Files]] = {
     "mvbench": mvbench,
     "tempcompass": tempcompass,
     "mmvu": mmvu,
+    "videomme": videomme,
+    "videomme-subtitles": videomme,
 }
 UNWANTED = {"README.md": b"card", ".gitattributes": b"", "extra/model.bin": b"weights"}
 

@@ -15,7 +15,17 @@ from harness.run.runner import (
     make_record,
 )
 from harness.run.store import RunWriter
-from harness.schema import Clip, Completion, Failure, Media, MediaKind, Outcome, Score, Variant
+from harness.schema import (
+    Clip,
+    Completion,
+    Failure,
+    Media,
+    MediaKind,
+    Outcome,
+    Prompt,
+    Score,
+    Variant,
+)
 from tests.toys import ToyTask, planned, sample
 
 MANIFEST = {
@@ -203,6 +213,29 @@ def test_variants_change_what_the_model_sees(tmp_path, variant, indices):
     assert record.frame_indices == (() if indices is None else (indices,))
     assert record.variant == variant
     assert bool(pool.decoded) == (variant != "blind")
+
+
+@pytest.mark.parametrize(
+    ("variant", "heard"),
+    [("ordered", "0.0 1.0 2.0 3.0"), ("reversed", "0.0 1.0 2.0 3.0"), ("single", "2.0")],
+)
+def test_a_prompt_may_have_text_that_belongs_to_the_frames_shown(tmp_path, variant, heard):
+    """Subtitles, for example: the task is told the times of the frames, in time order."""
+
+    class Subtitled(ToyTask):
+        def prompt_at(self, sample, template, times):
+            return Prompt(text=" ".join(str(time) for clip in times for time in clip))
+
+    asked = []
+    samples = _samples(1)
+    plan = dataclasses.replace(planned(samples), task=Subtitled(samples))
+    frames = dataclasses.replace(plan.protocol.frames, order=Variant(variant))
+    plan = dataclasses.replace(plan, protocol=dataclasses.replace(plan.protocol, frames=frames))
+    with RunWriter(tmp_path, MANIFEST) as run:
+        Runner(Plan((plan,)), run, RunObserver(), patch_multiple=28).run(
+            FakeBackend(lambda r: asked.append(r.prompt.text) or "A"), FakePool()
+        )
+    assert asked == [heard]
 
 
 def test_a_prompt_that_cannot_be_built_fails_its_item_only(tmp_path):
