@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from harness.data.fetch import Source
@@ -214,3 +215,11 @@ class Benchmark(ABC):
     def extra(self, run: Mapping[str, Sequence[Record]]) -> dict[str, float]:
         """Return further figures from a run's records by task; most benchmarks have none."""
         return {}
+
+
+def without_blanks(sample: Sample) -> Sample:
+    """Return a question as Video-R1's files have it: no outer white space, line ends of Unix."""
+    question, *options = (
+        text.replace("\r\n", "\n").strip() for text in (sample.question, *sample.options)
+    )
+    return replace(sample, question=question, options=tuple(options))

@@ -26,7 +26,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from pathlib import Path
 
 from harness.schema import (
@@ -45,7 +44,7 @@ from harness.scoring.prompts import lettered
 from harness.scoring.rules import ScoreRule, binary_score
 from harness.task.api import Questions, Scorer
 from tasks import sources
-from tasks.base import Benchmark
+from tasks.base import Benchmark, without_blanks
 from tasks.files import Row, first_existing, inside, read_rows
 from tasks.judge import LLMJudge
 from tasks.mmvu_judge import MMVURubric, judged_scorer
@@ -162,11 +161,7 @@ class MMVU(Benchmark):
 
     def paper_sample(self, sample: Sample) -> Sample:
         """Return the question of Video-R1's own file, without blanks around its texts."""
-        return replace(
-            sample,
-            question=sample.question.strip(),
-            options=tuple(option.strip() for option in sample.options),
-        )
+        return without_blanks(sample)
 
     def with_llm_judge(self, base_url: str, model: str) -> Scorer:
         """Return the publishers' scorer, a judge for every response, at an OpenAI-compatible URL.

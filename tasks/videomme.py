@@ -56,7 +56,7 @@ from harness.scoring.prompts import lettered, unlettered
 from harness.scoring.rules import ScoreRule, binary_score
 from harness.task.api import Questions
 from tasks import sources
-from tasks.base import MICRO, MODEL_PIXELS, Benchmark
+from tasks.base import MICRO, MODEL_PIXELS, Benchmark, without_blanks
 from tasks.files import Row, first_existing, inside, read_rows
 from tasks.subtitles import FORMATS, find_subtitles, lines_at, read_cues
 from tasks.unanswered import count_unanswered
@@ -113,6 +113,10 @@ class VideoMME(Benchmark):
         """Return the published prompt without subtitles."""
         lines = [_ASK, sample.question, *lettered(sample.options), "The best answer is:"]
         return Prompt(text="\n".join(lines))
+
+    def paper_sample(self, sample: Sample) -> Sample:
+        """Return the question without blanks around its texts, as in Video-R1's other files."""
+        return without_blanks(sample)
 
     def official_rule(self) -> ScoreRule:
         """Return `score_official`: the first capital letter from A to D anywhere."""

@@ -11,8 +11,11 @@ from hypothesis import strategies as st
 from harness.errors import DatasetError
 from harness.schema import FrameRule, Kind, Media, MediaKind, Outcome, Sample, Sampling
 from tasks.mvbench import FOLDERS, MVBench
+from tests.paths import SHARED
+from tests.tasks.paper import paper_prompt
 
 TASK = MVBench()
+PAPER = SHARED / "data" / "video-r1-eval" / "eval_mvbench.json"
 
 AFTER: dict[str, Any] = {
     "video": "ABCDE.mp4",
@@ -358,3 +361,27 @@ def test_the_paper_preset_shows_whole_videos() -> None:
     assert protocol.frames.whole
     assert (protocol.frames.rule, protocol.frames.max_frames) == (FrameRule.VIDEO_R1, 16)
     assert '"whole":true' in protocol.canonical()
+
+
+@pytest.mark.skipif(not PAPER.is_file(), reason=f"Video-R1's rows are not at {PAPER}")
+def test_video_r1_asks_the_questions_of_its_own_file(tmp_path: Path) -> None:
+    """All 4,000 prompts and answers, the rows given back the publisher's fields."""
+    rows = json.loads(PAPER.read_text())
+    asked = [
+        {
+            "video": row["video"],
+            "question": row["question"],
+            "candidates": [
+                row["answer"] if text == row["answer"].strip() else text
+                for text in (option.partition(". ")[2] for option in row["options"])
+            ],
+            "answer": row["answer"],
+        }
+        for row in rows
+    ]
+    samples = load_main(tmp_path, action_antonym=asked)
+    rule = TASK.scorers["video-r1"]
+    assert len(samples) == 4_000
+    for item, row in zip(samples, rows, strict=True):
+        assert TASK.prompt(item, "video-r1").text == paper_prompt(row), item.id
+        assert rule.score(item, row["solution"]).value == 1, item.id
