@@ -27,7 +27,7 @@ ROOMS = (
     ("replicas",),
     ("run",),
     ("board", "gate"),
-    ("rescore",),
+    ("report", "rescore"),
     ("cli",),
 )
 """The modules and folders of `harness`, floor by floor, lowest first."""

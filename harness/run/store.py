@@ -16,18 +16,17 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, get_args, get_origin, get_type_hints
 
-from harness.errors import DatasetError, UsageError
+from harness.errors import UsageError
 from harness.files import (
     FolderClaim,
     JsonLinesWriter,
     lock_folder,
     read_json,
-    read_lines,
     write_atomically,
 )
 from harness.run.manifest_shape import check_manifest
 from harness.run.numeric import NUMERIC, numeric_of
-from harness.run.record_shape import record_reader
+from harness.run.record_lines import walk_records
 from harness.schema import ItemKey, Outcome, Record
 from harness.task.protocol import complete_all
 
@@ -155,24 +154,10 @@ def read_records(folder: Path) -> list[Record]:
     """Return one record per item and repeat, the latest where a failed one was tried again.
 
     Raises:
-        DatasetError: A line is not a record, a value is not within 0 to 1, or a finished repeat has
-            a second record; names file, line, field, expected and found. A torn last line, which a
-            kill leaves, is left out.
+        DatasetError: As `harness.run.record_lines.walk_records`. A torn last line, which a kill
+            leaves, is left out.
     """
-    latest: dict[ItemKey, Record] = {}
-    for path in sorted(folder.glob("records-*.jsonl")):
-        read_record = record_reader()
-        for number, line in read_lines(path):
-            record = read_record(line, f"{path}, line {number}")
-            before = latest.get(record.key)
-            if before is not None and Outcome.FAILED not in (before.outcome, record.outcome):
-                repeat = f" (repeat {record.repeat})" if record.repeat else ""
-                raise DatasetError(
-                    f"{path}, line {number}: field 'id': {record.id!r}{repeat} has a record"
-                    " already; expected one per answered item. Delete one of the lines"
-                )
-            latest[record.key] = record
-    return list(latest.values())
+    return list({record.key: record for _, record in walk_records(folder)}.values())
 
 
 def write_parquet(folder: Path, records: Iterable[Record]) -> None:

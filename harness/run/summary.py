@@ -126,6 +126,11 @@ def _estimate(records: Sequence[Record], means: Aggregation | None = None) -> Es
 
 
 def _breakdown(records: Sequence[Record], means: Aggregation) -> Breakdown:
+    """Return score, standard error and size of every group that `estimate_groups` finds."""
+    return {name: _line(found) for name, found in estimate_groups(records, means).items()}
+
+
+def estimate_groups(records: Sequence[Record], means: Aggregation) -> dict[str, Estimate]:
     """Score every group a reader may ask for: category prefixes, margins, the tree's own groups.
 
     A margin such as ``*/action`` pools the last level over the levels above it. A group of the
@@ -140,10 +145,10 @@ def _breakdown(records: Sequence[Record], means: Aggregation) -> Breakdown:
         path = means.levels(record.category)
         if path and path[0] not in plain:
             tree[path[0]].append(record)
-    table = {name: _line(_estimate(group)) for name, group in plain.items()}
     below = Aggregation(name=means.name, levels=lambda category: means.levels(category)[1:])
-    table |= {name: _line(_estimate(group, below)) for name, group in tree.items()}
-    return dict(sorted(table.items()))
+    found = {name: _estimate(group) for name, group in plain.items()}
+    found |= {name: _estimate(group, below) for name, group in tree.items()}
+    return {name: one for name, one in sorted(found.items()) if one is not None}
 
 
 def category_groups(category: str) -> Iterable[str]:
@@ -163,9 +168,7 @@ def is_subcategory(name: str) -> bool:
     return "/" in name.removeprefix("*/")
 
 
-def _line(estimate: Estimate | None) -> dict[str, float | int | None]:
-    if estimate is None:
-        return {"score": None, "se": None, "n": 0}
+def _line(estimate: Estimate) -> dict[str, float | int | None]:
     se = None if estimate.se is None else 100 * estimate.se
     return {"score": 100 * estimate.mean, "se": se, "n": estimate.n}
 

@@ -63,6 +63,45 @@ def decode(
     return dataclasses.replace(clip, key=key, decode_s=time.perf_counter() - began)
 
 
+def decode_at(media: Media, indices: Sequence[int], size: tuple[int, int]) -> Clip:
+    """Decode the frames at given indices, whatever rule has chosen them.
+
+    Args:
+        media: A video, a folder of numbered images, or an image; its span is ignored.
+        indices: Indices from 0, ascending, none twice.
+        size: Width and height that every frame gets, in pixels.
+
+    Returns:
+        A clip whose timestamps are counted from the start of the file.
+
+    Raises:
+        MediaError: The file cannot be read or has fewer frames; names the path and the reason.
+    """
+    began = time.perf_counter()
+    try:
+        if media.kind is not MediaKind.FRAMES:
+            _refuse_special(media.path)
+        source = _OPEN[media.kind](media)
+        total = len(source.times)
+        if max(indices) >= total:
+            raise UnusableMediaError(f"it has {total} frames, there is no frame {max(indices)}")
+        frames = _read_frames(source, indices, lambda width, height: size)
+    except MediaError as error:
+        raise type(error)(f"{media.path}: {error}") from error
+    return Clip(
+        key="",
+        kind=media.kind,
+        frames=np.stack([frames[index] for index in indices]),
+        indices=tuple(indices),
+        timestamps=tuple(round_time(source.times[index]) for index in indices),
+        fps=source.fps,
+        total_frames=total,
+        duration_s=total / source.fps,
+        decode_s=time.perf_counter() - began,
+        notes=source.notes,
+    )
+
+
 def _refuse_special(path: Path) -> None:
     """Raise `InaccessibleMediaError` for a pipe or a device, which may never end, and a folder."""
     try:
@@ -126,7 +165,7 @@ def _make_clip(source: _OpenMedia, media: Media, policy: FramePolicy, patch_mult
     if media.kind is MediaKind.IMAGE:
         taken = taken[:1]  # an image is shown once, whatever a rule for videos repeats
     origin = times[min(part.start - first, *taken)]
-    frames = _read_frames(source, taken, policy, patch_multiple)
+    frames = _read_frames(source, taken, partial(_size_by_policy, policy, patch_multiple))
     return Clip(
         key="",  # set by `decode`
         kind=media.kind,
@@ -188,25 +227,36 @@ def _read_images(files: Sequence[Path], wanted: frozenset[int]) -> Iterator[tupl
             raise MediaError(f"{files[index].name}: {error}") from error
 
 
+def _size_by_policy(
+    policy: FramePolicy, patch_multiple: int, width: int, height: int
+) -> tuple[int, int]:
+    return frame_size(
+        width,
+        height,
+        min_pixels=policy.min_pixels,
+        max_pixels=policy.max_pixels,
+        patch_multiple=patch_multiple,
+    )
+
+
 def _read_frames(
-    source: _OpenMedia, taken: Sequence[int], policy: FramePolicy, patch_multiple: int
+    source: _OpenMedia, taken: Sequence[int], target: Callable[[int, int], tuple[int, int]]
 ) -> Mapping[int, Frame]:
     """Read frames and resize them one at a time, so that few are in memory at source size.
 
-    Raises `MediaError` if the picture size changes between the frames.
+    Args:
+        source: The opened medium.
+        taken: Indices of the frames, from 0.
+        target: Returns the width and height that a frame of this width and height gets.
+
+    Raises:
+        MediaError: The picture size changes between the frames.
     """
     sizes: dict[int, tuple[int, int]] = {}
     frames: dict[int, Frame] = {}
     for index, frame in source.read(frozenset(taken)):
         sizes[index] = width, height = frame.shape[1], frame.shape[0]
-        size = frame_size(
-            width,
-            height,
-            min_pixels=policy.min_pixels,
-            max_pixels=policy.max_pixels,
-            patch_multiple=patch_multiple,
-        )
-        frames[index] = resize(frame, size)
+        frames[index] = resize(frame, target(width, height))
     first = min(sizes)
     for index in sorted(sizes):
         if sizes[index] != sizes[first]:

@@ -1,0 +1,106 @@
+"""Builds a report from run directories: reads, decodes, computes and writes."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.errors import UsageError
+from harness.report.answers import Answers, read_answers
+from harness.report.config import ReportConfig
+from harness.report.details import DetailWriter
+from harness.report.frames import Videos
+from harness.report.items import list_items, write_index
+from harness.report.overview import Overview, make_overview
+from harness.report.page import write_page
+from harness.report.runs import find_runs
+from harness.report.sprites import SpriteBook
+from harness.run.samples_file import StoredSample, read_samples
+
+DATA, FRAMES, ASSETS = "data", "frames", "assets"
+"""Folders beside ``index.html``."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Built:
+    """What a report holds."""
+
+    page: Path
+    overview: Overview
+    frame_bytes: int
+    """Size of the pictures of frames."""
+
+
+def build_report(
+    folders: Iterable[Path],
+    out: Path,
+    config: ReportConfig,
+    say: Callable[[str], None] = lambda text: None,
+) -> Built:
+    """Write a report of one or more runs into a folder.
+
+    Args:
+        folders: Run directories, or folders that hold some.
+        out: The folder of the report; one that holds an older report is replaced.
+        config: What it shows.
+        say: Called with what is being done, before each longer step.
+
+    Raises:
+        UsageError: A folder is no run, or `out` holds other files.
+        DatasetError: A file of a run is malformed.
+    """
+    sources = find_runs(folders)
+    _clear(out)
+    say(f"reading {len(sources)} run" + ("s" if len(sources) > 1 else ""))
+    runs = [read_answers(source) for source in sources]
+    samples, notes = _read_samples(runs)
+    videos = Videos(config)
+    videos.collect(runs, samples)
+    book = SpriteBook(out / FRAMES, config.frames_budget * 1_000_000)
+    say("decoding frames")
+    videos.draw(book)
+    items = list_items(runs, samples)
+    say(f"writing {len(items)} items")
+    blocks = DetailWriter(out / DATA, runs, samples, videos).write(items)
+    write_index(out / DATA, items, runs, samples, blocks)
+    overview = make_overview(runs, videos, notes, len(items))
+    write_page(out, overview)
+    return Built(page=out / "index.html", overview=overview, frame_bytes=book.bytes)
+
+
+def _clear(out: Path) -> None:
+    """Make place for a report; only what a report consists of is deleted."""
+    if not out.exists():
+        return
+    known = {DATA, FRAMES, ASSETS, "index.html"}
+    if not out.is_dir() or not {path.name for path in out.iterdir()} <= known:
+        raise UsageError(
+            f"{out}: exists and is not a report; choose another folder with -o, or empty this one"
+        )
+    for name in (DATA, FRAMES, ASSETS):
+        shutil.rmtree(out / name, ignore_errors=True)
+    (out / "index.html").unlink(missing_ok=True)
+
+
+def _read_samples(runs: Sequence[Answers]) -> tuple[Mapping[str, StoredSample], list[str]]:
+    """Return the questions of all runs, the first run's where several have one, and notes."""
+    samples: dict[str, StoredSample] = {}
+    notes: list[str] = []
+    for run in runs:
+        found = read_samples(run.source.folder)
+        if found.lacking:
+            notes.append(f"{run.source.label}: {found.lacking}")
+        changed = [
+            name
+            for name, sample in found.items()
+            if name in samples and sample.question != samples[name].question
+        ]
+        if changed:
+            notes.append(
+                f"{run.source.label}: {len(changed)} questions have another text than in"
+                f" {runs[0].source.label} (first: {changed[0]}); the first run's text is shown"
+            )
+        samples |= {name: sample for name, sample in found.items() if name not in samples}
+    return samples, notes
