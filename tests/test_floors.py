@@ -26,6 +26,7 @@ ROOMS = (
     ("backends", "task"),
     ("replicas",),
     ("run",),
+    ("probe",),
     ("board", "gate"),
     ("report", "rescore"),
     ("cli",),

@@ -18,17 +18,20 @@ _LONGEST_PART = 40
 _UNUSUAL = re.compile(r"[^\w.+-]+")
 
 
-def default_out(config: EvalConfig, manifest: Mapping[str, Any]) -> Path:
+def default_out(
+    config: EvalConfig, manifest: Mapping[str, Any], variant: str | None = None
+) -> Path:
     """Return the run directory of an evaluation that names none.
 
     Its name contains a hash of everything in which a resumed run has to agree, so that two
     evaluations that cannot share a directory never do. Before it stands for a reader what was
-    asked: checkpoint, protocol, variant, and what is not the default of it.
+    asked: checkpoint, protocol, variant (or `variant`, where given), and what is not the default
+    of it.
     """
     text = json.dumps(identity(manifest), sort_keys=True)
     digest = hashlib.sha256(text.encode()).hexdigest()[:12]
     model = str(manifest["model"]).replace("/", "--")
-    protocol, variant = Path(config.protocol).stem, config.variant or Variant.ORDERED
+    protocol, variant = Path(config.protocol).stem, variant or config.variant or Variant.ORDERED
     parts = [
         _UNUSUAL.sub("-", part).strip("-")[:_LONGEST_PART] for part in _parts(config, manifest)
     ]

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import platform
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -140,6 +140,22 @@ def run_job(job: EvalJob, observer: RunObserver) -> tuple[Run, Timing | None]:
 
 def _make_squad(job: EvalJob) -> MakeSquad | None:
     """Return what connects to Ray once there is work, None where this process answers itself."""
+    return make_ray_squad(job, _plan_again)
+
+
+def make_ray_squad(
+    job: EvalJob, plan_again: Callable[[str, Any, Mapping[str, Any]], tuple[Plan, ResolvedEngine]]
+) -> MakeSquad | None:
+    """Return what connects to Ray once there is work, None where this process answers itself.
+
+    Args:
+        job: The evaluation.
+        plan_again: Resolves plan and engine where a replica runs, given the checkpoint, the
+            settings and the identity that both have to have; pickled.
+
+    Raises:
+        UsageError: Ray is asked for, and servers answer.
+    """
     config = job.config
     if not config.cluster.on_ray:
         return None
@@ -150,14 +166,20 @@ def _make_squad(job: EvalJob) -> MakeSquad | None:
         )
     from harness.run.cluster import ray_squad
 
-    again = partial(_prepare_again, str(job.manifest["named"]), config, identity(job.manifest))
+    again = partial(plan_again, str(job.manifest["named"]), config, identity(job.manifest))
     return partial(ray_squad, config, job.engine, again)
 
 
-def _prepare_again(
+def _plan_again(
     checkpoint: str, config: EvalConfig, wanted: Mapping[str, Any]
 ) -> tuple[Plan, ResolvedEngine]:
-    """Resolve plan and engine where a replica runs; raise where data or checkpoint differ."""
+    """Resolve plan and engine of an evaluation where a replica runs."""
+    job = prepare_again(checkpoint, config, wanted)
+    return job.plan, job.engine
+
+
+def prepare_again(checkpoint: str, config: EvalConfig, wanted: Mapping[str, Any]) -> EvalJob:
+    """Resolve an evaluation where a replica runs; raise where data or checkpoint differ."""
     job = prepare(checkpoint, config)
     found = identity(job.manifest)
     differing = [name for name in wanted if found.get(name) != wanted[name]]
@@ -167,7 +189,7 @@ def _prepare_again(
             f" {[wanted[name] for name in differing]},"
             f" got {[found.get(name) for name in differing]}"
         )
-    return job.plan, job.engine
+    return job
 
 
 def failure_limits(config: EvalConfig) -> FailureLimits:
@@ -210,7 +232,7 @@ def evaluate_plan(  # noqa: PLR0913 - the one loop: each argument is named in th
     alone = Member(name="", plan=plan, out=out, manifest=manifest)
     return evaluate_together(
         [alone], engine, out, decoding=decoding, observer=observer, limits=limits, squad=squad
-    )
+    ).timing
 
 
 def _observer(progress: bool | RunObserver) -> RunObserver:

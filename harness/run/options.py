@@ -251,7 +251,15 @@ def _refuse_constant(name: str) -> NoReturn:
 
 @cache
 def _docstrings(settings: type) -> Mapping[str, str]:
-    """Return the docstrings under the fields of a class, on one line each."""
+    """Return the docstrings under the fields of a class and of its bases, on one line each."""
+    found: dict[str, str] = {}
+    for owner in reversed(settings.__mro__):
+        if is_dataclass(owner):
+            found |= _own_docstrings(owner)
+    return found
+
+
+def _own_docstrings(settings: type) -> dict[str, str]:
     [body] = ast.parse(textwrap.dedent(inspect.getsource(settings))).body
     assert isinstance(body, ast.ClassDef)
     found = {}

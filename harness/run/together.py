@@ -45,6 +45,16 @@ class Member:
     """Its ``run.json``."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Accounts:
+    """What it took to answer the open items."""
+
+    timing: Timing | None = None
+    """Where the time went; None where nothing was open."""
+    replicas: Sequence[Mapping[str, Any]] = ()
+    """What each replica did; empty where one engine of this process answered."""
+
+
 def join_plans(members: Sequence[Member]) -> Plan:
     """Return one plan of everything that the members ask."""
     return Plan(
@@ -64,7 +74,7 @@ def evaluate_together(  # noqa: PLR0913 - the one loop: each argument is named b
     observer: RunObserver,
     limits: FailureLimits | None = None,
     squad: MakeSquad | None = None,
-) -> Timing | None:
+) -> Accounts:
     """Answer and record the items that the members' run directories lack, then summarise each.
 
     Videos are decoded while the engine starts. Where no item is open no engine is started. An item
@@ -80,8 +90,8 @@ def evaluate_together(  # noqa: PLR0913 - the one loop: each argument is named b
         squad: Makes the replicas that answer; None: one engine in this process, or the servers.
 
     Returns:
-        Where the time went, None where nothing was open. It is stored in the summary of a run that
-        is alone; that of several members cannot be divided among them.
+        Where the time went and what replicas did. Both are stored in the summary of a run that is
+        alone; those of several members cannot be divided among them.
 
     Raises:
         TooManyFailuresError: The limits ended it; what was answered is kept.
@@ -94,7 +104,7 @@ def evaluate_together(  # noqa: PLR0913 - the one loop: each argument is named b
         for member in members:
             keep_samples(member.out, member.plan, member.manifest)
         work = _Work(join_plans(members), engine, runs, decoding, observer, limits)
-        timing, replicas = work.answer_open_items(members, folder, squad)
+        done = work.answer_open_items(members, folder, squad)
         alone = len(members) == 1
         for member in members:
             records = list(runs[member.name].records.values())
@@ -102,10 +112,10 @@ def evaluate_together(  # noqa: PLR0913 - the one loop: each argument is named b
                 member.out,
                 summarise_run(member.plan, records),
                 records,
-                timing if alone else None,
-                replicas if alone else (),
+                done.timing if alone else None,
+                done.replicas if alone else (),
             )
-    return timing
+    return done
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,8 +131,8 @@ class _Work:
 
     def answer_open_items(
         self, members: Sequence[Member], folder: Path, squad: MakeSquad | None
-    ) -> tuple[Timing | None, list[dict[str, Any]]]:
-        """Answer what is open; return where the time went and what each replica did, if any."""
+    ) -> Accounts:
+        """Answer what is open."""
         items = OpenItems(self.plan, finished_answers(self.runs), self.engine.patch_multiple)
         total = self.plan.n_answers - items.n_absent
         self.observer.begin(folder, total=total, done=total - len(items.work))
@@ -131,12 +141,12 @@ class _Work:
             finished = [record for record in stored if record.outcome is not Outcome.FAILED]
             self.observer.of_run(member.name).plan(member.plan, finished)
         if not items.work:
-            return None, []
+            return Accounts()
         if self.engine.servers:
             squad = partial(servers_squad, self.plan, self.engine, self.decoding)
         if squad is None:
-            return self._answer_alone(), []
-        return answer_with_replicas(
+            return Accounts(timing=self._answer_alone())
+        timing, replicas = answer_with_replicas(
             items,
             self.runs,
             squad(),
@@ -144,6 +154,7 @@ class _Work:
             observer=self.observer,
             watch=make_watch(self.plan, self.runs, self.limits),
         )
+        return Accounts(timing=timing, replicas=replicas)
 
     def _answer_alone(self) -> Timing:
         """Answer with one engine, started by this process."""

@@ -69,7 +69,7 @@ def _evaluate(engine, members, folder, limits=None, observer=None):
         decoding=DecodeConfig(workers=2),
         observer=observer or RunObserver(),
         limits=limits,
-    )
+    ).timing
 
 
 def test_all_runs_share_one_engine_start_and_one_decoding_per_video(tmp_path, videos):

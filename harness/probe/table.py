@@ -1,0 +1,155 @@
+"""Puts the results of a probe into tables of short texts: one per probe, one per task."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from harness.probe.config import OPTIONS
+from harness.probe.measures import AGREEMENT, MEASURES, Measure
+from harness.probe.summary import ProbeFigure, ProbeSummary, TaskMeasure, VariantScore
+from harness.schema import Outcome, Variant
+from harness.text.shown import for_markdown
+
+LEGEND = (
+    "score: percent, with its 95 % interval. ordered minus: how much more the same questions score"
+    " with the frames in order, in points. same option: share of multiple-choice questions whose"
+    " chosen option keeps its text when options move by one place. Every comparison is paired and"
+    " its interval clustered by video."
+)
+_NOTHING = "-"
+
+
+@dataclass(frozen=True, slots=True)
+class ProbeTable:
+    """One table; the first columns are texts, the others numbers."""
+
+    title: str
+    header: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    texts: int
+    """How many of the first columns hold text."""
+
+
+def make_tables(probe: ProbeSummary) -> list[ProbeTable]:
+    """Return the table of all tasks and variants, and one of categories per task that has some."""
+    return [
+        _whole_table(probe),
+        *(one for task in probe.tasks for one in _by_category(probe, task)),
+    ]
+
+
+def notes(probe: ProbeSummary) -> list[str]:
+    """Return the legend, what was not asked, and what could not be compared."""
+    lines = [LEGEND]
+    for variant, tasks in probe.left_out.items():
+        lines += [f"{task}, {variant}: not asked: {why}" for task, why in tasks.items()]
+    for measure in MEASURES:
+        for task, found in probe.measures.get(measure.name, {}).items():
+            if found.left_out:
+                lines.append(f"{task}, {measure.variant}: not compared: {_reasons(found)}")
+    return lines
+
+
+def as_markdown(probe: ProbeSummary) -> str:
+    """Write the tables as Markdown, for a pull request or a step summary."""
+    parts = [f"## videor1 probe: {for_markdown(probe.model)}"]
+    for table in make_tables(probe):
+        lines = [table.header, ["---"] * len(table.header), *table.rows]
+        parts += [f"### {for_markdown(table.title)}"] if table.title else []
+        parts.append("\n".join(f"| {' | '.join(map(for_markdown, line))} |" for line in lines))
+    parts += [f"- {for_markdown(note)}" for note in notes(probe)]
+    return "\n\n".join(parts) + "\n"
+
+
+def with_interval(figure: ProbeFigure | None, *, signed: bool) -> str:
+    """Return ``+42.5 [36.1, 48.9]``, or the bare number where there is no interval."""
+    if figure is None:
+        return _NOTHING
+    sign = "+" if signed else ""
+    value = f"{_zero(figure.value):{sign}.1f}"
+    if figure.ci95 is None:
+        return value
+    low, high = (f"{_zero(end):{sign}.1f}" for end in figure.ci95)
+    return f"{value} [{low}, {high}]"
+
+
+def _whole_table(probe: ProbeSummary) -> ProbeTable:
+    return ProbeTable(
+        title="",
+        header=("task", "variant", "score", "ordered minus", "same option", "items", "videos"),
+        rows=tuple(
+            _variant_cells(probe, task, name)
+            for task in probe.tasks
+            for name, variant in probe.variants.items()
+            if task in variant.tasks
+        ),
+        texts=2,
+    )
+
+
+def _variant_cells(probe: ProbeSummary, task: str, name: str) -> tuple[str, ...]:
+    score = probe.variants[name].tasks[task]
+    found = next((m for m in MEASURES if m.variant == name), None)
+    figure = None if found is None else probe.measure(found.name, task)
+    agreement = found is AGREEMENT
+    items, videos = (
+        (score.n_scored, score.n_clusters) if figure is None else (figure.n, figure.n_clusters)
+    )
+    return (
+        task,
+        name,
+        _score_text(score),
+        _NOTHING if agreement else with_interval(figure, signed=True),
+        with_interval(figure, signed=False) if agreement else _NOTHING,
+        f"{items:,}",
+        f"{videos:,}",
+    )
+
+
+def _by_category(probe: ProbeSummary, task: str) -> Iterable[ProbeTable]:
+    """Yield the table of a task by category, as deep as `eval` prints it."""
+    ordered = probe.variants[Variant.ORDERED].tasks[task]
+    names = [n for n in ordered.breakdown if not n.replace("*/", "", 1).count("/")]
+    if len(names) < 2:
+        return
+    shown = [m for m in MEASURES if m.variant in (Variant.SHUFFLED, Variant.BLIND, OPTIONS)]
+    shown = [m for m in shown if task in probe.measures.get(m.name, {})]
+    if shown:
+        yield ProbeTable(
+            title=f"{task} by category",
+            header=("category", Variant.ORDERED.value, *(m.title for m in shown), "items"),
+            rows=tuple(_category_cells(probe, task, name, shown) for name in names),
+            texts=1,
+        )
+
+
+def _category_cells(
+    probe: ProbeSummary, task: str, name: str, shown: Sequence[Measure]
+) -> tuple[str, ...]:
+    line = probe.variants[Variant.ORDERED].tasks[task].breakdown[name]
+    score = line["score"]
+    figures = [
+        with_interval(probe.measures[m.name][task].categories.get(name), signed=m is not AGREEMENT)
+        for m in shown
+    ]
+    return name, _NOTHING if score is None else f"{score:.1f}", *figures, str(line["n"])
+
+
+def _score_text(score: VariantScore) -> str:
+    if score.score is None:
+        return _NOTHING
+    failed = score.outcomes.get(Outcome.FAILED, 0) + score.missing
+    mark = f" ({failed} failed)" if failed else ""
+    if score.ci95 is None:
+        return f"{score.score:.1f}{mark}"
+    return f"{score.score:.1f} [{score.ci95[0]:.1f}, {score.ci95[1]:.1f}]{mark}"
+
+
+def _reasons(found: TaskMeasure) -> str:
+    return ", ".join(f"{count} questions ({why})" for why, count in found.left_out.items())
+
+
+def _zero(value: float) -> float:
+    """Return a value that is not printed as ``-0.0``."""
+    return 0.0 if abs(value) < 0.05 else value
