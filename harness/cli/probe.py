@@ -161,7 +161,8 @@ def _draw(table: ProbeTable) -> Table:
         text = place < table.texts
         drawn.add_column(heading, justify="left" if text else "right", overflow="fold")
     for row in table.rows:
-        drawn.add_row(*(Text(for_terminal(cell)) for cell in row))
+        # The ends of an interval stand below its figure, or they would be broken anywhere.
+        drawn.add_row(*(Text(for_terminal(cell.replace(" [", "\n["))) for cell in row))
     return drawn
 
 

@@ -7,8 +7,9 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from harness.errors import UsageError
+from harness.errors import DatasetError, UsageError
 from harness.files import read_file, reader_of, write_json
+from harness.schema import Variant
 
 PROBE = "probe.json"
 SCHEMA_VERSION = 1
@@ -76,7 +77,7 @@ class ProbeSummary:
     created: str
     """When it was written, UTC."""
     variants: Mapping[str, ProbeVariant]
-    """In the order in which they are asked; the first one is ``ordered``."""
+    """By name; ``ordered`` is always there."""
     measures: Mapping[str, Mapping[str, TaskMeasure]]
     """By measure (`harness.probe.measures.MEASURES`) and task."""
     left_out: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
@@ -91,7 +92,7 @@ class ProbeSummary:
     @property
     def tasks(self) -> list[str]:
         """Names of the benchmarks."""
-        return list(next(iter(self.variants.values())).tasks)
+        return list(self.variants[Variant.ORDERED].tasks)
 
     def measure(self, name: str, task: str) -> ProbeFigure | None:
         """Return a task's figure of a measure, None where it was not or could not be computed."""
@@ -123,9 +124,13 @@ def read_probe(folder: Path) -> ProbeSummary:
             " wrote, the same command finishes an interrupted one"
         )
     found = reader_of(ProbeSummary, extra=True)(read_file(path), str(path))
-    if found.schema != SCHEMA_VERSION or not found.variants:
+    if found.schema != SCHEMA_VERSION:
         raise UsageError(
             f"{path}: field 'schema': expected {SCHEMA_VERSION}, got {found.schema}; run the same"
             " `videor1 probe` again to write it anew"
+        )
+    if Variant.ORDERED not in found.variants:
+        raise DatasetError(
+            f"{path}: field 'variants': expected ordered, got {list(found.variants)}"
         )
     return found

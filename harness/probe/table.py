@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from harness.probe.config import OPTIONS
+from harness.probe.config import OPTIONS, VARIANTS
 from harness.probe.measures import AGREEMENT, MEASURES, Measure
 from harness.probe.summary import ProbeFigure, ProbeSummary, TaskMeasure, VariantScore
+from harness.run.summary import is_subcategory
 from harness.schema import Outcome, Variant
 from harness.text.shown import for_markdown
 
@@ -18,6 +19,7 @@ LEGEND = (
     " its interval clustered by video."
 )
 _NOTHING = "-"
+_SYMMETRICAL = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,10 +35,8 @@ class ProbeTable:
 
 def make_tables(probe: ProbeSummary) -> list[ProbeTable]:
     """Return the table of all tasks and variants, and one of categories per task that has some."""
-    return [
-        _whole_table(probe),
-        *(one for task in probe.tasks for one in _by_category(probe, task)),
-    ]
+    by_category = [table for task in probe.tasks for table in _by_category(probe, task)]
+    return [_whole_table(probe), *by_category]
 
 
 def notes(probe: ProbeSummary) -> list[str]:
@@ -55,23 +55,20 @@ def as_markdown(probe: ProbeSummary) -> str:
     """Write the tables as Markdown, for a pull request or a step summary."""
     parts = [f"## videor1 probe: {for_markdown(probe.model)}"]
     for table in make_tables(probe):
-        lines = [table.header, ["---"] * len(table.header), *table.rows]
         parts += [f"### {for_markdown(table.title)}"] if table.title else []
-        parts.append("\n".join(f"| {' | '.join(map(for_markdown, line))} |" for line in lines))
+        head, *rows = (
+            f"| {' | '.join(map(for_markdown, r))} |" for r in (table.header, *table.rows)
+        )
+        parts.append("\n".join((head, "|" + " --- |" * len(table.header), *rows)))
     parts += [f"- {for_markdown(note)}" for note in notes(probe)]
     return "\n\n".join(parts) + "\n"
 
 
 def with_interval(figure: ProbeFigure | None, *, signed: bool) -> str:
-    """Return ``+42.5 [36.1, 48.9]``, or the bare number where there is no interval."""
+    """Return ``+42.5 ± 6.4``, with the ends of the interval where it is not symmetrical."""
     if figure is None:
         return _NOTHING
-    sign = "+" if signed else ""
-    value = f"{_zero(figure.value):{sign}.1f}"
-    if figure.ci95 is None:
-        return value
-    low, high = (f"{_zero(end):{sign}.1f}" for end in figure.ci95)
-    return f"{value} [{low}, {high}]"
+    return _with_ends(figure.value, figure.ci95, "+" if signed else "")
 
 
 def _whole_table(probe: ProbeSummary) -> ProbeTable:
@@ -81,8 +78,8 @@ def _whole_table(probe: ProbeSummary) -> ProbeTable:
         rows=tuple(
             _variant_cells(probe, task, name)
             for task in probe.tasks
-            for name, variant in probe.variants.items()
-            if task in variant.tasks
+            for name in VARIANTS
+            if name in probe.variants and task in probe.variants[name].tasks
         ),
         texts=2,
     )
@@ -110,7 +107,7 @@ def _variant_cells(probe: ProbeSummary, task: str, name: str) -> tuple[str, ...]
 def _by_category(probe: ProbeSummary, task: str) -> Iterable[ProbeTable]:
     """Yield the table of a task by category, as deep as `eval` prints it."""
     ordered = probe.variants[Variant.ORDERED].tasks[task]
-    names = [n for n in ordered.breakdown if not n.replace("*/", "", 1).count("/")]
+    names = [name for name in ordered.breakdown if not is_subcategory(name)]
     if len(names) < 2:
         return
     shown = [m for m in MEASURES if m.variant in (Variant.SHUFFLED, Variant.BLIND, OPTIONS)]
@@ -141,9 +138,18 @@ def _score_text(score: VariantScore) -> str:
         return _NOTHING
     failed = score.outcomes.get(Outcome.FAILED, 0) + score.missing
     mark = f" ({failed} failed)" if failed else ""
-    if score.ci95 is None:
-        return f"{score.score:.1f}{mark}"
-    return f"{score.score:.1f} [{score.ci95[0]:.1f}, {score.ci95[1]:.1f}]{mark}"
+    return f"{_with_ends(score.score, score.ci95, '')}{mark}"
+
+
+def _with_ends(value: float, ends: tuple[float, float] | None, sign: str) -> str:
+    shown = f"{_zero(value):{sign}.1f}"
+    if ends is None:
+        return shown
+    below, above = value - ends[0], ends[1] - value
+    if abs(below - above) < _SYMMETRICAL:
+        return f"{shown} ± {max(below, above):.1f}"
+    low, high = (f"{_zero(end):{sign}.1f}" for end in ends)
+    return f"{shown} [{low}, {high}]"
 
 
 def _reasons(found: TaskMeasure) -> str:
