@@ -9,7 +9,7 @@ line:
 - Captions are rated by the judge alone. Here they are left out of the mean and counted as dropped;
   lmms-eval without its judge gives each of them 0.
 - Open questions of MMVU that no rule finds right go to GPT-4o there. Here they are wrong, as they
-  are there if the judge cannot be reached.
+  are there if the judge cannot be reached. Its rules find an empty answer to them right.
 - lmms-eval 0.7.3 has no score over all tasks of MVBench or TempCompass, or all tracks of VideoMMMU.
   Ours are the benchmarks' official means of the same item values.
 """

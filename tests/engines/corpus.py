@@ -166,9 +166,26 @@ def _tempcompass() -> Iterator[Sample]:
         )  # fmt: skip
 
 
+def _mmvu() -> Iterator[Sample]:
+    for number, gold in enumerate("ACE"):
+        category = "multiple-choice/Science/Biology"
+        yield _sample("mmvu", number, gold, category=category, options=_CHOICES)
+    for number, gold in enumerate(("Depth-First Search (DFS)", "150 µV", "O(n²)"), start=10):
+        category = "open-ended/Engineering/Computer_Science"
+        yield _sample("mmvu", number, gold, category=category, kind=Kind.FREE_FORM)
+
+
+def _videomme() -> Iterator[Sample]:
+    for number, gold in enumerate("BCD"):
+        category = "short/Knowledge/Law/Counting Problem"
+        yield _sample("videomme", number, gold, category=category, options=_CHOICES[:4])
+
+
 _QUESTIONS: Mapping[str, tuple[Sample, ...]] = {
     "videommmu": tuple(_videommmu()),
     "vsibench": tuple(_vsibench()),
     "mvbench": tuple(_mvbench()),
     "tempcompass": tuple(_tempcompass()),
+    "mmvu": tuple(_mmvu()),
+    "videomme": tuple(_videomme()),
 }

@@ -268,6 +268,31 @@ def test_official_rules_of_tempcompass_are_the_packages():
             assert (ours.value, ours.outcome) == (theirs.value, theirs.outcome), text[:80]
 
 
+def test_mmvu_is_rated_by_the_packages_rules():
+    """An option's text or a word of it counts; of an open answer any part, and nothing at all."""
+    options = ("put down the cup", "pick up the bag", "open the door", "A blue car", "nothing")
+    chosen = ask("mmvu", "C", options)
+    for text, value in (("C", 1), ("c", 1), ("I choose a door", 1), ("B or C", 1), ("A", 0), ("", 0)):
+        assert registry.get("mmvu").scorers["lmms-eval"].score(chosen, text).value == value, text
+    opened = ask("mmvu", "Binary Search", kind=Kind.FREE_FORM)
+    for text, value in (("binary search!", 1), ("search binary", 1), ("", 1), ("hash table", 0)):
+        assert registry.get("mmvu").scorers["lmms-eval"].score(opened, text).value == value, text
+
+
+def test_the_letter_of_videomme_is_the_packages():
+    """Its shared extractor; what it does not find is wrong and stays in the mean."""
+    scorers = registry.get("videomme").scorers
+    chosen = ask("videomme", "C", ("One.", "Two.", "Three.", "Four."))
+    for text, official, lmms in (
+        ("Best option: C", 0, 1),
+        ("Based on the video, C", 0, 1),
+        ("<think>Because</think><answer>C</answer>", 0, 1),
+        ("c", None, 0),
+    ):
+        found = [scorers[name].score(chosen, text).value for name in ("official", "lmms-eval")]
+        assert found == [official, lmms], text
+
+
 # --- every disagreement
 
 
@@ -309,7 +334,9 @@ def test_a_bare_letter_or_number_scores_the_same_everywhere(benchmark):
     for sample in questions(benchmark):
         official, lmms, paper = values(sample, sample.answer)
         recast = benchmark == "tempcompass" and not sample.category.startswith("multi-choice")
-        if sample.kind is Kind.FREE_FORM:  # Video-R1's evaluation gives free text no credit
+        if benchmark == "mmvu" and sample.kind is Kind.FREE_FORM:  # without a judge
+            assert (official, lmms, paper) == (None, 1, None)
+        elif sample.kind is Kind.FREE_FORM:  # Video-R1's evaluation gives free text no credit
             assert (official, lmms, paper) == (1, 1, 0)
         elif not recast:
             assert (official, lmms, paper) == (1, 1, 1), sample
