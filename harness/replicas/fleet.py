@@ -49,7 +49,7 @@ class Answered:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ended:
-    """A replica has finished all that it held and was told that there is no more."""
+    """A replica has finished all that it held, was told that there is no more, and has closed."""
 
     text: str
     """The canary's answer at the end."""

@@ -1,8 +1,10 @@
 """Runs replicas as Ray actors, on this machine or over a cluster.
 
-An actor is a process that Ray starts where its GPUs and processors are free. Only item ids travel
-to it and only events (records) come back; frames stay where they are decoded. Actors are never
-restarted by Ray: the driver gives what a lost one held to others.
+An actor is a process that Ray starts where its GPUs and processors are free; all GPUs of an actor
+are on one node, so that tensor parallelism inside it needs no placement group: vLLM starts its
+workers as processes of the actor. Only item ids travel to an actor and only events (records) come
+back; frames stay where they are decoded. Actors are never restarted by Ray: the driver gives what a
+lost one held to others.
 """
 
 from __future__ import annotations
@@ -11,26 +13,33 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
-from harness.errors import BackendError, UsageError, missing_extra
+from harness.errors import BackendError, missing_extra
 from harness.plugins import is_installed
 from harness.replicas.fleet import Event, Lost, Replica
+from harness.replicas.guard import start_guard
+from harness.replicas.room import Needs, Node
 
 _OBJECT_STORE_BYTES = 100 << 20
 """Ray's own default is a third of the memory; only ids and records go through it."""
 _IDLE_S = 0.1
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Needs:
-    """What one replica takes of a node."""
-
-    gpus: int
-    """All of one node."""
-    cpus: int
+_KILL_S = 5.0
+"""How long closing waits for actors to be gone with their engines."""
+_QUIET = {
+    "RAY_USAGE_STATS_ENABLED": "0",  # else a notice, and a report to Ray's makers
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # else a FutureWarning of ray.init
+}
+_CARRIED = ("VLLM_",)
+_CARRIED_NAMES = frozenset({
+    "GOMP_SPINCOUNT", "HF_HUB_OFFLINE", "OMP_NUM_THREADS", "TOKENIZERS_PARALLELISM",
+    "TRANSFORMERS_OFFLINE",
+})  # fmt: skip
+"""Environment variables that engines read; every replica has those of the driver."""
+_OF_A_NODE = ("VLLM_HOST_IP", "VLLM_PORT", "VLLM_CACHE_ROOT", "VLLM_CONFIG_ROOT", "VLLM_API_KEY")
+"""Variables that may differ from node to node, or that others should not read."""
 
 
 class RayCluster:
@@ -47,16 +56,21 @@ class RayCluster:
     def __init__(self, address: str | None) -> None:
         if not is_installed("ray"):
             raise missing_extra("ray", "cluster")
-        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+        for name, value in _QUIET.items():
+            os.environ.setdefault(name, value)
         handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
         import ray
 
+        _silence(ray)
         own = {
             "include_dashboard": False,
             "object_store_memory": _OBJECT_STORE_BYTES,
             "_node_ip_address": "127.0.0.1",
-            "runtime_env": {"env_vars": {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}},
         }
+        self.env = _carried_variables(os.environ)
+        """Environment variables that actors get."""
+        if not address:
+            self.env["PYTHONPATH"] = os.pathsep.join(filter(None, sys.path))
         try:
             ray.init(
                 address=address or "local",
@@ -73,18 +87,39 @@ class RayCluster:
             for number, handler in handlers.items():
                 signal.signal(number, handler)  # Ray's own would end without keeping anything
 
-    def resources(self) -> tuple[int, int]:
-        """Return the numbers of GPUs and processors of all nodes."""
+    def nodes(self) -> list[Node]:
+        """Return what each living node has."""
         import ray
 
-        found = ray.cluster_resources()
-        return int(found.get("GPU", 0)), int(found.get("CPU", 0))
+        found = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+        return [Node(gpus=int(one.get("GPU", 0)), cpus=int(one.get("CPU", 0))) for one in found]
 
     def close(self) -> None:
         """Disconnect; a cluster that was started here ends with all of its processes."""
         import ray
 
         ray.shutdown()
+
+
+def _silence(ray: Any) -> None:
+    """Keep what Ray's own processes report off the terminal; its log files have it.
+
+    ``log_to_driver=False`` leaves a thread that prints to standard output (Ray 2.60,
+    ``listen_error_messages``). What is lost is told by the driver, with a reason.
+    """
+    ray._private.worker.print_to_stdstream = _print_nothing
+
+
+def _print_nothing(data: Mapping[str, Any], ignore_prefix: bool = False) -> None:
+    """Take the place of Ray's function that prints."""
+
+
+def _carried_variables(environment: Mapping[str, str]) -> dict[str, str]:
+    return {
+        name: value
+        for name, value in environment.items()
+        if (name.startswith(_CARRIED) or name in _CARRIED_NAMES) and name not in _OF_A_NODE
+    }
 
 
 class RayFleet:
@@ -114,6 +149,7 @@ class RayFleet:
             "max_task_retries": 0,
             "max_concurrency": 2,
             "scheduling_strategy": "SPREAD",
+            "runtime_env": {"env_vars": self._cluster.env},
         }
         actor = ray.remote(_Actor).options(**options).remote(self._build)
         self._actors[name] = actor
@@ -156,9 +192,11 @@ class RayFleet:
             ray.kill(actor, no_restart=True)
 
     def close(self) -> None:
-        """Kill all actors and disconnect."""
+        """Kill all actors, wait until they are gone with their engines, and disconnect."""
+        streams = list(self._events.values())
         for name in list(self._actors):
             self.drop(name)
+        _wait_for_ends(streams)
         self._cluster.close()
 
     def _next_events(self, name: str, stream: Any) -> Sequence[Event]:
@@ -180,30 +218,31 @@ class RayFleet:
             return (Lost(reason=f"its process or node is gone ({type(error).__name__})"),)
 
 
+def _wait_for_ends(streams: Sequence[Any]) -> None:
+    """Wait until actors that were killed are gone: Ray then ends what they have started."""
+    import ray
+
+    end = time.monotonic() + _KILL_S
+    for stream in streams:
+        with suppress(StopIteration, ray.exceptions.RayError):
+            while time.monotonic() < end:
+                ready, _ = ray.wait([stream], timeout=end - time.monotonic(), fetch_local=False)
+                if ready:
+                    ray.get(next(stream))
+
+
 class _Actor:
     """The actor's process; `events` and `call` run on two threads."""
 
     def __init__(self, build: Callable[[], Replica]) -> None:
+        start_guard()
         self._replica = build()
 
     def events(self) -> Iterator[Sequence[Event]]:
-        """Yield what happens, as few messages as the driver's pace allows."""
+        """Yield what happens."""
         for event in self._replica.events():
             yield (event,)
 
     def call(self, method: str, *arguments: Any) -> None:
         """Call a method of the replica."""
         getattr(self._replica, method)(*arguments)
-
-
-def count_replicas(wanted: str, needs_gpus: int, gpus: int) -> int:
-    """Return the number of replicas; ``all`` takes every GPU. Raises `UsageError` without any."""
-    if wanted != "all":
-        return int(wanted)
-    count = gpus // max(needs_gpus, 1)
-    if not count:
-        raise UsageError(
-            f"--replicas all: {gpus} GPUs are there and a replica needs {max(needs_gpus, 1)};"
-            " give a number of replicas"
-        )
-    return count

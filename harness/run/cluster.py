@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
 from harness.backends.select import ResolvedEngine
 from harness.replicas.fleet import Fleet, Replica
-from harness.replicas.ray_fleet import Needs, RayCluster, RayFleet, count_replicas
-from harness.run.config import DecodeConfig, EvalConfig
+from harness.replicas.ray_fleet import RayCluster, RayFleet
+from harness.replicas.room import Needs, Node, count_places, count_replicas, share_processors
+from harness.run.config import DecodeConfig, EvalConfig, available_processors
 from harness.run.plan import Plan
 from harness.run.replica import EvalReplica
 from harness.run.replicated import Squad
@@ -33,34 +34,52 @@ def ray_squad(config: EvalConfig, engine: ResolvedEngine, prepare: Prepare) -> S
         prepare: Resolves plan and engine again where a replica runs; pickled.
 
     Raises:
-        UsageError: Ray is not installed, or there is no GPU for ``--replicas all``.
+        UsageError: Ray is not installed, or there is no room for a replica.
         BackendError: Ray cannot be reached.
     """
     cluster = RayCluster(config.cluster.ray)
     try:
-        gpus, cpus = cluster.resources()
-        needs_gpus = _gpus_of(config, engine, gpus)
-        count = count_replicas(config.cluster.replicas, needs_gpus, gpus)
+        nodes = cluster.nodes()
+        gpus = _gpus_of(config, engine, nodes)
+        count = count_replicas(config.cluster.replicas, gpus, nodes)
     except BaseException:
         cluster.close()
         raise
-    workers = max(1, min(config.decode.workers, cpus // count))
-    decoding = replace(config.decode, workers=workers)
-    needs = Needs(gpus=needs_gpus, cpus=workers)
+    share = share_processors(count, gpus, nodes)
+    decoding = replace(config.decode, workers=_workers_of(config.decode, share))
+    needs = Needs(gpus=gpus, cpus=min(share, decoding.workers))
 
     def fleet(clip: bytes) -> Fleet:
         return RayFleet(cluster, _Builder(str(Path.cwd()), prepare, decoding, clip), needs)
 
     batch = config.engine.max_num_seqs or _BATCH.get(engine.backend, _SMALL_BATCH)
     names = tuple(f"r{number}" for number in range(count))
-    return Squad(names=names, fleet=fleet, ahead=_BATCHES_AHEAD * batch)
+    return Squad(
+        names=names, fleet=fleet, ahead=_BATCHES_AHEAD * batch, notes=_notes(count, gpus, nodes)
+    )
 
 
-def _gpus_of(config: EvalConfig, engine: ResolvedEngine, gpus: int) -> int:
+def _gpus_of(config: EvalConfig, engine: ResolvedEngine, nodes: Sequence[Node]) -> int:
     """Return the GPUs that one replica takes: none where there are none, or no use for them."""
-    if engine.backend == "fake" or not gpus:
+    if engine.backend == "fake" or not any(node.gpus for node in nodes):
         return 0
     return config.engine.tensor_parallel or 1
+
+
+def _workers_of(decoding: DecodeConfig, share: float) -> int:
+    """Return the decode processes of one replica: the number given, else its processors."""
+    given = decoding.workers != available_processors()
+    return decoding.workers if given else max(1, int(share))
+
+
+def _notes(count: int, gpus: int, nodes: Sequence[Node]) -> tuple[str, ...]:
+    places = count_places(nodes, gpus) if gpus else count
+    if count <= places:
+        return ()
+    return (
+        f"{count} replicas are wanted and {places} of {gpus} GPUs fit; the others begin when there"
+        " is room",
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -111,33 +111,35 @@ class EvalReplica:
                 runner.prefetch(pool)
                 backend = start_engine(engine)
                 try:
-                    self._drive(runner, backend, pool, clip)
+                    end = self._drive(runner, backend, pool, clip)
                 finally:
                     backend.close()
             finally:
                 self._inbox.put(None)  # the pool waits for the next lease while it closes
                 runner.stop()
+        if end is not None:
+            self._events.put(end)
 
-    def _drive(self, runner: Runner, backend: Backend, pool: DecodePool, clip: Clip) -> None:
-        """Answer the canary, the leases, and the canary again."""
+    def _drive(
+        self, runner: Runner, backend: Backend, pool: DecodePool, clip: Clip
+    ) -> Ended | None:
+        """Answer the canary, the leases, and the canary again; return None if told to stop."""
         self._events.put(Spoke(text=canary.ask_engine(backend, clip)))
         self._may_begin.wait()
         if self._stopped:
-            return
+            return None
         ready, before = time.perf_counter(), backend.stats()
         runner.run(backend, pool)
         after, done = backend.stats(), time.perf_counter()
         if self._stopped:
-            return
-        self._events.put(
-            Ended(
-                text=canary.ask_engine(backend, clip),
-                pixels=canary.fingerprint(canary.decode_clip(self._clip, runner.patch_multiple)),
-                start_s=ready - self._began,
-                answer_s=done - ready,
-                decode=pool.counts,
-                engine=_difference(after, before),
-            )
+            return None
+        return Ended(
+            text=canary.ask_engine(backend, clip),
+            pixels=canary.fingerprint(canary.decode_clip(self._clip, runner.patch_multiple)),
+            start_s=ready - self._began,
+            answer_s=done - ready,
+            decode=pool.counts,
+            engine=_difference(after, before),
         )
 
     def _leases(self) -> Iterator[Questions]:

@@ -41,6 +41,8 @@ class Squad:
     """Returns where they run, given the canary's video."""
     ahead: int
     """Open questions that a replica may hold."""
+    notes: tuple[str, ...] = ()
+    """What a person should know before it begins."""
 
 
 def servers_squad(plan: Plan, engine: ResolvedEngine, decoding: DecodeConfig) -> Squad:
@@ -155,7 +157,7 @@ class _Listener:
         self._observer = observer
         self._watch = watch
         self._shown = ExitStack()
-        self._started = self._begun = time.perf_counter()
+        self._started = self._begun = self._last = time.perf_counter()
         self._records: list[Record] = []
 
     def __enter__(self) -> _Listener:
@@ -198,12 +200,12 @@ class _Listener:
             self.answered("", Answered(record=record, run=run))
 
     def timing(self, standings: Iterator[Standing] | Any) -> Timing:
-        """Return the times up to now and the sums of what replicas counted."""
+        """Return the times up to the last record and the sums of what replicas counted."""
         ended = [one.ended for one in standings if one.ended is not None]
         return Timing(
             items=len(self._records),
             start_s=self._begun - self._started,
-            answer_s=time.perf_counter() - self._begun,
+            answer_s=max(0.0, self._last - self._begun),
             prompt_tokens=sum(record.prompt_tokens for record in self._records),
             output_tokens=sum(record.output_tokens for record in self._records),
             decode=_sum_decodes([end.decode for end in ended]),

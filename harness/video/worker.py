@@ -76,13 +76,18 @@ class Worker:
     def decode(self, media: Media, policy: FramePolicy, patch_multiple: int) -> Clip | Failure:
         """Decode one file in the process; one that hangs or dies is replaced for the next file.
 
+        A file whose process gets SIGKILL, which no decoder sends, is tried once more: the memory
+        was full, or somebody killed it.
+
         Raises:
             HarnessError: The process cannot be started, whatever the file.
         """
-        pipe = self._start_process()
-        began = time.perf_counter()
-        answer = self._request_clip(pipe, media, policy, patch_multiple)
-        self.busy_s += time.perf_counter() - began
+        answer = self._decode_once(media, policy, patch_multiple)
+        if answer is None:
+            answer = self._decode_once(media, policy, patch_multiple)
+        if answer is None:
+            twice = ChildProcessError(f"the decode worker {_KILLED} SIGKILL, twice")
+            answer = _make_failure(media, twice)
         cached = isinstance(answer, Clip) and answer.cached
         self.cache_hits += cached
         self.decodes += not cached
@@ -101,17 +106,30 @@ class Worker:
         if self._process is not None:
             self._end_process()
 
+    def _decode_once(
+        self, media: Media, policy: FramePolicy, patch_multiple: int
+    ) -> Clip | Failure | None:
+        """Decode one file; return None if somebody else killed the process."""
+        pipe = self._start_process()
+        began = time.perf_counter()
+        try:
+            return self._request_clip(pipe, media, policy, patch_multiple)
+        finally:
+            self.busy_s += time.perf_counter() - began
+
     def _request_clip(
         self, pipe: Connection, media: Media, policy: FramePolicy, patch_multiple: int
-    ) -> Clip | Failure:
+    ) -> Clip | Failure | None:
+        process = self._process
         try:
             pipe.send((media, policy, patch_multiple))
             if pipe.poll(self._timeout_s):
                 return _receive_answer(pipe)
         except (EOFError, OSError):
-            return _make_failure(
-                media, ChildProcessError(f"the decode worker {self._end_process()}")
-            )
+            how = self._end_process()
+            if how == f"{_KILLED} {signal.SIGKILL.name}" and process is not self._killed:
+                return None
+            return _make_failure(media, ChildProcessError(f"the decode worker {how}"))
         self.stop()
         return _make_failure(media, TimeoutError(f"not decoded within {self._timeout_s:g} s"))
 

@@ -3,9 +3,7 @@
 import pytest
 
 from harness.cli import main
-from harness.errors import UsageError
 from harness.plugins import is_installed
-from harness.replicas.ray_fleet import count_replicas
 from harness.run.config import ClusterConfig
 from tasks.demo.layouts import write_all
 
@@ -27,11 +25,3 @@ def test_numbers_of_replicas_that_cannot_be_are_refused(text):
     """A whole number from 1, or all."""
     with pytest.raises(ValueError, match="replicas: expected a number from 1 or all"):
         ClusterConfig(replicas=text)
-
-
-def test_all_replicas_take_every_gpu():
-    """Eight GPUs are two replicas of four; without a GPU the number has to be given."""
-    assert count_replicas("all", 4, 8) == 2
-    assert count_replicas("3", 0, 0) == 3
-    with pytest.raises(UsageError, match="0 GPUs are there"):
-        count_replicas("all", 0, 0)

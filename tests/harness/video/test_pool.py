@@ -213,6 +213,33 @@ with fakes() as pool:
 """
 
 
+def kill_itself(media: Media, policy: FramePolicy, *, patch_multiple: int) -> Clip:
+    """Decode a file that names how often its process is to be killed first."""
+    times = int(media.path.read_text())
+    if times:
+        media.path.write_text(str(times - 1))
+        os.kill(os.getpid(), signal.SIGKILL)
+    return fake_decode(media, policy, patch_multiple=patch_multiple)
+
+
+@pytest.mark.parametrize("kills", [0, 1, 2, 3])
+def test_a_file_whose_worker_is_killed_is_tried_once_more(tmp_path: Path, kills: int) -> None:
+    """The system kills a process when memory is full; twice, and the file is named."""
+    worker = Worker(kill_itself, timeout_s=60)
+    video = tmp_path / "a.mp4"
+    video.write_text(str(kills))
+    try:
+        answer = worker.decode(Media(path=video), POLICY, 4)
+        assert worker.decodes == 1
+    finally:
+        worker.stop()
+    if kills < 2:
+        assert isinstance(answer, Clip)
+    else:
+        assert isinstance(answer, Failure)
+        assert answer.message == f"{video}: the decode worker was killed by SIGKILL, twice"
+
+
 def test_a_script_without_a_main_guard_decodes(tmp_path: Path) -> None:
     """Workers never run the script that started them."""
     script = tmp_path / "script.py"
