@@ -61,7 +61,7 @@ class RayCluster:
         handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
         import ray
 
-        _silence(ray)
+        _silence()
         own = {
             "include_dashboard": False,
             "object_store_memory": _OBJECT_STORE_BYTES,
@@ -101,13 +101,15 @@ class RayCluster:
         ray.shutdown()
 
 
-def _silence(ray: Any) -> None:
+def _silence() -> None:
     """Keep what Ray's own processes report off the terminal; its log files have it.
 
     ``log_to_driver=False`` leaves a thread that prints to standard output (Ray 2.60,
     ``listen_error_messages``). What is lost is told by the driver, with a reason.
     """
-    ray._private.worker.print_to_stdstream = _print_nothing
+    from ray._private import worker
+
+    worker.print_to_stdstream = _print_nothing
 
 
 def _print_nothing(data: Mapping[str, Any], ignore_prefix: bool = False) -> None:

@@ -41,6 +41,8 @@ TABLE = [
     Name("lmms_eval.tasks:TaskManager._get_config", "tasks/lmms/loading.py"),
     Name("lmms_eval.tasks._task_utils.mcq_extract", "tasks/lmms/package.py"),
     Name("lmms_eval.utils:load_yaml_config", "tasks/lmms/loading.py"),
+    Name("ray._private:worker", "harness/replicas/ray_fleet.py"),
+    Name("ray._private.worker:print_to_stdstream", "harness/replicas/ray_fleet.py"),
     Name("transformers.trainer:Trainer._load_from_checkpoint", "trainer/loops/model.py"),
     Name("transformers.trainer:Trainer._maybe_log_save_evaluate", "trainer/loops/finite.py"),
     Name("transformers.trainer:Trainer._prepare_inputs", "trainer/algorithms/sft.py"),
@@ -127,7 +129,7 @@ TABLE = [
         "trainer/loops/rollouts_vllm.py",
     ),
 ]
-LIBRARIES = ("huggingface_hub", "lmms_eval", "transformers", "trl", "vllm")
+LIBRARIES = ("huggingface_hub", "lmms_eval", "ray", "transformers", "trl", "vllm")
 PYTHON = {"_actions", "_exit", "_run_exitfuncs"}
 """Private names of Python's own library, which has kept them for long."""
 
@@ -139,6 +141,8 @@ def test_the_name_is_still_there(name: Name) -> None:
     """The installed version of the library has it; else the module named here has to follow."""
     pytest.importorskip("trl", reason="needs the heavy environment: trl is not installed")
     module, _, attributes = name.path.partition(":")
+    if module.startswith("ray"):
+        pytest.importorskip("ray", reason="Ray is not installed")
     if module.startswith("lmms_eval"):
         pytest.importorskip("lmms_eval", reason="lmms-eval is not installed")
     found: object = import_module(module)
