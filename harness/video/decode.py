@@ -14,6 +14,7 @@ from types import MappingProxyType
 
 import numpy as np
 from PIL import Image, ImageOps
+from xxhash import xxh3_128
 
 from harness.errors import InaccessibleMediaError, MediaError, UnusableMediaError
 from harness.files.content import kind_of_special
@@ -31,6 +32,9 @@ DECODER_VERSION = 2
 
 It is no part of `content_key`, on which the shuffles of frames depend.
 """
+
+LARGE_FILE = 256 << 20
+"""Bytes from which a file's content is hashed by XXH3 (about 20 minutes of 720p)."""
 
 
 def decode(
@@ -128,11 +132,24 @@ def content_key(media: Media, policy: FramePolicy, *, patch_multiple: int) -> st
             numbered_images(media.path) if media.kind is MediaKind.FRAMES else (media.path,)
         ):
             _refuse_special(path)
-            with path.open("rb") as file:
-                hashed.update(hashlib.file_digest(file, "blake2b").digest())
+            hashed.update(_hash_file(path))
     except OSError as error:
         raise InaccessibleMediaError(f"{media.path}: {error.strerror}") from error
     return hashed.hexdigest()
+
+
+def _hash_file(path: Path) -> bytes:
+    """Hash the content of a file: XXH3, which is nine times as fast, from `LARGE_FILE` on.
+
+    Smaller files keep BLAKE2b, on whose keys the shuffles of earlier runs depend.
+    """
+    with path.open("rb", buffering=0) as file:
+        if path.stat().st_size < LARGE_FILE:
+            return hashlib.file_digest(file, "blake2b").digest()
+        digest, block = xxh3_128(), memoryview(bytearray(1 << 20))
+        while size := file.readinto(block):
+            digest.update(block[:size])
+        return digest.digest()
 
 
 def resize(frame: Frame, size: tuple[int, int]) -> Frame:

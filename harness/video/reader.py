@@ -14,13 +14,13 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
 from harness.errors import MediaError
 from harness.video.orientation import Frame, turn_upright
+from harness.video.packets import WORTH_A_JUMP, PacketReader
 from harness.video.padding import has_hole
-from harness.video.track import Track, opened, packets_of
+from harness.video.track import Track
 
 if TYPE_CHECKING:
     from av import Packet, VideoCodecContext, VideoFrame, VideoStream
@@ -29,11 +29,17 @@ if TYPE_CHECKING:
 _SKIP_BY_PACKET = frozenset({"h264", "hevc"})
 
 
-def read(track: Track, wanted: Collection[int]) -> Iterator[tuple[int, Frame]]:
+def read(
+    track: Track, wanted: Collection[int], *, jump_from: int = WORTH_A_JUMP
+) -> Iterator[tuple[int, Frame]]:
     """Yield (index, frame) for the wanted frames of `track`: upright, at source size, in any order.
 
-    Packets are read from the start of the file, without seeking, and decoded only from the key
-    frame before a wanted frame up to that frame.
+    Packets are decoded only from the key frame before a wanted frame up to that frame.
+
+    Args:
+        track: The packet table of the file.
+        wanted: Indices of shown frames.
+        jump_from: Bytes between two ranges of packets from which they are jumped over.
 
     Raises:
         MediaError: Some wanted frames cannot be decoded without damage; says how many can and why
@@ -41,18 +47,12 @@ def read(track: Track, wanted: Collection[int]) -> Iterator[tuple[int, Frame]]:
     """
     faults: dict[int, str] = {}
     places = _packet_positions(track, wanted)
-    with opened(track.path) as (container, stream):
-        stream.thread_type = "NONE"  # an error then belongs to the packet that was sent last
-        packets = packets_of(container, stream)
-        begin = 0
+    with PacketReader(track, jump_from=jump_from) as packets:
         for stretch in _packet_ranges(track, places):
-            run = _RangeDecoder(stream.codec_context, track, stretch)
-            for index, frame in run.frames(
-                islice(packets, stretch.start - begin, stretch.stop - begin)
-            ):
+            run = _RangeDecoder(packets.codec, track, stretch)
+            for index, frame in run.frames(packets.read(stretch.start, stretch.stop)):
                 yield index, turn_upright(frame)
             faults |= run.faults(places)
-            begin = stretch.stop
     if faults:
         first = min(faults)
         raise MediaError(

@@ -44,6 +44,10 @@ class Track:
     """Rank of each packet, in decoding order, including frames that are never shown."""
     keys: tuple[int, ...]
     """Positions in `ranks` where decoding can start, increasing."""
+    clock: tuple[int, ...]
+    """Presentation time of each packet in units of the stream, in decoding order; () if untimed."""
+    sizes: tuple[int, ...]
+    """Bytes of each packet, in decoding order."""
     timed: bool
     """False if not every packet has a time of its own; frames then have to be counted."""
     unshown_lead: int = 0
@@ -204,6 +208,8 @@ def _make_timed(path: Path, stream: VideoStream, entries: list[_Entry]) -> Track
         shown=tuple(shown),
         ranks=tuple(ranks),
         keys=tuple(keys),
+        clock=tuple(pts),
+        sizes=tuple(entry.size for entry in entries),
         timed=True,
         unshown_lead=len(visible) - len(shown),
     )
@@ -231,6 +237,8 @@ def _make_counted(
         shown=tuple(range(len(pts))),
         ranks=tuple(range(len(entries))),
         keys=tuple(place for place, entry in enumerate(entries) if entry.key),
+        clock=(),
+        sizes=tuple(entry.size for entry in entries),
         timed=False,
     )
 

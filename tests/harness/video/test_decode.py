@@ -17,12 +17,13 @@ from PIL import Image
 
 from harness.errors import MediaError
 from harness.schema import Clip, FramePolicy, FrameRule, Media, MediaKind, Variant
-from harness.video.decode import decode
+from harness.video.decode import LARGE_FILE, content_key, decode
 from harness.video.decord_check import (
     DecordDiffersError,
     decode_and_compare,
 )
 from harness.video.matroska import count_missing_bytes
+from harness.video.packets import PacketReader
 from harness.video.reader import read
 from harness.video.track import scan
 from tasks.demo.scenes import draw, moving, write_video
@@ -203,6 +204,66 @@ def test_key_is_content_and_choices(tmp_path: Path) -> None:
         decode(media, base, patch_multiple=32),
     ]
     assert len({key, *(clip.key for clip in changed)}) == 6
+
+
+def test_key_of_a_long_video_is_its_content_too(tmp_path: Path) -> None:
+    """A large file is hashed by XXH3: a copy has its key, one changed byte gives another."""
+    path = tmp_path / "a.mp4"
+    with path.open("wb") as file:
+        file.truncate(LARGE_FILE)  # sparse: takes no room on the disk
+    key = content_key(Media(path=path), policy(4), patch_multiple=28)
+    assert (
+        content_key(Media(path=path.rename(tmp_path / "b.mp4")), policy(4), patch_multiple=28)
+        == key
+    )
+    with (tmp_path / "b.mp4").open("r+b") as file:
+        file.seek(LARGE_FILE - 1)
+        file.write(b"1")
+    assert content_key(Media(path=tmp_path / "b.mp4"), policy(4), patch_multiple=28) != key
+
+
+JUMPS = [
+    ("closed.mp4", "libx264", {"g": "6"}, True),
+    ("b-frames.mp4", "libx264", {"g": "8", "bf": "3"}, True),
+    ("open-group.mp4", "libx264", OPEN_GROUPS, True),
+    ("mpeg4.mp4", "mpeg4", {"bf": "2", "g": "7"}, True),
+    ("hevc.mov", "libx265", {"x265-params": "keyint=8:log-level=none"}, True),
+    ("no-index.mkv", "libx264", {"g": "6"}, False),
+    ("clusters.webm", "libvpx-vp9", {"g": "6"}, False),
+    ("broadcast.ts", "libx264", {"g": "6"}, False),
+]
+
+
+@pytest.mark.parametrize(("name", "codec", "options", "jumps"), JUMPS)
+def test_frames_behind_a_jump_are_those_read_from_the_start(
+    tmp_path: Path, name: str, codec: str, options: dict[str, str], jumps: bool
+) -> None:
+    """Jumping over packets gives equal frames in every container, and is done where it is safe."""
+    track = scan(write_clip(tmp_path / name, codec=codec, options=options))
+    for wanted in ({39}, {0, 20, 39}, {5, 13, 31}, set(range(0, 40, 9))):
+        whole = dict(read(track, wanted))
+        for index, frame in read(track, wanted, jump_from=0):
+            assert np.array_equal(frame, whole[index])
+            assert number(frame) == index
+    with PacketReader(track, jump_from=0) as packets:
+        for place in track.keys:
+            assert len(list(packets.read(place, place + 1))) == 1
+    assert bool(packets.jumps) is jumps
+
+
+@pytest.mark.parametrize("lie", ["clock", "sizes"])
+def test_an_index_that_lies_costs_time_and_no_frame(tmp_path: Path, lie: str) -> None:
+    """Where a jump lands at other packets, the file is read from its start."""
+    track = scan(write_clip(tmp_path / "a.mp4", options={"g": "6"}))
+    wrong = replace(track, **{lie: tuple(value + 1 for value in getattr(track, lie))})
+    assert [number(frame) for _, frame in sorted(read(wrong, {7, 20, 39}, jump_from=0))] == [
+        7,
+        20,
+        39,
+    ]
+    with PacketReader(wrong, jump_from=0) as packets:
+        sizes = [packet.size for packet in packets.read(18, 24)]
+    assert (packets.jumps, sizes) == (0, list(track.sizes[18:24]))
 
 
 def broken_files(folder: Path) -> Iterator[tuple[Path, MediaKind, str]]:
