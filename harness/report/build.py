@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from harness.errors import UsageError
-from harness.report.answers import Answers, read_answers
+from harness.report.answers import read_answers
 from harness.report.config import ReportConfig
 from harness.report.details import DetailWriter
 from harness.report.frames import Videos
 from harness.report.items import list_items, write_index
 from harness.report.overview import Overview, make_overview
 from harness.report.page import write_page
+from harness.report.questions import read_questions
 from harness.report.runs import find_runs
 from harness.report.sprites import SpriteBook
-from harness.run.samples_file import StoredSample, read_samples
 
 DATA, FRAMES, ASSETS = "data", "frames", "assets"
 """Folders beside ``index.html``."""
@@ -55,17 +55,17 @@ def build_report(
     _clear(out)
     say(f"reading {len(sources)} run" + ("s" if len(sources) > 1 else ""))
     runs = [read_answers(source) for source in sources]
-    samples, notes = _read_samples(runs)
+    questions = read_questions(runs)
     videos = Videos(config)
-    videos.collect(runs, samples)
+    videos.collect(runs, questions)
     book = SpriteBook(out / FRAMES, config.frames_budget * 1_000_000)
     say("decoding frames")
     videos.draw(book)
-    items = list_items(runs, samples)
+    items = list_items(runs, questions.shared)
     say(f"writing {len(items)} items")
-    blocks = DetailWriter(out / DATA, runs, samples, videos).write(items)
-    write_index(out / DATA, items, runs, samples, blocks)
-    overview = make_overview(runs, videos, notes, len(items))
+    blocks = DetailWriter(out / DATA, runs, questions, videos).write(items)
+    write_index(out / DATA, items, runs, questions.shared, blocks)
+    overview = make_overview(runs, videos, questions.notes, len(items))
     write_page(out, overview)
     return Built(page=out / "index.html", overview=overview, frame_bytes=book.bytes)
 
@@ -82,25 +82,3 @@ def _clear(out: Path) -> None:
     for name in (DATA, FRAMES, ASSETS):
         shutil.rmtree(out / name, ignore_errors=True)
     (out / "index.html").unlink(missing_ok=True)
-
-
-def _read_samples(runs: Sequence[Answers]) -> tuple[Mapping[str, StoredSample], list[str]]:
-    """Return the questions of all runs, the first run's where several have one, and notes."""
-    samples: dict[str, StoredSample] = {}
-    notes: list[str] = []
-    for run in runs:
-        found = read_samples(run.source.folder)
-        if found.lacking:
-            notes.append(f"{run.source.label}: {found.lacking}")
-        changed = [
-            name
-            for name, sample in found.items()
-            if name in samples and sample.question != samples[name].question
-        ]
-        if changed:
-            notes.append(
-                f"{run.source.label}: {len(changed)} questions have another text than in"
-                f" {runs[0].source.label} (first: {changed[0]}); the first run's text is shown"
-            )
-        samples |= {name: sample for name, sample in found.items() if name not in samples}
-    return samples, notes

@@ -13,10 +13,12 @@ from typing import Any
 from harness.report.answers import Answers, Shown
 from harness.report.frames import Videos, find_mismatch
 from harness.report.items import Item
+from harness.report.questions import Questions
 from harness.report.scripts import shown, write_script
 from harness.run.record_lines import RecordFiles
 from harness.run.samples_file import StoredSample
 from harness.schema import ItemKey, Record
+from harness.scoring.options import chosen_option
 
 _BLOCK_ITEMS = 200
 _SEARCHED = 2000
@@ -31,7 +33,7 @@ class DetailWriter:
     Args:
         folder: The folder of the scripts.
         runs: The runs in the order of the report.
-        samples: What is known of the questions.
+        questions: What was asked.
         videos: The files with their pictures, as drawn.
     """
 
@@ -39,23 +41,23 @@ class DetailWriter:
         self,
         folder: Path,
         runs: Sequence[Answers],
-        samples: Mapping[str, StoredSample],
+        questions: Questions,
         videos: Videos,
     ) -> None:
         self._folder = folder
         self._runs = runs
-        self._samples = samples
+        self._questions = questions
         self._videos = videos
         self._files = RecordFiles()
 
     def write(self, items: Sequence[Item]) -> list[int]:
         """Write all blocks; returns the position of the first item of each."""
         starts: list[int] = []
-        for number, (start, block) in enumerate(self._blocks(items)):
-            starts.append(start)
-            write_script(self._folder, "items", block, number)
-            write_script(self._folder, "find", [_search_text(item) for item in block], number)
-        self._files.close()
+        with self._files:
+            for number, (start, block) in enumerate(self._blocks(items)):
+                starts.append(start)
+                write_script(self._folder, "items", block, number)
+                write_script(self._folder, "find", [_search_text(item) for item in block], number)
         return starts
 
     def _blocks(self, items: Sequence[Item]) -> Iterator[tuple[int, list[dict[str, Any]]]]:
@@ -72,25 +74,33 @@ class DetailWriter:
             yield start, block
 
     def _describe(self, item: Item) -> dict[str, Any]:
-        sample = self._samples.get(item.id)
+        shared = self._questions.shared.get(item.id)
         views: dict[Shown, int] = {}
         frames: list[dict[str, Any]] = []
         answers = []
-        for run in self._runs:
+        for number, run in enumerate(self._runs):
             of_run = []
+            sample = self._questions.of(number, item.id)
             for key in run.keys.get(item.id, ()):
                 saw = run.shown[key]
                 if saw not in views:
                     views[saw] = len(frames)
                     frames.append(self._describe_frames(saw, sample, run))
-                of_run.append({**self._describe_answer(run, key), "frames": views[saw]})
+                answer = self._describe_answer(run, key)
+                chosen = _find_chosen(answer["answer"], sample, shared)
+                of_run.append({**answer, "chosen": chosen, "frames": views[saw]})
             answers.append(of_run)
         return {
             "id": shown(item.id),
             "cluster": shown(item.cluster),
             "category": shown(item.category),
             "gold": shown(item.gold),
-            **_describe_question(sample),
+            **_describe_question(shared),
+            "gold_option": _find_chosen(item.gold, shared, shared),
+            "own": [
+                _describe_own(own[item.id], shared) if shared and item.id in own else None
+                for own in self._questions.own
+            ],
             "frames": frames,
             "answers": answers,
         }
@@ -161,6 +171,26 @@ def _describe_question(sample: StoredSample | None) -> dict[str, Any]:
         "system": shown(sample.system),
         "prefill": shown(sample.prefill),
     }
+
+
+def _describe_own(own: StoredSample, shared: StoredSample) -> dict[str, Any]:
+    """Return the fields of a question that one run asked otherwise."""
+    mine, theirs = _describe_question(own), _describe_question(shared)
+    found = {name: value for name, value in mine.items() if value != theirs[name]}
+    return {**found, "gold": shown(own.gold)} if own.gold != shared.gold else found
+
+
+def _find_chosen(
+    answer: str | None, asked: StoredSample | None, shared: StoredSample | None
+) -> int | None:
+    """Return the place of a chosen option among the shared ones, None where it names none."""
+    if asked is None or shared is None:
+        return None
+    place = chosen_option(answer, asked.options)
+    if place is None or asked.options == shared.options:
+        return place
+    text = asked.options[place]
+    return shared.options.index(text) if shared.options.count(text) == 1 else None
 
 
 def _describe_record(record: Record) -> dict[str, Any]:

@@ -12,8 +12,9 @@ from pathlib import Path
 
 from harness.report.answers import Answers, Shown
 from harness.report.config import FrameChoice, ReportConfig
+from harness.report.questions import Questions
 from harness.report.sprites import Sprite, SpriteBook, cell_size
-from harness.run.samples_file import StoredMedia, StoredSample
+from harness.run.samples_file import StoredMedia
 from harness.schema import Clip, Failure, Media, Outcome
 from harness.video.jobs import heaviest_first
 from harness.video.pool import DecodePool
@@ -54,12 +55,12 @@ class Videos:
     def __iter__(self) -> Iterator[Video]:
         return iter(self._found.values())
 
-    def collect(self, runs: Sequence[Answers], samples: Mapping[str, StoredSample]) -> None:
+    def collect(self, runs: Sequence[Answers], questions: Questions) -> None:
         """Take in every frame that a run saw."""
-        for run in runs:
+        for number, run in enumerate(runs):
             root = self.root_of(run)
             for key, shown in run.shown.items():
-                sample = samples.get(key[0])
+                sample = questions.of(number, key[0])
                 if sample is None or len(sample.media) != len(shown.indices):
                     continue
                 wrong = run.records[key].outcome is not Outcome.CORRECT

@@ -25,6 +25,10 @@ SCRIPTS = (
 STYLES = ("base.css", "overview.css", "items.css")
 
 
+_LONGEST = 1000
+"""Characters of a text on the page; items show whole texts."""
+
+
 def write_page(folder: Path, overview: Overview) -> None:
     """Write ``index.html`` and the folder ``assets``."""
     assets = files("harness.report") / "assets"
@@ -66,15 +70,22 @@ def make_environment() -> Environment:
 
 
 def _escape(value: object) -> object:
-    """Escape a text for HTML and make its hidden characters visible; markup stays."""
+    """Escape a text for HTML, make hidden characters visible, cut a long one; markup stays."""
     if isinstance(value, str) and not isinstance(value, Markup):
-        return Markup(for_html(value))
+        return Markup(for_html(_cut(value)))
     return value
 
 
+def _cut(text: str) -> str:
+    if len(text) <= _LONGEST:
+        return text
+    return f"{text[:_LONGEST]}… ({len(text):,} characters)"
+
+
 def _link_to_items(**state: object) -> str:
-    """Return a link to the list of items with filters set."""
-    given = {name: shown(str(value)) for name, value in state.items() if value != ""}
+    """Return a link to the list of items with filters set; texts too long for it are left out."""
+    texts = {name: str(value) for name, value in state.items() if value != ""}
+    given = {name: shown(text) for name, text in texts.items() if len(text) <= _LONGEST}
     return f"#items?{urlencode(given)}"
 
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from types import TracebackType
+from typing import BinaryIO, Self
 
 from harness.errors import DatasetError
 from harness.files import open_file, read_lines
@@ -58,7 +59,7 @@ def walk_records(folder: Path) -> Iterator[tuple[RecordLine, Record]]:
 
 
 class RecordFiles:
-    """Reads single records by their places; the files stay open until `close`."""
+    """Reads single records by their places; a context manager that closes the files."""
 
     def __init__(self) -> None:
         self._read = record_reader()
@@ -72,8 +73,15 @@ class RecordFiles:
         file.seek(line.start)
         return self._read(file.read(line.size), f"{line.path}, line {line.number}")
 
-    def close(self) -> None:
-        """Close the files."""
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
         for file in self._files.values():
             file.close()
         self._files.clear()

@@ -56,7 +56,20 @@ videor1.answers = (() => {
       othersOf(one), el("p", { class: "meta" }, figuresOf(one))];
   }
 
-  function makeRun(answers, label, number) {
+  // Say what this run asked otherwise than the question shown above.
+  function ownOf(own) {
+    if (!own) return null;
+    const parts = [];
+    if ("question" in own) parts.push(`Asked as: ${own.question}`);
+    if ("options" in own) {
+      parts.push(`Options were asked as ${own.options.map((option, number) =>
+        `${String.fromCharCode(65 + number)}. ${option}`).join("  ")}`);
+    }
+    if ("gold" in own) parts.push(`gold answer ${own.gold}`);
+    return parts.length ? el("p", { class: "others" }, parts.join("; ")) : null;
+  }
+
+  function makeRun(answers, label, number, own) {
     const name = el("span", { class: `run r${number % 6}` }, label);
     const box = el("section", { class: "answer", "aria-label": `Answer of ${label}` });
     if (!answers.length) {
@@ -64,13 +77,14 @@ videor1.answers = (() => {
     }
     answers.forEach((one, at) => box.append(
       ...makeOne(one, answers.length, at ? null : name).filter(Boolean)));
+    box.append(...[ownOf(own)].filter(Boolean));
     return box;
   }
 
   // Show every run's answers side by side.
   function make(item, labels) {
     return el("div", { class: labels.length > 1 ? "answers" : "answers single" },
-      item.answers.map((answers, run) => makeRun(answers, labels[run], run)));
+      item.answers.map((answers, run) => makeRun(answers, labels[run], run, item.own[run])));
   }
 
   return { make, longText };

@@ -11,34 +11,33 @@ videor1.item = (() => {
     return number;
   }
 
-  function letterOf(text) {
-    const match = /^\W*([A-Za-z])\b/.exec(text ?? "");
-    return match && text.trim().length <= 4 ? match[1].toUpperCase() : null;
-  }
-
   function optionsOf(item, labels) {
     if (!item.options.length) {
       return el("p", { class: "gold-answer" }, el("span", { class: "goldmark" }, "Gold answer: "), item.gold);
     }
-    const gold = letterOf(item.gold);
-    const chosen = item.answers.map((answers) => letterOf(answers[0]?.answer));
     return el("ol", { class: "options" }, item.options.map((option, number) => {
       const letter = String.fromCharCode(65 + number);
-      const isGold = letter === gold || option === item.gold;
-      const who = labels.map((label, run) => chosen[run] === letter
+      const isGold = number === item.gold_option;
+      const who = labels.map((label, run) => item.answers[run].some((one) => one.chosen === number)
         ? el("span", { class: `run r${run % 6}` }, labels.length > 1 ? label : "chosen") : null);
       return el("li", { class: isGold ? "gold" : null }, el("span", { class: "letter" }, letter),
         el("span", {}, option),
         el("span", { class: "who" }, isGold ? el("span", { class: "goldmark" }, "gold") : null, who));
-    }), item.options.includes(item.gold) || gold ? null
+    }), item.gold_option !== null ? null
       : el("li", { class: "gold" }, el("span"), el("span", {}, `Gold answer: ${item.gold}`)));
   }
 
-  function askedOf(item) {
-    if (item.prompt === null) return null;
-    const parts = [["System prompt", item.system], ["Before the media", item.before.join("\n")],
-      ["Prompt", item.prompt], ["Start of the answer that was given", item.prefill]];
-    return el("details", { class: "asked" }, el("summary", {}, "The prompt as it was sent"),
+  function askedOf(item, labels) {
+    if (item.prompt === null) return [];
+    const others = item.own.map((own, run) => own && ["prompt", "system", "before", "prefill"]
+      .some((name) => name in own) ? promptOf(`The prompt of ${labels[run]}`, { ...item, ...own }) : null);
+    return [promptOf("The prompt as it was sent", item), ...others].filter(Boolean);
+  }
+
+  function promptOf(title, asked) {
+    const parts = [["System prompt", asked.system], ["Before the media", asked.before.join("\n")],
+      ["Prompt", asked.prompt], ["Start of the answer that was given", asked.prefill]];
+    return el("details", { class: "asked" }, el("summary", {}, title),
       parts.filter((part) => part[1]).map(([name, text]) =>
         [el("h3", {}, name), ...videor1.answers.longText(text)]).flat());
   }
@@ -81,9 +80,8 @@ videor1.item = (() => {
   }
 
   function close() {
-    const { item } = videor1.state.read();
+    videor1.list.focusLater(videor1.state.read().item);
     videor1.state.go({ item: "" });
-    requestAnimationFrame(() => videor1.list.focusRow(item));
   }
 
   // Show the item of the state; its block of texts is loaded first.
@@ -123,7 +121,7 @@ videor1.item = (() => {
         ? el("p", { class: "dim" }, "The run does not keep its questions (no samples.jsonl).")
         : el("p", { class: "question" }, item.question),
       optionsOf(item, labels), el("h3", {}, labels.length > 1 ? "Answers" : "Answer"),
-      videor1.answers.make(item, labels), ...[askedOf(item)].filter(Boolean),
+      videor1.answers.make(item, labels), ...askedOf(item, labels),
       ...siblingsOf(index, state, at));
     box.scrollTop = 0;
   }

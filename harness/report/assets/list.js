@@ -12,6 +12,7 @@ videor1.list = (() => {
   let index = null;
   let positions = [];
   let state = null;
+  let toFocus = null;
 
   function badge(outcome, value, label) {
     const name = outcome ?? "missing";
@@ -33,7 +34,7 @@ videor1.list = (() => {
     const where = [index.category.names[index.category.codes[at]],
       index.cluster.names[index.cluster.codes[at]]].join(" · ");
     const link = el("a", {
-      class: "row", href: videor1.state.link({ ...state, item }), "data-at": at,
+      class: "row", href: videor1.state.link({ ...state, item }), "data-item": item,
       "aria-current": state.item === item ? "true" : null,
     }, el("span", { class: "q" }, question), el("span", { class: "where" }, where), marks(at));
     const row = el("li", { "aria-setsize": positions.length, "aria-posinset": place + 1 }, link);
@@ -60,9 +61,10 @@ videor1.list = (() => {
     }
   }
 
-  // Show other items, or the same with another one open.
+  // Show other items, or the same with another one open; a row that has the focus keeps it.
   function show(newIndex, newPositions, newState) {
     const same = newPositions === positions;
+    const focused = toFocus ?? document.activeElement?.closest("#rows .row")?.dataset.item;
     [index, positions, state] = [newIndex, newPositions, newState];
     for (const row of rows.values()) row.remove();
     rows.clear();
@@ -70,6 +72,8 @@ videor1.list = (() => {
     if (!same) byId("list").scrollTop = 0;
     reveal(placeOf(state.item));
     draw();
+    toFocus = null;
+    if (focused) rows.get(placeOf(focused))?.firstChild.focus({ preventScroll: true });
   }
 
   function placeOf(item) {
@@ -93,12 +97,12 @@ videor1.list = (() => {
     return next >= 0 && next < positions.length ? index.id[positions[next]] : null;
   }
 
-  function focusRow(item) {
-    const row = rows.get(placeOf(item));
-    if (row) row.firstChild.focus();
+  // Move the focus to the row of an item when the list is shown next.
+  function focusLater(item) {
+    toFocus = item;
   }
 
   byId("list").addEventListener("scroll", () => requestAnimationFrame(() => index && draw()));
   new ResizeObserver(() => index && draw()).observe(byId("list"));
-  return { show, neighbour, placeOf, focusRow, badge, marks, count: () => positions.length };
+  return { show, neighbour, placeOf, focusLater, badge, marks, count: () => positions.length };
 })();
