@@ -49,7 +49,9 @@ class DataCommand:
         check.set_defaults(action=_check)
         fetching = "download a benchmark and unpack it"
         fetch = actions.add_parser("fetch", help=fetching, description=fetching, allow_abbrev=False)
-        fetch.add_argument("task", metavar="TASK", help="name of a task, see `videor1 tasks`")
+        fetch.add_argument(
+            "task", metavar="TASK", help="name of a task or suite, see `videor1 tasks`"
+        )
         add_data_flag(fetch)
         fetch.add_argument(
             "--revision",
@@ -80,19 +82,22 @@ def _fetch(args: Namespace) -> CommandResult:
     from harness.data.fetch import fetch
     from harness.run.data_check import check_data
     from harness.task import registry
+    from harness.task.suites import expand_suites
     from harness.text.console import make_console
 
-    task = registry.get(args.task)
-    if task.source is None:
-        raise UsageError(
-            f"{task.name} cannot be downloaded from the hub; see {task.homepage} for its data"
-        )
-    console, folder = make_console(), registry.data_folder(task, args.data)
-    console.print(f"downloading {task.source.page} into {folder}", soft_wrap=True)
-    receipt = fetch(task.source, folder, revision=args.revision, endpoint=args.endpoint)
-    pinned = "our pin" if receipt.revision == task.source.revision else "not our pin"
-    console.print(f"{len(receipt.files)} files of commit {receipt.revision} ({pinned})")
-    checks = [check_data(args.task, args.data)]
+    console, checks = make_console(), []
+    tasks = [registry.get(registry.name_of(name)) for name in expand_suites([args.task])]
+    for task in tasks:
+        if task.source is None:
+            raise UsageError(
+                f"{task.name} cannot be downloaded from the hub; see {task.homepage} for its data"
+            )
+        folder = registry.data_folder(task, args.data)
+        console.print(f"downloading {task.source.page} into {folder}", soft_wrap=True)
+        receipt = fetch(task.source, folder, revision=args.revision, endpoint=args.endpoint)
+        pinned = "our pin" if receipt.revision == task.source.revision else "not our pin"
+        console.print(f"{len(receipt.files)} files of commit {receipt.revision} ({pinned})")
+        checks.append(check_data(task.name, args.data))
     _print_checks(console, checks)
     return _conclude(checks)
 

@@ -12,6 +12,7 @@ from harness.errors import UsageError
 from harness.run.config import DEFAULT_DATA, FailureBudget, JudgeConfig
 from harness.run.options import Option, differing_options, options_of, with_options
 from harness.scoring.reasoning.marks import IN_TEXT, parse_rule
+from harness.task.suites import expand_suites
 
 Settings = TypeVar("Settings")
 
@@ -135,11 +136,11 @@ def failure_budget(text: str) -> FailureBudget:
 
 
 def task_list(text: str) -> tuple[str, ...]:
-    """Read ``a,b:config,c`` as task selections."""
+    """Read ``a,b:config,c`` as task selections, with the tasks of suites in their place."""
     names = tuple(name.strip() for name in text.split(","))
     if not all(names):
         raise ArgumentTypeError(f"expected names separated by commas, got {text!r}")
-    return names
+    return expand_suites(names)
 
 
 def count(text: str) -> int:

@@ -6,6 +6,7 @@ from argparse import ArgumentParser, Namespace
 
 from harness.cli.exits import CommandResult, Exit
 from harness.task import registry
+from harness.task.suites import SUITES
 
 
 class TasksCommand:
@@ -28,6 +29,10 @@ class TasksCommand:
             console.print(styled((name, "bold"), f"  {task.title}"))
             for line in (f"scorers  {', '.join(scorers)}", f"data     {task.homepage}"):
                 console.print(f"  {line}", soft_wrap=True)
+        for suite, selections in SUITES.items():
+            console.print(
+                styled((suite, "bold"), f"  suite: {', '.join(selections)}"), soft_wrap=True
+            )
         for prefix, point in sorted(registry.bridges().items()):
             console.print(styled((f"{prefix}:NAME", "bold"), f"  {point.load().title}"))
         return CommandResult(Exit.OK, f"{len(names)} tasks are installed")

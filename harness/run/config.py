@@ -17,6 +17,7 @@ from harness.backends.engine_config import EngineConfig
 from harness.bounds import between
 from harness.schema import FramePolicy, Sampling, TemplateArgs, Variant
 from harness.task.protocol import Protocol
+from harness.task.suites import expand_suites
 
 DEFAULT_TASKS = ("videommmu", "vsibench", "mvbench", "tempcompass")
 DEFAULT_DATA = Path("data")
@@ -141,7 +142,7 @@ class EvalConfig:
     """
 
     tasks: tuple[str, ...] = field(default=DEFAULT_TASKS, metadata={"metavar": "A,B"})
-    """NAME or NAME:config, separated by commas."""
+    """NAME, NAME:config or the name of a suite such as paper, separated by commas."""
     data: Path = field(default=DEFAULT_DATA, metadata={"metavar": "DIR"})
     """Folder that holds one folder per benchmark."""
     protocol: str = field(default="video-r1", metadata={"metavar": "video-r1|official|FILE.toml"})
@@ -222,6 +223,7 @@ class EvalConfig:
         self._check_protocol_changes()
         if not self.tasks or not all(self.tasks):
             raise ValueError(f"tasks: expected at least one name, got {self.tasks!r}")
+        object.__setattr__(self, "tasks", expand_suites(self.tasks))
         between(self, "stop_after_failures", 0, 10**6, "0: never")
         FailureBudget.parse(self.max_failures or "0")
 

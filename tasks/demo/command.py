@@ -25,7 +25,8 @@ from tasks.motionworld.trained import CHECKPOINT, card
 
 DEFAULT_OUT = Path("results/demo")
 MOTIONWORLD = ("motionworld", "motionworld-stills")
-LAYOUTS = ("videommmu", "vsibench", "mvbench", "tempcompass")
+LAYOUTS = "paper"
+"""The suite of the paper's benchmarks."""
 PROBES = (Variant.SHUFFLED, Variant.SINGLE, Variant.BLIND)
 """Variants of MotionWorld's clips that lack what the model was trained to use."""
 BASELINE = Path(__file__).parents[2] / "results" / "baselines" / "demo.parquet"
@@ -76,7 +77,7 @@ class DemoCommand:
             str(CHECKPOINT), "--data", str(data), "--backend", backend,
             "--max-frames", str(_MAX_FRAMES), "--max-pixels", str(_MAX_PIXELS),
         ]  # fmt: skip
-        selections = {"run": ["--tasks", ",".join(MOTIONWORLD + LAYOUTS)]} | {
+        selections = {"run": ["--tasks", ",".join((*MOTIONWORLD, LAYOUTS))]} | {
             variant.value: ["--tasks", MOTIONWORLD[0], "--variant", variant] for variant in PROBES
         }
         runs = {name: str(args.out / name) for name in selections}

@@ -1,20 +1,20 @@
-"""Write the demo's questions in the four publishers' layouts, as their hubs distribute them.
+"""Write the demo's questions in the publishers' layouts, as their hubs distribute them.
 
 Every benchmark gets 32 clips (MVBench 40) and the files that `tasks` reads, so that the demo runs
 the real loaders, prompts, scorers and aggregations. With fewer clips a gate could not distinguish
-an equal model from one that is ten points worse.
+an equal model from one that is ten points worse. `tasks.demo.later_layouts` has the benchmarks that
+the demo's gate does not judge, with fewer.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
 from itertools import product
 from pathlib import Path
 from typing import Any
 
 from harness.scoring.answers import letter_of
 from harness.scoring.prompts import lettered
+from tasks.demo.later_layouts import write_mmvu, write_videomme
 from tasks.demo.scenes import (
     COLOURS,
     DIRECTIONS,
@@ -25,6 +25,7 @@ from tasks.demo.scenes import (
     write_frame_folder,
     write_video,
 )
+from tasks.demo.written import write_json, write_lines
 
 _COLOURS = tuple(COLOURS)
 _DIRECTIONS = tuple(DIRECTIONS)
@@ -33,11 +34,13 @@ _GRID = ((0.2, 0.3), (0.5, 0.3), (0.8, 0.3), (0.2, 0.75), (0.5, 0.75), (0.8, 0.7
 
 
 def write_all(data: Path) -> None:
-    """Write the four benchmark folders under `data`."""
+    """Write the benchmarks' folders under `data`."""
     write_vsibench(data / "vsibench")
     write_videommmu(data / "videommmu")
     write_mvbench(data / "mvbench")
     write_tempcompass(data / "tempcompass")
+    write_mmvu(data / "mmvu")
+    write_videomme(data / "videomme")
 
 
 def write_vsibench(folder: Path) -> None:
@@ -82,7 +85,7 @@ def write_vsibench(folder: Path) -> None:
                 "id": len(rows), "dataset": "scannet", "scene_name": name, "question_type": kind,
                 "question": question, "options": options, "ground_truth": gold, "pruned": False,
             })  # fmt: skip
-    _write_lines(folder / "test.jsonl", rows)
+    write_lines(folder / "test.jsonl", rows)
 
 
 def write_videommmu(folder: Path) -> None:
@@ -110,7 +113,7 @@ def write_videommmu(folder: Path) -> None:
                 "answer": letter_of(right), "question_type": "multiple-choice",
             }  # fmt: skip
     for track, rows in tracks.items():
-        _write_json(folder / f"{track.lower()}_video.json", {track: rows})
+        write_json(folder / f"{track.lower()}_video.json", {track: rows})
 
 
 def write_mvbench(folder: Path) -> None:
@@ -149,7 +152,7 @@ def write_mvbench(folder: Path) -> None:
         "action_sequence": sequences,
         "episodic_reasoning": episodes,
     }.items():
-        _write_json(folder / "json" / f"{task}.json", rows)
+        write_json(folder / "json" / f"{task}.json", rows)
 
 
 def write_tempcompass(folder: Path) -> None:
@@ -174,8 +177,8 @@ def write_tempcompass(folder: Path) -> None:
                 "content": ["artificial"],
             }
     for name, videos in tasks.items():
-        _write_json(folder / "questions" / f"{name}.json", videos)
-    _write_json(folder / "meta_info.json", meta)
+        write_json(folder / "questions" / f"{name}.json", videos)
+    write_json(folder / "meta_info.json", meta)
 
 
 def _direction_questions(name: str, way: str) -> dict[str, list[dict[str, str]]]:
@@ -218,13 +221,3 @@ _DISCIPLINES = {
     "Design": "Art",
     "Marketing": "Business",
 }
-
-
-def _write_json(path: Path, content: Any) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(content, indent=1), encoding="utf-8")
-
-
-def _write_lines(path: Path, rows: Sequence[dict[str, Any]]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")

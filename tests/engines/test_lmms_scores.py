@@ -272,7 +272,14 @@ def test_mmvu_is_rated_by_the_packages_rules():
     """An option's text or a word of it counts; of an open answer any part, and nothing at all."""
     options = ("put down the cup", "pick up the bag", "open the door", "A blue car", "nothing")
     chosen = ask("mmvu", "C", options)
-    for text, value in (("C", 1), ("c", 1), ("I choose a door", 1), ("B or C", 1), ("A", 0), ("", 0)):
+    for text, value in (
+        ("C", 1),
+        ("c", 1),
+        ("I choose a door", 1),
+        ("B or C", 1),
+        ("A", 0),
+        ("", 0),
+    ):
         assert registry.get("mmvu").scorers["lmms-eval"].score(chosen, text).value == value, text
     opened = ask("mmvu", "Binary Search", kind=Kind.FREE_FORM)
     for text, value in (("binary search!", 1), ("search binary", 1), ("", 1), ("hash table", 0)):

@@ -14,10 +14,10 @@ from tasks.demo.command import PROBES, DemoCommand
 
 @pytest.mark.slow
 def test_the_demo_examines_probes_and_boards(tmp_path: Path, capsys) -> None:
-    """Six benchmarks with the frames in order, MotionWorld three times more, then one table."""
+    """Eight benchmarks with the frames in order, MotionWorld three times more, then one table."""
     verdict = run(DemoCommand(), ["--backend", "fake", "--out", str(tmp_path)])
     assert verdict.code is Exit.OK
-    assert len(read_records(tmp_path / "run")) == 1024
+    assert len(read_records(tmp_path / "run")) == 1088
     assert all(len(read_records(tmp_path / probe)) == 400 for probe in PROBES)
     assert "not ranked" in capsys.readouterr().out
 

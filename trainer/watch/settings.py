@@ -14,6 +14,7 @@ from harness.config import read_settings
 from harness.errors import UsageError
 from harness.files import FolderClaim, read_json
 from harness.gate.policy import Policy
+from harness.task.suites import expand_suites
 from trainer.config.presets import find_config
 from trainer.config.renamed import refuse_old_settings, rename_fields
 
@@ -48,6 +49,7 @@ class SliceSettings:
     """How often an evaluation is started before it counts as failed."""
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "tasks", expand_suites(self.tasks))
         if self.attempts < 1 or (self.items_per_task is not None and self.items_per_task < 1):
             raise ValueError("attempts and items_per_task: expected at least 1")
 
