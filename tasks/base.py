@@ -56,6 +56,10 @@ MODEL_PIXELS = (128 * 28 * 28, 768 * 28 * 28)
 qwen-vl-utils for videos."""
 
 
+Total = Callable[[Sequence[Record]], float | None]
+"""Computes a score (0 to 1) from all records of a task."""
+
+
 class Benchmark(ABC):
     """A benchmark with the presets ``video-r1`` and ``official``: a `harness.task.api.Task`.
 
@@ -106,6 +110,14 @@ class Benchmark(ABC):
         """Return whether the publishers' rule leaves a question out, whatever is answered."""
         return False
 
+    def official_total(self) -> Total | None:
+        """Return how the publishers make the score of all records; None: the mean of items."""
+        return None
+
+    def mended_total(self) -> Total | None:
+        """Return the same for the other scorers, without the publishers' errors."""
+        return None
+
     def paper_leaves_out(self, sample: Sample) -> bool:
         """Return whether Video-R1 does not ask a question of its kind; the mean leaves it out."""
         return False
@@ -139,6 +151,7 @@ class Benchmark(ABC):
     def scorers(self) -> Mapping[str, Scorer]:
         """Return the scorers by name: the presets' and the others, and those of bridges."""
         rule, means = self.official_rule(), self.official_aggregation
+        total, mended = self.official_total(), self.mended_total()
         table = (
             Scorer(
                 name=OFFICIAL,
@@ -146,6 +159,7 @@ class Benchmark(ABC):
                 score=rule,
                 aggregation=means,
                 leaves_out=self.official_leaves_out,
+                total=total,
             ),
             Scorer(
                 name="official+answer",
@@ -153,6 +167,7 @@ class Benchmark(ABC):
                 score=after_answer_tag(rule),
                 aggregation=means,
                 leaves_out=self.official_leaves_out,
+                total=total,
             ),
             Scorer(
                 name=prompts.VIDEO_R1,
@@ -160,6 +175,7 @@ class Benchmark(ABC):
                 score=self._score_as_paper,
                 aggregation=self.paper_aggregation,
                 leaves_out=self.paper_leaves_out,
+                total=mended,
             ),
             Scorer(
                 name=flexible.NAME,
@@ -167,8 +183,9 @@ class Benchmark(ABC):
                 score=self.flexible_score,
                 aggregation=means,
                 leaves_out=self.official_leaves_out,
+                total=mended,
             ),
-            *registry.bridged_scorers(self.name, means),
+            *(replace(s, total=mended) for s in registry.bridged_scorers(self.name, means)),
         )
         return {scorer.name: scorer for scorer in table}
 

@@ -92,6 +92,20 @@ VIDEOMME = Source(
     ),
 )
 
+VIDEOMME_V2 = Source(
+    repo="MME-Benchmarks/Video-MME-v2",
+    revision="6e4bebb03202e1ddbf3d37703e560e51c5aa2d64",
+    folder="videomme-v2",
+    files=("test.parquet",),
+    archives=(
+        *(
+            Archive(path=f"videos/{number:03d}.zip", root="videos", into="videos")
+            for number in range(1, 41)
+        ),
+        Archive(path="subtitle.zip", root="subtitle", into="subtitle"),
+    ),
+)
+
 MMVU = Source(
     repo="yale-nlp/MMVU",
     revision="c83339b82df1f21b1ceaf5f0870360043d699604",

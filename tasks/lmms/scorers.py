@@ -40,6 +40,7 @@ from tasks.tempcompass_rules import (
     YES_NO,
     task_of,
 )
+from tasks.videomme_v2 import OPTIONS
 from tasks.videommmu_answers import LETTERED, MULTIPLE_CHOICE, QUESTION_TYPE
 
 NAME = "lmms-eval"
@@ -47,6 +48,8 @@ NAME = "lmms-eval"
 _MRA = "MRA:.5:.95:.05"
 _NOTHING_FOUND = "No Answer Found."
 _DROPPED = "API Error"
+_NO_OPTION = "Z"
+"""What its extractor of Video-MME-v2 returns where no option, or several, occur."""
 _SHOWN = 100
 """Characters of an open answer that a record shows, as in lmms-eval's own log."""
 _BY_TASK = {
@@ -162,6 +165,14 @@ def score_videomme(sample: Sample, text: str) -> Score:
     return _score_letter(sample, module.extract_characters_regex(text))
 
 
+def score_videomme_v2(sample: Sample, text: str) -> Score:
+    """Score the letter of its own patterns, else the one option whose text occurs."""
+    module = scoring_module("videomme_v2")
+    found = module.extract_characters_regex(text)
+    letter = found or module.extract_option(text, sample.source[OPTIONS])
+    return _score_letter(sample, "" if letter == _NO_OPTION else letter)
+
+
 def _score_letter(sample: Sample, letter: str) -> Score:
     return binary_score(letter == sample.answer if letter else None, letter or None)
 
@@ -190,4 +201,6 @@ RULES: Mapping[str, Callable[[Sample, str], Score]] = {
     "mmvu": score_mmvu,
     "videomme": score_videomme,
     "videomme-subtitles": score_videomme,
+    "videomme-v2": score_videomme_v2,
+    "videomme-v2-subtitles": score_videomme_v2,
 }

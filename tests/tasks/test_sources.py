@@ -27,6 +27,8 @@ TASKS = (
     "mmvu",
     "videomme",
     "videomme-subtitles",
+    "videomme-v2",
+    "videomme-v2-subtitles",
 )
 
 
@@ -168,6 +170,27 @@ def videomme() -> Files:
     }
 
 
+def videomme_v2() -> Files:
+    """Return a question, whose video is in one of forty zips, and the words that are said."""
+    row = {
+        "video_id": "021",
+        "question_id": "021-1",
+        "group_type": "relevance",
+        "group_structure": "4",
+        "question": "Why?",
+        "options": "\n".join(f"{letter}. it" for letter in "ABCDEFGH"),
+        "answer": "A",
+        "level": "1",
+        "second_head": "Frames",
+        "third_head": "Order",
+    }
+    return {
+        "test.parquet": table(row),
+        "videos/002.zip": zipped({"021.mp4": b"video"}),
+        "subtitle.zip": zipped({"subtitle/021.jsonl": b'{"text": "Hi"}\n'}),
+    }
+
+
 PUBLISHED: Mapping[str, Callable[[], Files]] = {
     "vsibench": vsibench,
     "videommmu": videommmu,
@@ -177,6 +200,8 @@ PUBLISHED: Mapping[str, Callable[[], Files]] = {
     "mmvu": mmvu,
     "videomme": videomme,
     "videomme-subtitles": videomme,
+    "videomme-v2": videomme_v2,
+    "videomme-v2-subtitles": videomme_v2,
 }
 UNWANTED = {"README.md": b"card", ".gitattributes": b"", "extra/model.bin": b"weights"}
 

@@ -1,0 +1,249 @@
+"""Video-MME-v2: 3,200 questions with eight options, in groups of four about each of 800 videos.
+
+A group asks about one thing in several ways (``relevance``) or step by step (``logic``), and is
+scored as a whole: `tasks.videomme_v2_groups`. Publisher: MME-Benchmarks/Video-MME-v2 on the Hugging
+Face hub, whose ``test.parquet`` is read; prompts, frames, official scorer:
+MME-Benchmarks/Video-MME-v2@b24176a, ``evaluation/test_video_mme_v2.py``; paper: arXiv 2604.05015.
+
+``videomme-v2`` asks without subtitles, ``videomme-v2-subtitles`` with all words of the video's
+subtitle file before the question, as the publisher's script does without ``--subtitle-interleave``.
+
+Traps of the official scorer, which ``official`` has as well:
+
+- The first capital letter from A to H anywhere counts, after eleven introductions are deleted:
+  ``Explain: C`` is E, ``Here: C`` is H.
+- A response without one is marked -1, with which the group's score is then computed: three right
+  answers and an unread one are worth 25 points instead of 56.25, four unread ones of a logic group
+  100. A summary has `unanswered`, their number, and `score_if_wrong`, the score with such answers
+  counted as wrong, whenever there are any. The other scorers count them as wrong from the start.
+
+Deliberate departures and known differences:
+
+- The publisher cuts the rows into groups of four by position. Ours are the questions of a video in
+  the order of their ids. A group without an answer to each of its questions (``--limit``, a failed
+  item) is left out of the score; the publisher counts a failed item as unread.
+- The score is a mean of groups and has no interval; `group_se` is its standard error, which treats
+  groups as independent. Categories have the mean of their questions.
+- Frames are shown as a video, not as 64 images. The script's two texts follow each other without a
+  separator, as the chat template of Qwen's models joins them.
+- ``official-reasoning`` is the publisher's prompt for reasoning models (its missing quotation mark
+  included). Its interleaved form of subtitles is not offered.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from harness.errors import DatasetError
+from harness.schema import (
+    FramePolicy,
+    FrameRule,
+    Kind,
+    Media,
+    Outcome,
+    Prompt,
+    Record,
+    Sample,
+    Sampling,
+    Score,
+)
+from harness.scoring.answers import letters
+from harness.scoring.rules import ScoreRule, binary_score
+from harness.task.api import Questions
+from tasks import sources
+from tasks.base import MODEL_PIXELS, OFFICIAL, Benchmark, Total, without_blanks
+from tasks.files import Row, first_existing, inside, read_rows
+from tasks.videomme_v2_groups import LOGIC, RELEVANCE, STRUCTURES, mean_score, without_unread
+from tasks.videomme_v2_records import describe_groups, read_groups
+
+OFFICIAL_REASONING = "official-reasoning"
+OPTIONS, SUBTITLES = "options", "subtitles"
+"""Fields of a sample's source: the options as published, the path of the subtitle file."""
+
+_OPTION_COUNT = 8
+_REMOVED = (
+    "Final Answer:",
+    "The best answer is",
+    "The correct answer is",
+    "The answer is",
+    "The answer",
+    "The best option is",
+    "The correct option is",
+    "Best answer:",
+    "Best option:",
+    "Answer:",
+    "Option:",
+)
+"""What the official scorer deletes everywhere, in its order."""
+
+_FRAMES = "These are the frames of a video."
+_LISTED = " This video's subtitles are listed below:\n{}\n"
+_INSTRUCT = (
+    "Select the best answer to the following multiple-choice question based on the video. Respond"
+    " with only the letter (A, B, C, D, E, F, G, or H) of the correct option."
+)
+_REASON = (
+    "Please perform a detailed reasoning based on the provided video frames to answer the following"
+    " multiple-choice question selecting the best option from A through H and providing your final"
+    " response strictly in the format: 'Final Answer: <letter>."
+)
+
+
+class VideoMMEv2(Benchmark):
+    """Questions without subtitles; the score is the mean of the groups' scores."""
+
+    name = "videomme-v2"
+    version = 1
+    title = "Video-MME-v2"
+    homepage = "https://huggingface.co/datasets/MME-Benchmarks/Video-MME-v2"
+    source = sources.VIDEOMME_V2
+    official_frames = FramePolicy(
+        rule=FrameRule.INNER,
+        max_frames=64,
+        min_pixels=MODEL_PIXELS[0],
+        max_pixels=MODEL_PIXELS[1],
+    )
+    official_sampling = Sampling(temperature=0.0, max_tokens=4096)
+
+    def load(self, data: Path) -> Questions:
+        """Read the hub's Parquet file."""
+        files = first_existing(data, "test.parquet", "test*.parquet", "test.jsonl")
+        rows = [row for file in files for row in read_rows(file)]
+        return Questions(samples=tuple(_make_sample(row, data) for row in rows), files=tuple(files))
+
+    def official_prompt(self, sample: Sample) -> Prompt:
+        """Return the published prompt, which asks for a letter alone."""
+        return _prompt(sample, _INSTRUCT)
+
+    def other_prompts(self) -> Mapping[str, Callable[[Sample], Prompt]]:
+        """Return the published prompt that asks for reasoning."""
+        return {OFFICIAL_REASONING: lambda sample: _prompt(sample, _REASON)}
+
+    def paper_sample(self, sample: Sample) -> Sample:
+        """Return the question without blanks around its texts, as in Video-R1's files."""
+        return without_blanks(sample)
+
+    def official_rule(self) -> ScoreRule:
+        """Return `score_official`: the first capital letter from A to H anywhere."""
+        return score_official
+
+    def official_total(self) -> Total:
+        """Return the mean of the groups' scores with the publisher's marks of unread answers."""
+        return lambda records: mean_score(read_groups(records))
+
+    def mended_total(self) -> Total:
+        """Return the mean of the groups' scores, unread answers being wrong."""
+        return lambda records: mean_score([*map(without_unread, read_groups(records))])
+
+    def extra(self, run: Mapping[str, Sequence[Record]]) -> dict[str, float]:
+        """Return the publisher's other figures: by kind of group, by level, linear, of items."""
+        records = [r for r in run.get(self.name, ()) if r.outcome is not Outcome.FAILED]
+        official = any(record.scorer.startswith(OFFICIAL) for record in records)
+        return describe_groups(records, official=official)
+
+
+class VideoMMEv2Subtitles(VideoMMEv2):
+    """The same questions with all words of the video's subtitles before them."""
+
+    name = "videomme-v2-subtitles"
+    title = "Video-MME-v2 (with subtitles)"
+
+    def load(self, data: Path) -> Questions:
+        """Read the questions; every video must have its subtitle file."""
+        questions = super().load(data)
+        samples = []
+        for sample in questions.samples:
+            path = data / "subtitle" / f"{sample.cluster}.jsonl"
+            if not path.is_file():
+                raise DatasetError(
+                    f"{path}: no such file; `videor1 data fetch {self.name}` unpacks the subtitles"
+                )
+            samples.append(
+                replace(
+                    sample,
+                    id=sample.id.replace("/", f"/{SUBTITLES}/", 1),
+                    task=self.name,
+                    source={**sample.source, SUBTITLES: str(path)},
+                )
+            )
+        found = dict.fromkeys(sample.source[SUBTITLES] for sample in samples)
+        return Questions(samples=tuple(samples), files=(*questions.files, *map(Path, found)))
+
+
+def score_official(sample: Sample, text: str) -> Score:
+    """Score the letter that the official parser reads."""
+    letter = read_letter(text)
+    return binary_score(None if letter is None else letter == sample.answer, letter)
+
+
+def read_letter(text: str) -> str | None:
+    """Return the first capital from A to H after the official deletions; None without one."""
+    for introduction in _REMOVED:
+        text = text.replace(introduction, "")
+    found = re.search("[A-H]", text)
+    return found.group() if found else None
+
+
+def _prompt(sample: Sample, instruction: str) -> Prompt:
+    listed = _LISTED.format(_read_words(sample)) if SUBTITLES in sample.source else ""
+    options = sample.source[OPTIONS]
+    return Prompt(text=f"{_FRAMES}{listed}Question: {sample.question}\n{options}\n{instruction}")
+
+
+def _read_words(sample: Sample) -> str:
+    """Return all words of a subtitle file with one word and its times per line."""
+    path = Path(sample.source[SUBTITLES])
+    if not path.stat().st_size:
+        return ""
+    return " ".join(row.text("text") for row in read_rows(path))
+
+
+def _make_sample(row: Row, data: Path) -> Sample:
+    kind = row.text("group_type")
+    if kind not in (RELEVANCE, LOGIC):
+        raise row.bad("group_type", f"{RELEVANCE} or {LOGIC}")
+    published = str(row.fields.get("group_structure")).replace(" ", "")
+    if kind == LOGIC and published not in STRUCTURES:
+        raise row.bad("group_structure", f"one of {', '.join(STRUCTURES)}")
+    structure = STRUCTURES[published] if kind == LOGIC else "any"
+    video = row.scalar("video_id")
+    answer = row.text("answer")
+    if answer not in letters(_OPTION_COUNT):
+        raise row.bad("answer", "a letter from A to H")
+    level = row.fields.get("level")
+    known = level is not None and str(level) != "None"
+    heads = (str(row.fields.get(name)) for name in ("second_head", "third_head"))
+    parts = (kind, structure, f"level-{level}" if known else "none", *heads)
+    return Sample(
+        id=f"{VideoMMEv2.name}/{row.scalar('question_id')}",
+        task=VideoMMEv2.name,
+        question=row.text("question"),
+        answer=answer,
+        kind=Kind.MULTIPLE_CHOICE,
+        category="/".join(part.replace("/", " ") for part in parts),
+        cluster=video,
+        options=_split_options(row),
+        media=(Media(path=_find_video(data, video, row)),),
+        source={OPTIONS: row.text("options")},
+    )
+
+
+def _split_options(row: Row) -> tuple[str, ...]:
+    """Return the texts of the options, which are published as one text, a line ``A. ...`` each."""
+    rest, found = f"\n{row.text('options')}", []
+    for letter in letters(_OPTION_COUNT):
+        before, mark, rest = rest.partition(f"\n{letter}. ")
+        if not mark or (letter == "A" and before):
+            raise row.bad("options", "eight lines 'A. text' to 'H. text'")
+        found.append(before)
+    return (*found[1:], rest)
+
+
+def _find_video(data: Path, video: str, row: Row) -> Path:
+    """Return the path of a video; the zips may have a folder inside."""
+    path = inside(data, f"videos/{video}.mp4", row.where)
+    others = (inside(data, f"{video}.mp4", row.where), *path.parent.glob(f"*/{path.name}"))
+    return path if path.is_file() else next((one for one in others if one.is_file()), path)
