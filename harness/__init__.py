@@ -14,8 +14,8 @@ from __future__ import annotations
 TYPE_CHECKING = False  # importing `typing` takes longer than all else here
 if TYPE_CHECKING:
     from harness.backends.engine_config import EngineConfig
-    from harness.board.leaderboard import Board
     from harness.board.leaderboard import read_board as leaderboard
+    from harness.board.rows import Board
     from harness.errors import (
         BackendError,
         DatasetError,
@@ -115,7 +115,7 @@ _SCHEMA = (
 )  # fmt: skip
 _MODULES = {
     "harness.backends.engine_config": ("EngineConfig",),
-    "harness.board.leaderboard": ("Board",),
+    "harness.board.rows": ("Board",),
     "harness.errors": (
         "BackendError", "DatasetError", "HarnessError", "TooManyFailuresError", "UsageError",
     ),

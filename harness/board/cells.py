@@ -89,7 +89,11 @@ def _score_and_interval(entry: Entry, task: str) -> tuple[float | None, tuple[fl
         summary = entry.summaries.get(task, {})
         interval = summary.get("ci95")
         return summary.get("score"), None if interval is None else (interval[0], interval[1])
-    whole = estimate_score(entry.answers[task], means)
+    return in_percent(estimate_score(entry.answers[task], means))
+
+
+def in_percent(whole: Estimate | None) -> tuple[float | None, tuple[float, float] | None]:
+    """Return score and interval of an estimate in percent."""
     if whole is None:
         return None, None
     interval = whole.ci95
@@ -128,36 +132,22 @@ def find_aggregation(column: str, tag: str) -> Aggregation | None:
 
 def estimate_score(answers: Answers, means: Aggregation) -> Estimate | None:
     """Return the score (0 to 1) of the items that have a value, None without any."""
-    scored = _ScoredItems.of(answers, means)
-    if not scored.clusters:
-        return None
-    return clustered_estimate(scored.values, scored.clusters, scored.paths)
-
-
-def influence(answers: Answers, means: Aggregation) -> NDArray[np.float64]:
-    """Return each video's contribution to the score, shape (videos,), in order of appearance."""
-    scored = _ScoredItems.of(answers, means)
-    tree = tree_mean(scored.values, scored.clusters, scored.paths)
-    moved = dict(zip(dict.fromkeys(scored.clusters), tree.influence, strict=True))
-    return np.array([moved.get(name, 0.0) for name in dict.fromkeys(answers.items.clusters)])
-
-
-def effective_videos(answers: Answers, means: Aggregation) -> float:
-    """Return how many videos of equal weight give a score as many degrees of freedom."""
-    scored = _ScoredItems.of(answers, means)
-    return effective_clusters(tree_mean(scored.values, scored.clusters, scored.paths).shares)
+    return ScoredItems.of(answers, means).estimate()
 
 
 @dataclass(frozen=True, slots=True)
-class _ScoredItems:
+class ScoredItems:
     """The items that have a value, with their paths in the aggregation tree."""
 
     values: NDArray[np.float64]
     clusters: list[str]
     paths: list[tuple[str, ...]]
+    videos: tuple[str, ...]
+    """Every video of the questions, also of those without a value, in order of appearance."""
 
     @classmethod
-    def of(cls, answers: Answers, means: Aggregation) -> _ScoredItems:
+    def of(cls, answers: Answers, means: Aggregation) -> ScoredItems:
+        """Return the scored items of one task."""
         items = answers.items
         levels = {category: means.levels(category) for category in set(items.categories)}
         kept = np.flatnonzero(~np.isnan(answers.values)).tolist()
@@ -165,4 +155,35 @@ class _ScoredItems:
             answers.values[kept],
             [items.clusters[position] for position in kept],
             [levels[items.categories[position]] for position in kept],
+            tuple(dict.fromkeys(items.clusters)),
         )
+
+    @classmethod
+    def joined(cls, tasks: Mapping[str, ScoredItems]) -> ScoredItems:
+        """Return the items of several tasks as one tree, each task a branch of equal weight.
+
+        A video that several tasks share is one cluster.
+        """
+        parts = tasks.values()
+        return cls(
+            np.concatenate([part.values for part in parts]),
+            [cluster for part in parts for cluster in part.clusters],
+            [(task, *path) for task, part in tasks.items() for path in part.paths],
+            tuple(dict.fromkeys(video for part in parts for video in part.videos)),
+        )
+
+    def estimate(self) -> Estimate | None:
+        """Return the score (0 to 1), None without items."""
+        if not self.clusters:
+            return None
+        return clustered_estimate(self.values, self.clusters, self.paths)
+
+    def influence(self) -> NDArray[np.float64]:
+        """Return each video's contribution to the score, shape (videos,)."""
+        tree = tree_mean(self.values, self.clusters, self.paths)
+        moved = dict(zip(dict.fromkeys(self.clusters), tree.influence, strict=True))
+        return np.array([moved.get(name, 0.0) for name in self.videos])
+
+    def effective_videos(self) -> float:
+        """Return how many videos of equal weight give a score as many degrees of freedom."""
+        return effective_clusters(tree_mean(self.values, self.clusters, self.paths).shares)

@@ -6,16 +6,17 @@ import csv
 import io
 import json
 from collections.abc import Iterator
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 from harness.board.cells import Cell
-from harness.board.leaderboard import Board, BoardRow
+from harness.board.figures import AVERAGE, Figure
+from harness.board.rows import Board, BoardRow
 from harness.text.shown import for_csv, for_json
 
 COLUMNS = (
     "status", "model", "variant", "run", "task", "category", "score", "ci95_low", "ci95_high", "se",
     "rank_best", "rank_worst", "best", "items", "repeats", "videos", "missing", "failed",
-    "truncated", "no_answer", "refused", "frames", "protocol", "scorer", "note",
+    "truncated", "no_answer", "refused", "frames", "protocol", "scorer", "note", "block",
 )  # fmt: skip
 
 _PUBLISHED = "published, not measured"
@@ -33,7 +34,11 @@ def to_csv(board: Board, *, by: bool) -> str:
 
 def to_json(board: Board, *, by: bool) -> str:
     """Write the whole board; breakdowns only with `by`."""
-    content = asdict(board)
+    content = asdict(replace(board, columns=()))
+    content["columns"] = [
+        {"name": column.name, "title": column.title, "note": column.note}
+        for column in board.columns
+    ]
     if not by:
         for row in (*content["ranked"], *content["below"]):
             for cell in row["cells"].values():
@@ -47,6 +52,10 @@ def _csv_lines(board: Board, by: bool) -> Iterator[dict[str, object]]:
             yield _task_line(row, task, cell)
             if by:
                 yield from _category_lines(row, task, cell)
+        figures = {AVERAGE: row.average, **row.further}
+        for name, figure in figures.items():
+            if figure is not None:
+                yield _figure_line(row, name, figure)
     for published in board.published:
         yield {
             "status": _PUBLISHED,
@@ -58,16 +67,23 @@ def _csv_lines(board: Board, by: bool) -> Iterator[dict[str, object]]:
         }
 
 
-def _task_line(row: BoardRow, task: str, cell: Cell) -> dict[str, object]:
-    low, high = cell.ci95 or (None, None)
+def _figure_line(row: BoardRow, name: str, figure: Cell | Figure) -> dict[str, object]:
+    low, high = figure.ci95 or (None, None)
     return {
-        **_identity_fields(row, task, cell),
-        "score": cell.score,
+        **_row_fields(row, name),
+        "score": figure.score,
         "ci95_low": low,
         "ci95_high": high,
-        "rank_best": cell.rank and cell.rank.best,
-        "rank_worst": cell.rank and cell.rank.worst,
-        "best": cell.best,
+        "rank_best": figure.rank and figure.rank.best,
+        "rank_worst": figure.rank and figure.rank.worst,
+        "best": figure.best,
+    }
+
+
+def _task_line(row: BoardRow, task: str, cell: Cell) -> dict[str, object]:
+    return {
+        **_figure_line(row, task, cell),
+        **_identity_fields(row, task, cell),
         "items": cell.items,
         "videos": cell.videos,
         "missing": cell.missing,
@@ -91,6 +107,10 @@ def _category_lines(row: BoardRow, task: str, cell: Cell) -> Iterator[dict[str, 
 
 
 def _identity_fields(row: BoardRow, task: str, cell: Cell) -> dict[str, object]:
+    return {**_row_fields(row, task), "protocol": cell.protocol, "scorer": cell.scorer}
+
+
+def _row_fields(row: BoardRow, task: str) -> dict[str, object]:
     return {
         "status": row.status,
         "model": row.model,
@@ -98,7 +118,6 @@ def _identity_fields(row: BoardRow, task: str, cell: Cell) -> dict[str, object]:
         "run": row.folder,
         "task": task,
         "frames": row.frames,
-        "protocol": cell.protocol,
-        "scorer": cell.scorer,
         "note": row.note,
+        "block": row.block,
     }

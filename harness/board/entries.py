@@ -77,6 +77,8 @@ def _read_entry(folder: Path, known: dict[Items, Items]) -> Entry:
         summaries=_read_summaries(folder / SUMMARY),
         partial=partial_tasks(manifest),
         numeric=numeric_of(manifest),
+        checkpoint=manifest["checkpoint"],
+        backend=str(manifest.get("backend") or ""),
     )
 
 

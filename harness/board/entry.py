@@ -54,7 +54,7 @@ class Answers:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Entry:
-    """One run on a board."""
+    """One run on a board, or several of one checkpoint that are one row."""
 
     folder: Path
     model: str
@@ -69,6 +69,18 @@ class Entry:
     """Tasks of which only a part was asked, with ``4 of 128 questions``."""
     numeric: Mapping[str, Any] = field(default_factory=dict)
     """Engine settings that can change an answer and differ from the defaults."""
+    checkpoint: Mapping[str, Any] = field(default_factory=dict)
+    """What tells the checkpoint from any other."""
+    backend: str = ""
+    joined: tuple[Path, ...] = ()
+    """Folders of further runs whose tasks are part of this row."""
+    label: str | None = None
+    """Name that the user gave the row; None: the model's."""
+
+    @property
+    def folders(self) -> tuple[Path, ...]:
+        """The folders of all runs of the row."""
+        return self.folder, *self.joined
 
     @property
     def variant(self) -> str:

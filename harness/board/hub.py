@@ -15,7 +15,7 @@ from collections.abc import Iterator
 
 from harness.board.cells import Cell
 from harness.board.entry import Entry
-from harness.board.leaderboard import Board
+from harness.board.rows import Board
 from harness.board.table import score_text
 from harness.errors import UsageError
 from harness.task import registry

@@ -1,15 +1,14 @@
 """Writes tables as GitHub Markdown, with their notes as a list.
 
-A Markdown table has one line under its heading and no other, so runs that are not ranked get a
-table of their own.
+A Markdown table has one line under its heading and no other, so that a further block of rows with a
+title starts with a row that has only this title.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterator
 
-from harness.board.leaderboard import NOT_RANKED
-from harness.board.table import Table, TableCell
+from harness.board.table import Block, Table, TableCell
 from harness.text.shown import for_markdown
 
 
@@ -20,21 +19,25 @@ def to_markdown(tables: list[Table]) -> str:
 
 def _format_section(table: Table) -> str:
     blocks = [f"### {for_markdown(table.title)}\n"] if table.title else []
-    if table.rows:
-        blocks.append(_format_rows(table, table.rows))
-    if table.below:
-        blocks += [f"**{NOT_RANKED.capitalize()}**\n", _format_rows(table, table.below)]
+    blocks.append(_format_rows(table))
     if table.notes:
         blocks.append("\n".join(f"- {for_markdown(note)}" for note in table.notes) + "\n")
     return "\n".join(blocks)
 
 
-def _format_rows(table: Table, rows: Iterable[tuple[TableCell, ...]]) -> str:
+def _format_rows(table: Table) -> str:
     columns = range(len(table.header))
     rule = ["---:" if column in table.number_columns else "---" for column in columns]
     head = [for_markdown(name) for name in table.header]
-    lines = [head, rule, *([_format_cell(cell) for cell in row] for row in rows)]
+    lines = [head, rule, *(line for block in table.blocks for line in _block_lines(block, table))]
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+def _block_lines(block: Block, table: Table) -> Iterator[list[str]]:
+    if block.title:
+        yield [f"**{for_markdown(block.title)}**", *[""] * (len(table.header) - 1)]
+    for row in block.rows:
+        yield [_format_cell(cell) for cell in row]
 
 
 def _format_cell(cell: TableCell) -> str:

@@ -1,8 +1,8 @@
 """Reads scores that others published: shown beside measured ones, never compared with them.
 
-The file is CSV with the columns model, task, score, frames, setting, source, note. The project's
-repository has ``results/published.csv`` with the scores of the Video-R1 paper and of the
-benchmarks' own leaderboards; it is not part of the installed package.
+The file is CSV with the columns model, task, score, frames, setting, source, note. The one that
+comes with this package, ``published.csv`` beside this module, has the scores of the Video-R1 paper
+and of the benchmarks' own leaderboards.
 """
 
 from __future__ import annotations
@@ -10,13 +10,19 @@ from __future__ import annotations
 import csv
 import io
 import math
+import re
 from collections import Counter
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
+from fnmatch import fnmatchcase
 from pathlib import Path
 
-from harness.errors import DatasetError
+from harness.errors import DatasetError, UsageError
 from harness.files import read_file
 
+PUBLISHED = Path(__file__).with_name("published.csv")
+"""The scores that come with this package."""
 COLUMNS = ("model", "task", "score", "frames", "setting", "source", "note")
 
 
@@ -66,6 +72,53 @@ def read_published(path: Path) -> list[PublishedScore]:
             " expected every score once"
         )
     return scores
+
+
+def select_published(
+    scores: Sequence[PublishedScore], wanted: Sequence[str]
+) -> list[PublishedScore]:
+    """Return the scores of some models, in the order in which these are named.
+
+    Args:
+        scores: Scores of which every model and frame count is a row.
+        wanted: ``MODEL`` or ``MODEL@FRAMES``. A model is meant by its name, by a part of names
+            where none is equal, or by a pattern with ``*``; upper and lower case, spaces, hyphens
+            and underscores are equal.
+
+    Raises:
+        UsageError: Nothing fits one of them; names models that are near.
+    """
+    found: dict[PublishedScore, None] = {}
+    for row in wanted:
+        fitting = [one for one in scores if _fits(one, row, str.__eq__)]
+        fitting = fitting or [one for one in scores if _fits(one, row, _matches)]
+        if not fitting:
+            raise UsageError(
+                f"--published: no published score of {row!r:.80}; there are"
+                f" {', '.join(_near(row, scores))}. MODEL@16 names frames, --published alone takes"
+                " all rows; run directories come before --published"
+            )
+        found |= dict.fromkeys(fitting)
+    return list(found)
+
+
+def _fits(score: PublishedScore, row: str, matches: Callable[[str, str], bool]) -> bool:
+    model, _, frames = row.rpartition("@") if "@" in row else (row, "", "")
+    known = not frames or _plain(score.frames) == _plain(frames)
+    return known and bool(_plain(model)) and matches(_plain(score.model), _plain(model))
+
+
+def _matches(name: str, pattern: str) -> bool:
+    return fnmatchcase(name, pattern) if "*" in pattern else pattern in name
+
+
+def _plain(text: str) -> str:
+    return " ".join(re.split(r"[\s_-]+", text.casefold())).strip()
+
+
+def _near(row: str, scores: Sequence[PublishedScore]) -> list[str]:
+    models = list(dict.fromkeys(score.model for score in scores))
+    return get_close_matches(row.partition("@")[0], models, n=5, cutoff=0.3) or models[:5]
 
 
 def _make_score(row: dict[str, str | None], where: str) -> PublishedScore:

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from harness.board.cells import Cell
-from harness.board.leaderboard import NOT_RANKED, Board, BoardRow
+from harness.board.figures import AVERAGE, Figure
+from harness.board.notes import OUTCOMES, notes_on
+from harness.board.published import PublishedScore
+from harness.board.rows import NOT_RANKED, Board, BoardRow
 
-LEGEND = (
-    "Score ± half of the 95 % confidence interval, clustered by video; in brackets the best and the"
-    " worst rank that the data allow, from simultaneous comparisons of all pairs; bold or marked:"
-    " significantly better than all others."
-)
-PUBLISHED = "Published, not measured"
+PUBLISHED = "published, not measured"
 NOTHING = "-"
 
 
@@ -27,6 +27,18 @@ class TableCell:
     sort: float | None = None
     """What an HTML page sorts by; None: the text."""
     strong: bool = False
+    link: str = ""
+    """Address of a page about it, for HTML."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Block:
+    """Rows that belong together; a line separates blocks."""
+
+    rows: tuple[tuple[TableCell, ...], ...]
+    title: str = ""
+    dim: bool = False
+    """Whether it is less important than the others: not ranked, not measured."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,14 +47,17 @@ class Table:
 
     title: str = ""
     header: tuple[str, ...]
-    rows: tuple[tuple[TableCell, ...], ...]
-    below: tuple[tuple[TableCell, ...], ...] = ()
-    """Rows under a line: runs that are not ranked."""
+    blocks: tuple[Block, ...]
     texts: int = 0
     """How many of the last columns hold text."""
     folded: int = 0
     """How many of the last columns a narrow page prints small below the first."""
     notes: tuple[str, ...] = ()
+
+    @property
+    def rows(self) -> tuple[tuple[TableCell, ...], ...]:
+        """The rows of all blocks."""
+        return tuple(row for block in self.blocks for row in block.rows)
 
     @property
     def number_columns(self) -> range:
@@ -51,11 +66,8 @@ class Table:
 
 
 def make_tables(board: Board, *, by: bool) -> list[Table]:
-    """Return the measured table, the published one, and with `by` one breakdown per task."""
-    found = [_measured_table(board)]
-    if board.published:
-        found.append(_published_table(board))
-    return found + (list(_breakdown_tables(board)) if by else [])
+    """Return the table of scores, and with `by` one breakdown per task."""
+    return [_score_table(board), *(_breakdown_tables(board) if by else [])]
 
 
 def score_text(score: float | None, interval: tuple[float, float] | None) -> str:
@@ -70,23 +82,54 @@ def score_text(score: float | None, interval: tuple[float, float] | None) -> str
     return f"{score:.1f} [{interval[0]:.1f}, {interval[1]:.1f}]"
 
 
-def _measured_table(board: Board) -> Table:
+def headings(board: Board) -> dict[int, str]:
+    """Return a name per row of a board, by its position, that no other row has."""
+    counts = Counter(row.label for row in board.rows)
+    return {
+        at: row.label if counts[row.label] == 1 else f"{row.label}, {row.frames} frames"
+        for at, row in enumerate(board.rows)
+    }
+
+
+def _score_table(board: Board) -> Table:
+    outcomes = [name for name in OUTCOMES if _total(board, name)]
+    sources = list(dict.fromkeys(score.origin for score in board.published))
     return Table(
         header=(
-            "model", *board.tasks, "failed %", "truncated %", "no answer %",
-            *(["refused %"] if _has_refusals(board) else []),
-            *(["repeats"] if _has_repeats(board) else []), "frames", "protocol",
+            "model", "frames", *(board.titles[task] for task in board.tasks),
+            *(["average"] if board.average_tasks else []),
+            *(column.title for column in board.columns),
+            *(f"{name.replace('_', ' ')} %" for name in outcomes),
+            *(["repeats"] if _has_repeats(board) else []),
+            "protocol or source" if sources else "protocol",
         ),
-        rows=tuple(_row_cells(row, board) for row in board.ranked),
-        below=tuple(_row_cells(row, board) for row in board.below),
-        texts=2,
-        folded=2,
-        notes=(LEGEND, *_setting_notes(board), *_reason_notes(board), *_remark_notes(board)),
+        blocks=tuple(_blocks(board, outcomes, sources)),
+        texts=1,
+        folded=1,
+        notes=(
+            *notes_on(board, outcomes=outcomes),
+            *(f"[{number}] {origin}" for number, origin in enumerate(sources, start=1)),
+        ),
     )  # fmt: skip
 
 
-def _has_refusals(board: Board) -> bool:
-    return any(cell.refused for row in board.rows for cell in row.cells.values())
+def _blocks(board: Board, outcomes: Sequence[str], sources: Sequence[str]) -> Iterator[Block]:
+    ranked = _compared(board)
+
+    def draw(rows: Iterable[BoardRow]) -> tuple[tuple[TableCell, ...], ...]:
+        return tuple(_row_cells(row, board, outcomes, ranked) for row in rows)
+
+    for number in sorted({row.block for row in board.ranked}):
+        yield Block(rows=draw(row for row in board.ranked if row.block == number))
+    if board.below:
+        yield Block(rows=draw(board.below), title=NOT_RANKED, dim=True)
+    if board.published:
+        rows = tuple(_published_rows(board, outcomes, sources))
+        yield Block(rows=rows, title=PUBLISHED, dim=True)
+
+
+def _total(board: Board, outcome: str) -> int:
+    return sum(getattr(cell, outcome) for row in board.rows for cell in row.cells.values())
 
 
 def _has_repeats(board: Board) -> bool:
@@ -98,33 +141,49 @@ def _format_repeats(row: BoardRow) -> str:
     return "/".join(str(number) for number in dict.fromkeys(c.repeats for c in row.cells.values()))
 
 
-def _row_cells(row: BoardRow, board: Board) -> tuple[TableCell, ...]:
+def _row_cells(
+    row: BoardRow, board: Board, outcomes: Sequence[str], ranked: Collection[tuple[int, str]]
+) -> tuple[TableCell, ...]:
+    def draw(figure: Cell | Figure | None, name: str) -> TableCell:
+        return _figure_cell(figure, rank=(row.block, name) in ranked)
+
     cells = row.cells.values()
     asked = sum(cell.asked for cell in cells)
-    counts = (
-        sum(cell.failed for cell in cells),
-        sum(cell.truncated for cell in cells),
-        sum(cell.no_answer for cell in cells),
-        *([sum(cell.refused for cell in cells)] if _has_refusals(board) else []),
-    )
     return (
         TableCell(text=row.label),
-        *(_score_cell(row.cells.get(task)) for task in board.tasks),
-        *(_share_cell(count, asked) for count in counts),
+        _frames_cell(row.frames),
+        *(draw(row.cells.get(task), task) for task in board.tasks),
+        *([draw(row.average, AVERAGE)] if board.average_tasks else []),
+        *(draw(row.further.get(column.name), column.name) for column in board.columns),
+        *(_share_cell(sum(getattr(cell, name) for cell in cells), asked) for name in outcomes),
         *([TableCell(text=_format_repeats(row))] if _has_repeats(board) else []),
-        TableCell(text=row.frames),
         TableCell(text=row.protocol),
     )
 
 
-def _score_cell(cell: Cell | None) -> TableCell:
-    if cell is None:
+def _frames_cell(frames: str) -> TableCell:
+    number = re.match(r"\d+", frames)
+    return TableCell(text=frames or NOTHING, sort=float(number[0]) if number else None)
+
+
+def _compared(board: Board) -> set[tuple[int, str]]:
+    """Return block and column of figures that are ranked among several rows."""
+    counts: Counter[tuple[int, str]] = Counter()
+    for row in board.ranked:
+        counts.update((row.block, name) for name, cell in row.cells.items() if cell.rank)
+        counts.update([(row.block, AVERAGE)] if row.average and row.average.rank else [])
+    return {place for place, count in counts.items() if count > 1}
+
+
+def _figure_cell(figure: Cell | Figure | None, *, rank: bool = False) -> TableCell:
+    if figure is None:
         return TableCell(text=NOTHING)
     return TableCell(
-        text=score_text(cell.score, cell.ci95),
-        small="" if cell.rank is None else f"({cell.rank})",
-        sort=cell.score,
-        strong=cell.best,
+        text=score_text(figure.score, figure.ci95),
+        small=f"({figure.rank})" if rank and figure.rank else "",
+        sort=figure.score,
+        strong=figure.best,
+        link=figure.link if isinstance(figure, Figure) else "",
     )
 
 
@@ -135,78 +194,67 @@ def _share_cell(count: int, total: int) -> TableCell:
     return TableCell(text=text, sort=percent)
 
 
-def _setting_notes(board: Board) -> Iterator[str]:
-    """Yield one note per task: what the ranked runs share."""
-    for task in board.tasks:
-        cell = next((row.cells[task] for row in board.ranked if task in row.cells), None)
-        if cell is None:
-            yield f"{task}: no run can be ranked"
-        else:
-            yield (
-                f"{task}: {cell.items:,} items, {cell.videos:,} videos, scorer {cell.scorer},"
-                f" protocol {cell.protocol}"
-            )
-
-
-def _reason_notes(board: Board) -> list[str]:
-    return [f"{NOT_RANKED}: {row.label}: {reason}" for row in board.below for reason in row.reasons]
-
-
-def _remark_notes(board: Board) -> list[str]:
-    return [f"{row.label}: {remark}" for row in board.rows for remark in row.remarks]
-
-
-def _published_table(board: Board) -> Table:
-    """Put the scores of one model, frame count and source into one row."""
-    tasks = [task for task in board.tasks if any(p.task == task for p in board.published)]
-    rows: dict[tuple[str, str, str], dict[str, float]] = {}
+def _published_rows(
+    board: Board, outcomes: Sequence[str], sources: Sequence[str]
+) -> Iterator[tuple[TableCell, ...]]:
+    """Put the scores of one model, frame count and source into one row each."""
+    found: dict[tuple[str, str, str], dict[str, PublishedScore]] = {}
     for published in board.published:
         key = (published.model, published.frames, published.origin)
-        rows.setdefault(key, {})[published.task] = published.score
-    origins = list(dict.fromkeys(origin for _, _, origin in rows))
-    return Table(
-        title=PUBLISHED,
-        header=("model", *tasks, "frames", "source"),
-        rows=tuple(
-            (
-                TableCell(text=model),
-                *(_published_cell(scores.get(task)) for task in tasks),
-                TableCell(text=frames or NOTHING),
-                TableCell(text=f"[{origins.index(origin) + 1}]"),
-            )
-            for (model, frames, origin), scores in rows.items()
-        ),
-        texts=2,
-        notes=tuple(f"[{number}] {origin}" for number, origin in enumerate(origins, start=1)),
-    )
+        found.setdefault(key, {})[published.task] = published
+    blank = len(board.columns) + len(outcomes) + _has_repeats(board)
+    for (model, frames, origin), scores in found.items():
+        yield (
+            TableCell(text=model),
+            _frames_cell(frames),
+            *(_published_cell(scores.get(task)) for task in board.tasks),
+            *([_published_average(board, scores)] if board.average_tasks else []),
+            *([TableCell(text=NOTHING)] * blank),
+            TableCell(text=f"[{sources.index(origin) + 1}]"),
+        )
 
 
-def _published_cell(score: float | None) -> TableCell:
+def _published_cell(score: PublishedScore | None) -> TableCell:
     """Format a published score with the digits it was published with."""
-    return TableCell(text=NOTHING) if score is None else TableCell(text=str(score), sort=score)
+    if score is None:
+        return TableCell(text=NOTHING)
+    return TableCell(text=str(score.score), sort=score.score)
+
+
+def _published_average(board: Board, scores: dict[str, PublishedScore]) -> TableCell:
+    if not all(task in scores for task in board.average_tasks):
+        return TableCell(text=NOTHING)
+    known = [scores[task].score for task in board.average_tasks]
+    mean = sum(known) / len(known)
+    return TableCell(text=f"{mean:.1f}", sort=mean)
 
 
 def _breakdown_tables(board: Board) -> Iterator[Table]:
     """Yield one table per task: a row per category, a column per run."""
+    names = headings(board)
     for task in board.tasks:
-        rows = [row for row in board.rows if task in row.cells]
-        categories = sorted({name for row in rows for name in row.cells[task].breakdown})
+        rows = [(names[at], row) for at, row in enumerate(board.rows) if task in row.cells]
+        categories = sorted({name for _, row in rows for name in row.cells[task].breakdown})
         if categories:
             yield Table(
-                title=f"{task} by category (score ± standard error)",
-                header=("category", *(_run_heading(row) for row in rows)),
-                rows=tuple(
-                    (
-                        TableCell(text=name),
-                        *(_category_cell(row.cells[task], name) for row in rows),
-                    )
-                    for name in categories
+                title=f"{board.titles[task]} by category (score ± standard error)",
+                header=("category", *(_run_heading(name, row) for name, row in rows)),
+                blocks=(
+                    Block(
+                        rows=tuple(
+                            (
+                                TableCell(text=category),
+                                *(_category_cell(row.cells[task], category) for _, row in rows),
+                            )
+                            for category in categories
+                        )
+                    ),
                 ),
             )
 
 
-def _run_heading(row: BoardRow) -> str:
-    return f"{row.label} ({NOT_RANKED})" if row.reasons else row.label
+def _run_heading(name: str, row: BoardRow) -> str:
+    return f"{name} ({NOT_RANKED})" if row.reasons else name
 
 
 def _category_cell(cell: Cell, category: str) -> TableCell:

@@ -1,12 +1,13 @@
 """``videor1 board``: runs side by side, with the ranks that the data allow.
 
-Runs with other settings, on other data, with missing or failed items are listed below the ranked
-runs with the reason; published scores get a table of their own.
+One row per checkpoint and protocol. Rows under different protocols stand in blocks of their own;
+rows on other data, with missing or failed items are listed below with the reason.
 """
 
 from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,10 +16,12 @@ from harness.errors import UsageError
 
 if TYPE_CHECKING:
     from harness.board.entry import Entry
-    from harness.board.leaderboard import Board
+    from harness.board.published import PublishedScore
+    from harness.board.rows import Board
 
 FORMATS = ("text", "md", "latex", "csv", "html", "json", "eval-results")
-PUBLISHED = Path("results/published.csv")
+ALL = ""
+"""Value of ``--published`` without one: every published row."""
 
 
 class BoardCommand:
@@ -28,7 +31,13 @@ class BoardCommand:
 
     def configure(self, parser: ArgumentParser) -> None:
         """Declare the runs, the format and what to show."""
-        parser.add_argument("runs", nargs="+", type=Path, metavar="RUNDIR", help="run directories")
+        parser.add_argument(
+            "runs",
+            nargs="+",
+            type=Path,
+            metavar="RUNDIR",
+            help="run directories, or folders that hold some",
+        )
         parser.add_argument(
             "--format",
             choices=FORMATS,
@@ -37,6 +46,13 @@ class BoardCommand:
         )
         parser.add_argument(
             "-o", "--out", type=Path, metavar="FILE", help="write to FILE instead of printing"
+        )
+        parser.add_argument(
+            "--name",
+            action="append",
+            default=[],
+            metavar="RUN=LABEL",
+            help="name of a run in the table; RUN is its folder, or its model",
         )
         parser.add_argument("--by", action="store_true", help="add a breakdown by category")
         parser.add_argument(
@@ -47,53 +63,86 @@ class BoardCommand:
         parser.add_argument(
             "--published",
             nargs="?",
+            const=ALL,
+            metavar="MODEL[@FRAMES],..|FILE.csv",
+            help="also show published scores, marked as such: those of models whose names have this"
+            " part, or all rows of your own file (default: all that come with the program)",
+        )
+        parser.add_argument(
+            "--chart",
             type=Path,
-            const=PUBLISHED,
             metavar="FILE",
-            help=f"also list published scores, marked as such (default FILE: ./{PUBLISHED})",
+            help="also draw the scores with their intervals (.png, .svg or .pdf)",
         )
 
     def run(self, args: Namespace) -> CommandResult:
         """Read the runs, compare them, and write the table."""
         from harness.board.entries import read_entries
+        from harness.board.found import named_runs
         from harness.board.leaderboard import build_board
-        from harness.board.published import read_published
+        from harness.board.names import parse_names, with_names
+        from harness.text.console import make_console
 
+        published = [] if args.published is None else _read_published(args.published)
+        found = named_runs(args.runs)
         if args.format == "eval-results":
-            _require_one_run(args)
-        if args.published and args.published.is_dir():
-            raise UsageError(
-                f"{args.published} is a folder, not a CSV file; name runs before --published"
-            )
-        published = read_published(args.published) if args.published else []
-        entries = read_entries(args.runs, scorers=args.scorers)
-        board = build_board(entries, published)
+            _require_one_run(args, len(found.folders))
+        notes = make_console(stderr=True)
+        for note in found.notes:
+            notes.print(note, style="dim")
+        entries = read_entries(found.folders, scorers=args.scorers)
+        board = build_board(with_names(entries, parse_names(args.name)), published)
         _write_board(args, board, entries)
-        below = f", {len(board.below)} not ranked" if board.below else ""
-        where = f", written to {args.out}" if args.out else ""
-        runs = "1 run" if len(board.rows) == 1 else f"{len(board.rows)} runs"
-        return CommandResult(Exit.OK, f"{runs}{below}{where}")
+        if args.chart:
+            from harness.board.chart import draw_chart
+
+            draw_chart(board, args.chart)
+        return CommandResult(Exit.OK, _describe(args, board, len(entries)))
 
 
-def _require_one_run(args: Namespace) -> None:
-    if len(args.runs) != 1 or args.by or args.published or args.scorers:
+def _describe(args: Namespace, board: Board, runs: int) -> str:
+    """Return what the table holds and where it was written."""
+    number = "1 run" if runs == 1 else f"{runs} runs"
+    rows = f" in {len(board.rows)} rows" if runs != len(board.rows) else ""
+    below = f", {len(board.below)} not ranked" if board.below else ""
+    files = [str(path) for path in (args.out, args.chart) if path]
+    where = f", written to {' and '.join(files)}" if files else ""
+    return f"{number}{rows}{below}{where}"
+
+
+def _read_published(value: str) -> Sequence[PublishedScore]:
+    """Return the published scores that a flag's value names: rows, or a file of one's own."""
+    from harness.board.published import PUBLISHED, read_published, select_published
+
+    path = Path(value)
+    if value != ALL and path.is_dir():
+        raise UsageError(f"{path} is a folder, no published row; name runs before --published")
+    if path.suffix.lower() == ".csv":
+        return read_published(path)
+    scores = read_published(PUBLISHED)
+    wanted = [row.strip() for row in value.split(",") if row.strip()]
+    return select_published(scores, wanted) if wanted else scores
+
+
+def _require_one_run(args: Namespace, runs: int) -> None:
+    extras = (args.by, args.published is not None, args.scorers, args.name, args.chart)
+    if runs != 1 or any(extras):
         raise UsageError(
-            "--format eval-results is for one model: name one run, without --by, --published and"
-            " --scorers"
+            "--format eval-results is for one model: name one run, without --by, --published,"
+            " --scorers, --name and --chart"
         )
 
 
 def _write_board(args: Namespace, board: Board, entries: list[Entry]) -> None:
     from harness.board.table import make_tables
-    from harness.board.text import WIDTH, print_tables
+    from harness.board.text import print_tables
     from harness.text.console import make_console
 
     console = make_console()
     if args.out:
         _write_file(args.out, _format_board(args, board, entries))
     elif args.format == "text":
-        wide = console if console.is_terminal else make_console(width=WIDTH)
-        print_tables(wide, make_tables(board, by=args.by))
+        print_tables(console, make_tables(board, by=args.by))
     else:
         console.file.write(_format_board(args, board, entries))
 

@@ -63,6 +63,20 @@ def _write_part(whole: Path, out: Path, items: int) -> None:
     (out / RECORDS).write_text("".join(json.dumps(record) + "\n" for record in kept))
 
 
+def write_part(run: Path, task: str) -> None:
+    """Write beside a run one of its tasks, as a run that was asked for it alone."""
+    part = run.with_name(f"{run.name}-{task}")
+    part.mkdir()
+    manifest = json.loads((run / "run.json").read_text())
+    for name in ("protocol", "data", "questions"):
+        manifest[name] = {task: manifest[name][task]}
+    manifest["tasks"] = [task]
+    (part / "run.json").write_text(json.dumps(manifest))
+    lines = (run / RECORDS).read_text().splitlines(keepends=True)
+    kept = [line for line in lines if json.loads(line)["task"] == task]
+    (part / RECORDS).write_text("".join(kept))
+
+
 def _ask(out: Path, frames: int, data: Path) -> Path:
     words = ["eval", "model", "--backend", "fake", "--data", str(data), "--out", str(out)]
     assert main([*words, "--tasks", "vsibench,mvbench", "--max-frames", str(frames)]) == 0

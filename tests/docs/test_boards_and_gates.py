@@ -12,7 +12,7 @@ import pytest
 
 from harness.cli import main
 from harness.gate.policy import Policy, Rule, load_policy
-from tests.docs.example_runs import write_runs
+from tests.docs.example_runs import write_part, write_runs
 from tests.paths import ROOT
 
 PAGES = ("boards.md", "gates.md")
@@ -36,7 +36,8 @@ def folder(demo_data, tmp_path_factory):
     """A working directory with the runs, the data and the files that the pages name."""
     folder = tmp_path_factory.mktemp("docs")
     write_runs(folder, demo_data)
-    shutil.copy(ROOT / "results" / "published.csv", folder / "results" / "published.csv")
+    for task in ("vsibench", "mvbench"):
+        write_part(folder / "results" / "runs" / "mine", task)
     (folder / "gate.toml").write_text(_blocks("gates.md", "toml")[0])
     (folder / "data").symlink_to(demo_data)
     return folder
@@ -87,12 +88,12 @@ def test_the_policy_shows_every_key_with_its_default(inside):
         assert re.search(rf"^(# )?\[?{name}\b", page, re.MULTILINE), name
 
 
-def test_the_not_ranked_run_of_the_board_page_is_named_with_the_field(inside, capsys):
-    """The reason on the page is the reason that is printed."""
+def test_the_block_of_the_board_page_is_named_with_the_field(inside, capsys):
+    """The difference on the page is the one that is printed."""
     assert main(shlex.split(_commands("boards.md")[0])[1:]) == 0
     printed = " ".join(capsys.readouterr().out.split())
+    assert "block 2 (mine-32f; != first block)" in printed
     assert "frames.max_frames: 32 != 16" in printed
-    assert "different settings (this run != the others)" in printed
 
 
 def test_the_json_has_the_keys_of_the_page(inside):

@@ -28,7 +28,6 @@ def folder(demo_data, tmp_path_factory):
     folder = tmp_path_factory.mktemp("docs")
     (folder / "data").symlink_to(demo_data)
     (folder / "results").mkdir()
-    shutil.copy(ROOT / "results" / "published.csv", folder / "results" / "published.csv")
     [toml] = blocks(EVALUATE, "toml")
     assert "max_model_len = 32768\n" in toml.text
     (folder / "eval.toml").write_text(toml.text.replace("max_model_len = 32768\n", ""))

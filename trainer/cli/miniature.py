@@ -163,7 +163,7 @@ def _run_stages(experiment: Experiment, scheduler: Scheduler, console: Console) 
 
 def _conclude(experiment: Experiment) -> CommandResult:
     """Write and print the report; return which claims of the paper it supports."""
-    from harness.board.text import WIDTH, print_tables
+    from harness.board.text import print_tables
     from harness.text.console import make_console
     from trainer.miniature.evaluations import read_evaluations
     from trainer.miniature.hypotheses import decide, summarize
@@ -172,9 +172,6 @@ def _conclude(experiment: Experiment) -> CommandResult:
 
     results = AblationResults(read_evaluations(experiment.out, experiment.seeds, experiment.arms))
     files = write_report(experiment.out, results)
-    console = make_console()
-    print_tables(
-        console if console.is_terminal else make_console(width=WIDTH), report_tables(results)
-    )
+    print_tables(make_console(), report_tables(results))
     written = ", ".join(file.name for file in files)
     return CommandResult(Exit.OK, f"{summarize(decide(results))}; {written} in {experiment.out}")

@@ -12,9 +12,10 @@ from typing import Any
 
 from harness.board.latex import to_latex
 from harness.board.markdown import to_markdown
-from harness.board.table import NOTHING, Table, TableCell, score_text
+from harness.board.table import NOTHING, Block, Table, TableCell, score_text
 from harness.files import write_json, write_text
 from harness.stats import Estimate
+from trainer.miniature.arms import Arm
 from trainer.miniature.curves import draw_curves, rl_arms
 from trainer.miniature.hypotheses import HypothesisResult, decide
 from trainer.miniature.results import AblationResults, Measure
@@ -112,18 +113,23 @@ def _score_table(
     return Table(
         title=title,
         header=("model", *(measure.title for measure in measures)),
-        rows=(
-            (TableCell(text=CONSTANT), *(_score_cell(points, None) for points in constants)),
-            *(
-                (
-                    TableCell(text=arm.title),
-                    *(_estimate_cell(results.score(arm, measure)) for measure in measures),
+        blocks=(
+            Block(
+                rows=(
+                    (TableCell(text=CONSTANT), *(_score_cell(p, None) for p in constants)),
+                    *(_arm_row(results, arm, measures) for arm in results.arms),
                 )
-                for arm in results.arms
             ),
         ),
         notes=notes,
     )
+
+
+def _arm_row(
+    results: AblationResults, arm: Arm, measures: Sequence[Measure]
+) -> tuple[TableCell, ...]:
+    scores = (_estimate_cell(results.score(arm, measure)) for measure in measures)
+    return TableCell(text=arm.title), *scores
 
 
 def _estimate_cell(estimate: Estimate) -> TableCell:
@@ -159,15 +165,19 @@ def _claim_table(results: AblationResults, decided: Sequence[HypothesisResult]) 
     return Table(
         title="Claims of the paper",
         header=("claim", "points", "difference", "verdict"),
-        rows=tuple(
-            (
-                TableCell(text=f"{claim.sentence} [{sources.index(claim.source) + 1}]"),
-                _estimate_cell(one.difference),
-                TableCell(text=claim.difference),
-                TableCell(text=one.decision),
-            )
-            for one in decided
-            for claim in (one.hypothesis,)
+        blocks=(
+            Block(
+                rows=tuple(
+                    (
+                        TableCell(text=f"{claim.sentence} [{sources.index(claim.source) + 1}]"),
+                        _estimate_cell(one.difference),
+                        TableCell(text=claim.difference),
+                        TableCell(text=one.decision),
+                    )
+                    for one in decided
+                    for claim in (one.hypothesis,)
+                )
+            ),
         ),
         texts=2,
         notes=(

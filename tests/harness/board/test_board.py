@@ -6,14 +6,13 @@ import json
 import os
 import re
 import shutil
-import subprocess
 from dataclasses import replace
 
 import pytest
 
 from harness.board.entries import read_entries
 from harness.board.leaderboard import build_board, read_board
-from harness.board.published import read_published
+from harness.board.published import PUBLISHED, read_published
 from harness.board.table import make_tables
 from harness.cli import main
 from harness.run.store import (
@@ -23,7 +22,7 @@ from harness.run.store import (
 from harness.schema import Failure, Outcome
 from harness.text.shown import for_latex as latex
 from harness.text.shown import for_markdown as markdown
-from tests.paths import ROOT
+from tests.latex import compile_latex
 from tests.toys import record
 
 ITEMS = 40
@@ -98,24 +97,28 @@ def _printed(capsys, runs, *flags):
 def test_scores_ranks_and_the_mark(runs):
     """36 of 40 is 90 % and certainly best; 12 and 11 of 40 share the ranks 2 and 3."""
     board = _board(runs)
-    cells = [row.cells["mvbench"] for row in board.ranked]
+    cells = [row.cells["mvbench"] for row in board.ranked if row.block == 1]
     assert [cell.score for cell in cells] == pytest.approx([90.0, 30.0, 27.5])
     assert [str(cell.rank) for cell in cells] == ["1", "2-3", "2-3"]
     assert [cell.best for cell in cells] == [True, False, False]
 
 
-def test_another_protocol_stands_below_the_rule_with_the_field(runs):
-    """The highest score of all is not ranked, and the reason names what differs."""
-    [row] = _board(runs).below
-    assert row.cells["mvbench"].rank is None
-    assert row.reasons == (
-        "mvbench: different settings (this run != the others): frames.max_frames: 32 != 16",
-    )
+def test_another_protocol_has_a_block_of_its_own_and_the_field_is_named(runs):
+    """The highest score of all is not compared with the others, and the note says what differs."""
+    board = _board(runs)
+    [row] = [row for row in board.rows if row.block == 2]
+    assert row.label == "a_b 50% | <i>"
+    assert not row.cells["mvbench"].best
+    assert str(row.cells["mvbench"].rank) == "1"
+    assert board.differences == {2: ("mvbench: frames.max_frames: 32 != 16",)}
+    assert board.below == ()
 
 
-def test_the_first_run_decides_between_equally_frequent_protocols(runs):
-    """One against one: the run named first is the board's setting."""
-    assert [row.label for row in _board([runs[3], runs[0]]).ranked] == ["a_b 50% | <i>"]
+def test_the_largest_block_comes_first_and_of_equal_ones_the_first_named(runs):
+    """One against one: the run named first is the board's first block."""
+    labels = [row.label for row in _board([runs[3], runs[0]]).ranked]
+    assert labels == ["a_b 50% | <i>", "good"]
+    assert [row.block for row in _board([runs[3], *runs[:2]]).rows] == [1, 1, 2]
 
 
 @pytest.mark.parametrize(
@@ -172,12 +175,13 @@ def test_records_alone_give_the_same_board(runs):
     assert _board(runs) == with_tables
 
 
-def test_a_shuffled_run_is_named_and_not_ranked(runs, tmp_path):
+def test_a_shuffled_run_is_named_and_stands_apart(runs, tmp_path):
     """Variants are other protocols; the row says which."""
     frames = {"max_frames": 16, "order": "shuffled"}
     other = _write(tmp_path / "s", "good", 20, protocol=_protocol(frames=frames))
-    [row] = _board([*runs[:2], other]).below
-    assert row.label == "good (shuffled)"
+    board = _board([*runs[:2], other])
+    assert [row.label for row in board.rows if row.block == 2] == ["good (shuffled)"]
+    assert board.differences[2] == ("mvbench: frames.order: 'shuffled' != 'ordered'",)
 
 
 def test_runs_of_one_name_are_told_apart_by_folder(runs, tmp_path):
@@ -208,8 +212,8 @@ def test_a_damaged_table_is_a_usage_error(runs, capsys):
     assert "records.parquet: cannot be read" in capsys.readouterr().err
 
 
-def test_text_fits_100_columns_and_has_the_reason(runs, capsys):
-    """The table, the rule and the reason are on a plain page."""
+def test_text_has_the_table_and_the_reason(runs, capsys):
+    """The table, the rule and the reason are on a plain page; notes are folded."""
     page = _printed(capsys, runs)
     assert max(map(len, page.splitlines())) <= 100
     assert "✓ (1)" in page
@@ -229,7 +233,7 @@ def test_markdown_is_a_table_with_escaped_cells(runs, capsys):
 def test_latex_is_escaped_booktabs(runs, capsys):
     """Rules of booktabs, no raw special character of a model name."""
     page = _printed(capsys, runs, "--format", "latex")
-    assert page.count(r"\midrule") == 2
+    assert page.count(r"\midrule") == 2  # before each block
     assert r"a\_b 50\% \ensuremath{|} \ensuremath{<}i\ensuremath{>}" in page
     assert latex(r"\a^~{}$#&") == (
         r"\textbackslash{}a\textasciicircum{}\textasciitilde{}\{\}\$\#\&"
@@ -238,21 +242,16 @@ def test_latex_is_escaped_booktabs(runs, capsys):
 
 @pytest.mark.skipif(shutil.which("pdflatex") is None, reason="pdflatex is not installed")
 def test_latex_compiles(runs, tmp_path):
-    """With article and booktabs alone, published figures and breakdowns included."""
-    table = tmp_path / "board.tex"
-    flags = ["--format", "latex", "--by", f"--published={ROOT / 'results/published.csv'}"]
-    assert main(["board", *map(str, runs), *flags, "-o", str(table)]) == 0
-    preamble = r"\documentclass{article}\usepackage{booktabs}\begin{document}\input{board}"
-    (tmp_path / "page.tex").write_text(preamble + "\\end{document}\n")
-    command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "page"]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, check=False)
-    assert done.returncode == 0, done.stdout[-1500:]
+    """With article and the packages that the first line names; published rows included."""
+    flags = ["--format", "latex", "--by", "--published", "-o", str(tmp_path / "board.tex")]
+    assert main(["board", *map(str, runs), *flags]) == 0
+    compile_latex(tmp_path)
 
 
 def test_csv_has_one_line_per_run_and_task(runs, capsys):
-    """Numbers are plain, the status says what is ranked."""
+    """Numbers are plain, the block says what is compared."""
     lines = list(csv.DictReader(io.StringIO(_printed(capsys, runs, "--format", "csv"))))
-    assert [line["status"] for line in lines] == ["ranked"] * 3 + ["not ranked"]
+    assert [line["block"] for line in lines] == ["1", "1", "1", "2"]
     assert float(lines[0]["score"]) == pytest.approx(90.0)
     assert (lines[0]["rank_best"], lines[0]["rank_worst"], lines[0]["items"]) == ("1", "1", "40")
 
@@ -261,16 +260,16 @@ def test_json_has_everything(runs, capsys):
     """The whole board, reasons included."""
     board = json.loads(_printed(capsys, runs, "--format", "json"))
     assert board["ranked"][1]["cells"]["mvbench"]["rank"] == {"best": 2, "worst": 3}
-    assert board["below"][0]["reasons"][0].endswith("32 != 16")
+    assert board["differences"]["2"][0].endswith("32 != 16")
 
 
 def test_html_is_self_contained_and_escaped(runs, capsys):
     """No address, no file outside; names are text; cells carry what they sort by."""
     page = _printed(capsys, runs, "--format", "html")
-    assert not re.search(r"https?://|src=|<link", page)
+    assert not re.search(r"https?://|\bsrc=|<link", page)
     assert "a_b 50% | &lt;i&gt;" in page
     assert 'data-sort="90.0' in page
-    assert '<tbody class="below">' in page
+    assert page.count('<tbody class="block">') == 2
 
 
 def test_breakdowns_come_from_the_summary(runs, capsys):
@@ -283,16 +282,15 @@ def test_breakdowns_come_from_the_summary(runs, capsys):
 
 
 def test_published_figures_are_marked_and_never_ranked(runs, capsys):
-    """They stand in a section of their own; those of other tasks are left out."""
-    flag = f"--published={ROOT / 'results/published.csv'}"
-    page = _printed(capsys, runs, "--format", "json", flag)
+    """They stand in the same table; those of other tasks are left out."""
+    page = _printed(capsys, runs, "--format", "json", "--published")
     assert {figure["task"] for figure in json.loads(page)["published"]} == {"mvbench"}
-    assert "Published, not measured" in _printed(capsys, runs, flag)
+    assert "published, not" in _printed(capsys, runs, "--published")
 
 
 def test_every_published_figure_has_a_source_and_is_a_percentage():
     """The paper's headline is among them."""
-    figures = read_published(ROOT / "results/published.csv")
+    figures = read_published(PUBLISHED)
     assert all(figure.source and 0 <= figure.score <= 100 for figure in figures)
     paper = [f for f in figures if (f.model, f.frames) == ("Video-R1-7B", "32")]
     assert {f.task: f.score for f in paper}["vsibench"] == 35.8
@@ -347,21 +345,20 @@ def test_a_board_is_a_data_frame(runs):
     """One row per run in the board's order, with the CSV's numbers; no rank below the line."""
     frame = read_board(runs).to_frame()
     assert list(frame["model"]) == ["good", "fair", "same", "a_b 50% | <i>"]
-    assert list(frame["status"]) == ["ranked"] * 3 + ["not ranked"]
+    assert list(frame["block"]) == [1, 1, 1, 2]
     assert list(frame["mvbench score"]) == pytest.approx([90.0, 30.0, 27.5, 100.0])
     assert list(frame["mvbench rank_worst"][:3]) == [1, 3, 3]
-    assert frame["mvbench rank_best"].isna().tolist() == [False, False, False, True]
+    assert list(frame["mvbench rank_best"]) == [1, 2, 2, 1]
     low, high = frame["mvbench ci95_low"], frame["mvbench ci95_high"]
     assert (low < frame["mvbench score"]).all()
     assert high[0] - 90 == pytest.approx(90 - low[0])
-    assert "32 != 16" in frame["note"][3]
 
 
 def test_a_task_that_a_run_lacks_is_missing_in_the_frame(runs, tmp_path):
-    """Two runs of different tasks share a frame; the absent scores are missing values."""
+    """Two models with different tasks share a frame; the absent scores are missing values."""
     other = _write(
         tmp_path / "vsi",
-        "good",
+        "another",
         30,
         tasks=["vsibench"],
         protocol={"vsibench": PROTOCOL},

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from harness.board.cells import (
+    ScoredItems,
     estimate_score,
     find_aggregation,
-    influence,
 )
 from harness.board.entry import (
     Answers,
@@ -115,5 +115,5 @@ def test_influences_carry_the_paired_clustered_error():
     assert estimate_score(ours, means).mean - estimate_score(theirs, means).mean == pytest.approx(
         paired.mean
     )
-    moved = influence(ours, means) - influence(theirs, means)
+    moved = ScoredItems.of(ours, means).influence() - ScoredItems.of(theirs, means).influence()
     assert np.sqrt(15 / 14 * (moved @ moved)) == pytest.approx(paired.se, rel=1e-10)
