@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     )
     from harness.gate.compare import compare_runs as compare
     from harness.gate.result import GateResult
-    from harness.run.config import DecodeConfig, EvalConfig, FailureBudget, JudgeConfig
+    from harness.run.config import DecodeConfig, EvalConfig, FailureBudget, JudgeConfig, TrackConfig
     from harness.run.evaluate import evaluate
     from harness.run.observer import RunObserver
     from harness.run.result import Run, load_run
@@ -94,6 +94,7 @@ __all__ = [
     "Task",
     "TaskSummary",
     "TooManyFailuresError",
+    "TrackConfig",
     "UsageError",
     "Variant",
     "after_answer_tag",
@@ -120,7 +121,9 @@ _MODULES = {
         "BackendError", "DatasetError", "HarnessError", "TooManyFailuresError", "UsageError",
     ),
     "harness.gate.result": ("GateResult",),
-    "harness.run.config": ("DecodeConfig", "EvalConfig", "FailureBudget", "JudgeConfig"),
+    "harness.run.config": (
+        "DecodeConfig", "EvalConfig", "FailureBudget", "JudgeConfig", "TrackConfig",
+    ),
     "harness.run.evaluate": ("evaluate",),
     "harness.run.observer": ("RunObserver",),
     "harness.run.result": ("Run", "load_run"),

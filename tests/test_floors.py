@@ -22,7 +22,7 @@ ROOMS = (
     ("bounds", "config_errors", "errors", "text", "thoughts"),
     ("files", "plugins", "schema"),
     ("config", "server"),
-    ("data", "models", "scoring", "stats", "video"),
+    ("data", "models", "scoring", "stats", "trackers", "video"),
     ("backends", "task"),
     ("replicas",),
     ("run",),

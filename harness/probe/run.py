@@ -23,6 +23,7 @@ from harness.probe.summary import (
     read_probe,
     write_probe,
 )
+from harness.probe.tracked import report_probe
 from harness.probe.variants import VariantPlans, plan_variants
 from harness.run.config import FailureBudget
 from harness.run.default_folder import default_out
@@ -36,6 +37,7 @@ from harness.run.store import read_records
 from harness.run.summary import Results, summarise_run
 from harness.run.timing import Timing
 from harness.run.together import Accounts, Member, evaluate_together, join_plans
+from harness.run.tracking import track_runs
 from harness.schema import Record, TaskSummary, Variant
 
 NAME = "probe"
@@ -125,6 +127,19 @@ def run_probe(probe: ProbeJob, observer: RunObserver) -> ProbeOutcome:
     for warning in (*job.plan.notes, *probe.asked.notes, *warnings):
         observer.warn(warning)
     members = [replace(m, plan=replace(m.plan, absent=absent)) for m in probe.members]
+    with track_runs(config.track, {m.out: m.manifest for m in members}, probe.out) as trackers:
+        outcome = _evaluate_members(probe, members, observer)
+        report_probe(trackers, outcome.summary, probe.out, config.track.track_items)
+    for problem in trackers.problems:
+        observer.warn(problem)
+    return outcome
+
+
+def _evaluate_members(
+    probe: ProbeJob, members: Sequence[Member], observer: RunObserver
+) -> ProbeOutcome:
+    """Ask what the members' run directories lack, and write ``probe.json``."""
+    job, config = probe.job, probe.job.config
     done = evaluate_together(
         members,
         job.engine,

@@ -18,6 +18,7 @@ from harness.bounds import between
 from harness.schema import FramePolicy, Sampling, TemplateArgs, Variant
 from harness.task.protocol import Protocol
 from harness.task.suites import expand_suites
+from harness.trackers.choose import check_names
 
 DEFAULT_TASKS = ("videommmu", "vsibench", "mvbench", "tempcompass")
 DEFAULT_DATA = Path("data")
@@ -103,6 +104,9 @@ class ClusterConfig:
         return self.ray is not None or self.replicas != "1"
 
 
+_TRACK = {"title": "trackers"}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JudgeConfig:
     """A judge model behind an OpenAI-compatible server; off by default."""
@@ -111,6 +115,26 @@ class JudgeConfig:
     """Server that rates the replies which official rules cannot read (TempCompass)."""
     model: str = field(metadata={"metavar": "NAME"})
     """Model name at --judge-url."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrackConfig:
+    """Experiment trackers that are told of a run; none of it changes an answer."""
+
+    report_to: tuple[str, ...] = field(default=(), metadata={**_TRACK, "metavar": "A,B"})
+    """Trackers that get scores, outcomes and tables of items: wandb, trackio, tensorboard."""
+    track_project: str = field(default="videor1", metadata={**_TRACK, "metavar": "NAME"})
+    """Project of the trackers."""
+    track_name: str | None = field(default=None, metadata={**_TRACK, "metavar": "NAME"})
+    """Name of the run in the trackers (default: that of its folder)."""
+    track_items: int = field(default=200, metadata={**_TRACK, "metavar": "N"})
+    """Items in the tables, those without an answer and wrong ones first; 0: no tables."""
+
+    def __post_init__(self) -> None:
+        check_names(self.report_to)
+        between(self, "track_items", 0, 100_000, "rows that a tracker has to hold")
+        if not self.track_project:
+            raise ValueError("track_project: expected a name, got an empty text")
 
 
 _PROTOCOL = {"title": "protocol"}
@@ -209,6 +233,7 @@ class EvalConfig:
     engine: EngineConfig = field(default_factory=EngineConfig)
     decode: DecodeConfig = field(default_factory=DecodeConfig)
     cluster: ClusterConfig = field(default_factory=ClusterConfig)
+    track: TrackConfig = field(default_factory=TrackConfig)
     judge: JudgeConfig | None = field(default=None, metadata={"prefix": "judge_"})
 
     def __post_init__(self) -> None:

@@ -17,7 +17,7 @@ from typing import Any
 
 from harness.backends.select import ResolvedEngine, resolve_engine
 from harness.errors import RunMismatchError, UsageError
-from harness.run.config import DecodeConfig, EvalConfig
+from harness.run.config import DecodeConfig, EvalConfig, TrackConfig
 from harness.run.default_folder import default_out
 from harness.run.failure_watch import FailureLimits
 from harness.run.items import ItemChoice
@@ -30,6 +30,8 @@ from harness.run.silence import find_lost_answers, find_silence
 from harness.run.store import identity, read_records
 from harness.run.timing import Timing
 from harness.run.together import MakeSquad, Member, evaluate_together
+from harness.run.tracking import report_run, track_runs
+from harness.trackers.choose import require_trackers
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +105,7 @@ def prepare(
 
     Without `start` nothing is going to be run, and no engine need be installed.
     """
+    require_trackers(config.track.report_to)
     plan = make_plan(config)
     engine = resolve_engine(checkpoint, config.engine, plan.asked, start=start)
     manifest = describe_run(
@@ -121,19 +124,21 @@ def run_job(job: EvalJob, observer: RunObserver) -> tuple[Run, Timing | None]:
     warnings, absent = check_media(job.plan, allow_missing=job.config.allow_missing)
     for warning in (*job.plan.notes, *warnings):
         observer.warn(warning)
-    timing = evaluate_plan(
-        replace(job.plan, absent=absent),
-        job.engine,
-        job.out,
-        manifest=job.manifest,
-        decoding=job.config.decode,
-        observer=observer,
-        limits=failure_limits(job.config),
-        squad=_make_squad(job),
-    )
-    run = Run(job.out)
+    with track_runs(job.config.track, {job.out: job.manifest}, job.out) as trackers:
+        timing = evaluate_plan(
+            replace(job.plan, absent=absent),
+            job.engine,
+            job.out,
+            manifest=job.manifest,
+            decoding=job.config.decode,
+            observer=observer,
+            limits=failure_limits(job.config),
+            squad=_make_squad(job),
+        )
+        run = Run(job.out)
+        report_run(trackers, run, job.config.track.track_items)
     records = read_records(job.out)
-    for warning in (*find_silence(records), *find_lost_answers(records)):
+    for warning in (*find_silence(records), *find_lost_answers(records), *trackers.problems):
         observer.warn(warning)
     return run, timing
 
@@ -180,7 +185,7 @@ def _plan_again(
 
 def prepare_again(checkpoint: str, config: EvalConfig, wanted: Mapping[str, Any]) -> EvalJob:
     """Resolve an evaluation where a replica runs; raise where data or checkpoint differ."""
-    job = prepare(checkpoint, config)
+    job = prepare(checkpoint, replace(config, track=TrackConfig()))  # the driver alone reports
     found = identity(job.manifest)
     differing = [name for name in wanted if found.get(name) != wanted[name]]
     if differing:

@@ -62,6 +62,7 @@ def test_the_settings_table_names_every_setting():
     page = (ROOT / "docs" / "python.md").read_text()
     rows = {line.split("`")[1]: line for line in page.splitlines() if line.startswith("| `")}
     groups = {"": "EvalConfig", "engine": "EngineConfig", "decode": "DecodeConfig",
-              "cluster": "ClusterConfig", "judge": "JudgeConfig"}  # fmt: skip
+              "cluster": "ClusterConfig", "track": "TrackConfig",
+              "judge": "JudgeConfig"}  # fmt: skip
     for option in options_of(harness.EvalConfig):
         assert f"`{option.field}`" in rows[groups[option.group]], option.name

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.cli.exits import CommandResult, Exit
+from harness.cli.flags import add_option_flags, read_option_flags
 from harness.plugins import is_installed
+from harness.run.config import TrackConfig
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from trainer.watch.evaluations import EvalPoint
+    from trainer.watch.settings import WatchSettings
     from trainer.watch.watcher import Watcher
 
 _PLOT = "timeline.png"
@@ -47,35 +52,56 @@ class WatchCommand:
             action="store_true",
             help="evaluate the checkpoints that exist now and do not wait for more",
         )
+        add_option_flags(parser, TrackConfig)
 
     def run(self, args: Namespace) -> CommandResult:
         """Watch until the training is over; the exit code is the last verdict's."""
         from harness.files import locked
+        from harness.run.tracking import track
         from harness.text.console import make_console
+        from harness.trackers.choose import require_trackers
         from trainer.runs.folder import RUNS
-        from trainer.watch.settings import claim_watch, read_watch_settings
-        from trainer.watch.watcher import Watcher, evaluate_in_process
+        from trainer.watch.settings import claim_watch, describe_watch, read_watch_settings
+        from trainer.watch.tracked import report_point
 
         console = make_console()
         settings = read_watch_settings(args.config, args.set)
+        settings = replace(settings, track=read_option_flags(args, settings.track))
+        require_trackers(settings.track.report_to)
         out = args.out or RUNS / f"watch-{args.run.resolve().name}"
         with locked(out):
             claim_watch(out, settings, args.run)
-            watcher = Watcher(
-                args.run,
-                out,
-                settings,
-                evaluate_in_process(settings.slice, out),
-                lambda point: _show_timeline(console, out, args.run, point),
-            )
-            try:
-                watcher.watch(once=args.once)
-            except KeyboardInterrupt:
-                return CommandResult(
-                    Exit.INTERRUPTED,
-                    f"the results in {out} are kept; run the same command to resume",
-                )
-            return _conclude(console, out, args.run, watcher)
+            with track(settings.track, describe_watch(settings, args.run), out) as trackers:
+
+                def tell(point: EvalPoint) -> None:
+                    report_point(trackers, point, out, settings.track.track_items)
+                    _show_timeline(console, out, args.run, point)
+
+                result = _watch(args, console, settings, out, tell)
+            for problem in trackers.problems:
+                make_console(stderr=True).print(problem, style="yellow", soft_wrap=True)
+            return result
+
+
+def _watch(
+    args: Namespace,
+    console: Console,
+    settings: WatchSettings,
+    out: Path,
+    tell: Callable[[EvalPoint], None],
+) -> CommandResult:
+    """Evaluate checkpoints until the training is over; return how the command ends."""
+    from trainer.watch.watcher import Watcher, evaluate_in_process
+
+    watcher = Watcher(args.run, out, settings, evaluate_in_process(settings.slice, out), tell)
+    try:
+        watcher.watch(once=args.once)
+    except KeyboardInterrupt:
+        return CommandResult(
+            Exit.INTERRUPTED,
+            f"the results in {out} are kept; run the same command to resume",
+        )
+    return _conclude(console, out, args.run, watcher)
 
 
 def _show_timeline(console: Console, out: Path, run: Path, point: EvalPoint) -> None:

@@ -7,13 +7,14 @@ from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
-from typing import Literal
+from typing import Any, Literal
 
 from harness.bounds import positive
 from harness.config import read_settings
 from harness.errors import UsageError
 from harness.files import FolderClaim, read_json
 from harness.gate.policy import Policy
+from harness.run.config import TrackConfig
 from harness.task.suites import expand_suites
 from trainer.config.presets import find_config
 from trainer.config.renamed import refuse_old_settings, rename_fields
@@ -93,6 +94,8 @@ class WatchSettings:
     """Seconds between two checks for new checkpoints."""
     stalled_after_s: float = 600.0
     """Seconds without a sign of life after which a training counts as interrupted."""
+    track: TrackConfig = field(default_factory=TrackConfig)
+    """Trackers that get the scores of every checkpoint, with the training step as step."""
 
     def __post_init__(self) -> None:
         positive(self, "poll_s", "stalled_after_s")
@@ -119,12 +122,16 @@ def claim_watch(out: Path, settings: WatchSettings, run: Path) -> None:
     Raises:
         RunMismatchError: The folder holds a watch of another run or with other settings.
     """
-    asked = {
+    CLAIM.take(out, describe_watch(settings, run))
+
+
+def describe_watch(settings: WatchSettings, run: Path) -> dict[str, Any]:
+    """Return which run is watched and how, as JSON types."""
+    return {
         "run": str(run.resolve()),
         "slice": {**asdict(settings.slice), "data": str(settings.slice.data)},
         "gate": asdict(settings.gate),
     }
-    CLAIM.take(out, asked)
 
 
 def watched_run(out: Path) -> Path:

@@ -15,12 +15,13 @@ from harness.probe.config import ProbeConfig
 from harness.probe.run import prepare_probe, run_probe
 from harness.probe.summary import PROBE, is_probe, read_probe
 from harness.probe.table import as_markdown, make_tables, notes
-from harness.run.config import DecodeConfig, EvalConfig
+from harness.run.config import DecodeConfig, EvalConfig, TrackConfig
 from harness.run.observer import RunObserver
 from harness.run.plan import make_plan
 from harness.run.store import read_manifest, read_records
 from harness.schema import Failure
 from tasks.demo.layouts import write_all
+from tests.harness.trackers.fakes import install
 
 TASKS = ("vsibench", "tempcompass")
 
@@ -285,3 +286,19 @@ def test_the_tables_hold_every_variant_and_markdown_escapes_names(finished):
     text = as_markdown(summary)
     assert "&lt;b&gt;\\|x\\|&lt;/b&gt;" in text
     assert "| --- | --- |" in text
+
+
+def test_trackers_get_every_variant_and_the_measures(finished, data, tmp_path, monkeypatch):
+    """A finished probe is sent by the same command; tables hold few rows of all variants."""
+    fake = install("wandb", tmp_path, monkeypatch)
+    copytree(finished[1], tmp_path / "probe")
+    track = TrackConfig(report_to=("wandb",), track_items=12)
+    outcome, engine = _probe(_config(data, tmp_path / "probe", track=track))
+    told = {name: v for one in fake.told("scores") for name, v in one["scores"].items()}
+    gain = outcome.summary.measure("temporal_gain", "vsibench")
+    assert engine.starts == 0
+    assert told["probe/vsibench/temporal_gain"] == gain.value
+    assert told["probe/vsibench/temporal_gain/ci95_low"] == gain.ci95[0]
+    for name, variant in outcome.summary.variants.items():
+        assert told[f"{name}/tempcompass/score"] == variant.tasks["tempcompass"].score
+    assert sum(len(table["rows"]) for table in fake.told("table")) == 12
