@@ -1,8 +1,9 @@
 """The command ``videor1 demo``: evaluate the shipped checkpoint on generated clips.
 
-The checkpoint was trained on MotionWorld (`tasks.motionworld`) and nothing else. It is evaluated
-there with the frames in order, shuffled, one at a time and without frames; on generated clips in
-the four benchmarks' layouts, their real loaders, prompts and scorers run, and it can only guess.
+The checkpoint was trained on MotionWorld (`tasks.motionworld`) and nothing else. It is probed there
+with the frames in order, shuffled, one at a time and without frames, and with the options moved; on
+generated clips in the four benchmarks' layouts, their real loaders, prompts and scorers run, and it
+can only guess.
 """
 
 from __future__ import annotations
@@ -18,7 +19,9 @@ from harness.cli.evaluate import EvalCommand
 from harness.cli.exits import CommandResult, Exit
 from harness.cli.flags import add_option_flags, read_option_flags
 from harness.cli.gate import GateCommand
+from harness.cli.probe import ProbeCommand
 from harness.files import write_folder
+from harness.probe.config import OPTIONS
 from harness.run.config import EvalConfig
 from harness.schema import Variant
 from tasks.motionworld.trained import CHECKPOINT, card
@@ -27,8 +30,9 @@ DEFAULT_OUT = Path("results/demo")
 MOTIONWORLD = ("motionworld", "motionworld-stills")
 LAYOUTS = "paper"
 """The suite of the paper's benchmarks."""
-PROBES = (Variant.SHUFFLED, Variant.SINGLE, Variant.BLIND)
+LACKING = (Variant.SHUFFLED.value, Variant.SINGLE.value, Variant.BLIND.value)
 """Variants of MotionWorld's clips that lack what the model was trained to use."""
+VARIANTS = (Variant.ORDERED.value, *LACKING, OPTIONS)
 BASELINE = Path(__file__).parents[2] / "results" / "baselines" / "demo.parquet"
 """In the repository and not in the package: only a checkout of this project runs the gate."""
 
@@ -77,21 +81,24 @@ class DemoCommand:
             str(CHECKPOINT), "--data", str(data), "--backend", backend,
             "--max-frames", str(_MAX_FRAMES), "--max-pixels", str(_MAX_PIXELS),
         ]  # fmt: skip
-        selections = {"run": ["--tasks", ",".join((*MOTIONWORLD, LAYOUTS))]} | {
-            variant.value: ["--tasks", MOTIONWORLD[0], "--variant", variant] for variant in PROBES
-        }
-        runs = {name: str(args.out / name) for name in selections}
-        for name, selection in selections.items():
-            words = [*common, *selection, "--out", runs[name]]
-            result = self._run_command(EvalCommand(), "eval", words)
-            if result.code is not Exit.OK:
-                return result
-        board = self._run_command(BoardCommand(), "board", [*runs.values()])
+        run, probe = args.out / "run", args.out / "probe"
+        every, world = ",".join((*MOTIONWORLD, LAYOUTS)), MOTIONWORLD[0]
+        result = self._run_command(
+            EvalCommand(), "eval", [*common, "--tasks", every, "--out", str(run)]
+        )
+        if result.code is not Exit.OK:
+            return result
+        asked = ["--tasks", world, "--variants", ",".join(VARIANTS), "--out", str(probe)]
+        result = self._run_command(ProbeCommand(), "probe", [*common, *asked])
+        if result.code is not Exit.OK:
+            return result
+        runs = [str(run), *(str(probe / variant) for variant in LACKING)]
+        board = self._run_command(BoardCommand(), "board", runs)
         if board.code is not Exit.OK or backend == "fake" or not BASELINE.exists():
             return result if board.code is Exit.OK else board
         policy = str(BASELINE.with_suffix(".toml"))
         return self._run_command(
-            GateCommand(), "gate", [str(BASELINE), runs["run"], "--policy", policy]
+            GateCommand(), "gate", [str(BASELINE), str(run), "--policy", policy]
         )
 
 

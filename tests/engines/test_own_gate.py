@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from harness.cli import main
+from harness.probe.summary import read_probe
 from tasks.motionworld.trained import CHECKPOINT, card
 from tests.paths import ROOT
 
@@ -55,9 +56,9 @@ def test_the_checkpoint_that_comes_along_passes_the_committed_gate(demo, capsys)
     [
         ("run", "motionworld/ordered"),
         ("run", "motionworld-stills/ordered"),
-        ("shuffled", "motionworld/shuffled"),
-        ("single", "motionworld/single"),
-        ("blind", "motionworld/blind"),
+        ("probe/shuffled", "motionworld/shuffled"),
+        ("probe/single", "motionworld/single"),
+        ("probe/blind", "motionworld/blind"),
     ],
 )
 def test_the_demos_scores_are_those_of_the_card(demo, folder, name):
@@ -69,8 +70,20 @@ def test_the_demos_scores_are_those_of_the_card(demo, folder, name):
 def test_the_world_cannot_be_answered_without_time(demo):
     """One frame, or none, is worth about as much as always saying the same."""
     assert score(demo / "run", "motionworld") > 80
-    for probe in ("single", "blind"):
-        assert score(demo / probe, "motionworld") < 40
+    for variant in ("single", "blind"):
+        assert score(demo / "probe" / variant, "motionworld") < 40
+
+
+def test_the_probe_asks_all_variants_with_one_engine_and_decodes_each_video_once(demo):
+    """400 videos and 2,000 questions; what is gained by order has its interval."""
+    probe = read_probe(demo / "probe")
+    assert probe.engine_starts == 1
+    assert (probe.timing["decode"]["decodes"], probe.timing["items"]) == (400, 2000)
+    scores = {name: one.tasks["motionworld"].score for name, one in probe.variants.items()}
+    gain = probe.measure("temporal_gain", "motionworld")
+    assert abs(gain.value - (scores["ordered"] - scores["shuffled"])) < 1e-9
+    assert gain.ci95[0] < gain.value < gain.ci95[1]
+    assert (gain.n, gain.n_clusters) == (400, 200)
 
 
 def test_the_checkpoint_is_small_enough_to_ship():
