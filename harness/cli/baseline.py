@@ -15,7 +15,7 @@ class BaselineCommand:
 
     def configure(self, parser: ArgumentParser) -> None:
         """Declare the run, the file and the policy to lock."""
-        parser.add_argument("run", type=Path, metavar="RUNDIR")
+        parser.add_argument("run", type=Path, metavar="RUNDIR", help="run or probe")
         parser.add_argument(
             "-o",
             "--out",

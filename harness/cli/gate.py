@@ -10,7 +10,9 @@ from harness.cli.exits import CommandResult, Exit
 from harness.errors import UsageError
 
 if TYPE_CHECKING:
-    from harness.gate.policy import Policy
+    from collections.abc import Mapping
+
+    from harness.gate.policy import Policy, Rule
     from harness.gate.result import GateResult, Verdict
 
 
@@ -25,9 +27,9 @@ class GateCommand:
             "baseline",
             type=Path,
             metavar="BASELINE",
-            help="file of `videor1 baseline`, or another run directory",
+            help="file of `videor1 baseline`, another run directory, or a probe's folder",
         )
-        parser.add_argument("run", type=Path, metavar="RUNDIR", help="run to be judged")
+        parser.add_argument("run", type=Path, metavar="RUNDIR", help="run or probe to be judged")
         parser.add_argument(
             "--margin",
             type=margin,
@@ -135,11 +137,21 @@ def _with_margins(args: Namespace, preset: Policy) -> Policy:
     from harness.gate.policy import Rule
 
     if args.margin is not None:
-        tasks = {name: replace(rule, margin=None) for name, rule in preset.tasks.items()}
-        preset = replace(preset, margin=args.margin, tasks=tasks)
+        preset = replace(
+            preset,
+            margin=args.margin,
+            tasks=_without_margins(preset.tasks),
+            probe=replace(preset.probe, margin=None, tasks=_without_margins(preset.probe.tasks)),
+        )
     if args.overall_margin is not None:
         preset = replace(preset, overall=Rule(margin=args.overall_margin))
     return preset
+
+
+def _without_margins(rules: Mapping[str, Rule]) -> dict[str, Rule]:
+    from dataclasses import replace
+
+    return {name: replace(rule, margin=None) for name, rule in rules.items()}
 
 
 def _write_reports(args: Namespace, gate: GateResult, reason: str) -> None:

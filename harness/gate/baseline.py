@@ -18,11 +18,11 @@ from harness.errors import IncompleteRunError, UsageError
 from harness.files import Fields, write_atomically
 from harness.gate.baseline_shape import check_columns, check_metadata, read_columns
 from harness.gate.policy import Policy, make_policy
+from harness.probe.gains import read_run
 from harness.run.numeric import numeric_of
 from harness.run.repeats import merge_repeats
-from harness.run.store import read_manifest, read_records
 from harness.schema import Outcome, Record
-from harness.scoring.tags import ScorerTag
+from harness.scoring.tags import ScorerTag, task_of_column
 from harness.task import registry
 from harness.task.api import Aggregation
 from harness.task.protocol import complete_all, repeats_of
@@ -45,7 +45,7 @@ class BaselineItem:
     path: tuple[str, ...]
     """Path in the task's aggregation tree."""
     value: float | None
-    """0 to 1; None: the scorer leaves the item out."""
+    """0 to 1, for a temporal gain from -1; None: the scorer leaves the item out."""
     outcome: Outcome
     answer: str | None
     text: str | None
@@ -75,14 +75,14 @@ class Baseline:
 
 
 def freeze_run(folder: Path, policy: Policy | None = None) -> Baseline:
-    """Make a baseline of a complete run directory.
+    """Make a baseline of a complete run directory, or of a probe's folder with its temporal gains.
 
     Raises:
-        UsageError: The folder is not a run directory or has no records, or a record's scorer is
+        UsageError: The folder is neither or has no records, or a record's scorer is
             not installed.
         IncompleteRunError: Items have no record, or failed.
     """
-    manifest, records = read_manifest(folder), read_records(folder)
+    manifest, records = read_run(folder)
     if not records:
         raise UsageError(f"{folder}: the run has no records; evaluate first, then freeze it")
     gaps = _list_gaps(manifest, records)
@@ -229,8 +229,8 @@ def _cut_text(text: str | None) -> str | None:
 
 
 def _find_aggregation(task_name: str, tag: str) -> Aggregation:
-    """Return the aggregation of a record's scorer."""
-    scorers = registry.get(task_name).scorers
+    """Return the aggregation of a record's scorer; that of a temporal gain is its task's."""
+    scorers = registry.get(task_of_column(task_name)).scorers
     rule = ScorerTag.parse(tag).rule
     if rule not in scorers:
         raise UsageError(

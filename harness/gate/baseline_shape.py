@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.errors import DatasetError, UsageError
 from harness.files import Fields, parse_json, read_file
+from harness.probe.gains import is_gain
 from harness.run.manifest_shape import check_tasks
 from harness.schema import Outcome
 
@@ -87,7 +88,7 @@ def check_columns(columns: Columns, metadata: Fields, path: Path) -> None:
         _require(columns[name], lambda value: value is not None, path, name, "a value")
     for name in ("id", "task"):
         _require(columns[name], bool, path, name, "a text that is not empty")
-    _require(columns["value"], _is_value, path, "value", "0 to 1 or null")
+    _require_values(columns, path)
     _require(columns["outcome"], _OUTCOMES.__contains__, path, "outcome", ", ".join(_OUTCOMES))
     _require(columns["path"], lambda levels: None not in levels, path, "path", "a list of texts")
     ids = columns["id"]
@@ -128,8 +129,13 @@ def _check_counts(tasks: Sequence[str], metadata: Fields, path: Path) -> None:
             )
 
 
-def _is_value(value: float | None) -> bool:
-    return value is None or 0 <= value <= 1
+def _require_values(columns: Columns, path: Path) -> None:
+    for row, (task, value) in enumerate(zip(columns["task"], columns["value"], strict=True)):
+        low = -1 if is_gain(task) else 0
+        if value is not None and not low <= value <= 1:
+            raise DatasetError(
+                f"{path}, row {row}: field 'value': expected {low} to 1 or null, got {value!r:.80}"
+            )
 
 
 def _require(values: Sequence[Any], sound: Any, path: Path, name: str, expected: str) -> None:

@@ -16,7 +16,8 @@ from harness.gate.pairing import Pairing
 from harness.run.samples_file import StoredSample
 from harness.run.summary import category_groups, is_subcategory
 from harness.schema import Outcome, Record
-from harness.stats import clustered_estimate, paired_difference, tree_weights
+from harness.stats import paired_difference, tree_weights
+from harness.stats.estimate import tree_mean
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -148,9 +149,9 @@ def _change_category(
     return CategoryChange(
         name=name,
         n=len(items),
-        base=clustered_estimate(base, clusters, paths).mean,
-        candidate=clustered_estimate(candidate, clusters, paths).mean,
-        ci95=paired_difference(base, candidate, clusters, paths).ci95,
+        base=tree_mean(base, clusters, paths).mean,
+        candidate=tree_mean(candidate, clusters, paths).mean,
+        ci95=paired_difference(base, candidate, clusters, paths, span=pairing.span).ci95,
         fell=moved.count(-1),
         rose=moved.count(1),
     )

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from os import PathLike
 from pathlib import Path
+from typing import Any
 
 from harness.errors import HarnessError, UsageError
 from harness.gate.baseline import Baseline, freeze_run, read_baseline
 from harness.gate.policy import Policy, Tier, check_tasks, load_policy, require_not_looser
 from harness.gate.result import GateResult
 from harness.gate.verdict import judge_run
-from harness.run.samples_file import StoredSamples, read_samples
-from harness.run.store import is_run, read_manifest, read_records
+from harness.probe.gains import is_gain, read_questions, read_run
+from harness.run.samples_file import StoredSamples
+from harness.run.store import is_run
+from harness.schema import Variant
 
 
 def compare_runs(
@@ -25,8 +29,8 @@ def compare_runs(
     """Compare a run with a baseline, item by item, and decide a verdict per task.
 
     Args:
-        baseline: A baseline file, or the run directory to compare with.
-        run: The run directory to be judged, or a `harness.Run`.
+        baseline: A baseline file, or the run directory or probe folder to compare with.
+        run: The run directory or probe folder to be judged, or a `harness.Run`.
         policy: Margins and tiers, or a policy file; None: the policy locked in the baseline, else
             the default one.
         unlock: Accept a policy that demands less than the locked one.
@@ -47,10 +51,12 @@ def compare_runs(
     if base.policy is not None and not unlock:
         require_not_looser(policy, base.policy, base.tasks)
     folder = Path(run)
+    manifest, records = read_run(folder)
+    _require_gains(base, manifest, folder)
     gate = judge_run(
         base,
-        read_manifest(folder),
-        read_records(folder),
+        manifest,
+        records,
         policy,
         questions=_read_questions(folder),
         common=common,
@@ -60,10 +66,19 @@ def compare_runs(
     return gate
 
 
+def _require_gains(base: Baseline, manifest: Mapping[str, Any], folder: Path) -> None:
+    """Raise where a baseline has temporal gains, and the other side is no probe that has them."""
+    if any(map(is_gain, base.tasks)) and not any(map(is_gain, manifest["protocol"])):
+        raise UsageError(
+            f"{folder}: not a probe with the variant {Variant.SHUFFLED}, and the baseline is one of"
+            " such a probe; `videor1 probe` makes it"
+        )
+
+
 def _read_questions(folder: Path) -> StoredSamples:
     """Return the questions of a run; no verdict depends on them, so damage is only told."""
     try:
-        return read_samples(folder)
+        return read_questions(folder)
     except HarnessError as error:
         none = StoredSamples()
         none.lacking = f"the questions cannot be read: {error}"

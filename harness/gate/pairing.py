@@ -17,6 +17,7 @@ from typing import Any
 from harness.errors import RunMismatchError
 from harness.files import diff
 from harness.gate.baseline import Baseline, BaselineItem
+from harness.probe.gains import SPAN, is_gain
 from harness.run.repeats import merge_repeats
 from harness.schema import Outcome, Record
 from harness.task.protocol import complete
@@ -56,6 +57,11 @@ class Pairing:
     def paths(self) -> list[tuple[str, ...]]:
         """Path of each item in the task's aggregation tree."""
         return [item.path for item in self.items]
+
+    @property
+    def span(self) -> float:
+        """Largest change that an item can show."""
+        return SPAN if is_gain(self.task) else 1.0
 
     @property
     def dropped(self) -> int:

@@ -9,12 +9,16 @@ A policy is a TOML file in which every key is optional; margins are points of a 
     tier = "required"
     [tasks.vsibench]
     tier = "advisory"       # printed, never decides the exit code
+    [probe]                 # the temporal gain of every task, where both sides are probes
+    margin = 4.0
+    [probe.tasks.vsibench]
+    margin = 6.0
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
@@ -22,6 +26,8 @@ from typing import Any
 from harness.bounds import between
 from harness.config import build, read_settings
 from harness.errors import UsageError
+from harness.probe.gains import is_gain
+from harness.scoring.tags import task_of_column
 
 
 class Tier(StrEnum):
@@ -44,6 +50,20 @@ class Rule:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ProbeRule(Rule):
+    """The accepted drop of the temporal gain, of every task and of single ones."""
+
+    tasks: Mapping[str, Rule] = field(default_factory=dict)
+
+    def of(self, task: str) -> Rule:
+        """Return the rule of a task's temporal gain; its margin is this one's where it has none."""
+        own = self.tasks.get(task)
+        if own is None:
+            return Rule(margin=self.margin, tier=self.tier)
+        return own if own.margin is not None else replace(own, margin=self.margin)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
     """What drop is accepted and how sure a verdict has to be."""
 
@@ -57,6 +77,7 @@ class Policy:
     """Whether a gate that cannot tell ends with exit code 0 instead of 3."""
     overall: Rule = Rule(tier=Tier.ADVISORY)
     tasks: Mapping[str, Rule] = field(default_factory=dict)
+    probe: ProbeRule = ProbeRule()
 
     def __post_init__(self) -> None:
         between(self, "margin", 0, 100)
@@ -65,16 +86,21 @@ class Policy:
 
     def tier(self, task: str) -> Tier:
         """Return whether a task's verdict decides the exit code."""
-        return self.tasks.get(task, Rule()).tier
+        return self._rule(task).tier
 
     def margin_of(self, task: str) -> float:
         """Return a task's margin in points."""
-        return self._margin(self.tasks.get(task, Rule()))
+        return self._margin(self._rule(task))
 
     @property
     def overall_margin(self) -> float:
         """Margin of the mean over tasks, in points."""
         return self._margin(self.overall)
+
+    def _rule(self, task: str) -> Rule:
+        if is_gain(task):
+            return self.probe.of(task_of_column(task))
+        return self.tasks.get(task, Rule())
 
     def _margin(self, rule: Rule) -> float:
         return self.margin if rule.margin is None else rule.margin
@@ -97,6 +123,15 @@ def check_tasks(policy: Policy, tasks: Collection[str]) -> None:
         raise UsageError(
             f"the policy names the task {unknown[0]!r}, which the baseline does not have;"
             f" it has: {', '.join(sorted(tasks))}"
+        )
+    gains = {task_of_column(task) for task in tasks if is_gain(task)}
+    if policy.probe != ProbeRule() and not gains:
+        raise UsageError("the policy has [probe], and the baseline is not one of a probe")
+    without = sorted(set(policy.probe.tasks) - gains)
+    if without:
+        raise UsageError(
+            f"the policy names the temporal gain of {without[0]!r} in [probe.tasks], which the"
+            f" baseline does not have; it has those of: {', '.join(sorted(gains))}"
         )
 
 

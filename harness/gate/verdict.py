@@ -26,6 +26,7 @@ from harness.gate.result import (
     GateResult,
     Verdict,
 )
+from harness.probe.gains import is_gain
 from harness.run.manifest_facts import numeric_differences
 from harness.run.numeric import numeric_of
 from harness.run.samples_file import StoredSample, StoredSamples
@@ -111,7 +112,8 @@ def measure_difference(pairing: Pairing, policy: Policy) -> Comparison:
     """Compute both scores of a task and their difference."""
     base, candidate, paths = pairing.base, pairing.candidate, pairing.paths
     margin = policy.overall_margin if pairing.task == OVERALL else policy.margin_of(pairing.task)
-    difference = paired_difference(base, candidate, pairing.clusters, paths)
+    span = pairing.span
+    difference = paired_difference(base, candidate, pairing.clusters, paths, span=span)
     independent = paired_difference(base, candidate, [item.id for item in pairing.items], paths)
     zeros, items = [0.0] * len(base), len(base)
     before = paired_difference(zeros, base, pairing.clusters, paths).mean
@@ -171,11 +173,15 @@ def _with_statistics(line: GateLine, comparison: Comparison, policy: Policy) -> 
 
 
 def _measure_overall(pairings: Sequence[Pairing], policy: Policy) -> list[GateLine]:
-    """Compute the mean over the required tasks.
+    """Compute the mean over the required tasks; temporal gains are no part of it.
 
     It is one aggregation tree, so that a video which several tasks share is one cluster.
     """
-    counted = [pairing for pairing in pairings if policy.tier(pairing.task) is Tier.REQUIRED]
+    counted = [
+        pairing
+        for pairing in pairings
+        if policy.tier(pairing.task) is Tier.REQUIRED and not is_gain(pairing.task)
+    ]
     if len(counted) < 2:
         return []
     joint = Pairing(

@@ -37,6 +37,8 @@ class Estimate:
     """As many clusters of equal weight are worth the same; None: the clusters have equal weight."""
     item_variance_factor: float | None = None
     """Variance of the mean if each item had variance 1, independently; None: 1/n."""
+    span: float = 1.0
+    """Largest difference that one item can show; for means of values it says nothing."""
 
     @property
     def degrees(self) -> float:

@@ -30,6 +30,8 @@ def paired_difference(
     candidate: ArrayLike,
     clusters: Sequence[str],
     paths: Sequence[tuple[str, ...]] | None = None,
+    *,
+    span: float = 1.0,
 ) -> Estimate:
     """Estimate candidate minus base, a tree mean of item differences, with its clustered error.
 
@@ -38,12 +40,13 @@ def paired_difference(
         candidate: Scores of the same items in the same order.
         clusters: Video id of each item.
         paths: Path of each item in the tree of means; None is the plain mean.
+        span: Largest difference that an item can show: 1 for scores, 2 for gains in [-1, 1].
 
     Raises:
         ValueError: There are no items.
     """
     tree = tree_mean(_paired_differences(base, candidate), clusters, paths)
-    found = estimate_tree(tree, len(clusters))
+    found = replace(estimate_tree(tree, len(clusters)), span=span)
     return found if found.se is None else replace(found, ci95=bounds(found, alpha=0.025))
 
 
@@ -57,12 +60,12 @@ def bounds(difference: Estimate, alpha: float) -> tuple[float, float]:
     """
     from scipy.special import stdtrit
 
-    mean, se = difference.mean, _require_se(difference)
+    mean, se, span = difference.mean, _require_se(difference), difference.span
     if se > 0:
         half = float(stdtrit(difference.degrees, 1 - alpha)) * se
-        return max(-1.0, mean - half), min(1.0, mean + half)
+        return max(-span, mean - half), min(span, mean + half)
     unseen = 1 - alpha ** (1 / difference.n_clusters)
-    return (1 - unseen) * mean - unseen, (1 - unseen) * mean + unseen
+    return (1 - unseen) * mean - unseen * span, (1 - unseen) * mean + unseen * span
 
 
 def p_below(difference: Estimate, threshold: float) -> float:
@@ -77,7 +80,7 @@ def p_below(difference: Estimate, threshold: float) -> float:
         return float(stdtr(difference.degrees, (mean - threshold) / se))
     if mean >= threshold:
         return 1.0
-    return float((1 - (threshold - mean) / (1 - mean)) ** difference.n_clusters)
+    return float((1 - (threshold - mean) / (difference.span - mean)) ** difference.n_clusters)
 
 
 def p_above(difference: Estimate, threshold: float) -> float:

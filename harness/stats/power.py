@@ -46,7 +46,7 @@ def minimum_detectable_effect(
     b = per_item * (1 - 2 * margin) / 2
     c = difference.se**2 + margin * (1 - margin) * per_item
     effect = (b + math.sqrt(b * b + a * c)) / a
-    return effect if margin + effect <= 1 else None
+    return effect if margin + effect <= difference.span else None
 
 
 def items_needed(difference: Estimate, margin: float, *, alpha: float, power: float) -> int | None:
@@ -58,7 +58,8 @@ def items_needed(difference: Estimate, margin: float, *, alpha: float, power: fl
         return None
     if difference.se == 0:
         per_cluster = difference.n / difference.n_clusters
-        return math.ceil(per_cluster * math.log(alpha) / math.log1p(-min(margin, 0.999)))
+        share = min(margin / difference.span, 0.999)
+        return math.ceil(per_cluster * math.log(alpha) / math.log1p(-share))
     ratio = _sum_of_quantiles(alpha, power, math.inf) * difference.se / margin
     return math.ceil(difference.n * ratio**2)
 

@@ -1,29 +1,31 @@
 """A probe from its settings to ``probe.json``, with an engine that knows the frames it is shown."""
 
 import json
-from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 from shutil import copytree
 
 import pytest
 
-from harness.backends.engine_config import EngineConfig
-from harness.backends.fake import FakeBackend
 from harness.errors import DatasetError, TooManyFailuresError, UsageError
 from harness.probe.config import ProbeConfig
-from harness.probe.run import prepare_probe, run_probe
+from harness.probe.run import prepare_probe
 from harness.probe.summary import PROBE, is_probe, read_probe
 from harness.probe.table import as_markdown, make_tables, notes
-from harness.run.config import DecodeConfig, EvalConfig, TrackConfig
-from harness.run.observer import RunObserver
+from harness.run.config import EvalConfig, TrackConfig
 from harness.run.plan import make_plan
 from harness.run.store import read_manifest, read_records
 from harness.schema import Failure
 from tasks.demo.layouts import write_all
 from tests.harness.trackers.fakes import install
-
-TASKS = ("vsibench", "tempcompass")
+from tests.probes import (
+    TASKS,
+    CountingEngine,
+    gold_where,
+    is_in_order,
+    probe_config,
+    probe_with,
+)
 
 
 @pytest.fixture(scope="module")
@@ -34,62 +36,18 @@ def data(tmp_path_factory):
     return folder
 
 
-def _config(data, out, **changes):
-    settings = {
-        "tasks": TASKS, "data": data, "out": out, "limit": 8, "max_frames": 4,
-        "max_pixels": 56 * 56, "engine": EngineConfig(backend="fake"),
-        "decode": DecodeConfig(workers=2),
-    }  # fmt: skip
-    return ProbeConfig(**settings | changes)
-
-
-class Engine:
-    """Counts its starts and what it is asked."""
-
-    def __init__(self, answer=lambda request: "<answer>A</answer>"):
-        self.starts, self.asked, self._answer = 0, Counter(), answer
-
-    def build(self):
-        self.starts += 1
-        return FakeBackend(self._note)
-
-    def _note(self, request):
-        self.asked[request.run] += 1
-        return self._answer(request)
-
-
-def _probe(config, engine=None, name="model"):
-    engine = engine or Engine()
-    probe = prepare_probe(name, config, ["probe"])
-    job = replace(probe.job, engine=replace(probe.job.engine, build=engine.build))
-    return run_probe(replace(probe, job=job), RunObserver()), engine
-
-
 @pytest.fixture(scope="module")
 def finished(data, tmp_path_factory):
     """A finished probe of a model that always answers A, and its folder."""
     folder = tmp_path_factory.mktemp("probe")
-    outcome, _ = _probe(_config(data, folder))
+    outcome, _ = probe_with(probe_config(data, folder))
     return outcome, folder
-
-
-def _gold_when_ordered(data):
-    """Answer right where frames rise in order, else with the last option's letter."""
-    plan = make_plan(EvalConfig(tasks=TASKS, data=data))
-    gold = {sample.id: sample.answer for sample in plan.samples}
-
-    def answer(request):
-        frames = [i for clip in request.clips for i in clip.indices]
-        in_order = len(frames) > 1 and frames == sorted(frames)
-        return f"<answer>{gold[request.id] if in_order else 'nothing'}</answer>"
-
-    return answer
 
 
 def test_all_variants_share_one_engine_and_one_decoding_per_video(data, tmp_path):
     """Two benchmarks with frame rules of their own: one decoding per video and rule."""
-    outcome, engine = _probe(_config(data, tmp_path))
-    plan = make_plan(_config(data, tmp_path))
+    outcome, engine = probe_with(probe_config(data, tmp_path))
+    plan = make_plan(probe_config(data, tmp_path))
     videos = {(one.frames, s.media) for one in plan.tasks for s in one.samples}
     assert engine.starts == outcome.summary.engine_starts == 1
     assert outcome.timing.decode.decodes == len({(f.whole, m) for f, m in videos})
@@ -98,7 +56,7 @@ def test_all_variants_share_one_engine_and_one_decoding_per_video(data, tmp_path
 
 def test_each_variant_is_a_run_that_eval_would_have_made(data, tmp_path):
     """The same identity, questions and records as the variant evaluated by itself."""
-    _probe(_config(data, tmp_path))
+    probe_with(probe_config(data, tmp_path))
     for variant in ("shuffled", "reversed", "single", "blind"):
         alone = make_plan(
             EvalConfig(tasks=TASKS, data=data, limit=8, max_frames=4, max_pixels=56 * 56,
@@ -114,7 +72,9 @@ def test_each_variant_is_a_run_that_eval_would_have_made(data, tmp_path):
 
 def test_a_model_that_needs_order_shows_it(data, tmp_path):
     """Right in order and wrong otherwise: a gain of 100 points, and of nothing in reverse."""
-    outcome, _ = _probe(_config(data, tmp_path), Engine(_gold_when_ordered(data)))
+    outcome, _ = probe_with(
+        probe_config(data, tmp_path), CountingEngine(gold_where(data, is_in_order))
+    )
     summary = outcome.summary
     for measure in ("temporal_gain", "direction_gain", "frames_gain", "need_of_video"):
         assert summary.measure(measure, "vsibench").value == pytest.approx(100)
@@ -143,18 +103,18 @@ def test_a_probe_goes_on_where_it_was_ended(data, tmp_path):
         down = request.run == "shuffled" and request.id.startswith("vsibench")
         return Failure(stage="generate", error="X", message="x") if down else "<answer>A</answer>"
 
-    two = _config(data, tmp_path, variants=("ordered", "shuffled"))
-    _probe(two, Engine(answer))
-    three = _config(data, tmp_path, variants=("ordered", "shuffled", "blind"))
-    outcome, engine = _probe(three)
+    two = probe_config(data, tmp_path, variants=("ordered", "shuffled"))
+    probe_with(two, CountingEngine(answer))
+    three = probe_config(data, tmp_path, variants=("ordered", "shuffled", "blind"))
+    outcome, engine = probe_with(three)
     assert engine.asked == {"shuffled": 8, "blind": 16}
     assert not outcome.summary.measures["temporal_gain"]["vsibench"].left_out
 
 
 def test_a_finished_probe_starts_nothing_and_keeps_its_timing(data, tmp_path):
     """The counters are those of the invocation that did the work."""
-    first, _ = _probe(_config(data, tmp_path))
-    again, engine = _probe(_config(data, tmp_path))
+    first, _ = probe_with(probe_config(data, tmp_path))
+    again, engine = probe_with(probe_config(data, tmp_path))
     assert (engine.starts, again.timing) == (0, None)
     assert again.summary.timing == first.summary.timing
     assert replace(again.summary, created="") == replace(first.summary, created="")
@@ -195,7 +155,7 @@ def test_a_damaged_probe_json_is_made_again(data, finished, tmp_path):
     """It is derived from the runs beside it."""
     copytree(finished[1], tmp_path, dirs_exist_ok=True)
     (tmp_path / PROBE).write_text("{")
-    _, engine = _probe(_config(data, tmp_path))
+    _, engine = probe_with(probe_config(data, tmp_path))
     assert engine.starts == 0
     assert read_probe(tmp_path).measures == finished[0].summary.measures
 
@@ -235,12 +195,12 @@ def test_a_protocol_that_reorders_is_refused(line, data, tmp_path):
     file = tmp_path / "p.toml"
     file.write_text(f'extends = "video-r1"\n{line}\n')
     with pytest.raises(UsageError, match="which a probe sets itself"):
-        prepare_probe("x", _config(data, tmp_path / "o", protocol=str(file)), ["probe"])
+        prepare_probe("x", probe_config(data, tmp_path / "o", protocol=str(file)), ["probe"])
 
 
 def test_a_probe_of_options_alone_needs_some_that_move(data, tmp_path):
     """VSI-Bench's counts have none."""
-    config = _config(
+    config = probe_config(
         data, tmp_path, tasks=("vsibench",), category=("object_counting",),
         variants=("ordered", "options"),
     )  # fmt: skip
@@ -250,27 +210,29 @@ def test_a_probe_of_options_alone_needs_some_that_move(data, tmp_path):
 
 def test_each_variant_may_have_as_many_failures_as_a_run(data, tmp_path):
     """One failing question in each of three variants is within a budget of one."""
-    fails = make_plan(_config(data, tmp_path)).samples[0].id
+    fails = make_plan(probe_config(data, tmp_path)).samples[0].id
     down = Failure(stage="generate", error="X", message="x")
-    engine = Engine(lambda r: down if r.id == fails else "<answer>A</answer>")
+    engine = CountingEngine(lambda r: down if r.id == fails else "<answer>A</answer>")
     variants = ("ordered", "shuffled", "single")
-    outcome, _ = _probe(_config(data, tmp_path, variants=variants, max_failures="1"), engine)
+    outcome, _ = probe_with(
+        probe_config(data, tmp_path, variants=variants, max_failures="1"), engine
+    )
     assert {name: results.failed for name, results in outcome.results.items()} == dict.fromkeys(
         variants, 1
     )
-    two = Engine(lambda r: down if int(r.id[-1]) % 2 else "<answer>A</answer>")
+    two = CountingEngine(lambda r: down if int(r.id[-1]) % 2 else "<answer>A</answer>")
     with pytest.raises(TooManyFailuresError, match="failed, more than"):
-        _probe(_config(data, tmp_path / "2", variants=variants, max_failures="1"), two)
+        probe_with(probe_config(data, tmp_path / "2", variants=variants, max_failures="1"), two)
 
 
 def test_videos_that_are_missing_are_left_out_of_every_variant(data, tmp_path):
     """Blind questions need no video, but pairs need both sides."""
-    plan = make_plan(_config(data, tmp_path, tasks=("vsibench",)))
+    plan = make_plan(probe_config(data, tmp_path, tasks=("vsibench",)))
     gone = Path(plan.samples[0].media[0].path)
     kept = gone.rename(gone.with_suffix(".away"))
     try:
-        config = _config(data, tmp_path, tasks=("vsibench",), allow_missing=True)
-        outcome, _ = _probe(config)
+        config = probe_config(data, tmp_path, tasks=("vsibench",), allow_missing=True)
+        outcome, _ = probe_with(config)
     finally:
         kept.rename(gone)
     missing = {name: results.missing for name, results in outcome.results.items()}
@@ -293,7 +255,7 @@ def test_trackers_get_every_variant_and_the_measures(finished, data, tmp_path, m
     fake = install("wandb", tmp_path, monkeypatch)
     copytree(finished[1], tmp_path / "probe")
     track = TrackConfig(report_to=("wandb",), track_items=12)
-    outcome, engine = _probe(_config(data, tmp_path / "probe", track=track))
+    outcome, engine = probe_with(probe_config(data, tmp_path / "probe", track=track))
     told = {name: v for one in fake.told("scores") for name, v in one["scores"].items()}
     gain = outcome.summary.measure("temporal_gain", "vsibench")
     assert engine.starts == 0
