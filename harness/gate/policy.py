@@ -118,11 +118,12 @@ def make_policy(content: Mapping[str, Any], where: str) -> Policy:
 
 def check_tasks(policy: Policy, tasks: Collection[str]) -> None:
     """Raise where a policy names a task that the baseline lacks: it would have no effect."""
-    unknown = sorted(set(policy.tasks) - set(tasks))
+    scores = {task for task in tasks if not is_gain(task)}
+    unknown = sorted(set(policy.tasks) - scores)
     if unknown:
         raise UsageError(
             f"the policy names the task {unknown[0]!r}, which the baseline does not have;"
-            f" it has: {', '.join(sorted(tasks))}"
+            f" it has: {', '.join(sorted(scores))}"
         )
     gains = {task_of_column(task) for task in tasks if is_gain(task)}
     if policy.probe != ProbeRule() and not gains:

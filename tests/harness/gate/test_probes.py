@@ -42,7 +42,7 @@ def _verdicts(gate):
 
 
 def test_a_model_whose_score_stays_and_whose_gain_falls_is_a_regression(probes, tmp_path, capsys):
-    """Ordered clips are answered from a table: the same scores, no use of the order. Exit code 1."""
+    """Ordered clips are answered from a table: the same scores, no use of the order."""
     base = tmp_path / "base.parquet"
     assert main(["baseline", str(probes / "temporal"), "-o", str(base)]) == 0
     assert main(["gate", str(base), str(probes / "table")]) == 1
@@ -146,7 +146,7 @@ def test_a_rule_without_effect_is_refused(policy, message, probes):
 def test_a_rule_for_the_gain_of_an_unknown_task_is_refused(probes):
     """It names those that there are."""
     policy = Policy(probe=ProbeRule(tasks={"mvbench": Rule(margin=1)}))
-    with pytest.raises(UsageError, match="temporal gain of 'mvbench'.*tempcompass, vsibench"):
+    with pytest.raises(UsageError, match=r"temporal gain of 'mvbench'.*tempcompass, vsibench"):
         compare_runs(probes / "temporal", probes / "table", policy)
 
 
