@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from harness.schema import Completion, Failure, Request
 
@@ -50,3 +50,14 @@ class Backend(Protocol):
 
     def close(self) -> None:
         """Free the engine; called once."""
+
+
+@runtime_checkable
+class CountsReading(Protocol):
+    """A backend that tells how far it has read the requests that it took."""
+
+    def requests_read(self) -> int:
+        """Return how many requests it has begun to process since it was built, in their order.
+
+        Those that it took and that still wait for their turn do not count. Another thread calls it.
+        """

@@ -57,6 +57,7 @@ class VLLMBackend:
         self._lora = lora.request(checkpoint)
         self._limit = options.max_num_seqs + options.waiting
         self._ids = itertools.count()
+        self._taken = self._read = 0
 
     def generate(self, requests: Iterable[Request]) -> Iterator[Answer]:
         """Yield answers as they finish; at most `max_num_seqs + waiting` requests are admitted."""
@@ -80,6 +81,10 @@ class VLLMBackend:
             vision_s=self._vision_s, preprocess_s=self._prepare_s, idle_s=self._idle_s
         )
 
+    def requests_read(self) -> int:
+        """Return how many requests the scheduler has begun, those that failed before included."""
+        return self._read
+
     def close(self) -> None:
         """Stop the engine and free its memory; vLLM allows one engine per process at a time."""
         self._engine.renderer.shutdown()
@@ -94,6 +99,7 @@ class VLLMBackend:
             taken = feed.take(wait_s=0 if running else None)
             if taken is None:
                 return
+            self._taken += 1
             request, prepared = taken
             if isinstance(prepared, Failure):
                 yield request, prepared
@@ -165,6 +171,7 @@ class VLLMBackend:
         except Exception as error:
             raise BackendError(f"the vLLM engine died: {type(error).__name__}: {error}") from error
         self._steps.spent(time.perf_counter() - began)
+        self._read = max(self._read, self._taken - self._steps.waiting)
         for output in outputs:
             if output.finished:
                 request, entered = running.pop(output.request_id)

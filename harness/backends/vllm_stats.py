@@ -21,6 +21,8 @@ class StepCounter:
         self.generate_s = 0.0
         self._reads_prompts = False
         self.vision_encodings = 0
+        self.waiting = 0
+        """Requests that had not begun at the last step."""
         self.cached_prompt_tokens = 0
 
     def record(
@@ -32,6 +34,7 @@ class StepCounter:
     ) -> None:
         """Add one step; vLLM calls it."""
         step = scheduler_stats.iteration_details
+        self.waiting = scheduler_stats.num_waiting_reqs + scheduler_stats.num_skipped_waiting_reqs
         if step is not None:
             self._reads_prompts = step.num_ctx_tokens > 0
             self.vision_encodings += step.num_encoder_inputs

@@ -13,7 +13,17 @@ from typing import Protocol
 
 from harness.errors import BackendError, HarnessError
 from harness.replicas.canary import is_silent
-from harness.replicas.fleet import Answered, Ended, Event, Fleet, Joined, Lost, Spoke
+from harness.replicas.fleet import (
+    Answered,
+    Decoding,
+    Ended,
+    Event,
+    Fleet,
+    Joined,
+    Lost,
+    Read,
+    Spoke,
+)
 from harness.replicas.leases import LeaseBook
 from harness.schema import AnswerKey, Record
 
@@ -130,6 +140,8 @@ class Driver:
             case Spoke():
                 standing.first = event.text
                 self._judge_silence()
+            case Decoding() | Read():
+                self._note_progress(name, event)
             case Answered():
                 self._note(name, standing, event)
             case Ended() if self._held(name):
@@ -150,6 +162,12 @@ class Driver:
             return
         self._book.join(name)
         self._top_up()
+
+    def _note_progress(self, name: str, event: Decoding | Read) -> None:
+        note = self._book.begin if isinstance(event, Decoding) else self._book.read
+        if self._held(name):
+            note(name, event.question)
+            self._top_up(name)
 
     def _judge_silence(self) -> None:
         """Let replicas whose canary says something begin; the silent ones wait for a verdict."""

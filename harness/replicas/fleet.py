@@ -34,6 +34,22 @@ class Spoke:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Decoding:
+    """A replica has begun to decode a video."""
+
+    question: AnswerKey
+    """One of its questions."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Read:
+    """A replica's engine has read a video: encoded it and processed a prompt about it."""
+
+    question: AnswerKey
+    """One of its questions."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Answered:
     """A replica has finished an item."""
 
@@ -70,7 +86,7 @@ class Lost:
     """What it raised; None where its process or node is gone."""
 
 
-Event = Joined | Spoke | Answered | Ended | Lost
+Event = Joined | Spoke | Decoding | Read | Answered | Ended | Lost
 
 
 class Replica(Protocol):

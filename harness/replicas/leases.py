@@ -7,10 +7,12 @@ replica gets two of them, and a video that was held at two losses is leased alon
 fails by name and costs no other video. The book knows nothing of processes, Ray or servers: a
 driver calls it.
 
-How much a replica may hold: at most `ahead` open questions, so that its engine has a full batch
-and its decoders have work; and no more than half of its share of the open questions, so that near
-the end no replica has a queue while another one has nothing to do
-(`python -m tests.bench.bench_replicas` measures it).
+How much a replica may hold: a lease or two that its decode processes have not begun, so that what
+is decoded late stays free for others; at most `ahead` open questions, so that its engine has a full
+batch; and of the videos that no engine has read yet half of its share, so that near the end no
+replica has a queue while another one has nothing to do. The reading (vision encoding and prefill)
+is most of a video's time, and answers tell of it too late: the replicas report it
+(`python -m tests.bench.bench_replicas` measures all this).
 """
 
 from __future__ import annotations
@@ -23,8 +25,11 @@ from harness.schema import AnswerKey
 
 MAX_LOSSES = 3
 """Number of lost replicas after which a video that each of them held fails."""
-_MAX_VIDEOS = 16
-"""More, and a replica whose decoders are slow would hold long videos that others could decode."""
+_QUEUED = 2
+"""Leases that a replica may hold before its decode processes begin them."""
+_UNREAD = 2
+"""Videos that a replica may hold before its engine reads them where its share is smaller: one is
+decoded while another one is read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +46,10 @@ class _Video:
     open: dict[AnswerKey, None]
     """The questions without an answer, in order; a dict for its order."""
     losses: int = 0
+    begun: bool = False
+    """Whether its holder decodes it, or has."""
+    read: bool = False
+    """Whether its holder's engine has read it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +69,10 @@ class _Holder:
     """Open questions of these videos."""
     suspects: int = 0
     """How many of these videos were held at a loss."""
+    queued: int = 0
+    """How many of these videos are not begun."""
+    unread: int = 0
+    """How many of these videos are not read."""
 
 
 class LeaseBook:
@@ -96,6 +109,8 @@ class LeaseBook:
         self._holders: dict[str, _Holder] = {}
         self._holder_of: dict[int, str] = {}
         self._open = len(self._video_of)
+        self._unread = len(self._waiting)
+        """Videos that no engine has read."""
         self._ahead = ahead
         self._expected = expected
         self._max_losses = max_losses
@@ -141,27 +156,45 @@ class LeaseBook:
                 return
             mine.videos[video] = None
             mine.questions += len(self._videos[video].open)
+            mine.queued += 1
+            mine.unread += 1
             mine.suspects += self._videos[video].losses > 0
             self._holder_of[video] = holder
             yield self._lease(video)
+
+    def begin(self, holder: str, question: AnswerKey) -> None:
+        """Note that a replica decodes the video of a question; ignored if it holds it no more."""
+        video = self._held_video(holder, question)
+        if video is not None and not video.begun:
+            video.begun = True
+            self._holders[holder].queued -= 1
+
+    def read(self, holder: str, question: AnswerKey) -> None:
+        """Note that a replica's engine has read the video of a question."""
+        self.begin(holder, question)
+        video = self._held_video(holder, question)
+        if video is not None and not video.read:
+            video.read = True
+            self._holders[holder].unread -= 1
+            self._unread -= 1
 
     def finish(self, holder: str, question: AnswerKey) -> bool:
         """Note an answer; return False where it is none that this replica owes.
 
         Such an answer comes from a replica that was called lost too early, and is dropped.
         """
-        video = self._video_of.get(question)
-        if video is None or self._holder_of.get(video) != holder:
+        video = self._held_video(holder, question)
+        if video is None or question not in video.open:
             return False
-        if question not in self._videos[video].open:
-            return False
+        self.read(holder, question)
         mine = self._holders[holder]
-        del self._videos[video].open[question]
+        del video.open[question]
         mine.questions -= 1
         self._open -= 1
-        if not self._videos[video].open:
-            del mine.videos[video], self._holder_of[video]
-            mine.suspects -= self._videos[video].losses > 0
+        if not video.open:
+            number = self._video_of[question]
+            del mine.videos[number], self._holder_of[number]
+            mine.suspects -= video.losses > 0
         return True
 
     def lose(self, holder: str, *, blame: bool = True) -> Returned:
@@ -169,7 +202,7 @@ class LeaseBook:
 
         Args:
             holder: The replica.
-            blame: Whether a video that it held may be the reason.
+            blame: Whether a video that it had begun may be the reason.
         """
         held = self._holders.pop(holder).videos
         self._expected -= 1
@@ -178,12 +211,15 @@ class LeaseBook:
         for number in held:
             del self._holder_of[number]
             video = self._videos[number]
-            video.losses += blame
+            video.losses += blame and video.begun
+            self._unread += video.read
+            video.begun = video.read = False
             if video.losses < self._max_losses:
                 again.append(number)
                 continue
             failed.append(self._lease(number))
             self._open -= len(video.open)
+            self._unread -= 1
             video.open.clear()
         self._suspects.extendleft(n for n in reversed(again) if self._videos[n].losses)
         self._waiting.extendleft(n for n in reversed(again) if not self._videos[n].losses)
@@ -205,8 +241,17 @@ class LeaseBook:
     def _lease(self, video: int) -> Lease:
         return Lease(video, tuple(self._videos[video].open))
 
+    def _held_video(self, holder: str, question: AnswerKey) -> _Video | None:
+        number = self._video_of.get(question)
+        if number is None or self._holder_of.get(number) != holder:
+            return None
+        return self._videos[number]
+
     def _may_get_more(self, mine: _Holder) -> bool:
-        """Return whether a replica holds less than it may: half of its share near the end."""
+        """Return whether a replica holds less than it may."""
+        if mine.queued >= _QUEUED or mine.questions >= self._ahead:
+            return False
         replicas = max(1, self._expected, len(self._holders))
-        share = -(-self._open // (2 * replicas))
-        return mine.questions < min(self._ahead, share) and len(mine.videos) < _MAX_VIDEOS
+        half = -(-self._unread // (2 * replicas))
+        least = min(_UNREAD, -(-self._unread // replicas))
+        return mine.unread < max(half, least)

@@ -17,14 +17,24 @@ from queue import SimpleQueue
 from harness.backends.base import Backend, EngineStats
 from harness.backends.select import ResolvedEngine
 from harness.replicas import canary
-from harness.replicas.fleet import Answered, Ended, Event, Joined, Questions, Spoke
+from harness.replicas.fleet import (
+    Answered,
+    Decoding,
+    Ended,
+    Event,
+    Joined,
+    Questions,
+    Read,
+    Spoke,
+)
 from harness.run.config import DecodeConfig
 from harness.run.failure_watch import FailureLimits
 from harness.run.observer import RunObserver
 from harness.run.opening import open_decode_pool, start_engine
 from harness.run.plan import Plan
+from harness.run.reading import ReadingBackend
 from harness.run.runner import Runner
-from harness.schema import Clip, ItemKey, Record
+from harness.schema import AnswerKey, Clip, ItemKey, Record
 from harness.video.pool import DecodePool
 
 _DECODERS = ("av", "numpy", "pillow")
@@ -129,7 +139,7 @@ class EvalReplica:
         if self._stopped:
             return None
         ready, before = time.perf_counter(), backend.stats()
-        runner.run(backend, pool)
+        runner.run(ReadingBackend(backend, self._tell_read), pool)
         after, done = backend.stats(), time.perf_counter()
         if self._stopped:
             return None
@@ -142,10 +152,14 @@ class EvalReplica:
             engine=_difference(after, before),
         )
 
+    def _tell_read(self, question: AnswerKey) -> None:
+        self._events.put(Read(question=question))
+
     def _leases(self) -> Iterator[Questions]:
         while (questions := self._inbox.get()) is not None:
             if self._stopped:
                 break
+            self._events.put(Decoding(question=questions[0]))
             yield questions
         self._inbox.put(None)  # for the next thread that asks
 

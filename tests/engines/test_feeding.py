@@ -9,9 +9,10 @@ import pytest
 from harness.backends.base import EngineStats
 from harness.run.observer import RunObserver
 from harness.run.plan import Plan
+from harness.run.reading import ReadingBackend
 from harness.run.runner import Runner
 from harness.run.store import RunWriter
-from harness.schema import FramePolicy, Media, Sampling
+from harness.schema import AnswerKey, FramePolicy, Media, Sampling
 from harness.video.cache import FrameCache
 from harness.video.decode import decode
 from harness.video.pool import DecodeCounts, DecodePool
@@ -40,6 +41,9 @@ class Done:
     texts: dict[str, str | None]
     counts: DecodeCounts
     stats: EngineStats
+    requests_read: int
+    videos_read: list[str]
+    """The questions with which the replica's account tells of videos that are read."""
 
 
 @dataclass(frozen=True)
@@ -92,9 +96,11 @@ def run_with(plan, checkpoint_of, tmp_path_factory):
                 runner = Runner(
                     Plan((task,)), out, RunObserver(), patch_multiple=checkpoint.patch_multiple
                 )
-                runner.run(backend, pool)
+                told: list[AnswerKey] = []
+                runner.run(ReadingBackend(backend, told.append), pool)
                 texts = {record.id: record.text for record in out.records.values()}
-                return Done(texts, pool.counts, backend.stats())
+                read = [name for _, name, _ in told]
+                return Done(texts, pool.counts, backend.stats(), backend.requests_read(), read)
         finally:
             backend.close()
 
@@ -112,6 +118,13 @@ def test_each_video_is_decoded_once_and_encoded_once(usual):
     assert usual.counts.decodes == VIDEOS
     assert usual.stats.vision_encodings == VIDEOS
     assert usual.stats.cached_prompt_tokens > 0
+
+
+def test_the_engine_tells_what_it_has_read(usual):
+    """In the end all 200 requests; meanwhile a video is told of once, by its first question."""
+    assert usual.requests_read == VIDEOS * QUESTIONS
+    videos = [int(name.removeprefix("toy/")) // QUESTIONS for name in usual.videos_read]
+    assert 0 < len(videos) == len(set(videos)) <= VIDEOS
 
 
 def test_the_account_of_the_time_has_every_part(usual):

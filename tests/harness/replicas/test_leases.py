@@ -15,7 +15,12 @@ def _book(*sizes, ahead=4, **options):
 
 
 def _take(book, holder):
-    return [lease.questions for lease in book.take(holder)]
+    """Take leases with decode processes that begin each at once."""
+    taken = []
+    for lease in book.take(holder):
+        book.begin(holder, lease.questions[0])
+        taken.append(lease.questions)
+    return taken
 
 
 def _answer(book, holder, questions):
@@ -57,11 +62,58 @@ def test_the_first_replica_leaves_their_share_to_those_that_are_about_to_join():
     assert len(_take(book, "b")) == 3
 
 
-def test_a_replica_holds_sixteen_videos_at_most():
-    """Long videos that one replica waits for are left to the decoders of others."""
+def test_no_more_than_two_leases_wait_for_the_decode_processes_of_a_replica():
+    """Long videos that one replica cannot begin are left to the decode processes of others."""
     book = _book(*[1] * 100, ahead=50)
     book.join("a")
-    assert len(_take(book, "a")) == 16
+    assert [lease.video for lease in book.take("a")] == [0, 1]
+    book.begin("a", "1/0")
+    assert [lease.video for lease in book.take("a")] == [2]
+
+
+def test_a_video_counts_for_the_share_until_its_engine_has_read_it():
+    """Of eight videos and two replicas each holds two unread ones; what is read makes room."""
+    book = _book(*[3] * 8, ahead=50, expected=2)
+    book.join("a")
+    assert [questions[0] for questions in _take(book, "a")] == ["0/0", "1/0"]
+    book.read("a", "0/1")
+    assert [questions[0] for questions in _take(book, "a")] == ["2/0"]
+    assert _answer(book, "a", ["1/2"]) == [True]
+    assert [questions[0] for questions in _take(book, "a")] == ["3/0"]
+
+
+def test_a_replica_does_not_take_the_last_video_of_another_that_is_about_to_join():
+    """Two videos and two replicas: one each, though a replica may decode one and read another."""
+    book = _book(3, 3, ahead=50, expected=2)
+    book.join("a")
+    assert len(_take(book, "a")) == 1
+
+
+def test_what_a_replica_tells_of_a_video_that_it_lost_changes_nothing():
+    """The video belongs to another one, which has not read it."""
+    book = _book(*[1] * 4, ahead=50)
+    for name in "ab":
+        book.join(name)
+    _take(book, "a")
+    book.lose("a")
+    assert _take(book, "b") == [("0/0",), ("2/0",)]
+    book.read("a", "0/0")
+    book.read("b", "unknown")
+    assert _take(book, "b") == []
+    book.read("b", "0/0")
+    assert _take(book, "b") == [("3/0",)]
+
+
+def test_a_video_that_was_not_begun_when_its_replica_was_lost_is_no_suspect():
+    """It cannot have ended the replica: another one may hold it beside a suspect."""
+    book = _book(1, 1, ahead=50)
+    book.join("a")
+    taken = book.take("a")
+    book.begin("a", next(taken).questions[0])
+    next(taken)
+    book.lose("a")
+    book.join("b")
+    assert _take(book, "b") == [("0/0",), ("1/0",)]
 
 
 def test_a_replica_that_holds_nothing_gets_a_video_of_any_size():
@@ -82,8 +134,8 @@ def test_what_a_lost_replica_held_is_leased_again_first_to_different_replicas():
     assert returned.failed == ()
     book.join("b")
     book.join("c")
-    assert _take(book, "b") == [("0/1",), ("2/0", "2/1"), ("3/0", "3/1")]
-    assert _take(book, "c") == [("1/0", "1/1"), ("4/0", "4/1")]
+    assert _take(book, "b") == [("0/1",), ("2/0", "2/1")]
+    assert _take(book, "c") == [("1/0", "1/1"), ("3/0", "3/1")]
 
 
 def test_a_loss_that_no_video_can_have_caused_counts_for_none():
@@ -159,6 +211,8 @@ def test_every_question_ends_once_whoever_is_lost(sizes, ahead, seed):
         if dice.random() < 0.1:
             del inbox[name]
             ended += [question for lease in book.lose(name).failed for question in lease.questions]
+        elif inbox[name] and dice.random() < 0.5:
+            dice.choice((book.begin, book.read))(name, dice.choice(inbox[name]))
         elif inbox[name]:
             question = inbox[name].pop(dice.randrange(len(inbox[name])))
             assert book.finish(name, question)
