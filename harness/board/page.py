@@ -25,7 +25,7 @@ th, td { padding: .35rem .7rem; text-align: left; vertical-align: top; backgroun
 thead th { border-bottom: 2px solid var(--ink); position: sticky; top: 0; z-index: 2;
   vertical-align: bottom; }
 .sortable th:first-child, .sortable td:first-child { position: sticky; left: 0; z-index: 1;
-  max-width: 20rem; overflow-wrap: anywhere; }
+  min-width: 8rem; max-width: 20rem; overflow-wrap: anywhere; }
 .sortable thead th:first-child { z-index: 3; }
 th button { font: inherit; color: inherit; background: none; border: 0; padding: 0; cursor: pointer;
   text-align: inherit; }
@@ -44,7 +44,8 @@ input { font: inherit; padding: .2rem .4rem; min-width: min(20rem, 60vw); }
 summary { cursor: pointer; margin: .4em 0; }
 .items { width: 100%; table-layout: fixed; } .items th:nth-child(3) { width: 40%; }
 pre { white-space: pre-wrap; overflow-wrap: anywhere; margin: 0; }
-@media (max-width: 40rem) { body { margin: .8rem; } .sortable td:first-child { max-width: 8rem; } }
+@media (max-width: 40rem) { body { margin: .8rem; }
+  .sortable th:first-child, .sortable td:first-child { min-width: 6rem; max-width: 8rem; } }
 @media print { .tools { display: none; } .wide { max-height: none; overflow: visible; } }
 """
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 _FIRST = 14
 """Least width of the first column."""
-_FIRST_FOLDED = 20
+_FIRST_FOLDED = 16
 """Its width where a page is narrow: longer names are folded."""
 _FIRST_WIDEST = 60
 """Its width where there is room."""
@@ -76,7 +76,7 @@ def _draw(console: Console, table: Table, width: int) -> Iterator[RenderableType
     room = console.options.update(max_width=_WIDEST)
     for tall in (False, True):
         narrowest = _make_table(table, tall=tall, first=_FIRST_FOLDED)
-        if Measurement.get(console, room, narrowest).minimum <= width:
+        if Measurement.get(console, room, narrowest).maximum <= width:
             yield _make_table(table, tall=tall, first=_FIRST_WIDEST)
             return
     yield from _draw_stacked(table, width)

@@ -89,7 +89,7 @@ class BoardCommand:
             _require_one_run(args, len(found.folders))
         notes = make_console(stderr=True)
         for note in found.notes:
-            notes.print(note, style="dim")
+            notes.print(note, style="dim", soft_wrap=True)
         entries = read_entries(found.folders, scorers=args.scorers)
         board = build_board(with_names(entries, parse_names(args.name)), published)
         _write_board(args, board, entries)
