@@ -3,8 +3,9 @@
 The commits were taken from public projects that pin them or have them in their caches, not from the
 hub itself: VSI-Bench's of 11 November 2025, which has the ``pruned`` column, one of MVBench's
 ``main``, and the only ones found for VideoMMMU and TempCompass; of MMVU the last one with a known
-hash (January 2025; later ones change the card and add rationales), of Video-MME the one that public
-caches have. If the hub does not have a
+hash (January 2025; later ones change the card and add rationales), of Video-MME, Video-MME-v2 and
+LongVideoBench those that public caches have, of Video-Holmes that of its last upload of a file with
+a known hash. If the hub does not have a
 commit, ``videor1 data fetch`` says so.
 """
 
@@ -104,6 +105,25 @@ VIDEOMME_V2 = Source(
         ),
         Archive(path="subtitle.zip", root="subtitle", into="subtitle"),
     ),
+)
+
+LONGVIDEOBENCH = Source(
+    repo="longvideobench/LongVideoBench",
+    revision="60d1c89c1919a198b73be39c2babb213b29d6a5c",
+    folder="longvideobench",
+    files=("lvb_val.json",),
+    archives=(
+        Archive(path="videos.tar.part.*", root="videos", into="videos"),
+        Archive(path="subtitles.tar", root="subtitles", into="subtitles"),
+    ),
+)
+
+VIDEOHOLMES = Source(
+    repo="TencentARC/Video-Holmes",
+    revision="7904bdfe6c3c2850ade58f18dbf5a6eb700abdbc",
+    folder="videoholmes",
+    files=("test_Video-Holmes.json",),
+    archives=(Archive(path="videos.zip", root="videos_cropped", into="videos"),),
 )
 
 MMVU = Source(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import tarfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from http import HTTPStatus
@@ -28,6 +29,21 @@ def zipped(entries: Files) -> bytes:
             archive.writestr(ZipInfo(name, date_time=(2024, 6, 13, 12, 30, 4)), data)
         archive.writestr(ZipInfo("folder/"), b"")
         archive.writestr(ZipInfo("__MACOSX/._litter.mp4"), b"litter")
+    return content.getvalue()
+
+
+def tarred(entries: Files) -> bytes:
+    """Pack entries into a tar file with their times and their folders."""
+    content = BytesIO()
+    with tarfile.open(fileobj=content, mode="w") as archive:
+        for folder in sorted({name.rpartition("/")[0] for name in entries}):
+            entry = tarfile.TarInfo(folder)
+            entry.type = tarfile.DIRTYPE
+            archive.addfile(entry)
+        for name, data in entries.items():
+            entry = tarfile.TarInfo(name)
+            entry.size, entry.mtime = len(data), 1_718_000_000
+            archive.addfile(entry, BytesIO(data))
     return content.getvalue()
 
 

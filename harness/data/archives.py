@@ -23,12 +23,13 @@ Placed = tuple[ZipInfo, Path]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Archive:
-    """A published zip file and the folder that its content goes to."""
+    """A published zip or tar file and the folder that its content goes to."""
 
     path: str
-    """Path in the repository; after the download, below the benchmark's folder."""
+    """Path in the repository; after the download, below the benchmark's folder. A tar file in
+    parts has a pattern that all of them match, in the order of their names."""
     root: str
-    """Folder inside the zip that holds the entries; it and its parents are left out of paths."""
+    """Folder in the archive that holds the entries; it and its parents are left out of paths."""
     into: str
     """Folder of the benchmark that the entries are extracted to."""
 
@@ -58,10 +59,15 @@ def unpack(archive: Archive, folder: Path) -> int:
 def _place_entries(opened: ZipFile, archive: Archive, folder: Path) -> list[Placed]:
     """Pair each file of a zip with its path on disk."""
     return [
-        (entry, folder / archive.into / _inner_path(entry.filename, archive))
+        (entry, place_entry(entry.filename, archive, folder))
         for entry in opened.infolist()
         if not entry.is_dir() and not entry.filename.startswith("__MACOSX/")
     ]
+
+
+def place_entry(name: str, archive: Archive, folder: Path) -> Path:
+    """Return the path on disk of an entry; raise `UsageError` if it leads out of the folder."""
+    return folder / archive.into / _inner_path(name, archive)
 
 
 def _inner_path(name: str, archive: Archive) -> PurePosixPath:

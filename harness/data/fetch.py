@@ -11,6 +11,7 @@ import json
 import shutil
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,7 @@ from harness.data.archives import (
     Archive,
     unpack,
 )
+from harness.data.tars import unpack_tar
 from harness.errors import UsageError
 from harness.files import write_json
 
@@ -83,13 +85,16 @@ def fetch(
         endpoint: Address of the hub; None: ``HF_ENDPOINT``, else the public hub.
 
     Raises:
-        UsageError: The hub cannot be reached or refuses, the disk is too small, or a zip is bad.
+        UsageError: The hub cannot be reached or refuses, the disk is too small, an archive is bad.
     """
     before = Receipt.read(folder)
     pinned = before.revision if before and before.repo == source.repo else source.revision
     receipt = _download(source, folder, revision or pinned, endpoint)
     for archive in source.archives:
-        if archive.path in receipt.files:
+        found = [folder / name for name in receipt.files if fnmatchcase(name, archive.path)]
+        if found and ".tar" in archive.path:
+            unpack_tar(archive, found, folder)
+        elif found:
             unpack(archive, folder)
     return receipt
 
@@ -135,7 +140,8 @@ def _download_snapshot(
 def _require_space(listing: list[DryRunFileInfo], folder: Path) -> None:
     """Raise `UsageError` if the disk is too small; zips are kept and videos do not compress."""
     missing = [file for file in listing if file.will_download]
-    copies = (2 if file.filename.endswith(".zip") else 1 for file in missing)
+    packed = (file.filename.endswith(".zip") or ".tar" in file.filename for file in missing)
+    copies = (2 if one else 1 for one in packed)
     needed = sum(n * (file.file_size or 0) for n, file in zip(copies, missing, strict=True))
     free = shutil.disk_usage(folder).free
     if needed > free:

@@ -10,8 +10,8 @@ SUITES: Mapping[str, tuple[str, ...]] = MappingProxyType({
     "paper": (
         "vsibench", "videommmu", "mmvu:multiple-choice", "mvbench", "tempcompass", "videomme",
     ),
-    # The paper's "video reasoning benchmarks".
-    "reasoning": ("vsibench", "videommmu", "mmvu:multiple-choice"),
+    # The paper's "video reasoning benchmarks", and one made for reasoning models since.
+    "reasoning": ("vsibench", "videommmu", "mmvu:multiple-choice", "videoholmes"),
 })  # fmt: skip
 """Selections by the name of the suite; the only place where a suite is defined."""
 

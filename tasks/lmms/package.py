@@ -16,7 +16,7 @@ from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec, module_from_spec, spec_from_file_location
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 from harness.errors import UsageError
@@ -30,6 +30,8 @@ REASONING_TAGS = [["<think>", "</think>"], ["<analysis>", "</analysis>"]]
 
 _NEEDED = ("datasets", "loguru", "yaml", "requests")
 """Packages that its scoring modules import."""
+_GUESSING = ("longvideobench", "video_holmes")
+"""Modules that draw an option at random for a response without one."""
 _HINT = (
     f"install it with: pip install 'videor1[lmms]' && pip install --no-deps lmms-eval=={VERSION}"
 )
@@ -67,6 +69,8 @@ def scoring_module(name: str) -> Any:
         import_module("lmms_eval.tasks._task_utils.mcq_extract")
     if hasattr(module, "get_eval_result"):
         module.get_eval_result = _no_judge
+    if name in _GUESSING:
+        module.random = SimpleNamespace(choice=_no_guess)
     return module
 
 
@@ -86,6 +90,11 @@ def visible(text: str) -> str:
 def _no_judge(prompt: str, *rest: object) -> tuple[None, int]:
     """Return what ``get_eval_result`` returns if its model cannot be reached: rating 0."""
     return None, 0
+
+
+def _no_guess(options: object) -> str:
+    """Return no option, where the package would guess one."""
+    return ""
 
 
 def _package_folder() -> Path:

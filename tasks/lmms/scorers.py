@@ -10,6 +10,7 @@ line:
   lmms-eval without its judge gives each of them 0.
 - Open questions of MMVU that no rule finds right go to GPT-4o there. Here they are wrong, as they
   are there if the judge cannot be reached. Its rules find an empty answer to them right.
+- A response to LongVideoBench or Video-Holmes without an option gets a random one there, none here.
 - lmms-eval 0.7.3 has no score over all tasks of MVBench or TempCompass, or all tracks of VideoMMMU.
   Ours are the benchmarks' official means of the same item values.
 """
@@ -173,6 +174,23 @@ def score_videomme_v2(sample: Sample, text: str) -> Score:
     return _score_letter(sample, "" if letter == _NO_OPTION else letter)
 
 
+def score_longvideobench(sample: Sample, text: str) -> Score:
+    """Score the first capital letter from A to E; where none is found nothing is guessed."""
+    module = scoring_module("longvideobench")
+    return _score_letter(sample, module.parse_multi_choice_response(text, *_choices(sample)))
+
+
+def score_videoholmes(sample: Sample, text: str) -> Score:
+    """Score the letter of MMMU's rules; where none is found nothing is guessed."""
+    module = scoring_module("video_holmes")
+    return _score_letter(sample, module.parse_multi_choice_response(text, *_choices(sample)))
+
+
+def _choices(sample: Sample) -> tuple[list[str], dict[str, str]]:
+    known = letters(len(sample.options))
+    return list(known), dict(zip(known, sample.options, strict=True))
+
+
 def _score_letter(sample: Sample, letter: str) -> Score:
     return binary_score(letter == sample.answer if letter else None, letter or None)
 
@@ -203,4 +221,7 @@ RULES: Mapping[str, Callable[[Sample, str], Score]] = {
     "videomme-subtitles": score_videomme,
     "videomme-v2": score_videomme_v2,
     "videomme-v2-subtitles": score_videomme_v2,
+    "longvideobench": score_longvideobench,
+    "longvideobench-subtitles": score_longvideobench,
+    "videoholmes": score_videoholmes,
 }

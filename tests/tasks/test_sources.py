@@ -16,7 +16,7 @@ from harness.cli import main
 from harness.data.fetch import fetch
 from harness.run.media_check import find_gaps
 from harness.task import registry
-from tests.hub import Files, serve, zipped
+from tests.hub import Files, serve, tarred, zipped
 
 TASKS = (
     "vsibench",
@@ -29,6 +29,9 @@ TASKS = (
     "videomme-subtitles",
     "videomme-v2",
     "videomme-v2-subtitles",
+    "longvideobench",
+    "longvideobench-subtitles",
+    "videoholmes",
 )
 
 
@@ -191,6 +194,47 @@ def videomme_v2() -> Files:
     }
 
 
+def longvideobench() -> Files:
+    """Return a question whose video is in a tar file of several parts."""
+    row = {
+        "id": "abc_0",
+        "video_id": "abc",
+        "question": "What?",
+        "candidates": ["a cup", "a key"],
+        "correct_choice": 1,
+        "question_category": "S2E",
+        "video_path": "abc.mp4",
+        "subtitle_path": "abc_en.json",
+        "duration_group": 15,
+        "starting_timestamp_for_subtitles": 0,
+        "duration": 9.5,
+    }
+    videos = tarred({"videos/abc.mp4": b"video" * 1000})
+    half = len(videos) // 2
+    return {
+        "lvb_val.json": json.dumps([row]).encode(),
+        "videos.tar.part.aa": videos[:half],
+        "videos.tar.part.ab": videos[half:],
+        "subtitles.tar": tarred({"subtitles/abc_en.json": b"[]"}),
+    }
+
+
+def videoholmes() -> Files:
+    """Return a question about one film; the zip has another folder than the script."""
+    row = {
+        "video ID": "abc",
+        "Question ID": "1",
+        "Question Type": "SR",
+        "Question": "Who?",
+        "Options": {"A": "he", "B": "she"},
+        "Answer": "B",
+    }
+    return {
+        "test_Video-Holmes.json": json.dumps([row]).encode(),
+        "videos.zip": zipped({"videos_cropped/abc.mp4": b"video"}),
+    }
+
+
 PUBLISHED: Mapping[str, Callable[[], Files]] = {
     "vsibench": vsibench,
     "videommmu": videommmu,
@@ -202,6 +246,9 @@ PUBLISHED: Mapping[str, Callable[[], Files]] = {
     "videomme-subtitles": videomme,
     "videomme-v2": videomme_v2,
     "videomme-v2-subtitles": videomme_v2,
+    "longvideobench": longvideobench,
+    "longvideobench-subtitles": longvideobench,
+    "videoholmes": videoholmes,
 }
 UNWANTED = {"README.md": b"card", ".gitattributes": b"", "extra/model.bin": b"weights"}
 
