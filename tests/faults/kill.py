@@ -87,13 +87,13 @@ class Report:
 class Evaluation:
     """The command that is killed, and its run directory."""
 
-    def __init__(self, data: Path, out: Path) -> None:
+    def __init__(self, data: Path, out: Path, flags: Sequence[str] = ()) -> None:
         self.out = out
         self.mark = uuid4().hex
         self.command = [
             sys.executable, "-m", "harness", "eval", "guesser", "--backend", "fake",
             "--data", str(data), "--out", str(out), "--max-frames", "4", "--max-pixels", "18816",
-            "--workers", "2",
+            "--workers", "2", *flags,
         ]  # fmt: skip
 
     def start(self) -> subprocess.Popen[str]:
