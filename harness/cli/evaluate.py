@@ -7,6 +7,7 @@ run is a no-op.
 from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,6 +21,7 @@ from harness.run.config import EvalConfig
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from harness.replicas.standing import ReplicaState
     from harness.run.evaluate import EvalJob
     from harness.run.timing import Timing
 
@@ -71,13 +73,14 @@ def _evaluate(job: EvalJob, console: Console) -> CommandResult:
     from harness.run.evaluate import run_job
     from harness.run.progress import ProgressBar
 
+    bar = ProgressBar(console)
     try:
-        _, timing = run_job(job, ProgressBar(console))
+        _, timing = run_job(job, bar)
     except KeyboardInterrupt:
         return interrupted(job.out, job.plan.n_answers, job.plan.unit)
     except TooManyFailuresError as error:
         return _stopped(job, error)
-    return _conclude(job, timing)
+    return _conclude(job, timing, bar.last_replicas)
 
 
 def _stopped(job: EvalJob, error: TooManyFailuresError) -> CommandResult:
@@ -95,7 +98,9 @@ def _stopped(job: EvalJob, error: TooManyFailuresError) -> CommandResult:
     )
 
 
-def _conclude(job: EvalJob, timing: Timing | None) -> CommandResult:
+def _conclude(
+    job: EvalJob, timing: Timing | None, replicas: Sequence[ReplicaState]
+) -> CommandResult:
     """Print the tables of a finished run and judge whether it is complete."""
     from harness.cli.tables import print_results
     from harness.run.silence import find_silence

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from harness.schema import Outcome, Record, RepeatFigure, TaskSummary
@@ -13,10 +13,12 @@ if TYPE_CHECKING:
     from rich.table import Table
     from rich.text import Text
 
+    from harness.replicas.standing import ReplicaState
     from harness.run.timing import Timing
 
 _BAR_WIDTH = 24
 _SHOWN_REASONS = 10
+_SHOWN_REPLICAS = 16
 _ROOMY_NAME = 11
 """Characters of a task's name beside which the score table has room for wide gaps."""
 _NO_SCORE = (Outcome.NO_ANSWER, Outcome.TRUNCATED, Outcome.REFUSED, Outcome.FAILED)
@@ -119,6 +121,18 @@ def print_timing(console: Console, timing: Timing) -> None:
         )
     for line in lines:
         console.print(Text(f"  {line}", style="dim"))
+
+
+def print_replicas(console: Console, replicas: Sequence[ReplicaState]) -> None:
+    """Print what each replica did, how evenly they ran, and which were lost."""
+    from rich.text import Text
+
+    from harness.run.replica_text import account_text, replica_table
+
+    console.print(replica_table(replicas, _SHOWN_REPLICAS))
+    if len(replicas) > _SHOWN_REPLICAS:
+        console.print(f"  and {len(replicas) - _SHOWN_REPLICAS} more; summary.json has them")
+    console.print(Text(f"  {account_text(replicas)}", style="dim"))
 
 
 def score_table(summaries: Mapping[str, TaskSummary]) -> Table:

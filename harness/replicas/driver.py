@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from typing import Protocol
 
 from harness.errors import BackendError, HarnessError
 from harness.replicas.canary import is_silent
@@ -25,9 +23,15 @@ from harness.replicas.fleet import (
     Spoke,
 )
 from harness.replicas.leases import LeaseBook
-from harness.schema import AnswerKey, Record
+from harness.replicas.listener import Listener
+from harness.replicas.standing import Standing, name_late, view
+from harness.schema import Record
 
 _POLL_S = 1.0
+_SHOW_S = 0.25
+"""Seconds between two views of the replicas for a person."""
+_PATIENCE_S = 60.0
+"""How long nobody wonders why a replica has not joined."""
 JOIN_S = 600.0
 """How long the last hope, a replica that has not joined yet, is waited for."""
 END_S = 120.0
@@ -36,47 +40,6 @@ _SERVER_FAULTS = 5
 """Faults of its own that a replica may show without a good answer between them."""
 _REPLACEMENTS = 3
 """How many replacements a run may start, as a multiple of its replicas."""
-
-
-class Listener(Protocol):
-    """What a driver tells; called from the thread that drives."""
-
-    def answered(self, name: str, answer: Answered) -> None:
-        """Receive one finished item."""
-
-    def failed(self, questions: Sequence[AnswerKey], reason: str) -> None:
-        """Receive the questions of a video that was held at too many losses."""
-
-    def begun(self) -> None:
-        """Receive that a first replica answers."""
-
-    def warn(self, message: str) -> None:
-        """Receive what a person should know."""
-
-
-@dataclass(slots=True)
-class Standing:
-    """What is known of one replica."""
-
-    started: float = field(default_factory=time.monotonic)
-    joined: Joined | None = None
-    first: str | None = None
-    """The canary's answer at the start."""
-    answers: bool = False
-    """Whether it was told to begin."""
-    items: int = 0
-    ended: Ended | None = None
-    lost: str | None = None
-    """Why it was lost or struck out."""
-    struck_out: bool = False
-    """Whether its canary was the reason."""
-    parked: dict[AnswerKey, Answered] = field(default_factory=dict)
-    """Failures that may be the replica's own, not the item's."""
-
-    @property
-    def lives(self) -> bool:
-        """Whether it may still answer."""
-        return self.lost is None and self.ended is None
 
 
 class Driver:
@@ -105,6 +68,8 @@ class Driver:
         self._pixels = pixels
         self._is_own_fault = is_own_fault
         self._replacements = 0
+        self._shown = 0.0
+        self._wondered = False
         self._errors: list[Exception] = []
         self.standings: dict[str, Standing] = {}
         """All replicas by name, those that are lost included."""
@@ -119,12 +84,32 @@ class Driver:
             for name in names:
                 self._start(name)
             while not self._book.done:
-                for name, event in self._fleet.wait(_POLL_S):
-                    self._receive(name, event)
+                self._take_events()
                 self._require_hope()
             self._end()
+            self._show(0.0)
         finally:
             self._fleet.close()
+
+    def _take_events(self) -> None:
+        for name, event in self._fleet.wait(_POLL_S):
+            self._receive(name, event)
+        self._show(_SHOW_S)
+
+    def _show(self, every_s: float) -> None:
+        """Tell the listener how all replicas stand, unless it was told just now."""
+        now = time.monotonic()
+        if now < self._shown + every_s:
+            return
+        self._shown = now
+        late = name_late(self.standings, now - _PATIENCE_S)
+        if late and not self._wondered:
+            self._wondered = True
+            self._listener.warn(
+                f"{len(late)} replicas have not joined after {_PATIENCE_S:g} s ({late[0]} is one):"
+                " the cluster may have no room for them, or they read checkpoint and data slowly"
+            )
+        self._listener.replicas(view(self.standings, self._book))
 
     def _start(self, name: str) -> None:
         self.standings[name] = Standing()
@@ -148,7 +133,9 @@ class Driver:
                 self._lose(name, "it ended before its items did")
             case Ended():
                 standing.ended = event
+                self._doubt_empty_answers(name, standing, event)
             case Lost():
+                standing.vanished = event.error is None
                 if event.error is not None:
                     self._errors.append(event.error)
                 self._lose(name, event.reason)
@@ -186,7 +173,7 @@ class Driver:
     def _begin(self, name: str, standing: Standing) -> None:
         if not any(one.answers for one in self.standings.values()):
             self._listener.begun()
-        standing.answers = True
+        standing.begun = time.monotonic()
         self._fleet.call(name, "begin")
 
     def _note(self, name: str, standing: Standing, answer: Answered) -> None:
@@ -209,10 +196,18 @@ class Driver:
         standing.parked.clear()
 
     def _commit(self, name: str, standing: Standing, answer: Answered) -> None:
-        if self._book.finish(name, answer.key):
-            standing.items += 1
-            self._listener.answered(name, answer)
-            self._top_up(name)
+        videos = self._book.held_videos(name)
+        if not self._book.finish(name, answer.key):
+            return
+        standing.items += 1
+        standing.videos += videos - self._book.held_videos(name)
+        standing.last = time.monotonic()
+        if _says_something(answer.record):
+            standing.empty.clear()
+        else:
+            standing.empty.append(answer)
+        self._listener.answered(name, answer)
+        self._top_up(name)
 
     def _top_up(self, *names: str) -> None:
         """Lease videos to these replicas, without names to all of them."""
@@ -250,10 +245,13 @@ class Driver:
         self._top_up()
 
     def _may_replace(self, standing: Standing) -> bool:
-        """Return whether another replica may do better: this one had answered, and work is left."""
+        """Return whether another replica may do better, and work is left.
+
+        One that raised an error before it answered would raise it again.
+        """
         first = sum("+" not in name for name in self.standings)
         return (
-            standing.answers
+            (standing.answers or standing.vanished)
             and not standing.struck_out
             and not self._book.done
             and self._replacements < _REPLACEMENTS * first
@@ -265,6 +263,12 @@ class Driver:
 
     def _others(self, name: str) -> bool:
         return any(one.lives and one.joined for key, one in self.standings.items() if key != name)
+
+    def _doubt_empty_answers(self, name: str, standing: Standing, end: Ended) -> None:
+        """Hand back the empty answers of a replica that spoke at its start and says nothing now."""
+        spoke = standing.first is not None and not is_silent(standing.first)
+        if spoke and is_silent(end.text) and standing.empty:
+            self._listener.unproven(name, standing.empty)
 
     def _require_hope(self) -> None:
         """Raise where nobody is left who could answer."""
@@ -285,15 +289,19 @@ class Driver:
         """Let replicas answer the canary again and report; those that have not begun are ended."""
         for name, one in self.standings.items():
             if one.lives and not one.answers:
+                one.needed = False
                 one.lost = "it was not needed: the others had finished"
                 self._fleet.drop(name)
             elif one.lives:
                 self._fleet.call(name, "finish")
         end = time.monotonic() + END_S
         while any(one.lives for one in self.standings.values()):
-            for name, event in self._fleet.wait(_POLL_S):
-                self._receive(name, event)
+            self._take_events()
             if time.monotonic() > end:
                 for one in self.standings.values():
                     if one.lives:
                         one.lost = f"it did not end within {END_S:g} s"
+
+
+def _says_something(record: Record) -> bool:
+    return record.failure is None and bool((record.text or record.reasoning or "").strip())

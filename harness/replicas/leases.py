@@ -134,6 +134,10 @@ class LeaseBook:
         """Return the number of open questions that a replica holds."""
         return self._holders[holder].questions
 
+    def held_videos(self, holder: str) -> int:
+        """Return the number of videos that a replica holds."""
+        return len(self._holders[holder].videos)
+
     def leases(self, holder: str) -> tuple[Lease, ...]:
         """Return what a replica holds, with the questions that are still open."""
         return tuple(self._lease(video) for video in self._holders[holder].videos)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from harness.schema import Record
 
 if TYPE_CHECKING:
+    from harness.replicas.standing import ReplicaState
     from harness.run.plan import Plan
 
 
@@ -50,6 +51,9 @@ class RunObserver:
             run: Name of the run; empty where there is only one.
         """
         return self
+
+    def replicas(self, states: Sequence[ReplicaState]) -> None:
+        """Receive how the replicas stand, where there are any; a few times a second."""
 
     def warn(self, message: str) -> None:
         """Receive a warning about the data."""

@@ -6,7 +6,7 @@ A terminal gets a table that moves, a notebook lines that change, anything else 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,6 +19,8 @@ from harness.schema import Record
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
+
+    from harness.replicas.standing import ReplicaState
 
 LINE_EVERY_S = 60.0
 _NOTEBOOK_EVERY_S = 1.0
@@ -95,6 +97,15 @@ class ProgressBar(RunObserver):
     def of_run(self, run: str) -> RunObserver:
         """Return what counts the tasks of one of several runs by themselves."""
         return _RunOfSeveral(self._counter, run) if run else self
+
+    def replicas(self, states: Sequence[ReplicaState]) -> None:
+        """Keep how the replicas stand."""
+        self._counter.replicas(states)
+
+    @property
+    def last_replicas(self) -> tuple[ReplicaState, ...]:
+        """How the replicas stood last; empty where there are none."""
+        return self._counter.now().replicas
 
     def warn(self, message: str) -> None:
         """Print a warning."""

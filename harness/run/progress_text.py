@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from harness.run.replica_text import replica_lines, replica_table, replicas_clause
 from harness.run.running import RunProgress, TaskProgress
 
 if TYPE_CHECKING:
@@ -28,8 +29,9 @@ def one_line(run: RunProgress, *, ended: bool = False) -> str:
         if ended
         else f", {run.in_flight} in flight, left {left_text(run)}"
     )
+    replicas = [replicas_clause(run.replicas)] if run.replicas else []
     scores = [f"{task.name} {score_text(task)}" for task in run.tasks if task.score is not None]
-    return "; ".join([line, *scores])
+    return "; ".join([line, *replicas, *scores])
 
 
 def speed_text(run: RunProgress) -> str:
@@ -64,7 +66,9 @@ def table(run: RunProgress, *, height: int) -> RenderableType:
     from rich.console import Group
     from rich.text import Text
 
-    shown = choose_tasks(run.tasks, max(1, height - _FRAME_LINES))
+    rows = min(len(run.replicas), max(0, (height - _FRAME_LINES) // 2))
+    lines_left = height - _FRAME_LINES - (rows + 2 if rows else 0)
+    shown = choose_tasks(run.tasks, max(1, lines_left))
     hidden = len(run.tasks) - len(shown)
     filled = round(_BAR * run.done / run.total) if run.total else 0
     whole = Text.assemble(
@@ -74,7 +78,13 @@ def table(run: RunProgress, *, height: int) -> RenderableType:
     )  # fmt: skip
     detail = f"{speed_text(run)}, {run.in_flight} in flight, {_duration(run.elapsed_s)} so far"
     more = [Text(f"and {hidden} more tasks", style="dim")] if hidden > 0 else []
-    return Group(*([_task_table(shown)] if shown else []), *more, whole, Text(detail, style="dim"))
+    tasks = [_task_table(shown)] if shown else []
+    replicas: list[RenderableType] = []
+    if run.replicas:
+        replicas.append(Text(replicas_clause(run.replicas), style="dim"))
+    if rows:
+        replicas.insert(0, replica_table(run.replicas, rows))
+    return Group(*tasks, *more, *replicas, whole, Text(detail, style="dim"))
 
 
 def choose_tasks(tasks: Sequence[TaskProgress], count: int) -> list[TaskProgress]:
@@ -98,6 +108,7 @@ def plain_lines(run: RunProgress) -> str:
                 f" videos, score {score_text(task)}"
                 for task in run.tasks
             ),
+            *replica_lines(run.replicas),
         ]
     )
 

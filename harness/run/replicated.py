@@ -12,9 +12,10 @@ from harness.backends.base import EngineStats
 from harness.backends.openai import ServerConfig
 from harness.backends.select import ResolvedEngine
 from harness.replicas import canary
-from harness.replicas.driver import Driver, Standing
-from harness.replicas.fleet import Answered, Ended, Fleet, Replica
+from harness.replicas.driver import Driver
+from harness.replicas.fleet import Answered, Fleet, Replica
 from harness.replicas.leases import LeaseBook
+from harness.replicas.standing import ReplicaState, Standing
 from harness.replicas.threads import ThreadFleet
 from harness.run.config import DecodeConfig
 from harness.run.failure_watch import OF_THE_SERVER, FailureLimits, FailureWatch
@@ -23,6 +24,7 @@ from harness.run.open_items import OpenItems
 from harness.run.plan import Plan
 from harness.run.record import make_record
 from harness.run.replica import EvalReplica
+from harness.run.replica_accounts import account, deviations
 from harness.run.store import RunWriter
 from harness.run.timing import Timing
 from harness.schema import AnswerKey, Failure, Record
@@ -91,7 +93,7 @@ def answer_with_replicas(
         driver.run(squad.names)
     for sentence in deviations(driver.standings, pixels):
         observer.warn(sentence)
-    accounts = [_account(name, one, pixels) for name, one in driver.standings.items()]
+    accounts = [account(name, one, pixels) for name, one in driver.standings.items()]
     return listener.timing(driver.standings.values()), accounts
 
 
@@ -101,30 +103,6 @@ def make_watch(
     """Return the one watch over the failures of all replicas."""
     answered = any(run.finished() for run in runs.values())
     return FailureWatch(limits or FailureLimits(), items=plan.n_answers, answered=answered)
-
-
-def deviations(standings: Mapping[str, Standing], pixels: str) -> list[str]:
-    """Return a sentence for each replica that answered items and whose canary deviates."""
-    used = {name: one for name, one in standings.items() if one.items}
-    ended = {name: one.ended for name, one in used.items() if one.ended is not None}
-    found = [
-        f"replica {name} decodes other pixels at its end than at its start; its items may be wrong"
-        for name, end in ended.items()
-        if end.pixels != pixels
-    ]
-    first = {name: one.first for name, one in used.items() if one.first is not None}
-    last = {name: end.text for name, end in ended.items()}
-    for when, texts in (("start", first), ("end", last)):
-        found += [
-            f"replica {name} answers the canary otherwise at its {when}: {texts[name]!r:.80},"
-            f" not {_most_frequent(texts)!r:.80}"
-            for name in canary.name_deviating(texts)
-        ]
-    return found
-
-
-def _most_frequent(texts: Mapping[str, str]) -> str:
-    return max(texts.values(), key=list(texts.values()).count)
 
 
 def _leases(items: OpenItems) -> Iterator[Sequence[AnswerKey]]:
@@ -199,6 +177,19 @@ class _Listener:
             record = replace(make_record(*self._items.work[key], failure), repeat=repeat)
             self.answered("", Answered(record=record, run=run))
 
+    def replicas(self, states: Sequence[ReplicaState]) -> None:
+        """Show how the replicas stand."""
+        self._observer.replicas(states)
+
+    def unproven(self, name: str, answers: Sequence[Answered]) -> None:
+        """Write empty answers as failures: nobody knows whether the model gave them."""
+        reason = f"replica {name} says nothing any more; its last {len(answers)} answers were empty"
+        self.warn(f"{reason}: they count as failed, the same command asks them again")
+        for answer in answers:
+            failure = Failure(stage="generate", error="SilentReplicaError", message=reason)
+            record = make_record(*self._items.work[answer.key], failure)
+            self._runs[answer.run].append(replace(record, repeat=answer.record.repeat))
+
     def timing(self, standings: Iterator[Standing] | Any) -> Timing:
         """Return the times up to the last record and the sums of what replicas counted."""
         ended = [one.ended for one in standings if one.ended is not None]
@@ -226,29 +217,3 @@ def _sum_stats(stats: Sequence[EngineStats]) -> EngineStats:
         known = [getattr(stat, one.name) for stat in stats if getattr(stat, one.name) is not None]
         sums[one.name] = sum(known) if known else None
     return EngineStats(**sums)
-
-
-def _account(name: str, standing: Standing, pixels: str) -> dict[str, Any]:
-    """Return what ``summary.json`` says of one replica."""
-    joined, end = standing.joined, standing.ended
-    return {
-        "replica": name,
-        "where": None if joined is None else joined.where,
-        "versions": {} if joined is None else dict(joined.versions),
-        "items": standing.items,
-        "lost": standing.lost,
-        **_times(end),
-        "canary": {
-            "pixels_expected": pixels,
-            "pixels": None if joined is None else joined.pixels,
-            "pixels_at_end": None if end is None else end.pixels,
-            "text": standing.first,
-            "text_at_end": None if end is None else end.text,
-        },
-    }
-
-
-def _times(end: Ended | None) -> dict[str, Any]:
-    if end is None:
-        return {"start_s": None, "answer_s": None, "decodes": None}
-    return {"start_s": end.start_s, "answer_s": end.answer_s, "decodes": end.decode.decodes}

@@ -9,9 +9,10 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
+from harness.replicas.standing import ReplicaState
 from harness.run.plan import Plan, PlannedTask
 from harness.run.summary import estimate_score
 from harness.schema import Outcome, Record
@@ -62,6 +63,8 @@ class RunProgress:
     elapsed_s: float
     left_s: float | None
     """None before the first item. It grows while nothing finishes."""
+    replicas: tuple[ReplicaState, ...] = ()
+    """Empty where one engine of this process answers."""
 
     @property
     def videos_done(self) -> int:
@@ -85,6 +88,7 @@ class RunCounter:
         self._clock = clock
         self._lock = threading.Lock()
         self._tasks: dict[tuple[str, str], _TaskCounter] = {}
+        self._replicas: tuple[ReplicaState, ...] = ()
         self._unit = "items"
         self._total = self._done = self._failed = self._in_flight = 0
         self._started = clock()
@@ -129,6 +133,11 @@ class RunCounter:
             self._window.append((self._clock(), record.output_tokens))
             self._count_in_task(record, run)
 
+    def replicas(self, states: Sequence[ReplicaState]) -> None:
+        """Take how the replicas stand."""
+        with self._lock:
+            self._replicas = tuple(states)
+
     def now(self) -> RunProgress:
         """Return the state of the run."""
         with self._lock:
@@ -147,6 +156,7 @@ class RunCounter:
                 tokens_per_s=sum(tokens for _, tokens in self._window) / span,
                 elapsed_s=now - self._started,
                 left_s=open_items / speed if self._window else None,
+                replicas=self._replicas,
             )
 
     def _count_in_task(self, record: Record, run: str) -> None:

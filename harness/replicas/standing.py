@@ -1,0 +1,139 @@
+"""Defines what a driver knows of a replica, and what of it is shown while a run goes on."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from harness.replicas.fleet import Answered, Ended, Joined
+from harness.replicas.leases import LeaseBook
+from harness.schema import AnswerKey
+
+
+class Stage(StrEnum):
+    """What a replica does."""
+
+    WAITS = "waits for room"
+    """It has not joined yet: its process is about to start, or has no room in the cluster."""
+    STARTS = "starts"
+    """Its engine is being started; it decodes meanwhile."""
+    ANSWERS = "answers"
+    ENDED = "ended"
+    LOST = "lost"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReplicaState:
+    """One replica at one moment."""
+
+    name: str
+    where: str
+    """Host name, or address of the server; empty before it has joined."""
+    stage: Stage
+    lost: str | None
+    """Why it was lost."""
+    items: int
+    """Finished items."""
+    items_per_s: float
+    """Over the time in which it has answered."""
+    videos: int
+    """Finished videos."""
+    held_videos: int
+    held_items: int
+    answer_s: float | None
+    """Seconds from being told to answer until its last item; None before its first one."""
+
+
+@dataclass(slots=True)
+class Standing:
+    """What is known of one replica."""
+
+    started: float = field(default_factory=time.monotonic)
+    joined: Joined | None = None
+    first: str | None = None
+    """The canary's answer at the start."""
+    begun: float | None = None
+    """When it was told to answer."""
+    items: int = 0
+    last: float | None = None
+    """When its last item was finished."""
+    videos: int = 0
+    """Videos that it has finished."""
+    empty: list[Answered] = field(default_factory=list)
+    """Answers without a text since its last one with a text."""
+    ended: Ended | None = None
+    lost: str | None = None
+    """Why it was lost or struck out."""
+    vanished: bool = False
+    """Whether its process or node is gone, without an error of its own."""
+    needed: bool = True
+    """Whether anything was left for it when it began."""
+    struck_out: bool = False
+    """Whether its canary was the reason."""
+    parked: dict[AnswerKey, Answered] = field(default_factory=dict)
+    """Failures that may be the replica's own, not the item's."""
+
+    @property
+    def answers(self) -> bool:
+        """Whether it was told to answer."""
+        return self.begun is not None
+
+    @property
+    def answer_s(self) -> float | None:
+        """Seconds from being told to answer until its last item; None before its first one."""
+        return None if self.begun is None or self.last is None else self.last - self.begun
+
+    @property
+    def lives(self) -> bool:
+        """Whether it may still answer."""
+        return self.lost is None and self.ended is None
+
+    def state(self, name: str, *, held_videos: int, held_items: int) -> ReplicaState:
+        """Return what is shown of it; `held_videos` and `held_items` are those it has to answer."""
+        end = time.monotonic() if self.lives else self.last
+        answered_s = 0.0 if self.begun is None or end is None else end - self.begun
+        return ReplicaState(
+            name=name,
+            where="" if self.joined is None else self.joined.where,
+            stage=self._stage(),
+            lost=self.lost if self.needed else None,
+            items=self.items,
+            items_per_s=self.items / answered_s if answered_s > 0 else 0.0,
+            videos=self.videos,
+            held_videos=held_videos,
+            held_items=held_items,
+            answer_s=self.answer_s,
+        )
+
+    def _stage(self) -> Stage:
+        if self.ended is not None or not self.needed:
+            return Stage.ENDED
+        if self.lost is not None:
+            return Stage.LOST
+        if self.answers:
+            return Stage.ANSWERS
+        return Stage.WAITS if self.joined is None else Stage.STARTS
+
+
+def view(standings: Mapping[str, Standing], book: LeaseBook) -> list[ReplicaState]:
+    """Return how all replicas stand, in the order in which they were started."""
+    holders = set(book.holders)
+    return [
+        one.state(
+            name,
+            held_videos=book.held_videos(name) if name in holders else 0,
+            held_items=book.held(name) if name in holders else 0,
+        )
+        for name, one in standings.items()
+    ]
+
+
+def name_late(standings: Mapping[str, Standing], before: float) -> list[str]:
+    """Return the replicas that were started before a moment and have not joined."""
+    return [
+        name
+        for name, one in standings.items()
+        if one.lives and one.joined is None and one.started < before
+    ]
