@@ -35,7 +35,11 @@ def turn_upright(frame: VideoFrame) -> Frame:
 
 def _display_matrix(frame: VideoFrame) -> tuple[int, int, int, int]:
     """Return a, b, c, d of the matrix (libavutil/display.h stores nine numbers, row by row)."""
-    stored: Any = frame.side_data.get("DISPLAYMATRIX")
+    from av.sidedata.sidedata import SideDataContainer
+
+    # Not `frame.side_data`: it makes frame and side data refer to each other, so that only the
+    # garbage collector frees them, and megabytes of every frame wait for it.
+    stored: Any = SideDataContainer(frame).get("DISPLAYMATRIX")  # type: ignore[call-arg]
     if stored is None:
         return 1, 0, 0, 1
     a, b, _, c, d = np.frombuffer(bytes(stored), np.int32)[:5].tolist()

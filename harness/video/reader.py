@@ -13,24 +13,32 @@ and is slower. tests/harness/video/test_decode.py compares the two.
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from harness.errors import MediaError
 from harness.video.orientation import Frame, turn_upright
 from harness.video.packets import WORTH_A_JUMP, PacketReader
 from harness.video.padding import has_hole
+from harness.video.side_by_side import run_side_by_side
 from harness.video.track import Track
 
 if TYPE_CHECKING:
     from av import Packet, VideoCodecContext, VideoFrame, VideoStream
 
+LONG_READING = 2000
+"""Packets that take seconds to decode. Two threads then share the ranges: decoders release the
+interpreter's lock, and a clip that everything waits for is there in half the time."""
 # Codecs whose decoders read `skip_frame` for each packet; others read it once.
 _SKIP_BY_PACKET = frozenset({"h264", "hevc"})
 
 
 def read(
-    track: Track, wanted: Collection[int], *, jump_from: int = WORTH_A_JUMP
+    track: Track,
+    wanted: Collection[int],
+    *,
+    jump_from: int = WORTH_A_JUMP,
+    long_from: int = LONG_READING,
 ) -> Iterator[tuple[int, Frame]]:
     """Yield (index, frame) for the wanted frames of `track`: upright, at source size, in any order.
 
@@ -40,6 +48,7 @@ def read(
         track: The packet table of the file.
         wanted: Indices of shown frames.
         jump_from: Bytes between two ranges of packets from which they are jumped over.
+        long_from: Packets to decode from which two threads share the ranges.
 
     Raises:
         MediaError: Some wanted frames cannot be decoded without damage; says how many can and why
@@ -47,18 +56,36 @@ def read(
     """
     faults: dict[int, str] = {}
     places = _packet_positions(track, wanted)
-    with PacketReader(track, jump_from=jump_from) as packets:
-        for stretch in _packet_ranges(track, places):
-            run = _RangeDecoder(packets.codec, track, stretch)
-            for index, frame in run.frames(packets.read(stretch.start, stretch.stop)):
-                yield index, turn_upright(frame)
-            faults |= run.faults(places)
+    ranges = _packet_ranges(track, places)
+    parts = [ranges]
+    if len(ranges) > 1 and sum(part.stop - part.start for part in ranges) >= long_from:
+        half = len(ranges) // 2
+        parts = [ranges[:half], ranges[half:]]
+    yield from run_side_by_side(
+        [_read_part(track, part, places, jump_from, faults) for part in parts]
+    )
     if faults:
         first = min(faults)
         raise MediaError(
             f"{len(places) - len(faults)} of {len(places)} requested frames can be decoded;"
             f" frame {first} of {len(track.times)} cannot: {faults[first]}"
         )
+
+
+def _read_part(
+    track: Track,
+    part: Sequence[_PacketRange],
+    places: Mapping[int, int],
+    jump_from: int,
+    faults: dict[int, str],
+) -> Iterator[tuple[int, Frame]]:
+    """Yield the frames of some ranges, and add the damaged ones to `faults`."""
+    with PacketReader(track, jump_from=jump_from) as packets:
+        for stretch in part:
+            run = _RangeDecoder(packets.codec, track, stretch)
+            for index, frame in run.frames(packets.read(stretch.start, stretch.stop)):
+                yield index, turn_upright(frame)
+            faults.update(run.faults(places))
 
 
 class _PacketRange(NamedTuple):

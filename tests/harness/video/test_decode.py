@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import itertools
 import os
 import random
@@ -242,13 +243,29 @@ def test_frames_behind_a_jump_are_those_read_from_the_start(
     track = scan(write_clip(tmp_path / name, codec=codec, options=options))
     for wanted in ({39}, {0, 20, 39}, {5, 13, 31}, set(range(0, 40, 9))):
         whole = dict(read(track, wanted))
-        for index, frame in read(track, wanted, jump_from=0):
-            assert np.array_equal(frame, whole[index])
-            assert number(frame) == index
+        for long_from in (1, 1000):
+            found = dict(read(track, wanted, jump_from=0, long_from=long_from))
+            assert sorted(found) == sorted(wanted)
+            for index, frame in found.items():
+                assert np.array_equal(frame, whole[index])
+                assert number(frame) == index
     with PacketReader(track, jump_from=0) as packets:
         for place in track.keys:
             assert len(list(packets.read(place, place + 1))) == 1
     assert bool(packets.jumps) is jumps
+
+
+def test_frames_do_not_wait_for_the_garbage_collector(tmp_path: Path) -> None:
+    """A frame that was handed over is freed at once, since each holds megabytes."""
+    track = scan(write_clip(tmp_path / "a.mp4"))
+    gc.collect()
+    gc.disable()
+    try:
+        assert sum(1 for _ in read(track, range(40))) == 40
+        left = sum(isinstance(thing, av.VideoFrame) for thing in gc.get_objects())
+    finally:
+        gc.enable()
+    assert left == 0
 
 
 @pytest.mark.parametrize("lie", ["clock", "sizes"])
