@@ -35,6 +35,7 @@ class Stub:
 
     def __init__(self) -> None:
         self.bodies: list[Body] = []
+        self.authorizations: list[str | None] = []
         self.models_status = 200
         self.models: object = {"data": [{"id": "m", "root": "/models/m"}]}
         self.reply: Callable[[str, Body], Reply | None] = lambda text, body: answer()
@@ -63,6 +64,7 @@ class Stub:
                     self._send(*stub.beside(self.path, body))
                     return
                 stub.bodies.append(body)
+                stub.authorizations.append(self.headers["Authorization"])
                 user = next(turn for turn in body["messages"] if turn["role"] == "user")
                 reply = stub.reply(user["content"][-1]["text"], body)
                 if reply is not None:  # None: the connection ends without a word
