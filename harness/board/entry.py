@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from harness.probe.config import OPTIONS
 from harness.schema import Outcome, Variant
 
 if TYPE_CHECKING:
@@ -84,8 +85,15 @@ class Entry:
 
     @property
     def variant(self) -> str:
-        """The frame order, such as ``shuffled``; several joined by ``+`` where tasks differ."""
-        orders = {frames["order"] for frames in self._frames() if frames}
+        """The frame order, such as ``shuffled``, or ``options`` where options were moved.
+
+        Several are joined by ``+`` where tasks differ.
+        """
+        orders = {
+            OPTIONS if setting["protocol"].get("option_rotation") else frames["order"]
+            for setting in self.settings.values()
+            if (frames := setting["protocol"]["frames"])
+        }
         return "+".join(sorted(orders)) or Variant.ORDERED.value
 
     @property

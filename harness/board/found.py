@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.errors import UsageError
+from harness.probe.summary import is_probe
 from harness.run.overview import find_runs, kind_of_other
 from harness.run.store import is_run
+from harness.schema import Variant
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,11 +21,15 @@ class NamedRuns:
     notes: tuple[str, ...]
 
 
-def named_runs(paths: Iterable[Path]) -> NamedRuns:
+def named_runs(paths: Iterable[Path], *, probes: bool = False) -> NamedRuns:
     """Return the runs that paths name: run directories, and those right in other folders.
 
     Folders of other commands, and files, are left out with a note: ``results/runs/*`` names them as
     well.
+
+    Args:
+        paths: What was named.
+        probes: Take the ordered variant of a probe's folder for a run.
 
     Raises:
         UsageError: A path does not exist, or there is no run at all.
@@ -33,13 +39,15 @@ def named_runs(paths: Iterable[Path]) -> NamedRuns:
     for path in paths:
         if is_run(path):
             folders.append(path)
+        elif probes and is_probe(path):
+            folders.append(path / Variant.ORDERED)
         elif not path.exists():
             raise UsageError(
                 f"{path}: no such run directory; expected a folder that `videor1 eval` wrote"
             )
         else:
             kind = kind_of_other(path)
-            inside = [] if kind is not None else list(_inside(path, notes))
+            inside = [] if kind is not None else list(_inside(path, notes, probes))
             folders += inside
             if not inside:
                 notes.append(f"{path} is left out: {_describe(path, kind)}")
@@ -48,13 +56,17 @@ def named_runs(paths: Iterable[Path]) -> NamedRuns:
     return NamedRuns(tuple(folders), tuple(notes))
 
 
-def _inside(path: Path, notes: list[str]) -> Iterator[Path]:
-    """Yield the runs that lie right in a folder; what else does is noted."""
+def _inside(path: Path, notes: list[str], probes: bool) -> Iterator[Path]:
+    """Yield the runs that lie right in a folder, with `probes` probes, too; the rest is noted."""
     if not path.is_dir():
         return
     found = find_runs(path)
     yield from (folder for folder in found.runs if folder.parent == path)
-    notes += [f"{folder} is left out: it is {kind}" for folder, kind in found.others.items()]
+    for folder, kind in found.others.items():
+        if probes and is_probe(folder):
+            yield folder / Variant.ORDERED
+        else:
+            notes.append(f"{folder} is left out: it is {kind}")
 
 
 def _describe(path: Path, kind: str | None) -> str:

@@ -25,7 +25,7 @@ def notes_on(board: Board, *, outcomes: Sequence[str]) -> tuple[str, ...]:
     return (
         LEGEND,
         *_average_note(board),
-        *(column.note for column in board.columns),
+        *(column.note for column in board.columns if column.note),
         *_setting_notes(board),
         *_outcome_note(outcomes),
         *_block_notes(board),

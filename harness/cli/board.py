@@ -16,6 +16,7 @@ from harness.errors import UsageError
 
 if TYPE_CHECKING:
     from harness.board.entry import Entry
+    from harness.board.figures import Column
     from harness.board.published import PublishedScore
     from harness.board.rows import Board
 
@@ -61,6 +62,12 @@ class BoardCommand:
             help="also show the scores that `videor1 rescore` left in the runs, as columns",
         )
         parser.add_argument(
+            "--probes",
+            action="store_true",
+            help="show folders of `videor1 probe` as rows of their ordered variant, with temporal"
+            " gain, blind score and option agreement as columns",
+        )
+        parser.add_argument(
             "--published",
             nargs="?",
             const=ALL,
@@ -84,20 +91,32 @@ class BoardCommand:
         from harness.text.console import make_console
 
         published = [] if args.published is None else _read_published(args.published)
-        found = named_runs(args.runs)
+        found = named_runs(args.runs, probes=args.probes)
         if args.format == "eval-results":
             _require_one_run(args, len(found.folders))
         notes = make_console(stderr=True)
         for note in found.notes:
             notes.print(note, style="dim", soft_wrap=True)
         entries = read_entries(found.folders, scorers=args.scorers)
-        board = build_board(with_names(entries, parse_names(args.name)), published)
+        columns = _probe_columns(entries) if args.probes else ()
+        board = build_board(with_names(entries, parse_names(args.name)), published, columns)
         _write_board(args, board, entries)
         if args.chart:
             from harness.board.chart import draw_chart
 
             draw_chart(board, args.chart)
         return CommandResult(Exit.OK, _describe(args, board, len(entries)))
+
+
+def _probe_columns(entries: Sequence[Entry]) -> tuple[Column, ...]:
+    from harness.board.probes import probe_columns
+
+    columns = probe_columns(entries)
+    if not columns:
+        raise UsageError(
+            "--probes: none of these folders is a finished probe; `videor1 probe` makes one"
+        )
+    return columns
 
 
 def _describe(args: Namespace, board: Board, runs: int) -> str:
@@ -125,11 +144,13 @@ def _read_published(value: str) -> Sequence[PublishedScore]:
 
 
 def _require_one_run(args: Namespace, runs: int) -> None:
-    extras = (args.by, args.published is not None, args.scorers, args.name, args.chart)
+    extras = (
+        args.by, args.published is not None, args.scorers, args.name, args.chart, args.probes,
+    )  # fmt: skip
     if runs != 1 or any(extras):
         raise UsageError(
             "--format eval-results is for one model: name one run, without --by, --published,"
-            " --scorers, --name and --chart"
+            " --scorers, --probes, --name and --chart"
         )
 
 

@@ -22,7 +22,7 @@ OTHERS: Mapping[str, str] = {
     "train.json": "a training (videor1 train show)",
     "watch.json": "a watch of a training",
     "miniature.json": "a miniature experiment",
-    "probe.json": "a probe",
+    "probe.json": "a probe (videor1 board --probes)",
 }
 """Folders of other commands by the file that says what they are."""
 _DEPTH = 4
@@ -174,6 +174,8 @@ def describe_protocols(manifest: Mapping[str, Any]) -> str:
     for protocol in manifest["protocol"].values():
         suites[str(protocol.get("suite", "-"))] = None
         shown = protocol.get("frames") or {}
+        if protocol.get("option_rotation"):
+            orders["options moved"] = None
         if shown.get("order", "ordered") != "ordered":
             orders[str(shown["order"])] = None
         if "max_frames" in shown:
