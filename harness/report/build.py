@@ -16,7 +16,7 @@ from harness.report.items import list_items, write_index
 from harness.report.overview import Overview, make_overview
 from harness.report.page import write_page
 from harness.report.questions import read_questions
-from harness.report.runs import find_runs
+from harness.report.runs import find_probes, find_runs
 from harness.report.sprites import SpriteBook
 
 DATA, FRAMES, ASSETS = "data", "frames", "assets"
@@ -51,7 +51,8 @@ def build_report(
         UsageError: A folder is no run, or `out` holds other files.
         DatasetError: A file of a run is malformed.
     """
-    sources = find_runs(folders)
+    named = list(folders)
+    sources = find_runs(named)
     _clear(out)
     say(f"reading {len(sources)} run" + ("s" if len(sources) > 1 else ""))
     runs = [read_answers(source) for source in sources]
@@ -65,7 +66,7 @@ def build_report(
     say(f"writing {len(items)} items")
     blocks = DetailWriter(out / DATA, runs, questions, videos).write(items)
     write_index(out / DATA, items, runs, questions.shared, blocks)
-    overview = make_overview(runs, videos, questions.notes, len(items))
+    overview = make_overview(runs, find_probes(named), videos, questions.notes, len(items))
     write_page(out, overview)
     return Built(page=out / "index.html", overview=overview, frame_bytes=book.bytes)
 

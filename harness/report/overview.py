@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from harness.errors import HarnessError
+from harness.probe.summary import ProbeSummary
 from harness.report.answers import Answers
 from harness.report.compare import TaskComparison, VideoFlips, compare_task, list_flips, pair_items
 from harness.report.frames import Videos
+from harness.report.probes import ProbeView, find_span, view_probe
 from harness.report.scores import FailureReason, Figure, TaskFigures, list_failures, measure_task
 from harness.report.scripts import shown
 from harness.run.manifest_facts import numeric_differences, partial_tasks
@@ -78,6 +80,7 @@ class Overview:
     """What a reader must know before trusting the page."""
     frame_problems: tuple[tuple[str, int], ...]
     """Why videos have no frames, and how many."""
+    probes: tuple[ProbeView, ...]
     framed: int
     """Videos with frames."""
     items: int
@@ -89,9 +92,21 @@ class Overview:
 
 
 def make_overview(
-    runs: Sequence[Answers], videos: Videos, notes: Iterable[str], items: int
+    runs: Sequence[Answers],
+    probes: Iterable[ProbeSummary],
+    videos: Videos,
+    notes: Iterable[str],
+    items: int,
 ) -> Overview:
-    """Compute the first page of a report."""
+    """Compute the first page of a report.
+
+    Args:
+        runs: The runs, the one that others are compared with first.
+        probes: Results of the probes among the folders named.
+        videos: The files with their pictures, as drawn.
+        notes: What to say of the questions.
+        items: Number of items of the report.
+    """
     tasks = tuple(dict.fromkeys(task for run in runs for task in run.source.manifest["protocol"]))
     problems = Counter(_kind_of_problem(video.problem) for video in videos if video.problem)
     return Overview(
@@ -106,6 +121,7 @@ def make_overview(
         ),
         notes=(*notes, *_list_notes(runs)),
         frame_problems=tuple(problems.most_common()),
+        probes=tuple(view_probe(probe) for probe in probes),
         framed=sum(video.sprite is not None for video in videos),
         items=items,
     )
@@ -151,15 +167,10 @@ def _compare(runs: Sequence[Answers], other: int, tasks: Sequence[str]) -> Compa
         tasks=compared,
         flips=tuple(flips[:MOST_FLIPS]),
         more_flips=max(0, len(flips) - MOST_FLIPS),
-        span=_find_span(compared),
+        span=find_span(
+            one.figure for task in compared for one in (task.whole, *task.categories.values())
+        ),
     )
-
-
-def _find_span(tasks: Iterable[TaskComparison]) -> float:
-    """Return the least multiple of 10 points that holds every interval, 100 at most."""
-    figures = [one.figure for task in tasks for one in (task.whole, *task.categories.values())]
-    ends = [abs(end) for one in figures for end in (*(one.ci95 or ()), one.score or 0.0)]
-    return min(100.0, 10.0 * max(1, -(-max(ends, default=0.0) // 10)))
 
 
 def _tabulate_protocol(task: str, runs: Sequence[Answers]) -> ProtocolTable:

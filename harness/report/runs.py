@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import UsageError
+from harness.probe.summary import ProbeSummary, is_probe, read_probe
 from harness.run.manifest_shape import require_setting
 from harness.run.store import MANIFEST, is_run, read_manifest
 from harness.schema import Variant
@@ -58,12 +59,19 @@ def find_runs(folders: Iterable[Path]) -> list[RunSource]:
     ]
 
 
+def find_probes(folders: Iterable[Path]) -> list[ProbeSummary]:
+    """Return the results of the folders that are finished probes."""
+    return [read_probe(folder) for folder in folders if not is_run(folder) and is_probe(folder)]
+
+
 def _expand(folder: Path) -> list[Path]:
     if is_run(folder):
         return [folder]
-    inside = sorted(path.parent for path in folder.glob(f"*/{MANIFEST}"))
-    if inside:
-        return inside
+    if is_probe(folder):
+        return [folder / variant.run for variant in read_probe(folder).variants.values()]
+    inside = [path.parent for path in folder.glob(f"*/{MANIFEST}")]
+    if inside:  # what a probe measures against comes first
+        return sorted(inside, key=lambda run: (run.name != Variant.ORDERED, run))
     what = f"no {MANIFEST} in it or in its folders" if folder.is_dir() else "it is no folder"
     raise UsageError(
         f"{folder}: neither a run directory nor a folder of runs ({what}); expected what"

@@ -18,15 +18,16 @@ from harness.text.stored import storable
 RECEIVER = "videor1.receive"
 """The function that the page's scripts define: takes a name, a number and a value."""
 
-_ESCAPED = {ord(mark): f"\\u{ord(mark):04x}" for mark in "<>&\u2028\u2029"}
+_ESCAPED = {mark: f"\\u{ord(mark):04x}" for mark in "<>&\u2028\u2029"}
 
 
 def write_script(folder: Path, name: str, value: Any, number: int = 0) -> int:
     """Write ``NAME-NUMBER.js``, which hands a JSON value to the page; returns its bytes."""
     text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
-    content = (
-        f"{RECEIVER}({json.dumps(name)},{number},{storable(text).translate(_ESCAPED)});\n".encode()
-    )
+    safe = storable(text)
+    for mark, escaped in _ESCAPED.items():
+        safe = safe.replace(mark, escaped)
+    content = f"{RECEIVER}({json.dumps(name)},{number},{safe});\n".encode()
     write_atomically(
         folder / f"{name}-{number}.js", lambda path: path.write_bytes(content), sync=False
     )
