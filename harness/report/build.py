@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.errors import UsageError
+from harness.files import write_json
 from harness.report.answers import read_answers
 from harness.report.config import ReportConfig
 from harness.report.details import DetailWriter
@@ -21,6 +22,8 @@ from harness.report.sprites import SpriteBook
 
 DATA, FRAMES, ASSETS = "data", "frames", "assets"
 """Folders beside ``index.html``."""
+MARK = "report.json"
+"""File by which a folder is known to be a report; it is written first."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +57,7 @@ def build_report(
     named = list(folders)
     sources = find_runs(named)
     _clear(out)
+    write_json(out / MARK, {"videor1_report": 1, "runs": [str(one.folder) for one in sources]})
     say(f"reading {len(sources)} run" + ("s" if len(sources) > 1 else ""))
     runs = [read_answers(source) for source in sources]
     questions = read_questions(runs)
@@ -72,11 +76,13 @@ def build_report(
 
 
 def _clear(out: Path) -> None:
-    """Make place for a report; only what a report consists of is deleted."""
+    """Make place for a report: delete an older one, and nothing else."""
     if not out.exists():
         return
-    known = {DATA, FRAMES, ASSETS, "index.html"}
-    if not out.is_dir() or not {path.name for path in out.iterdir()} <= known:
+    names = {path.name for path in out.iterdir()} if out.is_dir() else {out.name}
+    if not names:
+        return
+    if MARK not in names or not names <= {DATA, FRAMES, ASSETS, MARK, "index.html"}:
         raise UsageError(
             f"{out}: exists and is not a report; choose another folder with -o, or empty this one"
         )

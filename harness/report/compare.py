@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from harness.report.answers import Answers
-from harness.report.scores import PLAIN_MEAN, Figure, aggregation_of
+from harness.report.scores import PLAIN_MEAN, Figure, aggregation_of, has_own_score
 from harness.schema import Outcome, Record
 from harness.stats import p_above, p_below, paired_difference, sign_flip_p
 
@@ -64,6 +64,8 @@ class TaskComparison:
     categories: Mapping[str, Difference]
     left_out: tuple[str, ...]
     """What is not compared, in words."""
+    note: str
+    """What to know about the difference; empty if nothing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,7 +86,8 @@ def compare_task(base: Answers, other: Answers, task: str) -> TaskComparison | N
     pairs = pair_items(base, other, task)
     if not pairs:
         return None
-    levels = (aggregation_of(base, task) or PLAIN_MEAN).levels
+    means = aggregation_of(base, task)
+    levels = (means or PLAIN_MEAN).levels
     groups: defaultdict[str, list[Pair]] = defaultdict(list)
     for pair in pairs:
         parts = pair.base.category.split("/")
@@ -96,7 +99,16 @@ def compare_task(base: Answers, other: Answers, task: str) -> TaskComparison | N
         whole=whole,
         categories={name: _measure(found) for name, found in sorted(groups.items())},
         left_out=tuple(_list_left_out(base, other, task)),
+        note=_find_note(base, task, is_known=means is not None),
     )
+
+
+def _find_note(base: Answers, task: str, *, is_known: bool) -> str:
+    if not is_known:
+        return "its scorer is not installed here; the difference is the plain mean over items"
+    if has_own_score(base, task):
+        return "its own score is not a mean of items; the difference is one of items"
+    return ""
 
 
 def pair_items(base: Answers, other: Answers, task: str) -> list[Pair]:

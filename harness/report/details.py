@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.report.answers import Answers, Shown
-from harness.report.frames import Videos, find_mismatch
+from harness.report.frames import Videos, find_gap, find_mismatch
 from harness.report.items import Item
 from harness.report.questions import Questions
 from harness.report.scripts import shown, write_script
@@ -135,6 +135,9 @@ class DetailWriter:
             return {**found, "problem": "the run does not name its videos (no samples.jsonl)"}
         if len(sample.media) != len(saw.indices):
             return {**found, "problem": "the question names other media than the record"}
+        gap = find_gap(saw)
+        if gap:
+            return {**found, "problem": gap}
         stored = sample.media[clip]
         found |= {
             "path": shown(stored.path), "kind": stored.kind.value,

@@ -22,6 +22,7 @@ from harness.video.recorded import RecordedDecoder, RecordedFrames
 
 _POOL_BYTES = 512 << 20
 """Memory for frames that are decoded and not yet drawn."""
+_MOST_PIXELS = 1 << 26
 _TOLERANCE_S = 2e-3
 """How far a frame's time may be from the recorded one: rounding of time bases."""
 
@@ -62,6 +63,8 @@ class Videos:
             for key, shown in run.shown.items():
                 sample = questions.of(number, key[0])
                 if sample is None or len(sample.media) != len(shown.indices):
+                    continue
+                if find_gap(shown):
                     continue
                 wrong = run.records[key].outcome is not Outcome.CORRECT
                 for clip, stored in enumerate(sample.media):
@@ -118,8 +121,6 @@ class Videos:
                     "every run answers its questions correctly, and the report was made with"
                     " --frames wrong"
                 )
-            elif not video.indices:
-                video.problem = "the run recorded no frame of it"
             elif not video.media.path.exists():
                 video.problem = (
                     f"{video.media.path} is not there; name the data root with --data DIR"
@@ -139,6 +140,19 @@ class Videos:
             video.problem = (
                 f"the pictures of the report reached --frames-budget {self._config.frames_budget}"
             )
+
+
+def find_gap(shown: Shown) -> str | None:
+    """Return what a record lacks to show its frames, None where it holds all of it."""
+    clips = len(shown.indices)
+    if len(shown.sizes) != clips or len(shown.timestamps) != clips:
+        return "the record does not hold the sizes and times of its frames"
+    if not all(shown.indices):
+        return "the record names no frame of it"
+    for width, height in shown.sizes:
+        if not (width > 0 and height > 0 and width * height <= _MOST_PIXELS):
+            return f"the record holds no size of a frame: {width} x {height} pixels"
+    return None
 
 
 def find_mismatch(video: Video, shown: Shown, clip: int) -> str | None:

@@ -19,6 +19,8 @@ from harness.run.manifest_facts import numeric_differences, partial_tasks
 from harness.run.numeric import numeric_of
 from harness.task import registry
 
+MOST_WHOLE = 8
+"""Runs up to which each is compared with the first in every category."""
 MOST_FLIPS = 30
 """Videos listed on the page of a comparison; the list of items has all."""
 
@@ -47,6 +49,8 @@ class Comparison:
     other: int
     tasks: tuple[TaskComparison, ...]
     flips: tuple[VideoFlips, ...]
+    is_whole: bool
+    """Whether it has categories and flips; with many runs only the differences are shown."""
     more_flips: int
     """Videos with flips that are not listed."""
     span: float
@@ -166,6 +170,7 @@ def _compare(runs: Sequence[Answers], other: int, tasks: Sequence[str]) -> Compa
         other=other,
         tasks=compared,
         flips=tuple(flips[:MOST_FLIPS]),
+        is_whole=len(runs) <= MOST_WHOLE,
         more_flips=max(0, len(flips) - MOST_FLIPS),
         span=find_span(
             one.figure for task in compared for one in (task.whole, *task.categories.values())
@@ -212,11 +217,12 @@ def _as_text(value: Any) -> str:
 
 def _list_notes(runs: Sequence[Answers]) -> list[str]:
     notes = []
+    unfinished = [run.source.label for run in runs if not run.summaries]
+    if unfinished:
+        notes.append(f"not finished (no summary.json): {', '.join(unfinished)}")
     for run in runs:
         label, manifest = run.source.label, run.source.manifest
         notes += [f"{label}: {task} asks {part}" for task, part in partial_tasks(manifest).items()]
-        if not run.summaries:
-            notes.append(f"{label}: the run has no summary.json; it has not finished")
     first = runs[0].source
     for run in runs[1:]:
         differing = numeric_differences(numeric_of(first.manifest), numeric_of(run.source.manifest))

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import UsageError
+from harness.probe.config import VARIANTS
 from harness.probe.summary import ProbeSummary, is_probe, read_probe
 from harness.run.manifest_shape import require_setting
 from harness.run.store import MANIFEST, is_run, read_manifest
@@ -68,7 +69,8 @@ def _expand(folder: Path) -> list[Path]:
     if is_run(folder):
         return [folder]
     if is_probe(folder):
-        return [folder / variant.run for variant in read_probe(folder).variants.values()]
+        variants = read_probe(folder).variants
+        return [folder / variants[name].run for name in VARIANTS if name in variants]
     inside = [path.parent for path in folder.glob(f"*/{MANIFEST}")]
     if inside:  # what a probe measures against comes first
         return sorted(inside, key=lambda run: (run.name != Variant.ORDERED, run))

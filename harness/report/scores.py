@@ -61,6 +61,11 @@ def aggregation_of(answers: Answers, task: str) -> Aggregation | None:
     return find_aggregation(task, answers.source.manifest["protocol"][task]["scorer"])
 
 
+def has_own_score(answers: Answers, task: str) -> bool:
+    """Return whether the benchmark's own score is not the mean of its items."""
+    return MEAN_OF_ITEMS in answers.summaries.get(task, {}).get("extra", {})
+
+
 def measure_task(answers: Answers, task: str) -> TaskFigures:
     """Compute the figures of one task of a run from its records."""
     manifest, scored = answers.source.manifest, answers.task_records(task)
@@ -110,7 +115,7 @@ def _measure_score(
     """Return a task's score with a note, computed from items wherever these make it."""
     summary = answers.summaries.get(task, {})
     videos = len({record.cluster for record in scored})
-    if means is None or MEAN_OF_ITEMS in summary.get("extra", {}):
+    if means is None or has_own_score(answers, task):
         scorer = answers.source.manifest["protocol"][task]["scorer"]
         note = (
             f"scorer {scorer} is not installed here; the score is the one in summary.json"

@@ -87,8 +87,9 @@ def decode_at(media: Media, indices: Sequence[int], size: tuple[int, int]) -> Cl
             _refuse_special(media.path)
         source = _OPEN[media.kind](media)
         total = len(source.times)
-        if max(indices) >= total:
-            raise UnusableMediaError(f"it has {total} frames, there is no frame {max(indices)}")
+        absent = [index for index in indices if not 0 <= index < total]
+        if absent:
+            raise UnusableMediaError(f"it has {total} frames, there is no frame {absent[-1]}")
         frames = _read_frames(source, indices, lambda width, height: size)
     except MediaError as error:
         raise type(error)(f"{media.path}: {error}") from error

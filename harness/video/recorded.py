@@ -9,6 +9,9 @@ from harness.schema import Clip, FramePolicy, Media
 from harness.video.decode import decode_at
 from harness.video.jobs import DecodeJob
 
+_MOST_FRAMES, _MOST_PIXELS = 4096, 1 << 26
+"""Bounds of a `FramePolicy`; beyond them a job reserves less memory than it takes."""
+
 
 @dataclass(frozen=True, slots=True)
 class RecordedFrames:
@@ -21,9 +24,11 @@ class RecordedFrames:
 
     def job(self, media: Media) -> DecodeJob:
         """Return the job of a decode pool that reserves memory for these frames."""
-        pixels = self.size[0] * self.size[1]
         policy = FramePolicy(
-            max_frames=len(self.indices), min_frames=1, min_pixels=1, max_pixels=pixels
+            max_frames=min(len(self.indices), _MOST_FRAMES),
+            min_frames=1,
+            min_pixels=1,
+            max_pixels=min(self.size[0] * self.size[1], _MOST_PIXELS),
         )
         return DecodeJob(media=(media,), policy=policy, patch_multiple=1)
 

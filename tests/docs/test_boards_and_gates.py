@@ -1,4 +1,4 @@
-"""``docs/boards.md`` and ``docs/gates.md`` work as printed: commands, policy, Python, workflow."""
+"""Boards, gates and reports work as their pages print: commands, policy, Python, workflow."""
 
 import json
 import re
@@ -11,7 +11,7 @@ from harness.gate.policy import Policy, Rule, load_policy
 from tests.docs.example_runs import write_part, write_runs
 from tests.paths import ROOT
 
-PAGES = ("boards.md", "gates.md")
+PAGES = ("boards.md", "gates.md", "reports.md")
 MAY_EXIT = {"gate": (0, 1, 3)}
 """Commands whose exit code is their result; the others have to exit with 0."""
 

@@ -21,8 +21,9 @@ from harness.report.build import build_report
 from harness.report.config import FrameChoice, ReportConfig
 from harness.report.scripts import write_script
 from harness.run.record_lines import RecordFiles, walk_records
-from harness.schema import Outcome
-from tests.clips import number, write_clip
+from harness.run.samples_file import StoredMedia
+from harness.schema import MediaKind, Outcome
+from tests.clips import HEIGHT, WIDTH, number, picture, write_clip, write_folder
 from tests.harness.report.examples import (
     HOSTILE,
     PER_VIDEO,
@@ -31,6 +32,7 @@ from tests.harness.report.examples import (
     VIDEOS,
     first_records,
     manifest_of,
+    record_of,
     sample_of,
     second_records,
     write_clips,
@@ -359,12 +361,119 @@ def test_a_run_of_schema_1_can_be_shown(tmp_path: Path):
 def test_a_folder_with_other_files_is_left_alone(tmp_path: Path, clips: Path):
     """Only what is a report is replaced."""
     run = write_run(tmp_path / "run", manifest_of(clips), first_records())
-    out = tmp_path / "out"
-    out.mkdir()
-    (out / "thesis.tex").write_text("mine")
-    with pytest.raises(UsageError, match="exists and is not a report"):
-        build_report([run], out, ONE)
-    assert [path.name for path in out.iterdir()] == ["thesis.tex"]
+    for name in ("thesis.tex", "data", "index.html"):
+        out = tmp_path / f"has {name}"
+        (out / name).mkdir(parents=True)
+        with pytest.raises(UsageError, match="exists and is not a report"):
+            build_report([run], out, ONE)
+        assert [path.name for path in out.iterdir()] == [name]
+    config = replace(ONE, frames=FrameChoice.NONE)
+    (tmp_path / "new").mkdir()
+    for _ in range(2):
+        assert build_report([run], tmp_path / "new", config).overview.items == 12
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"frame_size": ()}, "the record does not hold the sizes and times of its frames"),
+        ({"timestamps": ()}, "the record does not hold the sizes and times of its frames"),
+        ({"frame_size": ((0, 96),)}, "the record holds no size of a frame: 0 x 96 pixels"),
+        ({"frame_size": ((10**9, 96),)}, "the record holds no size of a frame: 1000000000 x 96"),
+        ({"frame_indices": ((),)}, "the record names no frame of it"),
+        ({"frame_indices": ((-1, 13, 26, 39),)}, "it has 40 frames, there is no frame -1"),
+        ({"frame_indices": ((0, 13, 26, 10**12),)}, "there is no frame 1000000000000"),
+        ({"frame_indices": (SHOWN, SHOWN)}, "the question names other media than the record"),
+        ({"frame_indices": ((0, 13),)}, None),
+        ({"frame_indices": ((13, 13, 0, 0),), "timestamps": ((0.0, 0.0, 1.3, 1.3),)}, None),
+    ],
+)
+def test_a_record_with_odd_frames_costs_its_own_item_only(
+    tmp_path: Path, clips: Path, changes: dict[str, Any], said: str | None
+):
+    """The item says why it has no frames; a frame shown twice is shown twice."""
+    first, *others = first_records()[:4]
+    run = write_run(tmp_path / "run", manifest_of(clips), [replace(first, **changes), *others])
+    items = details(build_report([run], tmp_path / "out", ONE).page.parent)
+    clip = items["vsibench/0"]["frames"][0]["clips"][0]
+    if said is None:
+        assert "problem" not in clip
+        assert len(clip["cells"]) == len(clip["indices"])
+    else:
+        assert said in clip["problem"]
+    assert "sprite" in items["vsibench/3"]["frames"][0]["clips"][0]
+
+
+def test_images_and_folders_of_frames_are_shown_like_videos(tmp_path: Path):
+    """One question shows a folder of numbered images and a picture."""
+    data = tmp_path / "data"
+    data.mkdir()
+    write_folder(data / "folder")
+    Image.fromarray(picture(77)).save(data / "one.png")
+    asked = replace(
+        sample_of(0),
+        media=(
+            StoredMedia(path="folder", kind=MediaKind.FRAMES, fps=2.0),
+            StoredMedia(path="one.png", kind=MediaKind.IMAGE),
+        ),
+    )
+    record = replace(
+        first_records()[0],
+        frame_indices=((2, 8), (0,)),
+        timestamps=((0.0, 3.0), (0.0,)),
+        frame_size=((WIDTH, HEIGHT), (WIDTH, HEIGHT)),
+    )
+    run = write_run(tmp_path / "run", manifest_of(data), [record], [asked])
+    report = build_report([run], tmp_path / "out", ONE).page.parent
+    folder, image = details(report)["vsibench/0"]["frames"][0]["clips"]
+    assert frames_of(report, folder) == [3, 9]  # numbered from one
+    assert frames_of(report, image) == [77]
+
+
+def test_other_scorers_are_shown_where_they_disagree(tmp_path: Path, clips: Path):
+    """A score file of `videor1 rescore` calls item 4 right, the record wrong."""
+    run = write_run(tmp_path / "run", manifest_of(clips), first_records())
+    lines = [
+        {
+            "id": record.id, "repeat": 0, "task": "vsibench", "outcome": "correct", "value": 1.0,
+            "answer": "B", "scorer": "flexible@1", "rule": "letter", "failure": None,
+        }
+        for record in first_records()[4:7]
+    ]  # fmt: skip
+    (run / "scores-flexible.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    config = replace(ONE, frames=FrameChoice.NONE)
+    report = build_report([run], tmp_path / "out", config).page.parent
+    assert details(report)["vsibench/4"]["answers"][0][0]["others"] == [
+        ["flexible", 1.0, "correct", "B", "letter"]
+    ]
+    index = read_script(report / "data" / "index-0.js")
+    assert [index["id"][at] for at in index["runs"][0]["disagree"]] == ["vsibench/4"]
+
+
+def test_repeats_of_an_item_are_shown_and_count_as_their_mean(tmp_path: Path, clips: Path):
+    """Right once in two: the item is worth a half."""
+    right, wrong = record_of(0, "A"), replace(record_of(0, "D"), repeat=1)
+    manifest = manifest_of(clips)
+    manifest["protocol"]["vsibench"]["repeats"] = 2
+    run = write_run(tmp_path / "run", manifest, [right, wrong])
+    config = replace(ONE, frames=FrameChoice.NONE)
+    report = build_report([run], tmp_path / "out", config).page.parent
+    answers = details(report)["vsibench/0"]["answers"][0]
+    assert [(one["repeat"], one["answer"]) for one in answers] == [(0, "A"), (1, "D")]
+    assert read_script(report / "data" / "index-0.js")["runs"][0]["value"][0] == 0.5
+
+
+def test_a_scorer_that_is_not_installed_is_said(tmp_path: Path, clips: Path):
+    """The score is that of summary.json, the difference a plain mean."""
+    runs = []
+    for name in ("one", "two"):
+        manifest = manifest_of(clips, model=name)
+        manifest["protocol"]["vsibench"]["scorer"] = "homemade@1"
+        runs.append(write_run(tmp_path / name, manifest, first_records()))
+    config = replace(ONE, frames=FrameChoice.NONE)
+    text = build_report(runs, tmp_path / "out", config).page.read_text()
+    assert "scorer homemade@1 is not installed here" in text
+    assert "the difference is the plain mean over items" in text
 
 
 @pytest.mark.parametrize("words", [["nowhere"], ["run", "run"]])
