@@ -1,8 +1,8 @@
 """``videor1 doctor``: show what this machine has: packages, decoders, engines, devices, data.
 
 Exit code 4 means that no evaluation can work here: a core package is not installed, or a test clip
-cannot be written and decoded. A missing GPU, engine or benchmark is normal and printed with what to
-do about it. The hub token is never printed.
+cannot be written and decoded; with --ray, that a node differs from this machine. A missing GPU,
+engine or benchmark is normal and printed with what to do about it. The hub token is never printed.
 """
 
 from __future__ import annotations
@@ -58,9 +58,23 @@ class DoctorCommand:
     def configure(self, parser: ArgumentParser) -> None:
         """Declare the data folder to look at."""
         add_data_flag(parser)
+        parser.add_argument(
+            "--ray",
+            metavar="auto|HOST:PORT",
+            help="compare every node of this Ray cluster with this machine instead",
+        )
+        parser.add_argument(
+            "--checkpoint", metavar="CHECKPOINT", help="with --ray: compare this one, too"
+        )
 
     def run(self, args: Namespace) -> CommandResult:
         """Print the facts area by area."""
+        if args.ray is not None:
+            from harness.cli.doctor_nodes import examine_nodes
+
+            return examine_nodes(args.ray, args.data, args.checkpoint)
+        if args.checkpoint is not None:
+            raise UsageError("--checkpoint goes with --ray: it is compared between the nodes")
         from rich.table import Table
         from rich.text import Text
 

@@ -9,10 +9,13 @@ from functools import partial
 from pathlib import Path
 
 from harness.backends.select import ResolvedEngine
+from harness.errors import UsageError
 from harness.replicas.fleet import Fleet, Replica
 from harness.replicas.ray_fleet import RayCluster, RayFleet
+from harness.replicas.ray_nodes import ask_nodes, list_nodes
 from harness.replicas.room import Needs, Node, count_places, count_replicas, share_processors
 from harness.run.config import DecodeConfig, EvalConfig, available_processors
+from harness.run.node_check import Expected, collect_facts, collect_in_folder, describe_problems
 from harness.run.plan import Plan
 from harness.run.replica import EvalReplica
 from harness.run.replicated import Squad
@@ -25,16 +28,23 @@ _SMALL_BATCH = 32
 Prepare = Callable[[], tuple[Plan, ResolvedEngine]]
 
 
-def ray_squad(config: EvalConfig, engine: ResolvedEngine, prepare: Prepare) -> Squad:
+def ray_squad(
+    config: EvalConfig,
+    engine: ResolvedEngine,
+    prepare: Prepare,
+    expect: Callable[[], Expected],
+) -> Squad:
     """Connect to Ray and return the replicas that the settings ask for.
 
     Args:
         config: Settings of the evaluation.
         engine: The engine as this process has resolved it.
         prepare: Resolves plan and engine again where a replica runs; pickled.
+        expect: Returns what every node of a cluster has to have as this machine has it.
 
     Raises:
-        UsageError: Ray is not installed, or there is no room for a replica.
+        UsageError: Ray is not installed, there is no room for a replica, or nodes that would get
+            one differ from this machine.
         BackendError: Ray cannot be reached.
     """
     cluster = RayCluster(config.cluster.ray)
@@ -42,6 +52,8 @@ def ray_squad(config: EvalConfig, engine: ResolvedEngine, prepare: Prepare) -> S
         nodes = cluster.nodes()
         gpus = _gpus_of(config, engine, nodes)
         count = count_replicas(config.cluster.replicas, gpus, nodes)
+        if config.cluster.ray is not None:
+            _require_equal_nodes(cluster, expect(), gpus)
     except BaseException:
         cluster.close()
         raise
@@ -57,6 +69,15 @@ def ray_squad(config: EvalConfig, engine: ResolvedEngine, prepare: Prepare) -> S
     return Squad(
         names=names, fleet=fleet, ahead=_BATCHES_AHEAD * batch, notes=_notes(count, gpus, nodes)
     )
+
+
+def _require_equal_nodes(cluster: RayCluster, expected: Expected, gpus: int) -> None:
+    """Raise `UsageError` if a node that may get a replica differs from this machine."""
+    places = [node for node in list_nodes() if (node.gpus >= gpus if gpus else node.cpus)]
+    reports = ask_nodes(places, partial(collect_in_folder, expected), cluster.env)
+    problems = describe_problems(collect_facts(expected), reports)
+    if problems is not None:
+        raise UsageError(problems)
 
 
 def _gpus_of(config: EvalConfig, engine: ResolvedEngine, nodes: Sequence[Node]) -> int:

