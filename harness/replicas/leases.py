@@ -206,16 +206,18 @@ class LeaseBook:
 
         Args:
             holder: The replica.
-            blame: Whether a video that it had begun may be the reason.
+            blame: Whether a video may be the reason: one that it had begun, if it had begun any.
         """
         held = self._holders.pop(holder).videos
+        # Where none was begun, the loss may have been faster than the word of it.
+        begun = {n for n in held if self._videos[n].begun} or set(held)
         self._expected -= 1
         again: list[int] = []
         failed: list[Lease] = []
         for number in held:
             del self._holder_of[number]
             video = self._videos[number]
-            video.losses += blame and video.begun
+            video.losses += blame and number in begun
             self._unread += video.read
             video.begun = video.read = False
             if video.losses < self._max_losses:

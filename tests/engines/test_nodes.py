@@ -43,6 +43,14 @@ def home(tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="module")
+def at_home(home) -> Iterator[Path]:
+    """The driver's home, in which ``~/checkpoint`` is the shipped one."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("HOME", str(home))
+        yield home
+
+
+@pytest.fixture(scope="module")
 def other_home(home, tmp_path_factory) -> Path:
     """The home of another node, whose checkpoint has another chat template."""
     folder: Path = tmp_path_factory.mktemp("other")
@@ -59,7 +67,7 @@ def hidden(home) -> Path:
 
 
 @pytest.fixture(scope="module")
-def address(home, other_home, hidden, tmp_path_factory) -> Iterator[str]:
+def address(at_home, other_home, hidden, tmp_path_factory) -> Iterator[str]:
     """A cluster of three nodes: one without a video, one with another PyAV, one checkpoint."""
     from ray.cluster_utils import Cluster
 
@@ -86,13 +94,6 @@ def address(home, other_home, hidden, tmp_path_factory) -> Iterator[str]:
         cluster.shutdown()
 
 
-@pytest.fixture
-def at_home(home, monkeypatch) -> Path:
-    """The driver's home, in which ``~/checkpoint`` is the shipped one."""
-    monkeypatch.setenv("HOME", str(home))
-    return home
-
-
 def _lines_with(text: str, *parts: str) -> list[str]:
     return [line for line in text.splitlines() if all(part in line for part in parts)]
 
@@ -111,6 +112,7 @@ def test_three_nodes_that_differ_end_the_run_before_its_first_item(
     assert len(_lines_with(said, "node ", "missing or not readable", hidden.name)) == 1
     assert len(_lines_with(said, "node ", "av is 1.2.3, here ")) == 1
     assert len(_lines_with(said, "node ", "another checkpoint than here: other chat_template")) == 1
+    assert len(_lines_with(said, "node ")) == 3 + 1, "the last line is advice"
     assert read_records(tmp_path / "run") == []
 
 

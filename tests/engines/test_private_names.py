@@ -124,9 +124,7 @@ TABLE = [
         "vllm.v1.metrics.stats:SchedulerStats.num_skipped_waiting_reqs",
         "harness/backends/vllm_stats.py",
     ),
-    Name(
-        "vllm.v1.metrics.stats:SchedulerStats.num_waiting_reqs", "harness/backends/vllm_stats.py"
-    ),
+    Name("vllm.v1.metrics.stats:SchedulerStats.num_waiting_reqs", "harness/backends/vllm_stats.py"),
     Name(
         "vllm.v1.worker.gpu_worker:Worker.get_encoder_timing_stats",
         "harness/backends/vllm_stats.py",

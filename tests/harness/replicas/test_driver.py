@@ -11,7 +11,7 @@ import pytest
 from harness.backends.base import EngineStats
 from harness.errors import BackendError
 from harness.replicas.driver import Driver
-from harness.replicas.fleet import Answered, Ended, Event, Joined, Lost, Spoke
+from harness.replicas.fleet import Answered, Decoding, Ended, Event, Joined, Lost, Spoke
 from harness.replicas.leases import LeaseBook
 from harness.replicas.standing import ReplicaState, Stage
 from harness.schema import AnswerKey, Record
@@ -78,6 +78,7 @@ class ScriptedFleet:
         actor = self._actors[name]
         if method == "lease":
             actor.questions.extend(key for lease in arguments[0] for key in lease)
+            actor.events.extend(Decoding(question=lease[0]) for lease in arguments[0])
         elif method == "begin":
             actor.begun = True
         elif method == "finish":

@@ -182,6 +182,16 @@ def test_an_answer_of_a_replica_that_was_called_lost_is_dropped():
     assert _answer(book, "b", ["0/0", "0/0", "unknown"]) == [True, False, False]
 
 
+def test_where_no_video_was_begun_each_may_have_ended_the_replica():
+    """Its end may have been faster than the word of what it began: three such ends and it fails."""
+    book = _book(1)
+    for name in "abc":
+        book.join(name)
+        list(book.take(name))
+        failed = book.lose(name).failed
+    assert [lease.video for lease in failed] == [0]
+
+
 def test_a_question_of_two_videos_is_refused():
     """Its answer could not be assigned."""
     with pytest.raises(ValueError, match="q: two videos"):
