@@ -10,13 +10,17 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
+import threading
 from collections.abc import Callable
 from types import FrameType
-from typing import NoReturn
+from typing import Any, NoReturn
 
 _CODE = 130
 _LAST_LINE = b"exit 130 (interrupted): interrupted before the command began; nothing was done\n"
 _BOTH = (signal.SIGINT, signal.SIGTERM)
+_AGAIN_S = 0.02
+"""Seconds after which a destructor that has dropped an interrupt has ended."""
 
 
 def leave_at_once_when_interrupted() -> None:
@@ -25,8 +29,12 @@ def leave_at_once_when_interrupted() -> None:
 
 
 def raise_when_interrupted() -> None:
-    """Raise `KeyboardInterrupt` in the main thread at an interrupt."""
+    """Raise `KeyboardInterrupt` in the main thread at an interrupt.
+
+    Python drops what is raised inside a destructor; there the interrupt is raised again after it.
+    """
     _handle(_raise)
+    sys.unraisablehook = _interrupt_again
 
 
 def ignore_interrupts() -> None:
@@ -52,6 +60,18 @@ def _leave(number: int, frame: object) -> NoReturn:
         os.write(2, _LAST_LINE)
     finally:
         os._exit(_CODE)
+
+
+def _interrupt_again(dropped: Any) -> None:
+    """Interrupt the main thread once more where an interrupt was dropped; report other errors."""
+    if not isinstance(dropped.exc_value, KeyboardInterrupt):
+        sys.__unraisablehook__(dropped)
+        return
+    number = next((one for one in _BOTH if signal.getsignal(one) is _raise), None)
+    if number is not None:
+        again = threading.Timer(_AGAIN_S, os.kill, (os.getpid(), number))
+        again.daemon = True
+        again.start()
 
 
 def _raise(number: int, frame: object) -> NoReturn:

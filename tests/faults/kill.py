@@ -1,6 +1,7 @@
 """Kills evaluations at random moments, resumes them, and looks for what was lost.
 
     python -m tests.faults.kill --kills 200
+    python -m tests.faults.kill --kills 100 --command probe
 
 Runs of about 300 items on the fake engine get KILL, TERM or INT, as a process or as a whole process
 group. Each run is killed a few times and then finished. What must hold: no finished item is lost
@@ -87,13 +88,17 @@ class Report:
 class Evaluation:
     """The command that is killed, and its run directory."""
 
+    name = "eval"
+    asks: Sequence[str] = ()
+    """Flags that say what is asked."""
+
     def __init__(self, data: Path, out: Path, flags: Sequence[str] = ()) -> None:
         self.out = out
         self.mark = uuid4().hex
         self.command = [
-            sys.executable, "-m", "harness", "eval", "guesser", "--backend", "fake",
+            sys.executable, "-m", "harness", self.name, "guesser", "--backend", "fake",
             "--data", str(data), "--out", str(out), "--max-frames", "4", "--max-pixels", "18816",
-            "--workers", "2", *flags,
+            "--workers", "2", *self.asks, *flags,
         ]  # fmt: skip
 
     def start(self) -> subprocess.Popen[str]:
@@ -117,10 +122,7 @@ class Evaluation:
 
     def finished(self) -> list[str]:
         """Return the ids of the items on disk that have an answer, in the order of their lines."""
-        path = self.out / "records-0.jsonl"
-        whole = path.read_bytes().split(b"\n")[:-1] if path.exists() else []
-        lines = map(json.loads, whole)
-        return [line["id"] for line in lines if line["outcome"] != "failed"]
+        return _read_finished(self.out)
 
     def summary(self) -> Any:
         """Return the tasks in its summary."""
@@ -138,21 +140,51 @@ class Evaluation:
             return False
 
 
-def run_suite(kills: int, seed: int, folder: Path) -> Report:
+class Probe(Evaluation):
+    """A probe: its items are those of all variants, its summary is what it has measured."""
+
+    name = "probe"
+    asks = ("--tasks", "vsibench,tempcompass", "--variants", "ordered,options,shuffled,blind")
+
+    def finished(self) -> list[str]:
+        """Return variant and id of the items on disk that have an answer."""
+        return [
+            f"{folder.name} {name}"
+            for folder in sorted(self.out.glob("*/"))
+            for name in _read_finished(folder)
+        ]
+
+    def summary(self) -> Any:
+        """Return scores and measures of all variants."""
+        content = json.loads((self.out / "probe.json").read_text())
+        return {name: content[name] for name in ("variants", "measures", "left_out")}
+
+
+COMMANDS = {kind.name: kind for kind in (Evaluation, Probe)}
+
+
+def _read_finished(folder: Path) -> list[str]:
+    path = folder / "records-0.jsonl"
+    whole = path.read_bytes().split(b"\n")[:-1] if path.exists() else []
+    lines = map(json.loads, whole)
+    return [line["id"] for line in lines if line["outcome"] != "failed"]
+
+
+def run_suite(
+    kills: int, seed: int, folder: Path, command: type[Evaluation] = Evaluation
+) -> Report:
     """Kill until there were so many effective kills; return what was found."""
     rng, report = random.Random(seed), Report()
     data = folder / "data"
     write_all(data)
-    whole = Evaluation(data, folder / "whole")
+    whole = command(data, folder / "whole")
     began = time.monotonic()
     code, errors = whole.finish()
     assert code == 0, errors
     lasts_s = time.monotonic() - began
     while sum(kill.effective for kill in report.kills) < kills:
         report.runs += 1
-        _kill_and_finish(
-            Evaluation(data, folder / f"run{report.runs}"), whole, rng, report, lasts_s
-        )
+        _kill_and_finish(command(data, folder / f"run{report.runs}"), whole, rng, report, lasts_s)
         print(f"{len(report.kills)} kills, {len(report.failed)} problems", file=sys.stderr)  # noqa: T201
     return report
 
@@ -235,9 +267,10 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--kills", type=int, default=200)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--command", choices=sorted(COMMANDS), default=Evaluation.name)
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        report = run_suite(args.kills, args.seed, Path(folder))
+        report = run_suite(args.kills, args.seed, Path(folder), COMMANDS[args.command])
     print(report.table())  # noqa: T201
     return 1 if report.failed else 0
 

@@ -13,7 +13,12 @@ pytestmark = pytest.mark.slow
 
 
 @pytest.mark.parametrize(
-    "words", [["kill", "--kills", "6", "--seed", "11"], ["bad_inputs", "--count", "60"]]
+    "words",
+    [
+        ["kill", "--kills", "6", "--seed", "11"],
+        ["kill", "--kills", "5", "--seed", "3", "--command", "probe"],
+        ["bad_inputs", "--count", "60"],
+    ],
 )
 def test_nothing_falls_through(words: list[str]) -> None:
     """Kills lose nothing; bad inputs end as documented. A failure prints the table."""
