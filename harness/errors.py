@@ -18,6 +18,9 @@ and request-level ``BackendError`` become a ``Failure`` at the boundary in ``har
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from difflib import get_close_matches
+
 
 class HarnessError(Exception):
     """Base of every error this project raises on purpose."""
@@ -65,6 +68,18 @@ class TooManyFailuresError(HarnessError):
 
 class BackendError(HarnessError):
     """An engine cannot start, or cannot answer one request."""
+
+
+def did_you_mean(name: str, known: Iterable[str], *, shown: str = "{}") -> str:
+    """Return ``; did you mean NAME?`` with the known name that is nearest, empty without one.
+
+    Args:
+        name: What was given.
+        known: What there is.
+        shown: How a name is written.
+    """
+    near = get_close_matches(name, list(known), n=1)
+    return f"; did you mean {shown.format(near[0])}?" if near else ""
 
 
 def missing_extra(package: str, extra: str | None) -> UsageError:

@@ -8,17 +8,17 @@ that is called is imported.
 from __future__ import annotations
 
 import ast
+import re
 import sys
 from argparse import ArgumentParser, Namespace
 from collections.abc import Mapping, Sequence
-from difflib import get_close_matches
 from importlib.metadata import EntryPoint
 from importlib.util import find_spec
 from pathlib import Path
 from typing import NoReturn, Protocol
 
 from harness.cli.exits import CommandResult
-from harness.errors import UsageError
+from harness.errors import UsageError, did_you_mean
 from harness.plugins import discover
 
 ENTRY_POINT_GROUP = "videor1.commands"
@@ -40,14 +40,34 @@ class Command(Protocol):
 class Parser(ArgumentParser):
     """An argument parser that raises a `UsageError` where the standard one ends the process."""
 
+    _words: Sequence[str] = ()
+
+    def parse_known_args(  # type: ignore[override]
+        self, args: Sequence[str] | None = None, namespace: Namespace | None = None
+    ) -> tuple[Namespace, list[str]]:
+        """Parse words; those that a subcommand does not know are its error, with its flags.
+
+        Raises:
+            UsageError: The words are not what the command takes.
+        """
+        self._words = list(args or ())
+        found, rest = super().parse_known_args(args, namespace)
+        if rest:
+            self.error(f"unrecognized arguments: {' '.join(rest)}")
+        return found, rest
+
     def error(self, message: str) -> NoReturn:
-        """Print how the command is used and raise.
+        """Print how the command is used and raise; name the flags nearest to unknown ones.
 
         Raises:
             UsageError: Always.
         """
         self.print_usage(sys.stderr)
-        raise UsageError(f"{message} (see: {self.prog} --help)")
+        known = set(re.findall(r"--[\w-]+", self.format_usage()))
+        given = [word.partition("=")[0] for word in self._words if word.startswith("--")]
+        unknown = dict.fromkeys(flag for flag in given if flag not in known and len(flag) > 2)
+        near = "".join(did_you_mean(flag, known) for flag in unknown)
+        raise UsageError(f"{message}{near} (see: {self.prog} --help)")
 
     def exit(self, status: int = 0, message: str | None = None) -> NoReturn:
         """Raise `HelpPrinted`; argparse calls this after it has printed the help."""
@@ -87,12 +107,10 @@ def overview(points: Mapping[str, EntryPoint]) -> str:
 
 def unknown_command(name: str, points: Mapping[str, EntryPoint]) -> UsageError:
     """Build the error for a command that is not installed, with the name that is nearest."""
-    near = get_close_matches(name, points, n=1)
     if name.startswith("-"):
         return UsageError(f"{name} is not an option of videor1 itself; see: videor1 --help")
-    if near:
-        return UsageError(f"there is no command {name!r}; did you mean: videor1 {near[0]}")
-    return UsageError(f"there is no command {name!r}; there are {', '.join(points)}")
+    near = did_you_mean(name, points, shown="videor1 {}")
+    return UsageError(f"there is no command {name!r}{near or '; there are ' + ', '.join(points)}")
 
 
 def read_help(point: EntryPoint) -> str:

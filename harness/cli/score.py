@@ -30,7 +30,8 @@ class ScoreCommand:
             required=True,
             type=Path,
             metavar="FILE.jsonl",
-            help='one {"id": ..., "text": ...} per line',
+            help='one {"id": ..., "text": ...} per line, with a "repeat" from 0 where items were'
+            " asked several times",
         )
         parser.add_argument("--scorer", metavar="NAME", help="default: the task's official one")
         add_reasoning_flag(parser)

@@ -18,13 +18,15 @@ from harness.run.record import make_record
 from harness.run.samples_file import keep_samples
 from harness.run.store import RunWriter
 from harness.run.summary import Results, summarise_run, write_results
-from harness.schema import Prompt, Record, Request, Sampling
+from harness.schema import ItemKey, Prompt, Record, Request, Sampling
 from harness.scoring.reasoning.marks import IN_TEXT
 from harness.scoring.tags import ScorerTag
 from harness.task import registry
 
 STORED = "stored"
 """Suite and template of a protocol whose texts were generated elsewhere."""
+MAX_REPEATS = 10_000
+"""As many as a protocol can have."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,7 +36,8 @@ class ScoreConfig:
     task: str
     """``name`` or ``name:config``."""
     responses: Path
-    """A JSON Lines file: ``{"id": ..., "text": ...}`` per line."""
+    """A JSON Lines file: ``{"id": ..., "text": ...}`` per line, and ``"repeat"`` where items were
+    asked several times."""
     data: Path
     """Folder that holds one folder per benchmark."""
     scorer: str | None = None
@@ -53,7 +56,7 @@ class ScoredResponses:
     """The summaries and records of scored texts."""
 
     results: Results
-    records: Mapping[str, Record]
+    records: Mapping[ItemKey, Record]
 
 
 def score_responses(config: ScoreConfig, argv: Sequence[str] = ()) -> ScoredResponses:
@@ -67,9 +70,11 @@ def score_responses(config: ScoreConfig, argv: Sequence[str] = ()) -> ScoredResp
         UsageError: An unknown task or scorer, or a file that cannot be read.
         DatasetError: A malformed line, a duplicated id, or an id that the task does not have.
     """
-    planned = _plan_task(config)
+    responses = read_responses(config.responses)
+    repeats = 1 + max((repeat for _, repeat in responses), default=0)
+    planned = _plan_task(config, repeats)
     plan = Plan((planned,))
-    records = _score_texts(planned, read_responses(config.responses))
+    records = _score_texts(planned, responses)
     results = summarise_run(plan, records.values())
     if config.out:
         _write_run(config, plan, records, argv)
@@ -77,26 +82,29 @@ def score_responses(config: ScoreConfig, argv: Sequence[str] = ()) -> ScoredResp
     return ScoredResponses(results, records)
 
 
-def read_responses(path: Path) -> dict[str, str | None]:
+def read_responses(path: Path) -> dict[ItemKey, str | None]:
     """Read ``{"id", "text"}`` lines; a text of ``null`` is a refusal.
+
+    Where items were asked several times, each line has a ``repeat``, 0 for the first one.
 
     Raises:
         UsageError: The file cannot be read.
-        DatasetError: A malformed line or a duplicated id.
+        DatasetError: A malformed line, or a repeat that is there twice.
     """
-    responses: dict[str, str | None] = {}
+    responses: dict[ItemKey, str | None] = {}
     for number, line in enumerate(read_file(path).split(b"\n"), start=1):
         if line.strip():
-            sample_id, text = _parse_response(line, f"{path}, line {number}")
-            if sample_id in responses:
+            key, text = _parse_response(line, f"{path}, line {number}")
+            if key in responses:
                 raise DatasetError(
-                    f"{path}, line {number}: id {sample_id!r} is duplicated; keep one line per id"
+                    f"{path}, line {number}: id {key[0]!r} is duplicated (repeat {key[1]}); keep"
+                    ' one line per id, or tell repeats apart by "repeat": 0, 1, ...'
                 )
-            responses[sample_id] = text
+            responses[key] = text
     return responses
 
 
-def _parse_response(line: bytes, where: str) -> tuple[str, str | None]:
+def _parse_response(line: bytes, where: str) -> tuple[ItemKey, str | None]:
     wanted = 'expected {"id": ..., "text": ...}'
     try:
         fields = parse_json(line, where)
@@ -104,16 +112,21 @@ def _parse_response(line: bytes, where: str) -> tuple[str, str | None]:
         raise DatasetError(f"{error}; {wanted}") from None
     if not isinstance(fields, dict) or not {"id", "text"} <= set(fields):
         raise DatasetError(f"{where}: {wanted}, got {fields!r:.80}")
-    sample_id, text = fields["id"], fields["text"]
+    sample_id, text, repeat = fields["id"], fields["text"], fields.get("repeat", 0)
     if not isinstance(sample_id, str) or not (text is None or isinstance(text, str)):
         raise DatasetError(
             f"{where}: expected a string as id and a string or null as text,"
             f" got {sample_id!r:.80} and {text!r:.80}"
         )
-    return sample_id, text
+    if not isinstance(repeat, int) or isinstance(repeat, bool) or not 0 <= repeat < MAX_REPEATS:
+        raise DatasetError(
+            f"{where}: field 'repeat': expected a whole number from 0 to {MAX_REPEATS - 1:,}, got"
+            f" {repeat!r:.80}"
+        )
+    return (sample_id, repeat), text
 
 
-def _plan_task(config: ScoreConfig) -> PlannedTask:
+def _plan_task(config: ScoreConfig, repeats: int) -> PlannedTask:
     task = registry.get(registry.name_of(config.task), config.include_path)
     preset = task.protocol("official")
     name = config.scorer or ScorerTag.parse(preset.scorer).rule
@@ -127,6 +140,7 @@ def _plan_task(config: ScoreConfig) -> PlannedTask:
         sampling=None,
         scorer=scorer.tag,
         reasoning=config.reasoning,
+        repeats=repeats,
     )
     return PlannedTask(
         selection=config.task,
@@ -138,28 +152,32 @@ def _plan_task(config: ScoreConfig) -> PlannedTask:
     )
 
 
-def _score_texts(planned: PlannedTask, responses: Mapping[str, str | None]) -> dict[str, Record]:
+def _score_texts(
+    planned: PlannedTask, responses: Mapping[ItemKey, str | None]
+) -> dict[ItemKey, Record]:
     known = {sample.id: sample for sample in planned.samples}
-    unknown = [sample_id for sample_id in responses if sample_id not in known]
+    unknown = list(dict.fromkeys(one for one, _ in responses if one not in known))
     if unknown:
         raise DatasetError(
             f"{len(unknown)} responses have ids that {planned.selection} does not have,"
             f" first: {unknown[0]!r}; its ids look like {next(iter(known))!r}"
         )
-    answers = ReplayBackend(responses).generate(map(_make_request, responses))
-    return {
-        request.id: make_record(planned, known[request.id], answer) for request, answer in answers
-    }
+    answers = ReplayBackend(responses).generate(_make_request(*key) for key in responses)
+    records = [
+        replace(make_record(planned, known[request.id], answer), repeat=request.repeat)
+        for request, answer in answers
+    ]
+    return {record.key: record for record in records}
 
 
-def _make_request(sample_id: str) -> Request:
+def _make_request(sample_id: str, repeat: int) -> Request:
     """Return a request for a stored text; its prompt and sampling are not known."""
     unknown = Sampling(temperature=0.0, max_tokens=0)
-    return Request(id=sample_id, prompt=Prompt(text=""), sampling=unknown)
+    return Request(id=sample_id, repeat=repeat, prompt=Prompt(text=""), sampling=unknown)
 
 
 def _write_run(
-    config: ScoreConfig, plan: Plan, records: Mapping[str, Record], argv: Sequence[str]
+    config: ScoreConfig, plan: Plan, records: Mapping[ItemKey, Record], argv: Sequence[str]
 ) -> None:
     assert config.out is not None
     folder, responses = config.out, config.responses

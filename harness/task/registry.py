@@ -9,9 +9,10 @@ from __future__ import annotations
 from importlib.metadata import EntryPoint
 from pathlib import Path
 
-from harness.errors import UsageError
+from harness.errors import UsageError, did_you_mean
 from harness.plugins import discover
 from harness.task.api import Aggregation, Bridge, Scorer, Task
+from harness.task.suites import SUITES
 
 ENTRY_POINT_GROUP = "videor1.tasks"
 BRIDGES = "videor1.bridges"
@@ -65,6 +66,10 @@ def get(name: str, include_path: Path | None = None) -> Task:
         return bridge.task(name.partition(":")[2], include_path)
     found = installed()
     if name not in found:
-        raise UsageError(f"unknown task {name!r}; known tasks: {', '.join(sorted(found))}")
+        others = "".join(f"; {prefix}:NAME is a task of {prefix}" for prefix in bridges())
+        near = did_you_mean(name, (*found, *SUITES), shown="{!r}")
+        raise UsageError(
+            f"unknown task {name!r:.80}; known tasks: {', '.join(sorted(found))}{others}{near}"
+        )
     task: Task = found[name].load()()
     return task

@@ -168,13 +168,23 @@ def test_the_version_is_the_installed_one(capsys: pytest.CaptureFixture[str]) ->
 @pytest.mark.parametrize(
     ("words", "facts"),
     [
-        (["evla"], "did you mean: videor1 eval"),
+        (["evla"], "did you mean videor1 eval?"),
         (["xyzzy"], "there are annotate, "),
         (["--nonsense"], "videor1 --help"),
         (["eval"], "required: checkpoint"),
         (["eval", "x", "--nonsense"], "unrecognized arguments: --nonsense"),
         (["train", "sfft"], "invalid choice: 'sfft'"),
         (["eval", "x", "--limit", "-1"], "limit"),
+        (["eval", "x", "--max-frame", "8"], "did you mean --max-frames? (see"),
+        (["eval", "x", "--max-frame=8", "--taks", "y"], "did you mean --tasks?"),
+        (["gate", "a", "b", "--jsn", "x"], "did you mean --json?"),
+        (["train", "sft", "--confg", "tiny"], "did you mean --config? (see: videor1 train sft"),
+        (["train", "sft", "--config", "tiny", "--dryrun"], "did you mean --dry-run?"),
+        (["watch", "run", "--confg", "tiny"], "required: --config; did you mean --config?"),
+        (["board", "--nmae", "a=b", "r"], "did you mean --name?"),
+        (["eval", "x", "--data", ".", "--tasks", "videome"], "did you mean 'videomme'?"),
+        (["eval", "x", "--data", ".", "--tasks", "papr"], "did you mean 'paper'?"),
+        (["eval", "x", "--data", ".", "--tasks", "longvideo"], "lmms:NAME is a task of lmms"),
     ],
 )
 def test_wrong_words_are_a_usage_error(

@@ -131,3 +131,55 @@ def test_a_duplicated_id_is_refused(tmp_path):
     file.write_text('{"id": "a", "text": "1"}\n{"id": "a", "text": "2"}\n')
     with pytest.raises(DatasetError, match="line 2: id 'a' is duplicated"):
         read_responses(file)
+
+
+def _write_repeats(config, repeats):
+    lines = [
+        json.dumps({"id": f"vsibench/{n}", "repeat": repeat, "text": text})
+        for repeat, texts in enumerate(repeats)
+        for n, text in enumerate(texts)
+    ]
+    config.responses.write_text("\n".join(lines))
+
+
+def test_items_that_were_asked_several_times_are_scored_by_their_means(config):
+    """65 and 0 percent make 32.5; pass@2 is the better one, and the run holds both answers."""
+    _write_repeats(config, [TEXTS, ["nothing"] * 4])
+    summary = score_responses(config).results.tasks["vsibench"]
+    assert summary.score == pytest.approx(32.5)
+    assert (summary.repeats.k, summary.repeats.pass_at["2"].score) == (2, pytest.approx(65.0))
+    assert {record.key for record in read_records(config.out)} == {
+        (f"vsibench/{n}", repeat) for n in range(4) for repeat in (0, 1)
+    }
+    assert read_manifest(config.out)["protocol"]["vsibench"]["repeats"] == 2
+
+
+def test_a_repeat_that_is_missing_is_missing(config, capsys):
+    """The command says how many answers have no record."""
+    _write_repeats(config, [TEXTS, TEXTS[:3]])
+    words = ["score", "--task", "vsibench", "--responses", config.responses, "--data", config.data]
+    assert main([str(word) for word in words]) == 4
+    assert "1 of 8 answers have no record" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("repeats", "words"),
+    [
+        ([0, 0], "id 'a' is duplicated (repeat 0)"),
+        ([1, 1], "is duplicated (repeat 1)"),
+        ([-1], "field 'repeat': expected a whole number from 0 to 9,999, got -1"),
+        ([10_000], "expected a whole number from 0 to 9,999, got 10000"),
+        ([1.0], "got 1.0"),
+        ([True], "got True"),
+        (["1"], "got '1'"),
+        ([None], "got None"),
+    ],
+)
+def test_a_wrong_repeat_is_refused_with_its_line(tmp_path, repeats, words):
+    """A number of a repeat is a whole number, and stands there once per id."""
+    file = tmp_path / "texts.jsonl"
+    lines = [json.dumps({"id": "a", "text": "A", "repeat": repeat}) for repeat in repeats]
+    file.write_text("\n".join(lines))
+    with pytest.raises(DatasetError, match=f"line {len(repeats)}: ") as caught:
+        read_responses(file)
+    assert words in str(caught.value)
