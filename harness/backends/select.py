@@ -189,8 +189,7 @@ def _resolve_servers(spec: str, config: EngineConfig, asked: Sequence[Asked]) ->
     if len({engine.identity["root"] for engine in engines}) > 1:
         loaded = ", ".join(f"{name}: {one.identity['root']}" for name, one in servers.items())
         raise UsageError(f"--base-url: the servers have loaded different checkpoints: {loaded}")
-    # A run may go on with other servers of the same model, for instance after one has died.
-    identity = {**engines[0].identity, "server": "several"}
+    identity = {**engines[0].identity, "server": sorted(servers)}
     return replace(engines[0], identity=identity, servers=servers)
 
 

@@ -46,6 +46,9 @@ RECORD_SIZES = "videor1.record_sizes"
 
 _SYNC_EVERY_S = 1.0
 
+_SEVERAL = "several"
+"""What runs of before have in place of the list of their servers."""
+
 
 def identity(manifest: Mapping[str, Any]) -> dict[str, Any]:
     """Return the fields of a manifest in which a resumed run must equal the run it goes on with.
@@ -56,8 +59,19 @@ def identity(manifest: Mapping[str, Any]) -> dict[str, Any]:
     complete = complete_all(manifest)
     return {
         **{name: complete.get(name) for name in IDENTITY},
+        "checkpoint": _comparable(complete.get("checkpoint") or {}),
         NUMERIC: numeric_of(manifest),
     }
+
+
+def _comparable(checkpoint: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return a checkpoint in which several servers are as good as any others of the same model.
+
+    A run of several servers may go on with others, for instance after one has died.
+    """
+    if isinstance(checkpoint.get("server"), list):
+        return {**checkpoint, "server": _SEVERAL}
+    return checkpoint
 
 
 def _read_checked(path: Path) -> dict[str, Any]:

@@ -23,6 +23,7 @@ from pathlib import Path
 from harness.replicas.driver import Driver
 from harness.replicas.fleet import Answered, Spoke
 from harness.replicas.leases import LeaseBook
+from harness.replicas.standing import ReplicaState
 from harness.run.store import RunWriter
 from harness.schema import AnswerKey
 from tests.bench.replica_model import BATCH, START_S, Engine, Shape, SimulatedFleet, Work, draw
@@ -57,6 +58,12 @@ class Writer:
 
     def warn(self, message: str) -> None:
         raise AssertionError(message)
+
+    def replicas(self, states: Sequence[ReplicaState]) -> None:
+        pass
+
+    def unproven(self, name: str, answers: Sequence[Answered]) -> None:
+        raise AssertionError(name)
 
 
 @dataclass(frozen=True)

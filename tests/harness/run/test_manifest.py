@@ -121,3 +121,17 @@ def test_a_run_of_a_part_of_a_benchmark_says_so():
     assert partial_tasks(_manifest(plan=part)) == {"toy": "2 of 128 questions"}
     assert partial_tasks(_manifest(plan=whole)) == {}
     assert partial_tasks(_old_manifest()) == {}
+
+
+@pytest.mark.parametrize("stored", [["a:8000", "b:8000"], "several"])
+def test_a_run_of_several_servers_goes_on_with_others_of_the_same_model(tmp_path, stored):
+    """Each is named; runs of before have `several`. Another model, or one server, is refused."""
+    served = {"server": stored, "model": "m", "root": "/models/m"}
+    with RunWriter(tmp_path, _manifest(replace(ENGINE, identity=served))):
+        pass
+    others = {**served, "server": ["b:8000", "c:8000"]}
+    with RunWriter(tmp_path, _manifest(replace(ENGINE, identity=others))):
+        pass
+    for refused in ({**others, "model": "n"}, {**others, "server": "a:8000"}):
+        with pytest.raises(RunMismatchError):
+            RunWriter(tmp_path, _manifest(replace(ENGINE, identity=refused)))

@@ -98,6 +98,8 @@ def test_every_item_is_answered_by_a_sound_server_and_the_liar_is_named(
     assert accounts[_name(sound)]["lost"] is None
     told = "".join(capsys.readouterr().err.split())
     assert _name(liar) in told
+    manifest = json.loads((tmp_path / "run" / "run.json").read_text())
+    assert manifest["checkpoint"]["server"] == sorted(map(_name, stubs))
 
 
 def test_servers_share_the_videos_and_each_video_goes_to_one(stubs, data, tmp_path):
