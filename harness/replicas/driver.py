@@ -24,14 +24,12 @@ from harness.replicas.fleet import (
 )
 from harness.replicas.leases import LeaseBook
 from harness.replicas.listener import Listener
-from harness.replicas.standing import Standing, name_late, view
+from harness.replicas.standing import Standing, reasons_of, view, warn_of_late
 from harness.schema import Record
 
 _POLL_S = 1.0
 _SHOW_S = 0.25
 """Seconds between two views of the replicas for a person."""
-_PATIENCE_S = 60.0
-"""How long nobody wonders why a replica has not joined."""
 JOIN_S = 600.0
 """How long the last hope, a replica that has not joined yet, is waited for."""
 END_S = 120.0
@@ -102,13 +100,9 @@ class Driver:
         if now < self._shown + every_s:
             return
         self._shown = now
-        late = name_late(self.standings, now - _PATIENCE_S)
-        if late and not self._wondered:
+        if not self._wondered and (late := warn_of_late(self.standings, now)):
             self._wondered = True
-            self._listener.warn(
-                f"{len(late)} replicas have not joined after {_PATIENCE_S:g} s ({late[0]} is one):"
-                " the cluster may have no room for them, or they read checkpoint and data slowly"
-            )
+            self._listener.warn(late)
         self._listener.replicas(view(self.standings, self._book))
 
     def _start(self, name: str) -> None:
@@ -276,14 +270,14 @@ class Driver:
         late = time.monotonic() - JOIN_S
         if self._book.done or any(one.joined or one.started > late for one in living):
             return
-        reasons = "; ".join(
-            f"{name}: {one.lost or 'it has not joined'}" for name, one in self.standings.items()
-        )
         ours = next((one for one in self._errors if isinstance(one, HarnessError)), None)
         if ours is not None and len(self.standings) == 1:
             raise ours
         kind = type(ours) if ours is not None else BackendError
-        raise kind(f"no replica is left, {self._book.open_questions} items are open: {reasons}")
+        raise kind(
+            f"no replica is left, {self._book.open_questions} items are open:"
+            f" {reasons_of(self.standings)}"
+        )
 
     def _end(self) -> None:
         """Let replicas answer the canary again and report; those that have not begun are ended."""

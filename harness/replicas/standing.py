@@ -11,6 +11,9 @@ from harness.replicas.fleet import Answered, Ended, Joined
 from harness.replicas.leases import LeaseBook
 from harness.schema import AnswerKey
 
+_PATIENCE_S = 60.0
+"""How long nobody wonders why a replica has not joined."""
+
 
 class Stage(StrEnum):
     """What a replica does."""
@@ -130,10 +133,24 @@ def view(standings: Mapping[str, Standing], book: LeaseBook) -> list[ReplicaStat
     ]
 
 
-def name_late(standings: Mapping[str, Standing], before: float) -> list[str]:
-    """Return the replicas that were started before a moment and have not joined."""
-    return [
+def warn_of_late(standings: Mapping[str, Standing], now: float) -> str | None:
+    """Return a sentence about replicas that should have joined; None where there are none."""
+    late = [
         name
         for name, one in standings.items()
-        if one.lives and one.joined is None and one.started < before
+        if one.lives and one.joined is None and one.started < now - _PATIENCE_S
     ]
+    if not late:
+        return None
+    return (
+        f"{', '.join(late)}: not joined after {_PATIENCE_S:g} s; the cluster may have no room for"
+        " them, or they read checkpoint and data slowly"
+    )
+
+
+def reasons_of(standings: Mapping[str, Standing]) -> str:
+    """Return why no replica answers any more, each reason once: ``r0, r1: no such file``."""
+    names: dict[str, list[str]] = {}
+    for name, one in standings.items():
+        names.setdefault(one.lost or "it has not joined", []).append(name)
+    return "; ".join(f"{', '.join(who)}: {reason}" for reason, who in names.items())

@@ -193,7 +193,8 @@ def test_a_replica_that_vanishes_before_it_answers_is_replaced():
 def test_replicas_that_all_vanish_are_not_replaced_for_ever():
     """Three replacements, then the run ends and says what is open."""
     with pytest.raises(
-        BackendError, match="no replica is left, 12 items are open: r0: its process"
+        BackendError,
+        match=r"no replica is left, 12 items are open: r0, r0.1, r0.2, r0.3: its process",
     ):
         drive(Script(vanishes=range(100)), replicas=1)
 
@@ -205,6 +206,12 @@ def test_a_replica_that_raises_before_it_answers_is_not_replaced():
     assert list(driver.standings) == ["r0", "r1"]
     assert notes.warnings == ["replica r0 is not used: no such weights"]
     assert notes.ids == ids(*range(12))
+
+
+def test_what_ends_all_replicas_is_said_once():
+    """Eight of them raise the same; the run's error is of the same kind."""
+    with pytest.raises(BackendError, match=r"12 items are open: r0, r1, r2, [^:]*r7: no memory$"):
+        drive(Script(error=lambda replica: BackendError("no memory")), replicas=8)
 
 
 def test_a_replica_without_room_is_not_waited_for():
