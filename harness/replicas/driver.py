@@ -126,8 +126,7 @@ class Driver:
             case Ended() if self._held(name):
                 self._lose(name, "it ended before its items did")
             case Ended():
-                standing.ended = event
-                self._doubt_empty_answers(name, standing, event)
+                self._note_end(name, standing, event)
             case Lost():
                 standing.vanished = event.error is None
                 if event.error is not None:
@@ -193,13 +192,7 @@ class Driver:
         videos = self._book.held_videos(name)
         if not self._book.finish(name, answer.key):
             return
-        standing.items += 1
-        standing.videos += videos - self._book.held_videos(name)
-        standing.last = time.monotonic()
-        if _says_something(answer.record):
-            standing.empty.clear()
-        else:
-            standing.empty.append(answer)
+        standing.count(answer, videos=videos - self._book.held_videos(name))
         self._listener.answered(name, answer)
         self._top_up(name)
 
@@ -258,10 +251,9 @@ class Driver:
     def _others(self, name: str) -> bool:
         return any(one.lives and one.joined for key, one in self.standings.items() if key != name)
 
-    def _doubt_empty_answers(self, name: str, standing: Standing, end: Ended) -> None:
-        """Hand back the empty answers of a replica that spoke at its start and says nothing now."""
-        spoke = standing.first is not None and not is_silent(standing.first)
-        if spoke and is_silent(end.text) and standing.empty:
+    def _note_end(self, name: str, standing: Standing, end: Ended) -> None:
+        standing.ended = end
+        if standing.fell_silent and standing.empty:
             self._listener.unproven(name, standing.empty)
 
     def _require_hope(self) -> None:
@@ -295,7 +287,3 @@ class Driver:
                 for one in self.standings.values():
                     if one.lives:
                         one.lost = f"it did not end within {END_S:g} s"
-
-
-def _says_something(record: Record) -> bool:
-    return record.failure is None and bool((record.text or record.reasoning or "").strip())

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from harness.replicas.canary import is_silent
 from harness.replicas.fleet import Answered, Ended, Joined
 from harness.replicas.leases import LeaseBook
 from harness.schema import AnswerKey
@@ -92,6 +93,24 @@ class Standing:
     def lives(self) -> bool:
         """Whether it may still answer."""
         return self.lost is None and self.ended is None
+
+    @property
+    def fell_silent(self) -> bool:
+        """Whether it answered the canary at its start and says nothing about it at its end."""
+        if self.first is None or self.ended is None:
+            return False
+        return not is_silent(self.first) and is_silent(self.ended.text)
+
+    def count(self, answer: Answered, *, videos: int) -> None:
+        """Count an item that it has finished, and the videos that it has finished with it."""
+        record = answer.record
+        self.items += 1
+        self.videos += videos
+        self.last = time.monotonic()
+        if (record.text or record.reasoning or "").strip():
+            self.empty.clear()
+        elif record.failure is None:
+            self.empty.append(answer)
 
     def state(self, name: str, *, held_videos: int, held_items: int) -> ReplicaState:
         """Return what is shown of it; `held_videos` and `held_items` are those it has to answer."""
