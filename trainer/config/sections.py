@@ -189,6 +189,8 @@ class RolloutSettings:
     """What samples: the model that is trained, or vLLM with a copy of its weights."""
     vllm_gpu_memory_utilization: float = 0.3
     """Share of the GPU's memory that vLLM takes where it samples."""
+    share_prompt: bool = True
+    """Compute a prompt once for all of its completions, in every pass over a batch."""
 
     def __post_init__(self) -> None:
         if self.num_generations < 2:

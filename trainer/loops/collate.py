@@ -20,12 +20,17 @@ _GRIDS = {"image": "image_grid_thw", "video": "video_grid_thw"}
 
 
 def padded(
-    rows: Sequence[Sequence[int]], value: int, *, left: bool = False, device: Any = None
+    rows: Sequence[Sequence[int]],
+    value: int,
+    *,
+    left: bool = False,
+    least: int = 0,
+    device: Any = None,
 ) -> torch.Tensor:
-    """Pad rows of ids to the longest one; shape (rows, width)."""
+    """Pad rows of ids to the longest one, at least to `least`; shape (rows, width)."""
     import torch
 
-    width = max(len(row) for row in rows)
+    width = max(least, *(len(row) for row in rows), 0)
     table = torch.full((len(rows), width), value)
     for at, row in enumerate(rows):
         if row:

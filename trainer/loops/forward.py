@@ -1,7 +1,9 @@
 """Add vision inputs to a model's forward pass and to TRL's computation of log-probabilities.
 
 - A video or image that several rows of a batch show is encoded once; every row gets its features.
-- Only the hidden states of the last columns, where the completions are, reach the LM head.
+- A prompt that several completions have goes through the language model once, where it takes packed
+  rows (`trainer.loops.shared_prompts`).
+- Only the hidden states that predict the completions' tokens reach the LM head.
 - Vision tokens without features raise an error.
 - FSDP gathers the weights that are used outside of their module's own forward pass.
 
@@ -16,14 +18,17 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import HarnessError, UsageError
-from trainer.loops import collate
+from trainer.loops import collate, shared_attention
 from trainer.loops.inputs import PromptInputs
+from trainer.loops.shared_prompts import SharedPrompts, pack
 
 if TYPE_CHECKING:
     import torch
 
 _PIXELS = {"image": "pixel_values", "video": "pixel_values_videos"}
 _GRIDS = {"image": "image_grid_thw", "video": "video_grid_thw"}
+_POSITIONED = (*_GRIDS.values(), "second_per_grid_ts")
+"""Arguments about media that positions depend on."""
 _GET_FEATURES = "get_video_features"
 
 SHOWN = "shown"
@@ -56,10 +61,11 @@ def vision_ids(model: Any) -> dict[str, int]:
 def extend(model: Any) -> None:
     """Make a model accept the extra arguments `SHOWN` and `KEPT`; call it before any wrapping."""
     backbone = model.base_model
-    last_columns = _LastColumns()
+    wanted = _WantedStates()
+    backbone.register_forward_pre_hook(_lay_positions, with_kwargs=True)
     backbone.register_forward_pre_hook(_encode_once, with_kwargs=True)
-    backbone.register_forward_pre_hook(last_columns.take_argument, with_kwargs=True)
-    backbone.register_forward_hook(last_columns.select)
+    backbone.register_forward_pre_hook(wanted.take_argument, with_kwargs=True)
+    backbone.register_forward_hook(wanted.select)
     backbone.register_forward_hook(lambda *_: _gather_head(model))
     require_vision_features(backbone, vision_ids(model))
 
@@ -73,6 +79,35 @@ def encode(model: Any, inputs: dict[str, Any]) -> dict[str, Any]:
         register_fsdp_forward_method(model, _GET_FEATURES)
     _, changed = _encode_once(model, (), inputs) or ((), inputs)
     return changed
+
+
+def positions_of(
+    backbone: Any,
+    ids: torch.Tensor,
+    types: torch.Tensor,
+    mask: torch.Tensor,
+    media: Mapping[str, Any],
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return the positions of padded prompts, and how far those of the text after them are off.
+
+    Args:
+        backbone: The model below the LM head.
+        ids: Token ids, shape (prompts, tokens).
+        types: 0 for text, 1 for an image, 2 for a video, per token.
+        mask: 1 for tokens, 0 for padding.
+        media: The model's arguments; those about grids and times are read.
+
+    Returns:
+        Positions of shape (3, prompts, tokens), and what is added to the number of a token behind
+        the prompt, shape (prompts, 1).
+    """
+    found: tuple[torch.Tensor, torch.Tensor] = backbone.get_rope_index(
+        ids,
+        mm_token_type_ids=types,
+        attention_mask=mask,
+        **{name: media[name] for name in _POSITIONED if name in media},
+    )
+    return found
 
 
 def require_vision_features(backbone: Any, ids: Mapping[str, int]) -> None:
@@ -114,28 +149,73 @@ class VisionForward:
         model: The policy or the reference model.
         rows: The rows of the batch, in order.
         vision_ids: The placeholder token of each modality.
-        kept: Number of last columns whose hidden states are wanted.
+        columns: Number of last columns, in which the completions are.
+        share_prompts: Whether to pack the rows; the model has been prepared for it by
+            `trainer.loops.shared_attention.prepare_model`.
     """
 
     def __init__(
-        self, model: Any, rows: Sequence[PromptInputs], vision_ids: dict[str, int], *, kept: int
+        self,
+        model: Any,
+        rows: Sequence[PromptInputs],
+        vision_ids: dict[str, int],
+        *,
+        columns: int,
+        share_prompts: bool,
     ) -> None:
         self._model = model
         self._rows = list(rows)
         self._vision_ids = vision_ids
-        self._kept = kept
+        self._columns = columns
+        self._share_prompts = share_prompts
 
-    def __call__(self, *, input_ids: torch.Tensor, labels: torch.Tensor, **inputs: Any) -> Any:
-        """Call the model with the vision inputs of the next ``len(input_ids)`` rows."""
+    def __call__(
+        self,
+        *,
+        input_ids: torch.Tensor,
+        attention_mask: torch.Tensor,
+        labels: torch.Tensor,
+        **inputs: Any,
+    ) -> Any:
+        """Call the model with the vision inputs of the next ``len(input_ids)`` rows.
+
+        Returns:
+            The model's output; ``log_probs`` and ``entropy`` have a column per column of the
+            completions.
+        """
         rows, self._rows = self._rows[: len(input_ids)], self._rows[len(input_ids) :]
+        if self._share_prompts:
+            completions, mask, targets = (
+                part[:, -self._columns :] for part in (input_ids, attention_mask, labels)
+            )
+            shared, packed = pack(rows, completions, mask, self._vision_ids)
+            shared_row = {shared_attention.NAME: shared}
+            return self._model(**inputs, **packed, **shared_row, shift_labels=targets)
         return self._model(
             **inputs,
             input_ids=input_ids,
+            attention_mask=attention_mask,
             mm_token_type_ids=collate.token_types(input_ids, self._vision_ids),
             **collate.media_tensors(rows, device=input_ids.device),
-            labels=labels[:, -self._kept :],
-            **{KEPT: self._kept},
+            labels=labels[:, -self._columns - 1 :],
+            **{KEPT: self._columns + 1},
         )
+
+
+def _lay_positions(
+    backbone: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> tuple[tuple[Any, ...], dict[str, Any]] | None:
+    """Add the positions of a packed row to the arguments."""
+    import torch
+
+    row: SharedPrompts | None = kwargs.get(shared_attention.NAME)
+    if row is None:
+        return None
+    ids, types = (row.pad(kwargs[name][0])[0] for name in ("input_ids", "mm_token_type_ids"))
+    lengths = torch.tensor(row.prompt_lengths, device=ids.device)
+    mask = (torch.arange(ids.shape[1], device=ids.device) < lengths[:, None]).long()
+    positions, _ = positions_of(backbone, ids, types, mask, kwargs)
+    return args, {**kwargs, "position_ids": row.continue_positions(positions)}
 
 
 def _encode_once(
@@ -191,23 +271,30 @@ def _gather_head(model: Any) -> None:
         head.unshard()
 
 
-class _LastColumns:
-    """Hooks that reduce the hidden states of one forward pass to the columns that are wanted."""
+class _WantedStates:
+    """Hooks that reduce the hidden states of one forward pass to those that are wanted."""
 
     def __init__(self) -> None:
         self._kept: int | None = None
+        self._row: SharedPrompts | None = None
 
     def take_argument(
         self, backbone: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> tuple[tuple[Any, ...], dict[str, Any]]:
-        """Remove the argument `KEPT`, which the model does not know, and remember it."""
+        """Remember `KEPT`, which the model does not know and does not get, or the packed row."""
         kwargs = dict(kwargs)
         self._kept = kwargs.pop(KEPT, None)
+        self._row = kwargs.get(shared_attention.NAME)
         return args, kwargs
 
     def select(self, backbone: Any, args: tuple[Any, ...], output: Any) -> Any:
-        """Keep the last columns of ``last_hidden_state``; the next forward pass is whole again."""
-        if self._kept is not None:
+        """Keep the last columns, or what predicts completions; the next pass is whole again."""
+        if self._row is not None:
+            # Not by an index in brackets, whose gradient is summed in any order.
+            places = self._row.predicting
+            states = output.last_hidden_state[0].index_select(0, places.flatten())
+            output.last_hidden_state = states.unflatten(0, places.shape)
+        elif self._kept is not None:
             output.last_hidden_state = output.last_hidden_state[:, -self._kept :]
-            self._kept = None
+        self._kept = self._row = None
         return output

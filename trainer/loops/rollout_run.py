@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -25,6 +26,8 @@ from trainer.loops.rollouts import PolicyRollouts, Rollouts
 from trainer.loops.trl_arguments import grpo_config
 from trainer.loops.trl_names import GRPOConfig
 from trainer.runs.folder import DistInfo
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +53,7 @@ class RolloutRun:
             "inputs": self.inputs,
             "vision_ids": self.loaded.vision_ids,
             "rollouts": self.rollouts,
+            "share_prompts": self.recipe.rollout.share_prompt,
             "model": self.loaded.model,
             "processing_class": self.loaded.processor,
             "args": self.config,
@@ -110,7 +114,7 @@ def rollout_run(
 
 def _make_rollouts(recipe: GRPORecipe, loaded: Loaded) -> Rollouts:
     if recipe.rollout.engine is RolloutEngine.TRANSFORMERS:
-        return PolicyRollouts()
+        return PolicyRollouts(share_prompt=_shares_prefill(recipe))
     from trainer.loops.rollouts_vllm import VLLMRollouts  # imports vLLM
 
     optim = recipe.optim
@@ -121,3 +125,14 @@ def _make_rollouts(recipe: GRPORecipe, loaded: Loaded) -> Rollouts:
         max_num_seqs=2 * optim.per_device_train_batch_size * optim.gradient_accumulation_steps,
         vision_ids=sorted(loaded.vision_ids.values()),
     )
+
+
+def _shares_prefill(recipe: GRPORecipe) -> bool:
+    kind = recipe.trl.get("cache_implementation")
+    if recipe.rollout.share_prompt and kind is not None:
+        _log.warning(
+            "the sampler computes a prompt once per completion: trl.cache_implementation %s cannot"
+            " begin with a prompt that several completions share",
+            kind,
+        )
+    return recipe.rollout.share_prompt and kind is None

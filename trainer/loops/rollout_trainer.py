@@ -1,6 +1,6 @@
 """Train with TRL's GRPO trainer on prompts with images and videos.
 
-TRL 1.16 passes a video in a prompt to its sampler and not to its loss. Six of its methods are
+TRL 1.16 passes a video in a prompt to its sampler and not to its loss. Seven of its methods are
 overridden here: they add the media of the rows, and the rewards of whole groups.
 """
 
@@ -18,6 +18,7 @@ from transformers.trainer_callback import PrinterCallback
 from harness.backends import chat
 from harness.schema import Sample
 from trainer.data.rows import TrainingRow
+from trainer.loops import shared_attention
 from trainer.loops.epoch_sampler import EpochSampler, SetEpoch
 from trainer.loops.forward import VisionForward
 from trainer.loops.groups import (
@@ -32,6 +33,7 @@ from trainer.loops.groups import (
 )
 from trainer.loops.inputs import InputBuilder, PromptInputs, warn_of_failures
 from trainer.loops.model import ExactResume, prepare_model
+from trainer.loops.regroup import gather_prompts
 from trainer.loops.rollouts import Rollouts
 from trainer.loops.trl_names import GRPOTrainer
 from trainer.rewards.rewards import (
@@ -50,10 +52,14 @@ class RolloutTrainer(ExactResume, GRPOTrainer):  # type: ignore[misc]
         inputs: Builds the model inputs of a row.
         vision_ids: The placeholder token of each modality.
         rollouts: Samples completions.
+        share_prompts: Whether to compute each prompt once per pass, for all of its completions.
         rewards: All rewards of a group, in the order of the columns; ``args.reward_weights`` has
             their weights.
         trl: Arguments of `GRPOTrainer`; the model is one that `trainer.loops.model.load` returned.
     """
+
+    _buffered_inputs: Any
+    """The parts of the batch that TRL is working on."""
 
     def __init__(
         self,
@@ -62,9 +68,12 @@ class RolloutTrainer(ExactResume, GRPOTrainer):  # type: ignore[misc]
         inputs: InputBuilder,
         vision_ids: dict[str, int],
         rollouts: Rollouts,
+        share_prompts: bool,
         rewards: Sequence[GroupReward],
         **trl: Any,
     ) -> None:
+        self.shares_prompts = share_prompts and shared_attention.accepts_packed_rows(trl["model"])
+        """Whether completions share their prompts in the policy and reference passes."""
         super().__init__(
             # Row numbers alone: Arrow would add missing keys, and TRL copies and gathers prompts.
             train_dataset=Dataset.from_dict(
@@ -92,7 +101,10 @@ class RolloutTrainer(ExactResume, GRPOTrainer):  # type: ignore[misc]
         # created only in its constructor, so this creates none.
         self.use_vllm = rollouts.reports_logps
         if self.ref_model is not None:
-            prepare_model(self.accelerator.unwrap_model(self.ref_model))
+            reference = self.accelerator.unwrap_model(self.ref_model)
+            prepare_model(reference)
+            if self.shares_prompts:
+                shared_attention.prepare_model(reference)
 
     def train(self, *args: Any, resume_from_checkpoint: str | None = None, **kwargs: Any) -> Any:
         """Train; removes the lines of ``completions.jsonl`` that a resumed run writes again."""
@@ -177,6 +189,16 @@ class RolloutTrainer(ExactResume, GRPOTrainer):  # type: ignore[misc]
             self._metrics["train" if self.model.training else "eval"][name].append(value)
         return self._group_rewards.to(self.accelerator.device)
 
+    def _prepare_inputs(self, generation_batch: Any) -> Any:
+        """Return the next part of a batch; completions of one prompt are in as few as possible."""
+        before = self._buffered_inputs
+        inputs = super()._prepare_inputs(generation_batch)
+        parts = self._buffered_inputs
+        if parts is before or parts is None or not self.shares_prompts:
+            return inputs
+        self._buffered_inputs = gather_prompts(parts)
+        return self._buffered_inputs[self._step % len(parts)]
+
     def _compute_loss(self, model: Any, inputs: dict[str, Any]) -> torch.Tensor:
         self._batch = inputs["rows"]
         loss: torch.Tensor = super()._compute_loss(model, inputs)
@@ -185,7 +207,11 @@ class RolloutTrainer(ExactResume, GRPOTrainer):  # type: ignore[misc]
     def _get_per_token_logps_and_entropies(
         self, model: Any, input_ids: Any, attention_mask: Any, logits_to_keep: int, **options: Any
     ) -> Any:
-        forward = VisionForward(model, self._batch, self.vision_ids, kept=logits_to_keep + 1)
+        # The router's loss of a mixture of experts counts the tokens of every row.
+        share = self.shares_prompts and not options.get("compute_aux_loss")
+        forward = VisionForward(
+            model, self._batch, self.vision_ids, columns=logits_to_keep, share_prompts=share
+        )
         return super()._get_per_token_logps_and_entropies(
             forward, input_ids, attention_mask, logits_to_keep, **options
         )

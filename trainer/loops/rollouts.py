@@ -12,6 +12,7 @@ import torch
 
 from trainer.loops import collate, forward
 from trainer.loops.inputs import PromptInputs
+from trainer.loops.prefill import prefill
 from trainer.loops.trl_names import unwrap_model_for_generation
 
 Sampled = tuple[list[list[int]], list[list[float]] | None]
@@ -33,21 +34,20 @@ class Rollouts(Protocol):
 
 
 class PolicyRollouts:
-    """Samples with the trained model, as TRL does."""
+    """Samples with the trained model, as TRL does.
+
+    Args:
+        share_prompt: Whether each distinct prompt goes through the model once, for all of its
+            completions, or once for each of them.
+    """
 
     reports_logps = False
 
+    def __init__(self, *, share_prompt: bool) -> None:
+        self._share_prompt = share_prompt
+
     def sample(self, trainer: Any, rows: Sequence[PromptInputs]) -> Sampled:
         """Sample one completion per row, all rows in one batch."""
-        prompts = [row.ids for row in rows]
-        device = trainer.accelerator.device
-        ids = collate.padded(prompts, trainer._tokenizer.pad_token_id, left=True, device=device)
-        inputs = {
-            "input_ids": ids,
-            "attention_mask": collate.mask_of(prompts, left=True, device=device),
-            "mm_token_type_ids": collate.token_types(ids, trainer.vision_ids),
-            **collate.media_tensors(rows, device=device),
-        }
         arguments = trainer.args
         with (
             unwrap_model_for_generation(
@@ -61,16 +61,39 @@ class PolicyRollouts:
             trainer.accelerator.autocast(),
             trainer._dist.summon_full_params(trainer.model_wrapped, recurse=False),
         ):
-            output = model.generate(
-                **forward.encode(model, inputs),
-                generation_config=trainer.generation_config,
+            inputs = (prefill if self._share_prompt else _copy_prompts)(
+                model,
+                rows,
+                trainer.vision_ids,
+                pad_id=trainer._tokenizer.pad_token_id,
+                device=trainer.accelerator.device,
             )
-        return [
-            cut_after_end(row, trainer.eos_token_ids) for row in output[:, ids.shape[1] :].tolist()
-        ], None
+            output = model.generate(**inputs, generation_config=trainer.generation_config)
+        completions = output[:, inputs["input_ids"].shape[1] :].tolist()
+        return [cut_after_end(ids, trainer.eos_token_ids) for ids in completions], None
 
     def close(self) -> None:
         """Do nothing: the model belongs to the trainer."""
+
+
+def _copy_prompts(
+    model: Any,
+    rows: Sequence[PromptInputs],
+    vision_ids: dict[str, int],
+    *,
+    pad_id: int,
+    device: Any = None,
+) -> dict[str, Any]:
+    """Return the arguments of ``generate`` with a copy of its prompt for every completion."""
+    prompts = [row.ids for row in rows]
+    ids = collate.padded(prompts, pad_id, left=True, device=device)
+    inputs = {
+        "input_ids": ids,
+        "attention_mask": collate.mask_of(prompts, left=True, device=device),
+        "mm_token_type_ids": collate.token_types(ids, vision_ids),
+        **collate.media_tensors(rows, device=device),
+    }
+    return forward.encode(model, inputs)
 
 
 def cut_after_end(ids: list[int], ends: Sequence[int]) -> list[int]:

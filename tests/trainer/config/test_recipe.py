@@ -14,7 +14,7 @@ from trainer.config.choices import (
     Permutation,
 )
 from trainer.config.recipe import as_json
-from trainer.config.renamed import RENAMED
+from trainer.config.renamed import RENAMED, with_new_names
 from trainer.config.sections import LoraSettings
 
 MINIMAL = """
@@ -214,6 +214,16 @@ def test_every_new_name_is_a_field():
     for new in RENAMED.values():
         *sections, field = new.split(".")
         assert field in reduce(lambda table, name: table[name], sections, plain)
+
+
+def test_a_run_of_before_the_option_goes_on_without_shared_prompts():
+    """Its updates to come are rounded as its first ones; a stored value stays."""
+    stored = as_json(TGRPO.read_recipe("paper"))
+    assert stored["rollout"].pop("share_prompt") is True
+    assert with_new_names(stored)["rollout"]["share_prompt"] is False
+    new = as_json(TGRPO.read_recipe("paper"))
+    assert with_new_names(new) == new
+    assert "rollout" not in with_new_names(as_json(SFT.read_recipe("paper")))
 
 
 def test_a_constant_learning_rate_refuses_a_warmup(recipe):

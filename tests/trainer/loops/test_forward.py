@@ -137,8 +137,10 @@ def test_only_the_kept_columns_reach_the_head(seen):
     assert again.shape == whole.shape
 
 
-def test_sampling_sees_the_video(student, tmp_path):
-    """Greedy completions of a batch with shared features are those of each row alone."""
+@pytest.mark.parametrize("share_prompt", [True, False])
+def test_sampling_sees_the_video(student, tmp_path, share_prompt):
+    """Greedy completions of a batch with shared features, and with shared prompts, are those of
+    each row alone."""
 
     class Greedy(VideoTGRPOTrainer):
         pass
@@ -148,7 +150,8 @@ def test_sampling_sees_the_video(student, tmp_path):
     trainer, inputs = run_tgrpo(recipe, tmp_path / "run", data, kind=Greedy)
     trainer.generation_config.do_sample = False
     shown = inputs.build(inputs.start(one.sample for one in data))
-    sampled, _ = PolicyRollouts().sample(trainer, [row for row in shown for _ in range(2)])
+    sampler = PolicyRollouts(share_prompt=share_prompt)
+    sampled, _ = sampler.sample(trainer, [row for row in shown for _ in range(2)])
     for at, row in enumerate(shown):
         ids = torch.tensor([row.ids])
         alone = trainer.model.generate(

@@ -1,0 +1,61 @@
+"""Run distinct prompts through the model once and give each completion a copy of their cache."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+
+from trainer.loops import collate, forward
+from trainer.loops.inputs import PromptInputs
+from trainer.loops.shared_prompts import distinct_rows
+
+
+def prefill(
+    model: Any,
+    rows: Sequence[PromptInputs],
+    vision_ids: dict[str, int],
+    *,
+    pad_id: int,
+    device: Any = None,
+) -> dict[str, Any]:
+    """Return the arguments of ``generate`` for one completion per row.
+
+    The cache holds all tokens of the prompts but the last one, which ``generate`` begins with.
+
+    Args:
+        model: The policy, without a wrapper for several processes.
+        rows: The prompt of each completion, the same object where it is the same prompt.
+        vision_ids: The placeholder token of each modality.
+        pad_id: Token that prompts are padded with, on the left.
+        device: Where the model is.
+    """
+    from transformers import DynamicCache
+
+    distinct, numbers = distinct_rows(rows)
+    prompts = [row.ids for row in distinct]
+    ids = collate.padded(prompts, pad_id, left=True, device=device)
+    mask = collate.mask_of(prompts, left=True, device=device)
+    media = collate.media_tensors(distinct, device=device)
+    backbone = getattr(model, "get_base_model", lambda: model)().base_model
+    positions, deltas = forward.positions_of(
+        backbone, ids, collate.token_types(ids, vision_ids), mask, media
+    )
+    cache = DynamicCache(config=model.config.get_text_config())
+    inputs = {"input_ids": ids[:, :-1], "attention_mask": mask[:, :-1], **media}
+    model(
+        **forward.encode(model, inputs),
+        position_ids=positions[:, :, :-1],
+        past_key_values=cache,
+        use_cache=True,
+        **{forward.KEPT: 1},
+    )
+    prompt_of = torch.tensor(numbers).to(device)
+    cache.batch_select_indices(prompt_of)
+    backbone.rope_deltas = deltas.index_select(0, prompt_of)  # `generate` goes on from them
+    return {
+        "input_ids": ids.index_select(0, prompt_of),
+        "attention_mask": mask.index_select(0, prompt_of),
+        "past_key_values": cache,
+    }
