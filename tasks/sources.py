@@ -126,6 +126,20 @@ VIDEOHOLMES = Source(
     archives=(Archive(path="videos.zip", root="videos_cropped", into="videos"),),
 )
 
+CHARADES_STA = Source(
+    repo="lmms-lab/charades_sta",
+    # No commit with a known hash holds the data; the first fetch notes the one that it got.
+    revision="main",
+    folder="charades-sta",
+    files=("data/*.parquet",),
+    archives=tuple(
+        Archive(
+            path=f"Charades_v1_480_part_{part}.zip", root="Charades_v1_480", into="Charades_v1_480"
+        )
+        for part in range(1, 5)
+    ),
+)
+
 MMVU = Source(
     repo="yale-nlp/MMVU",
     revision="c83339b82df1f21b1ceaf5f0870360043d699604",

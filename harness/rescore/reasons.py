@@ -40,6 +40,7 @@ class Reason(StrEnum):
     IN_WORDS = "number in words"
     OPTION_TEXT = "text or label of an option"
     INSIDE_WORDS = "letter inside a word"
+    SPAN = "span of time that one rule does not read"
     BARE = "bare letter is not an answer"
     """One rule's question asks for words; the `video-r1` prompt asks it with letters."""
     OTHER = "unexplained"
@@ -77,6 +78,8 @@ def find_reason(sample: Sample, text: str, one: Score, other: Score) -> Reason:
         return Reason.OTHER
     if _TAG.search(text):
         return Reason.TAG
+    if sample.kind is Kind.SPAN:
+        return Reason.SPAN
     return _classify_number(text) if sample.kind in _NUMERIC else _classify_choice(sample, text)
 
 

@@ -35,6 +35,8 @@ class Kind(StrEnum):
     REGRESSION = "regression"
     OCR = "OCR"
     FREE_FORM = "free-form"
+    SPAN = "temporal grounding"
+    """Start and end in seconds; OneThinker's name."""
 
 
 class Outcome(StrEnum):

@@ -57,5 +57,19 @@ def numerical_match(predicted: str, gold: str) -> bool | None:
     return round(value, 2) == round(target, 2)
 
 
+def temporal_iou(predicted: tuple[float, float], gold: tuple[float, float]) -> float:
+    """Return the overlap of two spans of time over their hull, 0 to 1.
+
+    It equals intersection over union where the spans meet and is 0 elsewhere; a span that ends
+    before it starts, or where it starts, overlaps nothing. Nothing is clipped to the video. The
+    definition of jiyanggao/TALL@3df6794 and of all that follow it (docs/sources.md).
+    """
+    if not predicted[0] < predicted[1]:
+        return 0.0
+    overlap = min(predicted[1], gold[1]) - max(predicted[0], gold[0])
+    hull = max(predicted[1], gold[1]) - min(predicted[0], gold[0])
+    return max(0.0, overlap) / hull if hull > 0 else 0.0
+
+
 def _has_mark(text: str) -> bool:
     return "." in text or "," in text

@@ -33,6 +33,9 @@ _SUFFIX = {
     Kind.OCR: " Please transcribe text from the image/video clearly and provide your text answer"
     " within the <answer> </answer> tags.",
     Kind.FREE_FORM: " Please provide your text answer within the <answer> </answer> tags.",
+    # Video-R1 has no such questions; the sentence is ours, in the form of its others.
+    Kind.SPAN: " Please provide the start and end time in seconds (e.g., 12.5 to 17.8)"
+    " within the <answer> </answer> tags.",
 }
 
 

@@ -19,7 +19,9 @@ from harness.scoring.answers import (
 from harness.scoring.metrics import (
     mean_relative_accuracy_strict,
     numerical_match,
+    temporal_iou,
 )
+from harness.scoring.spans import Span, parse_gold, read_span
 
 ScoreRule = Callable[[Sample, str], Score]
 """A function of a sample and the text of its answer."""
@@ -42,6 +44,8 @@ def score_video_r1(sample: Sample, text: str) -> Score:
                 return binary_score(None, answer)
             target = float(sample.answer.replace(",", ""))
             return partial_score(mean_relative_accuracy_strict(value, target), answer)
+        case Kind.SPAN:
+            return score_span(sample, read_span(answer))
         case Kind.OCR | Kind.FREE_FORM:  # the paper's evaluation scores these 0
             return binary_score(False, answer)
 
@@ -66,6 +70,13 @@ def binary_score(correct: bool | None, answer: str | None) -> Score:
         return Score(value=0.0, outcome=Outcome.NO_ANSWER, answer=None)
     outcome = Outcome.CORRECT if correct else Outcome.WRONG
     return Score(value=float(correct), outcome=outcome, answer=answer)
+
+
+def score_span(sample: Sample, span: Span | None) -> Score:
+    """Return the overlap of a span with the gold one; no span is no answer, worth 0."""
+    if span is None:
+        return binary_score(None, None)
+    return partial_score(temporal_iou(span, parse_gold(sample.answer)), str(span))
 
 
 def partial_score(value: float, answer: str) -> Score:

@@ -26,7 +26,9 @@ from harness.scoring.answers import letters
 from harness.scoring.rules import (
     binary_score,
     partial_score,
+    score_span,
 )
+from harness.scoring.spans import Span
 from harness.task.api import (
     Aggregation,
     Scorer,
@@ -191,6 +193,12 @@ def _choices(sample: Sample) -> tuple[list[str], dict[str, str]]:
     return list(known), dict(zip(known, sample.options, strict=True))
 
 
+def score_charades(sample: Sample, text: str) -> Score:
+    """Score the first span that its patterns find."""
+    found = scoring_module("charades_sta").extract_time(text)
+    return score_span(sample, Span(*found[0]) if found else None)
+
+
 def _score_letter(sample: Sample, letter: str) -> Score:
     return binary_score(letter == sample.answer if letter else None, letter or None)
 
@@ -224,4 +232,5 @@ RULES: Mapping[str, Callable[[Sample, str], Score]] = {
     "longvideobench": score_longvideobench,
     "longvideobench-subtitles": score_longvideobench,
     "videoholmes": score_videoholmes,
+    "charades-sta": score_charades,
 }

@@ -184,7 +184,8 @@ def _fixed_texts() -> set[str]:
         prompts.video_r1("", Kind(row["problem_type"]), prompts.unlettered(row["options"]))
         for row in rows
     }
-    return endings | {prompts.video_r1("", kind).rpartition("\n")[2] for kind in Kind}
+    kinds = [kind for kind in Kind if kind is not Kind.SPAN]  # younger than the vocabulary
+    return endings | {prompts.video_r1("", kind).rpartition("\n")[2] for kind in kinds}
 
 
 def _training_texts() -> Iterator[str]:

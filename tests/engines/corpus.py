@@ -84,6 +84,15 @@ def _core(draw: random.Random, sample: Sample) -> str:
     if sample.kind in (Kind.REGRESSION, Kind.NUMERICAL):
         near = str(round(float(sample.answer) * draw.choice((0.5, 0.8, 0.9, 1, 1.1, 1.5, 2)), 3))
         return draw.choice((sample.answer, near, near.removesuffix(".0"), draw.choice(_NUMBERS)))
+    if sample.kind is Kind.SPAN:
+        start, end = sample.answer.split(" to ")
+        forms = (
+            "{0} to {1}", "{0} - {1}", "{0}-{1}", "{0}–{1}", "{0}s to {1}s", "[{0}, {1}]",
+            "between {0} and {1}", "starts at {0} and ends at {1}", "Start: {0}\nEnd: {1}",
+            "{1} to {0}", '{{"time": [{0}, {1}]}}', "0:{0} - 0:{1}", "{0}", "{0} seconds to {1}",
+        )  # fmt: skip
+        end = draw.choice((end, end, f"{float(end) + 3:g}"))
+        return draw.choice(forms).format(start, end)
     if sample.kind is Kind.FREE_FORM:
         return draw.choice((sample.answer, sample.answer.upper(), draw.choice(_NUMBERS), "c", "B"))
     known = letters(len(sample.options))
@@ -181,6 +190,34 @@ def _videomme() -> Iterator[Sample]:
         yield _sample("videomme", number, gold, category=category, options=_CHOICES[:4])
 
 
+def _videomme_v2() -> Iterator[Sample]:
+    listed = "\n".join(f"{x}. {text}" for x, text in zip("ABCDEFGH", _TEN, strict=False))
+    for number, gold in enumerate("BFH", start=1):
+        yield _sample(
+            "videomme-v2", number, gold, category="relevance/any/level-1/a/b", options=_TEN[:8],
+            source={"options": listed},
+        )  # fmt: skip
+
+
+def _longvideobench() -> Iterator[Sample]:
+    for number, (size, gold) in enumerate(((5, "E"), (4, "B"), (3, "C"))):
+        category = "15/L1-Perception/S2E"
+        yield _sample("longvideobench", number, gold, category=category, options=_CHOICES[:size])
+
+
+def _videoholmes() -> Iterator[Sample]:
+    for number, (size, gold) in enumerate(((6, "F"), (5, "B"), (4, "C"))):
+        yield _sample("videoholmes", number, gold, category="SR", options=_TEN[:size])
+
+
+def _charades_sta() -> Iterator[Sample]:
+    for number, gold in enumerate(("24.3 to 30.4", "0 to 5.5", "7 to 12")):
+        yield _sample(
+            "charades-sta", number, gold, category="test", kind=Kind.SPAN,
+            source={"sentence": "a person runs."},
+        )  # fmt: skip
+
+
 _QUESTIONS: Mapping[str, tuple[Sample, ...]] = {
     "videommmu": tuple(_videommmu()),
     "vsibench": tuple(_vsibench()),
@@ -188,4 +225,8 @@ _QUESTIONS: Mapping[str, tuple[Sample, ...]] = {
     "tempcompass": tuple(_tempcompass()),
     "mmvu": tuple(_mmvu()),
     "videomme": tuple(_videomme()),
+    "videomme-v2": tuple(_videomme_v2()),
+    "longvideobench": tuple(_longvideobench()),
+    "videoholmes": tuple(_videoholmes()),
+    "charades-sta": tuple(_charades_sta()),
 }

@@ -20,7 +20,9 @@ from harness.task import registry
 from tasks.lmms.package import VERSION
 from tests.engines.corpus import SIZE, responses
 
-BENCHMARKS = ("videommmu", "vsibench", "mvbench", "tempcompass", "mmvu", "videomme")
+BENCHMARKS = ("videommmu", "vsibench", "mvbench", "tempcompass", "mmvu", "videomme", "videomme-v2",
+    "longvideobench", "videoholmes", "charades-sta",
+)  # fmt: skip
 PAIRS = (("official", "lmms-eval"), ("video-r1", "lmms-eval"), ("official", "video-r1"))
 
 _EXAMPLE_CHARACTERS = 48

@@ -300,6 +300,38 @@ def test_the_letter_of_videomme_is_the_packages():
         assert found == [official, lmms], text
 
 
+@pytest.mark.parametrize(
+    ("text", "span"),
+    [
+        ("The event happens in 24.3 - 30.4 seconds.", (24.3, 30.4)),
+        ("24.3 to 30.4", (24.3, 30.4)),
+        ("between 24.3 and 30.4 seconds", None),
+        ("From 24.3s to 30.4s", (24.3, 30.4)),
+        ("[24.3, 30.4]", None),
+        ("starts at 24.3 seconds and ends at 30.4 seconds", None),
+        ("Start: 24.3\nEnd: 30.4", (24.3, 30.4)),
+        ("00:24 - 00:30", (24, 30)),
+        ("0:24.3 to 0:30.4", (0, 24.3)),
+        ("30.4 - 24.3", (24.3, 30.4)),
+        ("10 - 12 and 24.3 - 30.4", (10, 12)),
+        ("<answer>24.3 to 30.4</answer> wait, 1 to 2", (24.3, 30.4)),
+        ("<answer>24.3 to 30.4", (24.3, 30.4)),
+        ("24 to 30 seconds (0.81 to 1.0)", (24, 30)),
+        ("I cannot find it.", None),
+        ("", None),
+        ("24.3", None),
+    ],
+)
+def test_spans_of_charades_are_the_packages(text, span):
+    """As its functions read them; a thought is removed before."""
+    from harness.scoring.metrics import temporal_iou
+
+    asked = ask("charades-sta", "24.3 to 30.4", kind=Kind.SPAN, source={"sentence": "x"})
+    score = registry.get("charades-sta").scorers["lmms-eval"].score(asked, text)
+    assert score.value == (0 if span is None else temporal_iou(span, (24.3, 30.4)))
+    assert (score.outcome is Outcome.NO_ANSWER) == (span is None)
+
+
 # --- every disagreement
 
 
@@ -343,6 +375,8 @@ def test_a_bare_letter_or_number_scores_the_same_everywhere(benchmark):
         recast = benchmark == "tempcompass" and not sample.category.startswith("multi-choice")
         if benchmark == "mmvu" and sample.kind is Kind.FREE_FORM:  # without a judge
             assert (official, lmms, paper) == (None, 1, None)
+        elif sample.kind is Kind.SPAN:  # TimeChat's parser wants a hyphen
+            assert (official, lmms, paper) == (0, 1, 1)
         elif sample.kind is Kind.FREE_FORM:  # Video-R1's evaluation gives free text no credit
             assert (official, lmms, paper) == (1, 1, 0)
         elif not recast:

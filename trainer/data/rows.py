@@ -21,6 +21,7 @@ from harness.scoring.answers import (
     letters,
     number,
 )
+from harness.scoring.spans import parse_gold
 from tasks.files import Row, check_name, inside, read_rows
 from trainer.data.options import unlabelled
 
@@ -227,6 +228,11 @@ def _read_gold(solution: str, kind: Kind, options: Sequence[str]) -> str:
         )
     if kind in (Kind.NUMERICAL, Kind.REGRESSION) and number(gold) is None:
         raise _RowError(Fault.ANSWER, f"expected a bare number, got {gold!r:.80}")
+    if kind is Kind.SPAN:
+        try:
+            parse_gold(gold)
+        except ValueError as error:
+            raise _RowError(Fault.ANSWER, str(error)) from None
     return gold
 
 

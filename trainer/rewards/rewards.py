@@ -21,7 +21,8 @@ from harness.scoring.answers import (
     answer_tag,
     number,
 )
-from harness.scoring.metrics import numerical_match
+from harness.scoring.metrics import numerical_match, temporal_iou
+from harness.scoring.spans import parse_gold, read_span
 from trainer.config.choices import GroupAccuracy
 
 if TYPE_CHECKING:
@@ -51,6 +52,9 @@ def accuracy(sample: Sample, text: str) -> float:
             if value is None or target is None:
                 return 0.0
             return relative_closeness(value, target)
+        case Kind.SPAN:
+            span = read_span(answer)
+            return 0.0 if span is None else temporal_iou(span, parse_gold(sample.answer))
         case Kind.OCR:
             return word_accuracy(answer, sample.answer)
         case Kind.FREE_FORM:

@@ -16,11 +16,12 @@ from harness.scoring.flexible.labels import with_letters
 from harness.scoring.flexible.quantities import Quantity, read_quantity
 from harness.scoring.metrics import mean_relative_accuracy
 from harness.scoring.reasoning.split import split
-from harness.scoring.rules import binary_score, partial_score
+from harness.scoring.rules import binary_score, partial_score, score_span
+from harness.scoring.spans import read_span
 
 NAME = "flexible"
 VERSION = 1
-READ_KINDS = (Kind.MULTIPLE_CHOICE, Kind.NUMERICAL, Kind.REGRESSION)
+READ_KINDS = (Kind.MULTIPLE_CHOICE, Kind.NUMERICAL, Kind.REGRESSION, Kind.SPAN)
 """Kinds of questions whose answers the rules read."""
 BY_LETTER = frozenset({
     "answer-tag", "box-tokens", "boxed", "only-letter", "statement", "first-letter",
@@ -59,6 +60,8 @@ def score_flexible(sample: Sample, text: str, labels: Sequence[str] = ()) -> Sco
             if quantity is None:
                 return binary_score(None, None)
             return replace(_score_number(sample, quantity), rule=quantity.rule)
+        case Kind.SPAN:
+            return score_span(sample, read_span(text))
         case _:
             raise ValueError(f"{sample.id}: {NAME} reads no answers of the kind {sample.kind}")
 

@@ -36,6 +36,7 @@ def _sample(rng, kind):
         Kind.MULTIPLE_CHOICE: lambda: rng.choice(letters(len(options))),
         Kind.NUMERICAL: lambda: _number(rng),
         Kind.REGRESSION: lambda: _number(rng),
+        Kind.SPAN: lambda: f"{rng.randint(0, 20)} to {rng.randint(21, 60)}.5",
     }.get(kind, lambda: " ".join(rng.choices(WORDS, k=rng.randint(1, 6))))()
     return Sample(
         id="s", task="train", question="?", answer=gold, kind=kind, category=kind, cluster="v",
