@@ -16,12 +16,12 @@ from harness.gate.baseline import freeze
 from harness.gate.policy import Policy
 from harness.gate.report import verdict_sentence
 from harness.gate.verdict import judge_run
-from harness.run.store import (
-    SUMMARY,
-    read_manifest,
-    read_records,
-)
+from harness.probe.gains import gain_column, read_run
+from harness.probe.measures import GAIN
+from harness.probe.summary import ProbeSummary, is_probe, read_probe
+from harness.run.store import SUMMARY
 from harness.run.summary_shape import read_summary
+from harness.schema import Variant
 
 START = 0
 """Step of the checkpoint that training started from."""
@@ -29,7 +29,7 @@ START = 0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskScore:
-    """The score of one benchmark, in points."""
+    """The score of one benchmark, or its temporal gain, in points."""
 
     score: float | None
     ci95: tuple[float, float] | None
@@ -45,7 +45,7 @@ class EvalPoint:
     weights: str
     """Hash of the evaluated weights; for a model on the hub its id."""
     scores: Mapping[str, TaskScore]
-    """By benchmark."""
+    """By benchmark; temporal gains by ``NAME [temporal gain]``."""
     verdict: str | None = None
     """A `harness.gate.verdict.Verdict` against the start; None: not compared."""
     reason: str = ""
@@ -84,16 +84,27 @@ def write_point(out: Path, point: EvalPoint) -> None:
 
 
 def read_scores(run: Path) -> dict[str, TaskScore]:
-    """Return the scores of a finished evaluation, by benchmark."""
-    tasks = read_summary(run / SUMMARY)["tasks"]
-    return {
+    """Return the scores of a finished evaluation by benchmark; a probe has temporal gains, too."""
+    probe = read_probe(run) if is_probe(run) else None
+    folder = run if probe is None else run / Variant.ORDERED
+    scores = {
         name: TaskScore(score=task["score"], ci95=_to_interval(task["ci95"]), n=task["n"])
-        for name, task in tasks.items()
+        for name, task in read_summary(folder / SUMMARY)["tasks"].items()
+    }
+    return scores if probe is None else scores | _read_gains(probe)
+
+
+def _read_gains(probe: ProbeSummary) -> dict[str, TaskScore]:
+    found = {task: probe.measure(GAIN.name, task) for task in probe.tasks}
+    return {
+        gain_column(task): TaskScore(score=gain.value, ci95=gain.ci95, n=gain.n)
+        for task, gain in found.items()
+        if gain is not None
     }
 
 
 def compare_with_start(start: Path, run: Path, policy: Policy) -> tuple[str, str]:
-    """Compare the run directory of a checkpoint with that of the start.
+    """Compare the run or probe of a checkpoint with that of the start.
 
     Returns:
         The verdict and a sentence that explains it.
@@ -101,8 +112,8 @@ def compare_with_start(start: Path, run: Path, policy: Policy) -> tuple[str, str
     Raises:
         RunMismatchError: The two runs differ in protocol or data.
     """
-    baseline = freeze(read_manifest(start), read_records(start), None)
-    gate = judge_run(baseline, read_manifest(run), read_records(run), policy)
+    baseline = freeze(*read_run(start), None)
+    gate = judge_run(baseline, *read_run(run), policy)
     return str(gate.verdict), verdict_sentence(gate)
 
 

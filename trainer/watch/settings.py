@@ -9,12 +9,14 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Literal
 
-from harness.bounds import positive
+from harness.bounds import between, positive
 from harness.config import read_settings
 from harness.errors import UsageError
 from harness.files import FolderClaim, read_json
-from harness.gate.policy import Policy
+from harness.gate.policy import Policy, ProbeRule
+from harness.probe.config import ProbeConfig
 from harness.run.config import TrackConfig
+from harness.schema import Variant
 from harness.task.suites import expand_suites
 from trainer.config.presets import find_config
 from trainer.config.renamed import refuse_old_settings, rename_fields
@@ -48,11 +50,15 @@ class SliceSettings:
     """Store decoded frames in the watch's folder, so that each video is decoded once per watch."""
     attempts: int = 3
     """How often an evaluation is started before it counts as failed."""
+    variants: tuple[str, ...] = ()
+    """Variants of `videor1 probe` that are asked, ordered among them; empty: ordered alone."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "tasks", expand_suites(self.tasks))
         if self.attempts < 1 or (self.items_per_task is not None and self.items_per_task < 1):
             raise ValueError("attempts and items_per_task: expected at least 1")
+        if self.variants:
+            ProbeConfig(variants=self.variants)  # refuses unknown ones, and those without ordered
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +69,8 @@ class GateSettings:
     """The checkpoint to compare with; None: the one that the run's recipe names."""
     margin: float = 2.0
     """Accepted drop of a task's score, in points."""
+    gain_margin: float | None = None
+    """Accepted drop of a task's temporal gain, in points; None: `margin`."""
     alpha: float = 0.05
     """Probability of a false REGRESSION over the whole training, all evaluations together."""
     evaluations: int | None = None
@@ -70,6 +78,7 @@ class GateSettings:
     stop_on_regression: bool = False
 
     def __post_init__(self) -> None:
+        between(self, "gain_margin", 0, 100)
         if not 0 <= self.margin <= 100 or not 0 < self.alpha <= 0.5:
             raise ValueError("margin is 0 to 100 points, alpha above 0 and at most 0.5")
         if self.evaluations is not None and self.evaluations < 1:
@@ -81,7 +90,11 @@ class GateSettings:
         Each evaluation spends an equal part of alpha (Bonferroni). Sequential tests, which spend
         less, assume that evaluations accumulate data; here each one tests another model.
         """
-        return Policy(margin=self.margin, alpha=self.alpha / evaluations)
+        return Policy(
+            margin=self.margin,
+            alpha=self.alpha / evaluations,
+            probe=ProbeRule(margin=self.gain_margin),
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,6 +112,11 @@ class WatchSettings:
 
     def __post_init__(self) -> None:
         positive(self, "poll_s", "stalled_after_s")
+        if self.gate.gain_margin is not None and Variant.SHUFFLED not in self.slice.variants:
+            raise ValueError(
+                "gate.gain_margin: there is no temporal gain without slice.variants ="
+                ' ["ordered", "shuffled"]'
+            )
 
 
 def read_watch_settings(config: str, assignments: Sequence[str] = ()) -> WatchSettings:
@@ -126,12 +144,20 @@ def claim_watch(out: Path, settings: WatchSettings, run: Path) -> None:
 
 
 def describe_watch(settings: WatchSettings, run: Path) -> dict[str, Any]:
-    """Return which run is watched and how, as JSON types."""
-    return {
+    """Return which run is watched and how, as JSON types.
+
+    Fields that version 0.1 did not have are left out where they are unset, so that its watches go
+    on.
+    """
+    described: dict[str, Any] = {
         "run": str(run.resolve()),
         "slice": {**asdict(settings.slice), "data": str(settings.slice.data)},
         "gate": asdict(settings.gate),
     }
+    for part, name in (("slice", "variants"), ("gate", "gain_margin")):
+        if not described[part][name]:
+            del described[part][name]
+    return described
 
 
 def watched_run(out: Path) -> Path:

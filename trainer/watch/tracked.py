@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from harness.probe.summary import is_probe, read_probe
+from harness.probe.tracked import report_probe
 from harness.run.result import Run
 from harness.run.tracking import report_run
 from harness.trackers.guard import GuardedTrackers
@@ -21,7 +23,11 @@ def report_point(trackers: GuardedTrackers, point: EvalPoint, out: Path, items: 
     """
     if not trackers:
         return
-    report_run(trackers, Run(run_folder(out, point.step)), items, step=point.step)
+    folder = run_folder(out, point.step)
+    if is_probe(folder):
+        report_probe(trackers, read_probe(folder), folder, items, step=point.step)
+    else:
+        report_run(trackers, Run(folder), items, step=point.step)
     if point.verdict is not None:
         worse = float(point.verdict == "REGRESSION")
         trackers.log_scores({"gate/regression": worse}, point.step)

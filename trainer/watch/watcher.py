@@ -1,9 +1,9 @@
 """Evaluate every checkpoint of a training run once, as soon as it is complete.
 
-Each evaluation is a ``videor1 eval`` in a process of its own, so that a crash costs one checkpoint
-and the memory is free afterwards. All state is on disk: the run directory of an evaluation, which
-the same command resumes, and one file per evaluated checkpoint. A watch that is killed therefore
-resumes, and an evaluation that is still running is waited for.
+Each evaluation is a ``videor1 eval`` or ``probe`` in a process of its own, so that a crash costs
+one checkpoint and the memory is free afterwards. All state is on disk: the run directory of an
+evaluation, which the same command resumes, and one file per evaluated checkpoint. A watch that is
+killed therefore resumes, and an evaluation that is still running is waited for.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from harness.errors import UsageError
 from harness.files import is_locked, write_json
 from harness.gate.result import Verdict
 from harness.run.config import DecodeConfig, EvalConfig
+from harness.schema import Variant
 from trainer.runs.checkpoints import (
     SavedCheckpoint,
     hash_folder_weights,
@@ -166,7 +167,10 @@ class Watcher:
             return False
         if code != 0:
             log = evaluations.eval_log(self._out, target.step)
-            return self._record_failure(target, f"`videor1 eval` ended with exit {code}, see {log}")
+            command = "probe" if self._settings.slice.variants else "eval"
+            return self._record_failure(
+                target, f"`videor1 {command}` ended with exit {code}, see {log}"
+            )
         if target.weights not in (weights, None):  # None: deleted by the training's rotation
             return self._record_failure(target, "changed while it was evaluated")
         self._record_point(target, weights)
@@ -231,11 +235,11 @@ class Watcher:
 
 
 def eval_command(checkpoint: str, folder: Path, asked: SliceSettings, cache: Path) -> list[str]:
-    """Return the command line that evaluates one checkpoint.
+    """Return the command line that evaluates one checkpoint, or probes it.
 
     Args:
         checkpoint: Folder or hub id.
-        folder: The run directory.
+        folder: The run directory, or the probe's folder.
         asked: What to evaluate.
         cache: Folder for decoded frames.
     """
@@ -251,11 +255,14 @@ def eval_command(checkpoint: str, folder: Path, asked: SliceSettings, cache: Pat
         engine=EngineConfig(backend=asked.backend),
         decode=DecodeConfig(frame_cache=cache if asked.frame_cache else None),
     )
-    return child_command(["eval", checkpoint, *flags_of(config)])
+    if not asked.variants:
+        return child_command(["eval", checkpoint, *flags_of(config)])
+    variants = ",".join(asked.variants)
+    return child_command(["probe", checkpoint, "--variants", variants, *flags_of(config)])
 
 
 def evaluate_in_process(asked: SliceSettings, out: Path) -> Evaluate:
-    """Return a function that runs ``videor1 eval`` in a process and waits for its end.
+    """Return a function that runs one evaluation or probe in a process and waits for its end.
 
     Args:
         asked: What to evaluate.
@@ -263,7 +270,7 @@ def evaluate_in_process(asked: SliceSettings, out: Path) -> Evaluate:
     """
 
     def evaluate(checkpoint: str, folder: Path, log: Path) -> int:
-        if is_locked(folder):
+        if is_locked(folder / Variant.ORDERED if asked.variants else folder):
             return BUSY
         with log.open("ab") as file:
             command = eval_command(checkpoint, folder, asked, out / "frames")
