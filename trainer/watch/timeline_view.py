@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from harness.errors import UsageError
 from harness.files import write_atomically
 from harness.plugins import importing
+from harness.text.shown import for_terminal
 from trainer.watch.evaluations import TaskScore
 from trainer.watch.timeline import (
     ACCURACY,
@@ -34,6 +35,7 @@ def print_timeline(console: Console, timeline: Timeline) -> None:
     """
     from rich import box
     from rich.table import Table
+    from rich.text import Text
 
     _print_gains(console, timeline)
     if not timeline.points:
@@ -41,7 +43,7 @@ def print_timeline(console: Console, timeline: Timeline) -> None:
     table = Table(box=box.SIMPLE_HEAD, title=timeline.name, title_justify="left")
     table.add_column("step", justify="right", style="bold")
     for name in (*timeline.tasks, "reward", "gap"):
-        table.add_column(name, justify="right", no_wrap=True)
+        table.add_column(Text(for_terminal(name)), justify="right", no_wrap=True)
     table.add_column("verdict", style="bold")
     for point in timeline.points:
         scores = (_format_score(point.scores.get(task)) for task in timeline.tasks)
