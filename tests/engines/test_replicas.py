@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-import subprocess
+import random
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
@@ -18,7 +19,8 @@ from harness.run.timing import Timing
 from harness.schema import ItemKey
 from tasks.motionworld.folder import write_test_split
 from tasks.motionworld.trained import CHECKPOINT, card
-from tests.faults.replicas import strip
+from tests.faults.replicas import GONE_S, Suite, run_suite, strip
+from tests.faults.small_cluster import MARK, marked, seconds_until_gone
 
 pytest.importorskip("ray", reason="needs the heavy environment: Ray is not installed")
 pytest.importorskip("vllm.platforms", reason="needs the heavy environment: no vllm")
@@ -52,8 +54,10 @@ def answer(data: Path, out: Path, replicas: str) -> tuple[dict[ItemKey, Any], Ti
     return {record.key: strip(record) for record in read_records(out)}, timing
 
 
-def test_two_replicas_answer_what_one_process_answers(data, tmp_path, capfd):
+def test_two_replicas_answer_what_one_process_answers(data, tmp_path, capfd, monkeypatch):
     """Records are equal field by field, times aside; no video is decoded or encoded twice."""
+    mark = uuid4().hex
+    monkeypatch.setenv(MARK, mark)
     alone, _ = answer(data, tmp_path / "alone", "1")
     capfd.readouterr()
     shared, timing = answer(data, tmp_path / "shared", "2")
@@ -66,5 +70,11 @@ def test_two_replicas_answer_what_one_process_answers(data, tmp_path, capfd):
     accounts = json.loads((tmp_path / "shared" / "summary.json").read_text())["replicas"]
     assert all(one["items"] > 0 and one["lost"] is None for one in accounts)
     assert sum(one["items"] for one in accounts) == ITEMS
-    listing = subprocess.run(["ps", "-eo", "args="], capture_output=True, text=True).stdout
-    assert "ray::_Actor" not in listing
+    assert seconds_until_gone(marked(mark), GONE_S) is not None
+
+
+def test_nothing_is_lost_when_replicas_nodes_and_drivers_die(tmp_path):
+    """A replica, a node, the driver, and Ctrl-C; `tests.faults.replicas` tries more of each."""
+    random.seed(16)
+    suite = Suite(kills=("replica", "node"), runs=2, drivers=1, interrupts=1)
+    assert [(what, problems) for what, problems in run_suite(suite, tmp_path) if problems] == []

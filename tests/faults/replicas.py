@@ -179,6 +179,7 @@ def try_driver(
 class Suite:
     """How often each thing is tried."""
 
+    kills: tuple[str, ...] = KILLS
     runs: int = 40
     drivers: int = 10
     interrupts: int = 4
@@ -197,9 +198,9 @@ def run_suite(suite: Suite, folder: Path) -> Iterator[tuple[str, list[str]]]:
     if suite.runs or suite.drivers:
         with SmallCluster() as cluster:
             for number in range(suite.runs):
-                nodes = 2 + number // len(KILLS) % 2
+                nodes = 2 + number // len(suite.kills) % 2
                 cluster.have(nodes)
-                what = KILLS[number % len(KILLS)]
+                what = suite.kills[number % len(suite.kills)]
                 after = random.choice([0, *random.choices(range(1, len(expected)), k=3)])
                 problems, gone_s = try_death(
                     what, after, cluster, data, folder / f"{number}", expected
@@ -224,15 +225,15 @@ def run_suite(suite: Suite, folder: Path) -> Iterator[tuple[str, list[str]]]:
 def main() -> int:
     """Run the suite; exit 1 where something does not hold."""
     parser = argparse.ArgumentParser(description=__doc__)
-    for one in dataclasses.fields(Suite):
-        parser.add_argument(f"--{one.name}", type=int, default=one.default)
+    for name in ("runs", "drivers", "interrupts"):
+        parser.add_argument(f"--{name}", type=int, default=getattr(Suite, name))
     parser.add_argument("--seed", type=int, default=0)
     args = vars(parser.parse_args())
     random.seed(args.pop("seed"))
     tried = bad = 0
     began = time.monotonic()
-    with tempfile.TemporaryDirectory() as name:
-        for what, problems in run_suite(Suite(**args), Path(name)):
+    with tempfile.TemporaryDirectory() as folder:
+        for what, problems in run_suite(Suite(**args), Path(folder)):
             tried, bad = tried + 1, bad + bool(problems)
             print(f"{tried} {what}: {problems or 'holds'}", flush=True)  # noqa: T201
     print(f"{tried - bad} of {tried} hold, {time.monotonic() - began:.0f} s")  # noqa: T201
