@@ -66,7 +66,7 @@ def get(name: str, include_path: Path | None = None) -> Task:
         return bridge.task(name.partition(":")[2], include_path)
     found = installed()
     if name not in found:
-        others = "".join(f"; {prefix}:NAME is a task of {prefix}" for prefix in bridges())
+        others = "".join(f"; {prefix}:NAME for those of {prefix}" for prefix in bridges())
         near = did_you_mean(name, (*found, *SUITES), shown="{!r}")
         raise UsageError(
             f"unknown task {name!r:.80}; known tasks: {', '.join(sorted(found))}{others}{near}"

@@ -18,11 +18,6 @@ _NEUTRAL: Mapping[str, Sequence[Any]] = {
     "num_beams": (1, None),
     "n": (1, None),
     "best_of": (1, None),
-    "top_k": (-1, 0, None),
-    "min_p": (0, 0.0, None),
-    "repetition_penalty": (1, 1.0, None),
-    "presence_penalty": (0, 0.0, None),
-    "frequency_penalty": (0, 0.0, None),
     "length_penalty": (1, 1.0, None),
     "stop_token_ids": ([], None),
     "num_return_sequences": (1, None),
@@ -37,17 +32,40 @@ def sampling_of(arguments: Mapping[str, Any]) -> Sampling:
         UnavailableTaskError: An argument would change the text and has no equivalent here.
     """
     for name, neutral in _NEUTRAL.items():
-        greedy = name == "top_k" and not _is_sampled(arguments)
-        if name in arguments and arguments[name] not in neutral and not greedy:
+        if name in arguments and arguments[name] not in neutral:
             raise UnavailableTaskError(
                 f"its generation argument {name}={arguments[name]!r} cannot be honoured"
             )
-    temperature = float(arguments.get("temperature") or 0.0) if _is_sampled(arguments) else 0.0
-    return Sampling(
-        temperature=temperature,
-        top_p=float(arguments.get("top_p") or 1.0) if temperature else 1.0,
-        max_tokens=int(arguments.get("max_new_tokens") or DEFAULT_MAX_TOKENS),
-    )
+    try:
+        temperature = float(arguments.get("temperature") or 0.0) if _is_sampled(arguments) else 0.0
+        return Sampling(
+            temperature=temperature,
+            max_tokens=int(arguments.get("max_new_tokens") or DEFAULT_MAX_TOKENS),
+            **(_limits_of(arguments) if temperature else {}),
+            **_penalties_of(arguments),
+        )
+    except (TypeError, ValueError) as error:
+        raise UnavailableTaskError(
+            f"its generation arguments cannot be honoured: {error}"
+        ) from None
+
+
+def _limits_of(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """Return from which tokens is sampled; without sampling it changes nothing."""
+    return {
+        "top_p": float(arguments.get("top_p") or 1.0),
+        "top_k": max(0, int(arguments.get("top_k") or 0)),  # -1 means all, as 0 does here
+        "min_p": float(arguments.get("min_p") or 0.0),
+    }
+
+
+def _penalties_of(arguments: Mapping[str, Any]) -> dict[str, float]:
+    """Return the penalties, which change greedy texts, too."""
+    return {
+        "repetition_penalty": float(arguments.get("repetition_penalty") or 1.0),
+        "presence_penalty": float(arguments.get("presence_penalty") or 0.0),
+        "frequency_penalty": float(arguments.get("frequency_penalty") or 0.0),
+    }
 
 
 def stops_of(arguments: Mapping[str, Any]) -> tuple[str, ...]:

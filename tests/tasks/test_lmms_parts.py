@@ -97,12 +97,40 @@ def test_generation_arguments_become_sampling(arguments, expected):
 
 @pytest.mark.parametrize(
     "arguments",
-    [{"num_beams": 4}, {"repetition_penalty": 1.2}, {"n": 2}, {"top_k": 50, "temperature": 1}],
+    [
+        {"num_beams": 4},
+        {"n": 2},
+        {"repetition_penalty": -1},
+        {"min_p": 2, "temperature": 1},
+        {"presence_penalty": 3},
+        {"top_k": "many", "temperature": 1},
+    ],
 )
 def test_arguments_that_would_change_the_text_are_refused(arguments):
     """What the engines cannot do is not left out."""
     with pytest.raises(UnavailableTaskError, match="cannot be honoured"):
         sampling_of(arguments)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        ({"top_k": 50, "temperature": 1}, {"temperature": 1.0, "top_k": 50}),
+        ({"top_k": -1, "temperature": 1}, {"temperature": 1.0}),
+        ({"min_p": 0.1, "temperature": 1}, {"temperature": 1.0, "min_p": 0.1}),
+        ({"top_k": 50, "min_p": 0.1}, {}),
+        ({"repetition_penalty": 1.2}, {"repetition_penalty": 1.2}),
+        (
+            {"presence_penalty": 1, "frequency_penalty": 0.5, "do_sample": False},
+            {"presence_penalty": 1.0, "frequency_penalty": 0.5},
+        ),
+        ({"repetition_penalty": None, "top_k": None, "temperature": 1}, {"temperature": 1.0}),
+    ],
+)
+def test_limits_and_penalties_are_those_of_the_task(arguments, expected):
+    """Limits of what is sampled from change nothing without sampling; penalties do."""
+    plain = {"temperature": 0.0, "max_tokens": 4096}
+    assert sampling_of(arguments) == Sampling(**plain | expected)
 
 
 def test_texts_are_cut_at_the_tasks_own_stops():

@@ -184,7 +184,7 @@ def test_the_version_is_the_installed_one(capsys: pytest.CaptureFixture[str]) ->
         (["board", "--nmae", "a=b", "r"], "did you mean --name?"),
         (["eval", "x", "--data", ".", "--tasks", "videome"], "did you mean 'videomme'?"),
         (["eval", "x", "--data", ".", "--tasks", "papr"], "did you mean 'paper'?"),
-        (["eval", "x", "--data", ".", "--tasks", "longvideo"], "lmms:NAME is a task of lmms"),
+        (["eval", "x", "--data", ".", "--tasks", "longvideo"], "lmms:NAME for those of lmms"),
     ],
 )
 def test_wrong_words_are_a_usage_error(
