@@ -68,13 +68,23 @@ class DataCommand:
 
 
 def _check(args: Namespace) -> CommandResult:
-    from harness.run.data_check import check_data, tasks_with_data
+    from harness.run.data_check import check_data, tasks_with_data, without_unfetched
     from harness.text.console import make_console
 
+    console = make_console()
     selections = args.tasks or tasks_with_data(args.data)
     decode = _decode_all if args.decode else None
     checks = [check_data(selection, args.data, decode) for selection in selections]
-    _print_checks(make_console(), checks)
+    unfetched: list[DataCheck] = []
+    if not args.tasks:
+        checks, unfetched = without_unfetched(checks, args.data)
+    _print_checks(console, checks)
+    for check in unfetched:
+        note = (
+            f"{check.selection} is left out: none of its {check.n_media} media are here;"
+            f" `videor1 data fetch {check.selection}` brings them, --tasks checks it all the same"
+        )
+        console.print(note, soft_wrap=True)
     return _conclude(checks)
 
 

@@ -137,6 +137,12 @@ def _explain_inconclusive(line: GateLine) -> str:
         return f"{line.name} has a single video"
     if line.needed is None:
         return f"{line.name} has margin 0, which only a better model can pass"
+    if line.needed <= line.n:  # as many as an equally good model would need
+        change = 100 * line.comparison.difference.mean
+        return (
+            f"{line.name} changed by {change:+.2f} points, which {line.n:,} items cannot tell from"
+            f" a drop of its margin, {line.margin:g}"
+        )
     return (
         f"{line.name} needs about {line.needed:,} items for margin {line.margin:g},"
         f" it has {line.n:,}"

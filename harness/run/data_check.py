@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -78,3 +79,27 @@ def tasks_with_data(data: Path) -> list[str]:
             " `videor1 data fetch TASK` downloads one"
         )
     return found
+
+
+def without_unfetched(
+    checks: Sequence[DataCheck], data: Path
+) -> tuple[list[DataCheck], list[DataCheck]]:
+    """Part checks of all tasks into those that count and those of tasks that nobody downloaded.
+
+    A task that shares its folder with another one and has none of its own media there was not
+    downloaded: its question files are the other's.
+    """
+    folders = Counter(_folder_of(check, data) for check in checks)
+    lacking = [
+        check
+        for check in checks
+        if folders[_folder_of(check, data)] > 1 and 0 < check.n_media == check.n_unusable
+    ]
+    kept = [check for check in checks if check not in lacking]
+    shared = {_folder_of(check, data) for check in kept}
+    unfetched = [check for check in lacking if _folder_of(check, data) in shared]
+    return [check for check in checks if check not in unfetched], unfetched
+
+
+def _folder_of(check: DataCheck, data: Path) -> Path:
+    return registry.data_folder(registry.get(registry.name_of(check.selection)), data)

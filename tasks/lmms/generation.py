@@ -59,7 +59,7 @@ def _limits_of(arguments: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _penalties_of(arguments: Mapping[str, Any]) -> dict[str, float]:
+def _penalties_of(arguments: Mapping[str, Any]) -> dict[str, Any]:
     """Return the penalties, which change greedy texts, too."""
     return {
         "repetition_penalty": float(arguments.get("repetition_penalty") or 1.0),

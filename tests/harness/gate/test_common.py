@@ -173,3 +173,13 @@ def test_a_policy_can_allow_it(gate, tmp_path):
     values = {"vsibench": NOISY}
     run = make_records(values), make_manifest(values, model="other")
     assert gate(*run, "--policy", str(policy)) == 0
+
+
+def test_a_drop_close_to_its_margin_is_not_told_that_it_lacks_items(gate, capsys):
+    """An equal model would need fewer items than there are: it is the drop that is undecided."""
+    half = [1.0, 1.0, 0.0, 0.0] * 10
+    run = make_records({"vsibench": half}), make_manifest({"vsibench": half}, model="other")
+    assert gate(*run, "--margin", "50", base={"vsibench": [1.0] * 40}) == 3
+    last = capsys.readouterr().err.splitlines()[-1]
+    assert "vsibench changed by -50.00 points, which 40 items cannot tell from a drop" in last
+    assert "needs about" not in last
