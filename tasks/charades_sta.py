@@ -30,8 +30,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from harness.errors import DatasetError, UsageError
-from harness.files import read_file
+from harness.errors import DatasetError
 from harness.schema import (
     FramePolicy,
     FrameRule,
@@ -49,7 +48,7 @@ from harness.scoring.spans import Span
 from harness.task.api import Questions, Scorer
 from tasks import sources
 from tasks.base import MICRO, MODEL_PIXELS, Benchmark
-from tasks.files import Row, first_existing, inside, read_json, read_rows
+from tasks.files import Row, first_existing, inside, read_json, read_rows, read_text
 from tasks.span_parsers import (
     read_time_r1,
     read_time_r1_reward,
@@ -169,11 +168,7 @@ Found = tuple[str, Any, Any, str, str]
 
 def _read_lines(file: Path) -> Iterator[Found]:
     """Yield the lines ``VIDEO start end##sentence`` of the original file."""
-    try:
-        text = read_file(file).decode()
-    except (UsageError, UnicodeDecodeError) as error:
-        raise DatasetError(f"{file}: cannot be read as text: {error!s:.200}") from None
-    for number, line in enumerate(text.split("\n"), start=1):
+    for number, line in enumerate(read_text(file).split("\n"), start=1):
         if not line.strip():
             continue
         head, mark, sentence = line.strip().partition("##")

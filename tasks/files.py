@@ -79,6 +79,14 @@ class Row:
         return DatasetError(f"{self.where}: field {name!r}: expected {expected}, got {got!r:.80}")
 
 
+def read_text(path: Path) -> str:
+    """Read a UTF-8 text; raise `DatasetError` with the file if it is none."""
+    try:
+        return _read_file(path).decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise DatasetError(f"{path}: expected a text in UTF-8: {error!s:.200}") from None
+
+
 def read_json(path: Path) -> Any:
     """Parse a JSON file; raise `DatasetError` with file and line if it is malformed."""
     return parse_json(_read_file(path), str(path))

@@ -6,26 +6,43 @@ vision-x-nyu/thinking-in-space@51e089c; paper: arXiv 2412.14171.
 
 Deliberate departures and known differences:
 
-- All questions are read, the data card's config ``full``; the column ``pruned`` is ignored.
+- All questions are read, the data card's config ``full``. ``vsibench:debiased`` selects the 2,362
+  questions of VSI-Bench-Debiased v1 (vision-x-nyu/test-set-training@472257c), joined by id, and
+  ``vsibench:pruned`` the others; a run of all of them has the scores of the debiased ones in its
+  summary. Its paper averages over questions, the official code over eight tasks: both are there.
+  Its publisher wants them beside the score without frames (``videor1 probe``) and the gap between.
 - The publishers ran open models on 8 or 32 evenly spaced frames, depending on the model. Ours are
   32 for every model, truncated as theirs are; they have the size that the model chooses.
-- Numerical questions have the publishers' default wording, not that of their GPT and Gemini runs
-  ("Do not response anything other than a single number!").
+- Numerical questions have the publishers' default wording; the template ``official-api`` has that
+  of their GPT and Gemini runs ("Do not response anything other than a single number!").
 - The official code fails on a subset that has easy direction questions but no medium or hard ones.
   Here the mean over directions is that of the types in the subset.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from harness.schema import FramePolicy, FrameRule, Kind, Media, Prompt, Sample, Sampling, Score
+from harness.run.summary import estimate_score
+from harness.schema import (
+    FramePolicy,
+    FrameRule,
+    Kind,
+    Media,
+    Prompt,
+    Record,
+    Sample,
+    Sampling,
+    Score,
+)
 from harness.scoring.answers import (
     letters,
     number,
 )
 from harness.scoring.metrics import mean_relative_accuracy
 from harness.scoring.prompts import (
+    VIDEO_R1,
     lettered,
     unlettered,
 )
@@ -39,10 +56,12 @@ from harness.task.api import (
     Questions,
 )
 from tasks import sources
-from tasks.base import MODEL_PIXELS, Benchmark
-from tasks.files import Row, first_existing, inside, read_rows
+from tasks.base import MICRO, MODEL_PIXELS, Benchmark
+from tasks.files import Row, first_existing, inside, read_rows, read_text
 
 DIRECTION = "object_rel_direction"
+DEBIASED = "debiased"
+OFFICIAL_API = "official-api"
 
 NUMERICAL_TYPES = frozenset(
     {"object_counting", "object_abs_distance", "object_size_estimation", "room_size_estimation"}
@@ -86,28 +105,93 @@ class VSIBench(Benchmark):
     official_sampling = Sampling(temperature=0.0, max_tokens=16)
     official_aggregation = Aggregation(name="macro8", levels=_task_path)
     paper_aggregation = Aggregation(name="acc_mra_mean", levels=_metric_path)
+    _debiased: frozenset[str] = frozenset()
 
     def load(self, data: Path) -> Questions:
         """Read ``test.jsonl`` or the hub's Parquet files, old or new."""
         # Since November 2025 the hub has the Parquet files test_debiased and test_pruned, which
         # together are the full set; before, it had test-00000-of-00001.
         files = first_existing(data, "test.jsonl", "test-*.parquet", "test*.parquet", "test.json")
-        rows = [row for file in files for row in read_rows(file)]
-        return Questions(samples=tuple(_make_sample(row, data) for row in rows), files=tuple(files))
+        rows = [(file, row) for file in files for row in read_rows(file)]
+        samples = tuple(_make_sample(row, data) for _, row in rows)
+        subsets = _read_subsets(rows, data)
+        self._debiased = subsets.get(DEBIASED, frozenset())
+        return Questions(samples=samples, files=tuple(files), subsets=subsets)
 
     def official_prompt(self, sample: Sample) -> Prompt:
         """Return the published prompt, which asks for a letter, a word or a phrase alone."""
-        lines = ["These are frames of a video.", sample.question]
-        if sample.kind is Kind.MULTIPLE_CHOICE:
-            lines += ["Options:", *lettered(sample.options)]
-            lines += ["Answer with the option's letter from the given choices directly."]
-        else:
-            lines += ["Please answer the question using a single word or phrase."]
-        return Prompt(text="\n".join(lines))
+        return _prompt(sample, "Please answer the question using a single word or phrase.")
+
+    def other_prompts(self) -> Mapping[str, Callable[[Sample], Prompt]]:
+        """Return the publishers' prompt for GPT and Gemini."""
+        return {
+            OFFICIAL_API: lambda sample: _prompt(
+                sample, "Do not response anything other than a single number!"
+            )
+        }
+
+    def extra(self, run: Mapping[str, Sequence[Record]]) -> dict[str, float]:
+        """Return the scores of the debiased questions where a run has others as well.
+
+        ``debiased`` is averaged as the score is, ``debiased_micro`` and ``full_micro`` are means of
+        questions.
+        """
+        records = [r for r in run.get(self.name, ()) if r.value is not None]
+        kept = [record for record in records if record.id in self._debiased]
+        if not kept or len(kept) == len(records):
+            return {}
+        paper = records[0].scorer.startswith(f"{VIDEO_R1}@")
+        means = self.paper_aggregation if paper else self.official_aggregation
+        figures = {
+            DEBIASED: estimate_score(kept, means),
+            f"{DEBIASED}_micro": estimate_score(kept, MICRO),
+            "full_micro": estimate_score(records, MICRO),
+        }
+        return {name: 100 * one.mean for name, one in figures.items() if one is not None}
 
     def official_rule(self) -> ScoreRule:
         """Return `score_official`: exact match or mean relative accuracy of the first word."""
         return score_official
+
+
+def _prompt(sample: Sample, for_numbers: str) -> Prompt:
+    """Return the publishers' prompt with one of their instructions for numbers."""
+    lines = ["These are frames of a video.", sample.question]
+    if sample.kind is Kind.MULTIPLE_CHOICE:
+        lines += ["Options:", *lettered(sample.options)]
+        lines += ["Answer with the option's letter from the given choices directly."]
+    else:
+        lines += [for_numbers]
+    return Prompt(text="\n".join(lines))
+
+
+def _read_subsets(rows: Sequence[tuple[Path, Row]], data: Path) -> dict[str, frozenset[str]]:
+    """Return the ids of the debiased and of the pruned questions; empty for data without them.
+
+    They are told by the column ``pruned``, else by the list ``pruned_ids.txt``, else by the name of
+    the Parquet file. Data of before November 2025 have none of these.
+    """
+    listed = data / "pruned_ids.txt"
+    if all(row.fields.get("pruned") is not None for _, row in rows):
+        pruned = {row.scalar("id") for _, row in rows if _is_pruned(row)}
+    elif listed.is_file():
+        pruned = set(read_text(listed).split())
+    else:
+        pruned = {row.scalar("id") for file, row in rows if file.stem.startswith("test_pruned")}
+    if not pruned:
+        return {}
+    ids = {row.scalar("id") for _, row in rows}
+    named = {DEBIASED: ids - pruned, "pruned": ids & pruned}
+    return {
+        name: frozenset(f"{VSIBench.name}/{one}" for one in found) for name, found in named.items()
+    }
+
+
+def _is_pruned(row: Row) -> bool:
+    pruned = row.fields["pruned"]
+    if not isinstance(pruned, bool):
+        raise row.bad("pruned", "true or false")
+    return pruned
 
 
 def score_official(sample: Sample, text: str) -> Score:

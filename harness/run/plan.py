@@ -202,10 +202,13 @@ def select(task: Task, data: Path, selection: str) -> tuple[Questions, str]:
     config = registry.config_of(selection)
     samples = tuple(map(_make_storable, questions.samples))
     _check_samples(task.name, samples)
-    if config:
+    if config in questions.subsets:
+        samples = tuple(s for s in samples if s.id in questions.subsets[config])
+    elif config:
         samples = tuple(s for s in samples if f"{s.category}/".startswith(f"{config}/"))
         if not samples:
             known = sorted({s.category.split("/")[0] for s in questions.samples})
+            known += sorted(questions.subsets)
             raise UsageError(
                 f"task {task.name!r} has no config {config!r}; it has: {', '.join(known)}"
             )

@@ -9,7 +9,7 @@ harness under ``PREFIX:NAME``; it is declared in the group ``videor1.bridges``.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol as TypingProtocol
 from typing import runtime_checkable
@@ -79,6 +79,8 @@ class Questions:
     samples: tuple[Sample, ...]
     files: tuple[Path, ...]
     """The question files; a hash of their content is the run's data fingerprint."""
+    subsets: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    """Ids of further selections ``NAME:SUBSET`` that are no categories, by their name."""
     prepare: Callable[[Sequence[Sample]], None] = _prepare_nothing
     """Called with the samples of a run before its media are checked. Writes media that are not
     files yet; raises `UnavailableTaskError` if the task cannot be evaluated on this machine."""

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from pyarrow import parquet
 
 from harness.errors import DatasetError, UsageError
-from harness.schema import FrameRule, Kind, Media, Outcome, Sample, Sampling
+from harness.run.plan import select
+from harness.schema import FrameRule, Kind, Media, Outcome, Record, Sample, Sampling
 from harness.stats import clustered_estimate
 from harness.task.api import Aggregation
 from tasks.vsibench import CHOICE_TYPES, NUMERICAL_TYPES, VSIBench
@@ -404,3 +405,91 @@ def test_an_unknown_preset_is_refused() -> None:
     """The error lists the known presets."""
     with pytest.raises(UsageError, match="known: video-r1, official"):
         TASK.protocol("lmms")
+
+
+# --- VSI-Bench-Debiased
+
+
+def three(**changes: Any) -> list[dict[str, Any]]:
+    return [COUNT | {"id": number} | changes for number in (1, 2, 3)]
+
+
+def test_the_debiased_questions_are_a_selection_by_id(tmp_path: Path) -> None:
+    """By the column of the rows, whatever their order."""
+    rows = [row | {"pruned": row["id"] != 2} for row in three()]
+    load(tmp_path, *rows[::-1])
+    subsets = TASK.load(tmp_path).subsets
+    assert subsets == {
+        "debiased": frozenset({"vsibench/2"}), "pruned": frozenset({"vsibench/1", "vsibench/3"}),
+    }  # fmt: skip
+    questions, _ = select(VSIBench(), tmp_path.parent, "vsibench")
+    assert len(questions.samples) == 3
+    questions, _ = select(VSIBench(), tmp_path.parent, "vsibench:debiased")
+    assert [sample.id for sample in questions.samples] == ["vsibench/2"]
+
+
+@pytest.fixture
+def tmp_path(tmp_path: Path) -> Path:
+    """A folder with the benchmark's name."""
+    (tmp_path / "vsibench").mkdir()
+    return tmp_path / "vsibench"
+
+
+def test_a_list_of_pruned_ids_will_do(tmp_path: Path) -> None:
+    """For rows without the column; ids of other questions change nothing."""
+    (tmp_path / "pruned_ids.txt").write_text("1\n3\n999\n")
+    load(tmp_path, *three(pruned=None))
+    assert TASK.load(tmp_path).subsets["debiased"] == frozenset({"vsibench/2"})
+
+
+def test_the_names_of_the_parquet_files_will_do(tmp_path: Path) -> None:
+    """The hub has one per part."""
+    rows = [{k: v for k, v in row.items() if k != "pruned"} for row in three()]
+    for name, part in (("debiased", rows[:1]), ("pruned", rows[1:])):
+        parquet.write_table(pa.Table.from_pylist(part), tmp_path / f"test_{name}.parquet")
+    assert TASK.load(tmp_path).subsets["debiased"] == frozenset({"vsibench/1"})
+
+
+def test_older_data_have_no_debiased_part(tmp_path: Path) -> None:
+    """The selection is unknown then, and the message lists the known ones."""
+    load(tmp_path, *three(pruned=None))
+    assert TASK.load(tmp_path).subsets == {}
+    with pytest.raises(UsageError, match="no config 'debiased'; it has: object_counting"):
+        select(VSIBench(), tmp_path.parent, "vsibench:debiased")
+
+
+def test_a_malformed_mark_is_named(tmp_path: Path) -> None:
+    """As any other field."""
+    with pytest.raises(DatasetError, match="field 'pruned': expected true or false"):
+        load(tmp_path, *three(pruned="yes"))
+
+
+def test_a_full_run_has_the_debiased_scores_beside_its_own(tmp_path: Path) -> None:
+    """Two of three questions are kept, worth 1 and 0; both ways of averaging."""
+    load(tmp_path, *(row | {"pruned": row["id"] == 3} for row in three()))
+    task = VSIBench()
+    task.load(tmp_path)
+
+    def record(name: str, value: float, category: str) -> Record:
+        return Record(
+            id=f"vsibench/{name}", task="vsibench", variant="ordered", cluster=name,
+            category=category, outcome=Outcome.PARTIAL, value=value, answer=None, gold="3",
+            scorer="official@1",
+        )  # fmt: skip
+
+    records = [
+        record("1", 1.0, "object_counting"), record("2", 0.0, "route_planning"),
+        record("3", 0.5, "object_counting"),
+    ]  # fmt: skip
+    assert task.extra({"vsibench": records}) == {
+        "debiased": 50.0, "debiased_micro": 50.0, "full_micro": 50.0,
+    }  # fmt: skip
+    assert task.extra({"vsibench": records[:2]}) == {}
+    assert VSIBench().extra({"vsibench": records}) == {}
+
+
+def test_the_wording_for_served_models_is_a_template() -> None:
+    """Numbers are asked for as in the publishers' GPT and Gemini runs, choices as always."""
+    asked = TASK.prompt(numerical("3"), "official-api").text
+    assert asked.endswith("in this room?\nDo not response anything other than a single number!")
+    assert TASK.prompt(CHOICE, "official-api") == TASK.prompt(CHOICE, "official")
