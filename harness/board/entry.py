@@ -75,8 +75,14 @@ class Entry:
     backend: str = ""
     joined: tuple[Path, ...] = ()
     """Folders of further runs whose tasks are part of this row."""
+    homes: Mapping[str, Path] = field(default_factory=dict)
+    """Folders of tasks that are not those of the first run."""
     label: str | None = None
     """Name that the user gave the row; None: the model's."""
+
+    def home(self, task: str) -> Path:
+        """Return the folder of the run that holds a task."""
+        return self.homes.get(task, self.folder)
 
     @property
     def folders(self) -> tuple[Path, ...]:

@@ -59,6 +59,7 @@ def _join(row: Entry, entry: Entry) -> Entry:
     return replace(
         row,
         joined=(*row.joined, entry.folder),
+        homes={**row.homes, **dict.fromkeys(entry.settings, entry.folder)},
         protocol=_hash_of_all(settings),
         settings=settings,
         answers={**row.answers, **entry.answers},

@@ -41,6 +41,7 @@ from harness.board.rows import Board, BoardRow
 from harness.board.titles import title_of
 from harness.errors import DatasetError
 from harness.schema import Variant
+from harness.text.shown import shortened
 
 Ranks = Mapping[int, RankRange]
 """Rank ranges by position among all rows."""
@@ -125,6 +126,7 @@ def _make_rows(
                 remarks=remarks_on(entry, entries),
                 block=number,
                 runs=tuple(map(str, entry.folders)),
+                homes={task: str(entry.home(task)) for task in entry.settings},
                 average=average_figure(entry, averaged),
                 further=further_figures(entry, columns),
             )
@@ -134,7 +136,7 @@ def _make_rows(
 
 def _make_labels(entries: Sequence[Entry]) -> list[str]:
     """Return a name per entry: the user's, or model and variant; folders tell equal ones apart."""
-    named = [entry.label or _model_and_variant(entry) for entry in entries]
+    named = [shortened(entry.label or _model_and_variant(entry)) for entry in entries]
     repeated = {
         name
         for name, count in Counter(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from harness.board.rows import NOT_RANKED, Board
+from harness.text.shown import shortened
 
 LEGEND = (
     "Score ± half of the 95 % confidence interval, clustered by video; in brackets the best and the"
@@ -13,6 +14,8 @@ LEGEND = (
 )
 OUTCOMES = ("failed", "truncated", "no_answer", "refused")
 """Counts of a cell that have a column where a row has any."""
+_LONGEST = 3000
+"""Letters of one note."""
 
 
 def notes_on(board: Board, *, outcomes: Sequence[str]) -> tuple[str, ...]:
@@ -22,7 +25,7 @@ def notes_on(board: Board, *, outcomes: Sequence[str]) -> tuple[str, ...]:
         board: The board.
         outcomes: Those of `OUTCOMES` that have a column.
     """
-    return (
+    notes = (
         LEGEND,
         *_average_note(board),
         *(column.note for column in board.columns if column.note),
@@ -33,6 +36,7 @@ def notes_on(board: Board, *, outcomes: Sequence[str]) -> tuple[str, ...]:
         *_reason_notes(board),
         *_remark_notes(board),
     )
+    return tuple(shortened(note, _LONGEST) for note in notes)
 
 
 def _average_note(board: Board) -> Iterator[str]:

@@ -38,6 +38,8 @@ class BoardRow:
     """Number of its block; rows of one block were made under one protocol and are ranked."""
     runs: tuple[str, ...] = ()
     """Folders of the runs that it is made of; `folder` is the first."""
+    homes: Mapping[str, str] = field(default_factory=dict)
+    """Folder of the run that holds a task, by task."""
     average: Figure | None = None
     """Mean over `Board.average_tasks`; None where it lacks one of them."""
     further: Mapping[str, Figure] = field(default_factory=dict)

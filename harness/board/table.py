@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 
 from harness.board.cells import Cell
 from harness.board.figures import AVERAGE, Figure
 from harness.board.notes import OUTCOMES, notes_on
 from harness.board.published import PublishedScore
 from harness.board.rows import NOT_RANKED, Board, BoardRow
+from harness.text.shown import shortened
 
 PUBLISHED = "published, not measured"
 NOTHING = "-"
@@ -65,9 +66,20 @@ class Table:
         return range(1, len(self.header) - self.texts)
 
 
-def make_tables(board: Board, *, by: bool) -> list[Table]:
-    """Return the table of scores, and with `by` one breakdown per task."""
-    return [_score_table(board), *(_breakdown_tables(board) if by else [])]
+MakeLink = Callable[[str, str], str]
+"""Returns the address of a run's items of a task; empty for none."""
+
+
+def make_tables(board: Board, *, by: bool, link: MakeLink | None = None) -> list[Table]:
+    """Return the table of scores, and with `by` one breakdown per task.
+
+    Args:
+        board: The board.
+        by: Also break tasks down by category.
+        link: What scores link to, by run directory and task, in formats that have links.
+    """
+    scores = _score_table(board, link or (lambda run, task: ""))
+    return [scores, *(_breakdown_tables(board) if by else [])]
 
 
 def score_text(score: float | None, interval: tuple[float, float] | None) -> str:
@@ -91,7 +103,7 @@ def headings(board: Board) -> dict[int, str]:
     }
 
 
-def _score_table(board: Board) -> Table:
+def _score_table(board: Board, link: MakeLink) -> Table:
     outcomes = [name for name in OUTCOMES if _total(board, name)]
     sources = list(dict.fromkeys(score.origin for score in board.published))
     return Table(
@@ -103,7 +115,7 @@ def _score_table(board: Board) -> Table:
             *(["repeats"] if _has_repeats(board) else []),
             "protocol or source" if sources else "protocol",
         ),
-        blocks=tuple(_blocks(board, outcomes, sources)),
+        blocks=tuple(_blocks(board, outcomes, sources, link)),
         texts=1,
         folded=1,
         notes=(
@@ -113,11 +125,13 @@ def _score_table(board: Board) -> Table:
     )  # fmt: skip
 
 
-def _blocks(board: Board, outcomes: Sequence[str], sources: Sequence[str]) -> Iterator[Block]:
+def _blocks(
+    board: Board, outcomes: Sequence[str], sources: Sequence[str], link: MakeLink
+) -> Iterator[Block]:
     ranked = _compared(board)
 
     def draw(rows: Iterable[BoardRow]) -> tuple[tuple[TableCell, ...], ...]:
-        return tuple(_row_cells(row, board, outcomes, ranked) for row in rows)
+        return tuple(_row_cells(row, board, outcomes, ranked, link) for row in rows)
 
     for number in sorted({row.block for row in board.ranked}):
         yield Block(rows=draw(row for row in board.ranked if row.block == number))
@@ -142,10 +156,17 @@ def _format_repeats(row: BoardRow) -> str:
 
 
 def _row_cells(
-    row: BoardRow, board: Board, outcomes: Sequence[str], ranked: Collection[tuple[int, str]]
+    row: BoardRow,
+    board: Board,
+    outcomes: Sequence[str],
+    ranked: Collection[tuple[int, str]],
+    link: MakeLink,
 ) -> tuple[TableCell, ...]:
     def draw(figure: Cell | Figure | None, name: str) -> TableCell:
-        return _figure_cell(figure, rank=(row.block, name) in ranked)
+        drawn = _figure_cell(figure, rank=(row.block, name) in ranked)
+        if not isinstance(figure, Cell):
+            return drawn
+        return replace(drawn, link=link(row.homes.get(name, row.folder), name))
 
     cells = row.cells.values()
     asked = sum(cell.asked for cell in cells)
@@ -243,7 +264,7 @@ def _breakdown_tables(board: Board) -> Iterator[Table]:
                     Block(
                         rows=tuple(
                             (
-                                TableCell(text=category),
+                                TableCell(text=shortened(category)),
                                 *(_category_cell(row.cells[task], category) for _, row in rows),
                             )
                             for category in categories

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from harness.board.figures import Column
     from harness.board.published import PublishedScore
     from harness.board.rows import Board
+    from harness.board.table import MakeLink
 
 FORMATS = ("text", "md", "latex", "csv", "html", "json", "eval-results")
 ALL = ""
@@ -82,6 +83,14 @@ class BoardCommand:
             help="also draw the scores with their intervals (.png, .svg or .pdf)",
         )
 
+        parser.add_argument(
+            "--report",
+            type=Path,
+            metavar="FOLDER",
+            help="link the scores of --format html to the items in this folder of `videor1 report`"
+            " (default: the folder `report` beside --out, where it is one)",
+        )
+
     def run(self, args: Namespace) -> CommandResult:
         """Read the runs, compare them, and write the table."""
         from harness.board.entries import read_entries
@@ -90,6 +99,8 @@ class BoardCommand:
         from harness.board.names import parse_names, with_names
         from harness.text.console import make_console
 
+        if args.report and args.format != "html":
+            raise UsageError("--report goes with --format html; the other formats have no links")
         published = [] if args.published is None else _read_published(args.published)
         found = named_runs(args.runs, probes=args.probes)
         if args.format == "eval-results":
@@ -181,8 +192,25 @@ def _format_board(args: Namespace, board: Board, entries: list[Entry]) -> str:
         return to_eval_results(board, entries[0])
     if args.format in ("csv", "json"):
         return {"csv": to_csv, "json": to_json}[args.format](board, by=args.by)
-    pages = {"text": to_text, "md": to_markdown, "latex": to_latex, "html": to_html}
+    if args.format == "html":
+        return to_html(make_tables(board, by=args.by, link=_find_links(args, board)))
+    pages = {"text": to_text, "md": to_markdown, "latex": to_latex}
     return pages[args.format](make_tables(board, by=args.by))
+
+
+def _find_links(args: Namespace, board: Board) -> MakeLink | None:
+    """Return what scores link to: the report that is named, or the one beside the page."""
+    from harness.board.report_links import RUN_LIST, read_report_links
+
+    beside = args.out.parent if args.out else Path()
+    report = args.report or beside / "report"
+    if args.report is None and not (report / RUN_LIST).is_file():
+        return None
+    links = read_report_links(report, beside)
+    runs = [run for row in board.rows for run in row.runs]
+    if args.report and not any(links.link(run, "") for run in runs):
+        raise UsageError(f"{args.report}: this report has none of the board's runs")
+    return links.link
 
 
 def _write_file(path: Path, text: str) -> None:

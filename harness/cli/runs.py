@@ -84,6 +84,7 @@ def _make_table(root: Path, runs: Iterable[RunOverview]) -> Table:
     from rich.text import Text
 
     from harness.board.table import score_text
+    from harness.text.shown import shortened
 
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 2, 0, 0))
     table.add_column("run\nmodel", overflow="fold", ratio=1)
@@ -95,7 +96,7 @@ def _make_table(root: Path, runs: Iterable[RunOverview]) -> Table:
     for run in runs:
         name = Text(_short(run.folder, root), style="bold")
         table.add_row(
-            name + Text(f"\n{run.model}", style="dim not bold"),
+            name + Text(f"\n{shortened(run.model)}", style="dim not bold"),
             run.protocol.replace(", ", "\n"),
             "\n".join(
                 f"{name} {score_text(one.score, one.ci95)}" for name, one in run.tasks.items()

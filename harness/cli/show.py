@@ -68,9 +68,11 @@ def _show_run(args: Namespace) -> CommandResult:
 
 def _describe(manifest: dict[str, Any], protocol: str) -> Iterable[str]:
     """Yield what the run is of: checkpoint, protocol, time."""
+    from harness.text.shown import shortened
+
     named = manifest.get("named")
     model = str(manifest.get("model", "-"))
-    yield f"model     {model}" + (f" ({named})" if named and named != model else "")
+    yield shortened(f"model     {model}" + (f" ({named})" if named and named != model else ""))
     yield f"protocol  {protocol} ({manifest.get('protocol_hash', '-')})"
     yield f"engine    {manifest.get('backend', '-')}"
     yield f"begun     {manifest.get('created', '-')}"

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from harness.schema import Outcome, Record, RepeatFigure, TaskSummary
+from harness.text.shown import shortened
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 _BAR_WIDTH = 24
 _SHOWN_REASONS = 10
 _SHOWN_REPLICAS = 16
+_LONGEST_REASON = 2000
+"""Letters of a reason that are printed; the records have all."""
 _ROOMY_NAME = 11
 """Characters of a task's name beside which the score table has room for wide gaps."""
 _NO_SCORE = (Outcome.NO_ANSWER, Outcome.TRUNCATED, Outcome.REFUSED, Outcome.FAILED)
@@ -70,7 +73,8 @@ def print_failures(console: Console, records: Iterable[Record]) -> None:
     console.print(Text("Failed items", style="bold red"))
     ranked = sorted(reasons.items(), key=lambda entry: -len(entry[1]))
     for (stage, error, message), ids in ranked[:_SHOWN_REASONS]:
-        console.print(Text(f"  {len(ids)} x {stage}: {error}: {message} (first: {ids[0]})"))
+        reason = shortened(f"{stage}: {error}: {message}", _LONGEST_REASON)
+        console.print(Text(f"  {len(ids)} x {reason} (first: {ids[0]})"))
     if len(ranked) > _SHOWN_REASONS:
         console.print(f"  and {len(ranked) - _SHOWN_REASONS} more reasons; see the records")
 
@@ -229,7 +233,11 @@ def breakdown_table(name: str, summary: TaskSummary) -> Table:
             continue  # finer levels are in summary.json; here they would hide the others
         score, se = line["score"], line["se"]
         table.add_row(
-            category, _format_number(score), _format_number(se), str(line["n"]), _draw_bar(score)
+            shortened(category),
+            _format_number(score),
+            _format_number(se),
+            str(line["n"]),
+            _draw_bar(score),
         )
     return table
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from harness.board.report_links import RUN_LIST
 from harness.errors import UsageError
 from harness.files import write_json
 from harness.report.answers import read_answers
@@ -17,7 +19,7 @@ from harness.report.items import list_items, write_index
 from harness.report.overview import Overview, make_overview
 from harness.report.page import write_page
 from harness.report.questions import read_questions
-from harness.report.runs import find_probes, find_runs
+from harness.report.runs import RunSource, find_probes, find_runs
 from harness.report.sprites import SpriteBook
 
 DATA, FRAMES, ASSETS = "data", "frames", "assets"
@@ -70,9 +72,17 @@ def build_report(
     say(f"writing {len(items)} items")
     blocks = DetailWriter(out / DATA, runs, questions, videos).write(items)
     write_index(out / DATA, items, runs, questions.shared, blocks)
+    _write_run_list(out, sources)
     overview = make_overview(runs, find_probes(named), videos, questions.notes, len(items))
     write_page(out, overview)
     return Built(page=out / "index.html", overview=overview, frame_bytes=book.bytes)
+
+
+def _write_run_list(out: Path, sources: Iterable[RunSource]) -> None:
+    """Write which runs the report has, in its order, for boards that link to it."""
+    place = os.path.realpath(out)
+    runs = [os.path.relpath(os.path.realpath(source.folder), place) for source in sources]
+    write_json(out / RUN_LIST, {"runs": runs})
 
 
 def _clear(out: Path) -> None:

@@ -52,6 +52,13 @@ def for_terminal(text: str) -> str:
     return _INVISIBLE.sub(_escape_visibly, text)
 
 
+def shortened(text: str, most: int = 300) -> str:
+    """Return a text for a table or a note; of a longer one the start, and how long it is."""
+    if len(text) <= most:
+        return text
+    return f"{text[:most]}… ({len(text):,} characters)"
+
+
 def one_line(text: str) -> str:
     """Escape for a terminal, on one line: runs of white space become one space."""
     return " ".join(for_terminal(text).split())
