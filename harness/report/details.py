@@ -18,6 +18,7 @@ from harness.report.scripts import shown, write_script
 from harness.run.record_lines import RecordFiles
 from harness.run.samples_file import StoredSample
 from harness.schema import ItemKey, Record
+from harness.scoring.answers import MAX_OPTIONS
 from harness.scoring.options import chosen_option
 
 _BLOCK_ITEMS = 200
@@ -187,7 +188,7 @@ def _find_chosen(
     answer: str | None, asked: StoredSample | None, shared: StoredSample | None
 ) -> int | None:
     """Return the place of a chosen option among the shared ones, None where it names none."""
-    if asked is None or shared is None:
+    if asked is None or shared is None or len(asked.options) > MAX_OPTIONS:
         return None
     place = chosen_option(answer, asked.options)
     if place is None or asked.options == shared.options:

@@ -26,14 +26,26 @@ MOST_FLIPS = 30
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CategoryRow:
+    """One category of a task, or a group of categories that its score has."""
+
+    name: str
+    depth: int
+    """Depth in the tree of categories."""
+    is_filter: bool
+    """Whether the list of items can be filtered by it; not so for groups across categories."""
+    figures: tuple[Figure | None, ...]
+    """One per run, in the order of the report."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TaskSection:
     """One task: the runs on it, in the order of the report; None where a run has not asked it."""
 
     name: str
     title: str
     runs: tuple[TaskFigures | None, ...]
-    categories: tuple[tuple[str, int, tuple[Figure | None, ...]], ...]
-    """Name, depth in the tree of categories, and per run its figure."""
+    categories: tuple[CategoryRow, ...]
 
     @property
     def asked(self) -> list[tuple[int, TaskFigures]]:
@@ -136,15 +148,22 @@ def _make_section(task: str, runs: Sequence[Answers]) -> TaskSection:
         measure_task(run, task) if task in run.source.manifest["protocol"] else None for run in runs
     )
     names = sorted({name for one in figures if one for name in one.categories})
+    used = {
+        f"{record.category}/"
+        for run in runs
+        for record in run.items.values()
+        if record.task == task
+    }
     return TaskSection(
         name=task,
         title=_title_of(task),
         runs=figures,
         categories=tuple(
-            (
-                name,
-                name.count("/"),
-                tuple(one.categories.get(name) if one else None for one in figures),
+            CategoryRow(
+                name=name,
+                depth=name.count("/"),
+                is_filter=any(one.startswith(f"{name}/") for one in used),
+                figures=tuple(one.categories.get(name) if one else None for one in figures),
             )
             for name in names
         ),

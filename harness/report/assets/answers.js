@@ -63,7 +63,7 @@ videor1.answers = (() => {
     if ("question" in own) parts.push(`Asked as: ${own.question}`);
     if ("options" in own) {
       parts.push(`Options were asked as ${own.options.map((option, number) =>
-        `${String.fromCharCode(65 + number)}. ${option}`).join("  ")}`);
+        `${videor1.letter(number)}. ${option}`).join("  ")}`);
     }
     if ("gold" in own) parts.push(`gold answer ${own.gold}`);
     return parts.length ? el("p", { class: "others" }, parts.join("; ")) : null;

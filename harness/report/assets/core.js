@@ -76,7 +76,9 @@ const videor1 = (() => {
 
   const byId = (id) => document.getElementById(id);
   const words = (name) => name.replaceAll("_", " ");
+  // Name the place of an option: A to Z, then its number.
+  const letter = (place) => (place < 26 ? String.fromCharCode(65 + place) : String(place + 1));
   const thousands = (number) => number.toLocaleString("en-US");
 
-  return { receive, load, el, svg, byId, words, thousands };
+  return { receive, load, el, svg, byId, words, letter, thousands };
 })();

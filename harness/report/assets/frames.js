@@ -5,6 +5,7 @@ videor1.frames = (() => {
   const BIG = [420, 270];
   const THUMB = 74;
   const SMALL = 160;
+  const MOST_NAMES = 3;
 
   // Return one cell of a video's picture, scaled to a size.
   function picture(clip, cell, width, height, label) {
@@ -92,6 +93,12 @@ videor1.frames = (() => {
     return `${clip.start ?? 0} s to ${clip.end === null ? "the end" : `${clip.end} s`}`;
   }
 
+  // Name an order of frames by the runs that saw it.
+  function nameOf(users, variant) {
+    if (users.length <= MOST_NAMES) return users.join(", ");
+    return `${users[0]} and ${users.length - 1} others (${variant})`;
+  }
+
   // Build the viewer of an item: one tab per order of frames that its runs saw.
   function make(item, labels) {
     const box = el("section", { class: "frames", "aria-label": "Frames" });
@@ -100,7 +107,8 @@ videor1.frames = (() => {
     const shown = el("div");
     const tabs = item.frames.map((view, number) => el("button", {
       type: "button", click: () => choose(number),
-    }, item.frames.length > 1 ? users[number].join(", ") : view.variant));
+      title: users[number].join(", "),
+    }, nameOf(users[number], view.variant)));
     let clips = [];
 
     function choose(number) {

@@ -16,11 +16,10 @@ videor1.item = (() => {
       return el("p", { class: "gold-answer" }, el("span", { class: "goldmark" }, "Gold answer: "), item.gold);
     }
     return el("ol", { class: "options" }, item.options.map((option, number) => {
-      const letter = String.fromCharCode(65 + number);
       const isGold = number === item.gold_option;
       const who = labels.map((label, run) => item.answers[run].some((one) => one.chosen === number)
         ? el("span", { class: `run r${run % 6}` }, labels.length > 1 ? label : "chosen") : null);
-      return el("li", { class: isGold ? "gold" : null }, el("span", { class: "letter" }, letter),
+      return el("li", { class: isGold ? "gold" : null }, el("span", { class: "letter" }, videor1.letter(number)),
         el("span", {}, option),
         el("span", { class: "who" }, isGold ? el("span", { class: "goldmark" }, "gold") : null, who));
     }), item.gold_option !== null ? null

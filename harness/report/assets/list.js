@@ -4,6 +4,7 @@ videor1.list = (() => {
   const { el, byId, words } = videor1;
   const HEIGHT = 66;
   const MARGIN = 8;
+  const MOST_MARKS = 8;
   const SIGNS = {
     correct: "✓", wrong: "✗", partial: "½", no_answer: "∅", truncated: "…", refused: "⊘",
     failed: "!", missing: "–",
@@ -22,8 +23,15 @@ videor1.list = (() => {
       SIGNS[name]);
   }
 
+  // Show the outcome in every run; of many runs how many are correct.
   function marks(at) {
-    return el("span", { class: "marks" }, index.runs.slice(0, 8).map((run) =>
+    if (index.runs.length > MOST_MARKS) {
+      const correct = index.outcomes.indexOf("correct");
+      const count = index.runs.filter((run) => run.outcome[at] === correct).length;
+      return el("span", { class: "marks" },
+        el("span", { class: "share" }, `${count} of ${index.runs.length} correct`));
+    }
+    return el("span", { class: "marks" }, index.runs.map((run) =>
       badge(index.outcomes[run.outcome[at]], run.value[at], run.label)));
   }
 

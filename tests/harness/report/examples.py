@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from PIL import Image
+
+from harness.report.config import ReportConfig
 from harness.run.samples_file import StoredMedia, StoredSample
 from harness.schema import Failure, Kind, MediaKind, Outcome, Record
-from tests.clips import HEIGHT, WIDTH, write_clip
+from tests.clips import HEIGHT, WIDTH, number, write_clip
 
+ONE = ReportConfig(workers=1)
 VIDEOS, PER_VIDEO = 4, 3
 SHOWN = (0, 13, 26, 39)
 SHUFFLED = (26, 0, 39, 13)
@@ -155,3 +161,27 @@ def write_pair(folder: Path, data: Path) -> tuple[Path, Path]:
         write_run(folder / "first", manifest_of(data), first_records()),
         write_run(folder / "second", manifest_of(data, order="shuffled"), second_records()),
     )
+
+
+def read_script(path: Path) -> Any:
+    """Return the value that a data script hands to the page."""
+    match = re.fullmatch(r'videor1\.receive\("[a-z]+",\d+,(.*)\);\n', path.read_text(), re.DOTALL)
+    assert match
+    return json.loads(match[1])
+
+
+def details(report: Path) -> dict[str, Any]:
+    """Return the items of a report by id."""
+    blocks = sorted((report / "data").glob("items-*.js"))
+    return {item["id"]: item for block in blocks for item in read_script(block)}
+
+
+def frames_of(report: Path, clip: dict[str, Any]) -> list[int]:
+    """Read the numbers in the pictures of a clip, in the order shown."""
+    grid = np.asarray(Image.open(report / "frames" / clip["sprite"]).convert("RGB"))
+    width, height = clip["cell"]
+    found = []
+    for cell in clip["cells"]:
+        top, left = cell // clip["columns"] * height, cell % clip["columns"] * width
+        found.append(number(grid[top : top + height, left : left + width]))
+    return found
