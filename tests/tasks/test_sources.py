@@ -328,3 +328,28 @@ def test_tasks_command_lists_every_task(capsys: pytest.CaptureFixture[str]) -> N
     printed = capsys.readouterr().out
     assert all(name in printed for name in TASKS)
     assert "official@1 (macro8)" in printed
+
+
+def test_what_keeps_a_benchmark_from_being_read_is_one_line_and_exit_2(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """No folder, no access to a gated repository, a renamed file, half an archive."""
+    source = registry.get("longvideobench").source
+    assert source is not None
+    whole = longvideobench()
+    renamed = {**whole, "val.json": whole["lvb_val.json"]}
+    del renamed["lvb_val.json"]
+    half = {name: data for name, data in whole.items() if name != "videos.tar.part.ab"}
+
+    def fetch_from(files: Files, folder: str, *, gated: bool = False) -> str:
+        with serve({source.repo: {source.revision: files}}) as hub:
+            hub.gated |= {source.repo} if gated else set()
+            flags = ["--data", str(tmp_path / folder), "--endpoint", hub.endpoint]
+            assert main(["data", "fetch", "longvideobench", *flags]) == 2
+        return capsys.readouterr().err.strip().splitlines()[-1]
+
+    assert main(["data", "check", "--tasks", "longvideobench", "--data", str(tmp_path)]) == 2
+    assert "longvideobench: no such folder" in capsys.readouterr().err
+    assert "accept its terms" in fetch_from(whole, "gated", gated=True)
+    assert "no question file; looked for lvb_val.json" in fetch_from(renamed, "renamed")
+    assert "cannot be unpacked" in fetch_from(half, "half")
