@@ -104,14 +104,11 @@ def describe_problems(here: NodeFacts, reports: Sequence[NodeReport]) -> str | N
     differences = list_differences(here, reports)
     if not differences:
         return None
-    return "\n".join(
-        [
-            f"nodes of the cluster differ from this machine ({here.host}); answers would depend on"
-            " where they are given, so nothing was asked:",
-            *(f"  {sentence}" for sentence in differences),
-            "make them equal, or take the nodes out of the cluster; `videor1 doctor --ray ADDRESS`"
-            " shows every node",
-        ]
+    named = "\n".join(f"  {sentence};" for sentence in differences)
+    return (
+        f"nodes of the cluster differ from this machine, {here.host}, so that answers would depend"
+        f" on where they are given; nothing was asked:\n{named}\nmake them equal, or take the"
+        " nodes out of the cluster; `videor1 doctor --ray ADDRESS` shows every node"
     )
 
 

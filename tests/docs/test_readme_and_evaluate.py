@@ -57,9 +57,10 @@ def inside(folder, monkeypatch):
 
 
 def commands(page):
-    """Return the commands of a page that can run without network, server and GPU."""
+    """Return the commands of a page that can run without network, server, GPU and Ray."""
     found = [words for block in blocks(page, *SHELL) for words in videor1_commands(block)]
-    return [words for words in found if words[0] in RUN and not {"fetch", "--decode"} & {*words}]
+    others = {"fetch", "--decode", "--replicas"}
+    return [words for words in found if words[0] in RUN and not others & {*words}]
 
 
 def without_engine_settings(words):
