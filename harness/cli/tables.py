@@ -225,7 +225,7 @@ def breakdown_table(name: str, summary: TaskSummary) -> Table:
     table = Table(box=box.SIMPLE, title=f"{name} by category", title_justify="left")
     table.add_column("category", no_wrap=True)
     table.add_column("score", justify="right")
-    table.add_column("± SE", justify="right", style="dim")
+    table.add_column("SE", justify="right", style="dim")
     table.add_column("items", justify="right")
     table.add_column("")
     for category, line in summary.breakdown.items():

@@ -101,6 +101,8 @@ def annotate_rows(
 def _read_rows(
     args: Namespace, config: AnnotateConfig, patch_multiple: int
 ) -> Sequence[TrainingRow]:
+    from harness.text.console import make_console
+    from trainer.cli.observer import print_report
     from trainer.data.checks import RowNeeds, check_rows
 
     data = DataSettings(
@@ -110,6 +112,8 @@ def _read_rows(
         check=MediaCheck.EXISTS,  # a damaged file becomes a failed item
     )
     report = check_rows(data, FrameSettings(), patch_multiple=patch_multiple, needs=RowNeeds())
+    if report.bad:
+        print_report(make_console(), report)
     return report.require(OnBadRow.EXCLUDE if config.exclude_bad_rows else OnBadRow.STOP)
 
 

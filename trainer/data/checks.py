@@ -57,15 +57,9 @@ class RowReport:
         """
         if self.bad and on_bad_row is OnBadRow.STOP:
             raise DatasetError(
-                "\n".join(
-                    [
-                        *(f"  {row}" for row in self.bad[:SHOWN]),
-                        *format_rest(len(self.bad)),
-                        f"{len(self.bad)} of {len(self.rows) + len(self.bad)} rows are bad"
-                        f" ({_count_faults(self.bad)}); fix them, or exclude them with"
-                        f" data.on_bad_row = '{OnBadRow.EXCLUDE}'",
-                    ]
-                )
+                f"{len(self.bad)} of {len(self.rows) + len(self.bad)} rows are bad"
+                f" ({_count_faults(self.bad)}), first: {self.bad[0]}; fix them, or exclude them"
+                f" with data.on_bad_row = '{OnBadRow.EXCLUDE}'"
             )
         if not self.rows:
             raise DatasetError(

@@ -112,7 +112,9 @@ def test_bad_rows_stop_the_run_or_are_left_out_by_choice(check):
     with pytest.raises(DatasetError) as stopped:
         report.require(OnBadRow.STOP)
     assert "2 of 3 rows are bad (1 option letters, 1 media missing)" in str(stopped.value)
-    assert "gone.mp4" in str(stopped.value)
+    assert "first: " in str(stopped.value)
+    assert "row 2: option letters: expected 2 to 26 options, got 1" in str(stopped.value)
+    assert "gone.mp4" not in str(stopped.value)  # all are listed where they are checked
     assert [row.sample.id for row in report.require(OnBadRow.EXCLUDE)] == ["rows/0"]
 
 
