@@ -99,15 +99,20 @@ videor1.filter = (() => {
 
   function sort(index, state, found) {
     const [a, b] = pairOf(index, state);
-    const most = (name) => (at) => -Math.max(...index.runs.map((run) => run[name][at] ?? 0));
+    const most = (name) => (at) => {
+      let highest = 0;
+      for (const run of index.runs) if (run[name][at] > highest) highest = run[name][at];
+      return -highest;
+    };
     const key = {
       tokens: most("tokens"),
       seconds: most("seconds"),
       change: (at) => (index.runs[b].value[at] ?? 0) - (index.runs[a].value[at] ?? 0),
     }[state.sort];
     if (!key) return found;
-    const keys = new Map(found.map((at) => [at, key(at)]));
-    return found.sort((one, other) => keys.get(one) - keys.get(other) || one - other);
+    const keys = new Float64Array(index.id.length);
+    for (const at of found) keys[at] = key(at);
+    return found.sort((one, other) => keys[one] - keys[other] || one - other);
   }
 
   // Look for a query in whole texts and thoughts, block by block; calls `say` with the progress.

@@ -5,6 +5,7 @@
   const OUTCOMES = [["", "any"], ["other", "not correct"]];
   const SORTS = [["", "by video"], ["tokens", "longest answers"], ["seconds", "slowest answers"]];
   const SELECTS = ["task", "category", "outcome", "run", "flip", "a", "b", "sort"];
+  const categories = new Map();
   let index = null;
   let filtered = null;
   let positions = [];
@@ -19,6 +20,11 @@
   }
 
   function categoriesOf(task) {
+    if (!categories.has(task)) categories.set(task, findCategories(task));
+    return categories.get(task);
+  }
+
+  function findCategories(task) {
     const used = new Set();
     const wanted = index.task.names.indexOf(task);
     for (let at = 0; at < index.id.length; at += 1) {
