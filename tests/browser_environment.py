@@ -14,8 +14,9 @@ from collections.abc import Sequence
 from tests.browser import NONE, find_browser
 
 _MOST_S = 600
+_LIBRARIES = ("--with-deps",) if os.geteuid() == 0 else ()
 _WAYS: tuple[tuple[Sequence[str], ...], ...] = (
-    ((sys.executable, "-m", "playwright", "install", "chromium"),),
+    ((sys.executable, "-m", "playwright", "install", *_LIBRARIES, "chromium"),),
     (("apt-get", "update", "-qq"), ("apt-get", "install", "-y", "-qq", "chromium")),
 )
 
@@ -52,7 +53,8 @@ def _try_all(commands: Sequence[Sequence[str]]) -> str:
             return f"not finished after {_MOST_S} s"
         if done.returncode:
             lines = (done.stderr or done.stdout).strip().splitlines()
-            return lines[-1] if lines else f"exit code {done.returncode}"
+            told = [line.strip() for line in lines if "error" in line.lower()] or lines[-1:]
+            return told[0] if told else f"exit code {done.returncode}"
     return "it says it was installed, but it is not found"
 
 

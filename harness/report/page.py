@@ -18,7 +18,8 @@ from harness.schema import Outcome
 from harness.text.shown import for_html
 
 SCRIPTS = (
-    "core.js", "state.js", "filter.js", "list.js", "frames.js", "answers.js", "item.js", "keys.js",
+    "core.js", "state.js", "filter.js", "list.js", "frames.js", "answers.js", "item.js", "table.js",
+    "keys.js",
     "main.js",
 )  # fmt: skip
 """In the order in which they are run."""

@@ -6,6 +6,7 @@ videor1.frames = (() => {
   const THUMB = 74;
   const SMALL = 160;
   const MOST_NAMES = 3;
+  const PLAY_MS = 400;
 
   // Return one cell of a video's picture, scaled to a size.
   function picture(clip, cell, width, height, label) {
@@ -52,7 +53,10 @@ videor1.frames = (() => {
     const thumbs = clip.cells.map((cell, place) => {
       const [wide, high] = scaled(clip.cell, [THUMB * 2, THUMB]);
       const button = el("button", {
-        type: "button", "aria-label": caption(clip, place), click: () => choose(place),
+        type: "button", "aria-label": caption(clip, place), click: () => {
+          stop();
+          choose(place);
+        },
       }, picture(clip, cell, wide, high, ""), el("span", {}, seconds(clip.times[place])));
       button.querySelector("svg").setAttribute("aria-hidden", "true");
       strip.append(el("li", {}, button));
@@ -68,13 +72,36 @@ videor1.frames = (() => {
       thumbs.forEach((thumb, at) => thumb.setAttribute("aria-pressed", String(at === place)));
     }
 
-    slider.addEventListener("input", () => choose(Number(slider.value)));
+    // Show one frame after another, until the last one, a choice by hand, or another item.
+    let timer = 0;
+    const play = el("button", { type: "button", class: "play", click: () => {
+      if (timer) return stop();
+      if (Number(slider.value) === clip.cells.length - 1) choose(0);
+      play.textContent = "Stop";
+      timer = setInterval(() => {
+        const next = Number(slider.value) + 1;
+        if (next >= clip.cells.length || !box.isConnected) stop();
+        else choose(next);
+      }, PLAY_MS);
+    } }, "Play");
+
+    function stop() {
+      clearInterval(timer);
+      timer = 0;
+      play.textContent = "Play";
+    }
+
+    slider.addEventListener("input", () => {
+      stop();
+      choose(Number(slider.value));
+    });
     box.step = (by) => {
+      stop();
       const place = Number(slider.value) + by;
       if (place >= 0 && place < clip.cells.length) choose(place);
     };
     box.append(el("div", { class: "stage" }, big,
-      el("div", {}, told, slider, factsOf(clip))), strip);
+      el("div", {}, told, slider, clip.cells.length > 1 ? play : null, factsOf(clip))), strip);
     choose(0);
     return box;
   }

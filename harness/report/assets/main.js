@@ -162,6 +162,7 @@
     state.go(state.without(state.FILTERS));
   });
   byId("video-chip").addEventListener("click", () => state.go({ video: "" }));
+  byId("csv").addEventListener("click", () => index && videor1.table.save(index, positions));
   byId("theme").addEventListener("click", toggleTheme);
   window.addEventListener("hashchange", render);
   document.documentElement.classList.add("js");

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import io
 from collections.abc import Iterator
 from pathlib import Path
@@ -258,3 +259,28 @@ def test_the_theme_can_be_switched(page: Page):
     page.locator("#theme").click()
     assert page.evaluate(colour) == light != dark
     page.evaluate("localStorage.clear()")
+
+
+def test_frames_can_be_played_to_the_last_one(page: Page):
+    """It stops by itself; the button then says that it can be played again."""
+    _open(page, "#items?item=vsibench/1")
+    page.get_by_role("button", name="Play").click()
+    expect(page.locator(".stage .told strong")).to_have_text("3.90 s")
+    expect(page.locator(".play")).to_have_text("Play")
+
+
+def test_the_list_can_be_saved_as_a_table_that_no_spreadsheet_computes(page: Page):
+    """What is shown is saved, one line per item."""
+    _open(page, "#items?outcome=wrong&run=0")
+    with page.expect_download() as download:
+        page.locator("#csv").click()
+    rows = list(csv.reader(download.value.path().read_text(encoding="utf-8").splitlines()))
+    assert [row[0] for row in rows] == ["id", "vsibench/0", "vsibench/4", "vsibench/8"]
+    assert rows[1][:4] == ["vsibench/0", "vsibench", "object_rel_direction_easy", "scene_0"]
+    assert rows[1][6:10] == ["wrong", "0", "D", "50"]
+    made = page.evaluate(
+        "() => videor1.table.make({id: ['=1+1'], gold: ['@x'], question: ['-2'], outcomes: [],"
+        " task: {names: ['a,b'], codes: [0]}, category: {names: ['c'], codes: [0]},"
+        " cluster: {names: ['d'], codes: [0]}, runs: []}, [0])"
+    )
+    assert made.splitlines()[1] == "'=1+1,\"a,b\",c,d,'-2,'@x"
