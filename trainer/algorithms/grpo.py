@@ -10,10 +10,13 @@ from harness.models.checkpoint import Checkpoint
 from trainer.config.recipe import GRPORecipe
 from trainer.config.sections import RewardSettings
 from trainer.data.rows import TrainingRow
-from trainer.loops.groups import CompletionGroup, GroupReward, accuracies, completion_rewards
+from trainer.loops.groups import accuracies
 from trainer.loops.rollout_run import rollout_run
 from trainer.loops.rollout_trainer import RolloutTrainer
-from trainer.rewards.rewards import length_bonus
+from trainer.rewards.completions import CompletionGroup
+from trainer.rewards.registry import choose_rewards
+from trainer.rewards.reward import Reward
+from trainer.rewards.rewards import accuracy, format_reward, length_bonus
 
 
 def train(
@@ -25,11 +28,17 @@ def train(
     callbacks: Sequence[Any] = (),
 ) -> None:
     """Train into `out`, from its last checkpoint where there is one; see `rollout_run`."""
+    rewards = grpo_rewards(recipe.reward)
     with rollout_run(recipe, out, checkpoint=checkpoint, rows=rows, callbacks=callbacks) as run:
-        run.train(VideoGRPOTrainer(**run.arguments(grpo_rewards(recipe.reward))))
+        run.train(VideoGRPOTrainer(**run.arguments(rewards)))
 
 
-def grpo_rewards(settings: RewardSettings) -> list[GroupReward]:
+def grpo_rewards(settings: RewardSettings) -> list[Reward]:
+    """Return the recipe's rewards; by default accuracy, format and the length bonus."""
+    return choose_rewards(settings.functions, own_rewards(settings))
+
+
+def own_rewards(settings: RewardSettings) -> list[Reward]:
     """Return accuracy, format and the length bonus."""
 
     def bonus(group: CompletionGroup) -> list[float]:
@@ -37,8 +46,13 @@ def grpo_rewards(settings: RewardSettings) -> list[GroupReward]:
         return length_bonus(accuracies(group.ordered), lengths, settings)
 
     return [
-        *completion_rewards(settings.format_weight),
-        GroupReward(name=length_bonus.__name__, weight=settings.length_weight, function=bonus),
+        Reward(name=accuracy.__name__, of_completion=accuracy),
+        Reward(
+            name=format_reward.__name__,
+            weight=settings.format_weight,
+            of_completion=lambda _, text: format_reward(text),
+        ),
+        Reward(name=length_bonus.__name__, weight=settings.length_weight, of_group=bonus),
     ]
 
 

@@ -14,8 +14,9 @@ from typing import Any
 
 import torch
 
+from harness.errors import UsageError
 from harness.models.checkpoint import Checkpoint
-from trainer.algorithms.grpo import grpo_rewards
+from trainer.algorithms.grpo import own_rewards
 from trainer.config.recipe import TGRPORecipe
 from trainer.config.sections import (
     TemporalRewardSettings,
@@ -23,9 +24,6 @@ from trainer.config.sections import (
 )
 from trainer.data.rows import TrainingRow
 from trainer.loops.groups import (
-    NOT_APPLICABLE,
-    CompletionGroup,
-    GroupReward,
     accuracies,
     group_metrics,
     temporal_metrics,
@@ -33,6 +31,9 @@ from trainer.loops.groups import (
 from trainer.loops.inputs import PromptInputs
 from trainer.loops.rollout_run import rollout_run
 from trainer.loops.rollout_trainer import RolloutTrainer
+from trainer.rewards.completions import NOT_APPLICABLE, CompletionGroup
+from trainer.rewards.registry import choose_rewards
+from trainer.rewards.reward import Reward
 from trainer.rewards.rewards import temporal_bonus
 
 
@@ -45,14 +46,17 @@ def train(
     callbacks: Sequence[Any] = (),
 ) -> None:
     """Train into `out`, from its last checkpoint where there is one; see `rollout_run`."""
+    rewards = tgrpo_rewards(recipe.reward)
     with rollout_run(recipe, out, checkpoint=checkpoint, rows=rows, callbacks=callbacks) as run:
-        run.train(
-            VideoTGRPOTrainer(rollout=recipe.rollout, **run.arguments(tgrpo_rewards(recipe.reward)))
-        )
+        run.train(VideoTGRPOTrainer(rollout=recipe.rollout, **run.arguments(rewards)))
 
 
-def tgrpo_rewards(settings: TemporalRewardSettings) -> list[GroupReward]:
-    """Return the rewards of GRPO and the temporal bonus, which needs a shuffled group."""
+def tgrpo_rewards(settings: TemporalRewardSettings) -> list[Reward]:
+    """Return the recipe's rewards; by default those of GRPO and the temporal bonus.
+
+    Raises:
+        UsageError: The recipe names its rewards without the temporal bonus.
+    """
 
     def bonus(group: CompletionGroup) -> list[float]:
         ordered, shuffled = accuracies(group.ordered), accuracies(group.shuffled)
@@ -60,10 +64,15 @@ def tgrpo_rewards(settings: TemporalRewardSettings) -> list[GroupReward]:
             return [NOT_APPLICABLE] * len(ordered)
         return temporal_bonus(ordered, shuffled, settings)
 
-    return [
-        *grpo_rewards(settings),
-        GroupReward(name=temporal_bonus.__name__, weight=settings.temporal_weight, function=bonus),
-    ]
+    name = temporal_bonus.__name__
+    own = Reward(name=name, weight=settings.temporal_weight, of_group=bonus)
+    chosen = choose_rewards(settings.functions, [*own_rewards(settings), own])
+    if name not in [reward.name for reward in chosen]:
+        raise UsageError(
+            f"reward.functions lacks {name}, without which T-GRPO is GRPO with more to sample; add"
+            f' {{use = "{name}"}} or train with `videor1 train grpo`'
+        )
+    return chosen
 
 
 class VideoTGRPOTrainer(RolloutTrainer):

@@ -16,6 +16,7 @@ from trainer.cost.estimate import Estimate, estimate
 from trainer.cost.lora_targets import check_targets, linear_layers
 from trainer.cost.model_shape import ModelShape, has_weights, read_shape
 from trainer.data.rows import TrainingRow
+from trainer.rewards.registry import check_uses
 from trainer.runs import folder
 from trainer.runs.train import TrainJob, TrainObserver, check_job_rows, make_manifest
 
@@ -28,6 +29,7 @@ def dry_run(job: TrainJob, observer: TrainObserver, console: Console) -> Command
     """
     recipe = job.recipe
     trl = _check_trl(job)
+    check_uses(recipe.reward_functions)
     shape = read_shape(recipe.model.checkpoint)
     if has_weights(recipe.model.checkpoint):  # a hub id's weights are not downloaded for this
         checkpoint = full_checkpoint(recipe.model.checkpoint)

@@ -1,4 +1,4 @@
-"""``videor1 train``: supervised fine-tuning, GRPO and T-GRPO from one recipe file each.
+"""``videor1 train``: supervised fine-tuning, GRPO, T-GRPO and what packages add.
 
 The same command resumes an interrupted run. ``--dry-run`` checks everything that can be checked
 without loading a model, and stops there.
@@ -14,7 +14,7 @@ from harness.cli.exits import CommandResult, Exit
 from harness.cli.flags import count
 from harness.errors import UsageError
 from trainer.cli.runs import add_run_actions
-from trainer.config.algorithms import ALGORITHMS
+from trainer.config.algorithms import find_algorithms
 
 if TYPE_CHECKING:
     from trainer.runs.train import TrainJob, TrainObserver
@@ -26,13 +26,17 @@ class TrainCommand:
     help = "train a checkpoint (sft, grpo, tgrpo), or inspect a run (show, timeline)"
 
     def configure(self, parser: ArgumentParser) -> None:
-        """Declare one action per algorithm, and ``show`` and ``timeline``."""
+        """Declare one action per algorithm, and ``show`` and ``timeline``.
+
+        Raises:
+            UsageError: An algorithm of another package cannot be used.
+        """
         actions = parser.add_subparsers(metavar="ACTION", required=True)
-        for name, algorithm in ALGORITHMS.items():
+        for name, algorithm in find_algorithms().items():
             text = algorithm.help
             sub = actions.add_parser(name, help=text, description=text, allow_abbrev=False)
             _recipe_flags(sub)
-            sub.set_defaults(action=_run_action, algorithm=name)
+            sub.set_defaults(action=_run_action, algorithm=algorithm)
         add_run_actions(actions)
 
     def run(self, args: Namespace) -> CommandResult:
@@ -91,7 +95,7 @@ def _make_job(args: Namespace) -> TrainJob:
             "--processes belongs to --dry-run; to train with several, start them with"
             " `accelerate launch -m harness train ...`"
         )
-    algorithm = ALGORITHMS[args.algorithm]
+    algorithm = args.algorithm
     dist = DistInfo(0, args.processes) if args.processes else DistInfo.of_this_process()
     recipe = algorithm.read_recipe(args.config, args.set)
     recipe.sequences_per_update(dist.world_size)  # refuses incomplete groups

@@ -1,6 +1,7 @@
-"""The training algorithms, one object each; a new one is a module and an object below.
+"""The training algorithms, one object each: ours below, those of other packages by entry point.
 
-Imports neither torch nor TRL: a dry run and the command's help need an algorithm's facts only.
+Imports neither torch nor TRL: a dry run and the command's help need an algorithm's facts only. The
+same holds for the module of an entry point (`docs/algorithms.md` shows one).
 """
 
 from __future__ import annotations
@@ -11,7 +12,8 @@ from dataclasses import dataclass
 from importlib import import_module
 from types import MappingProxyType
 
-from harness.plugins import require
+from harness.errors import UsageError
+from harness.plugins import discover, importing, require
 from trainer.config.presets import find_config, presets_of
 from trainer.config.recipe import GRPORecipe, Recipe, SFTRecipe, TGRPORecipe, read_recipe_file
 
@@ -108,3 +110,25 @@ TGRPO = Algorithm(
 ALGORITHMS: Mapping[str, Algorithm] = MappingProxyType(
     {algorithm.name: algorithm for algorithm in (SFT, GRPO, TGRPO)}
 )
+"""Ours."""
+
+ENTRY_POINTS = "videor1.algorithms"
+
+
+def find_algorithms() -> dict[str, Algorithm]:
+    """Return all algorithms by name: ours, then those of other packages.
+
+    Raises:
+        UsageError: A package's algorithm cannot be imported, is none, or has the name of another.
+    """
+    found = dict(ALGORITHMS)
+    for name, point in discover(ENTRY_POINTS).items():
+        with importing(point.module, None):
+            algorithm = point.load()
+        if not isinstance(algorithm, Algorithm) or algorithm.name != name or name in found:
+            raise UsageError(
+                f"the entry point {name} = {point.value} of {ENTRY_POINTS}: expected an Algorithm"
+                f" named {name!r}, and none of {', '.join(ALGORITHMS)}"
+            )
+        found[name] = algorithm
+    return found

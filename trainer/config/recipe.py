@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from harness.config import read_settings
 from harness.errors import UsageError
@@ -19,6 +19,7 @@ from trainer.config.sections import (
     ModelSettings,
     OptimSettings,
     RewardSettings,
+    RewardUse,
     RolloutSettings,
     TemporalRewardSettings,
     TGRPORolloutSettings,
@@ -40,6 +41,15 @@ class Recipe:
     def __post_init__(self) -> None:
         values = {entry.name: getattr(self, entry.name) for entry in dataclasses.fields(self)}
         refuse_owned(self.trl, {k: type(v) for k, v in values.items() if k != "trl"})
+
+    @property
+    def reward_functions(self) -> tuple[RewardUse, ...]:
+        """The rewards that the recipe names itself."""
+        return ()
+
+    def beside(self, folder: Path) -> Recipe:
+        """Return the recipe with the paths of files that it names and that lie in `folder`."""
+        return self
 
     @property
     def samples_completions(self) -> bool:
@@ -135,6 +145,16 @@ class GRPORecipe(Recipe):
             )
 
     @property
+    def reward_functions(self) -> tuple[RewardUse, ...]:
+        """The rewards that the recipe names itself; empty: the algorithm's own."""
+        return self.reward.functions
+
+    def beside(self, folder: Path) -> Recipe:
+        """Return the recipe with the paths of its rewards' files."""
+        uses = tuple(use.beside(folder) for use in self.reward.functions)
+        return replace(self, reward=replace(self.reward, functions=uses))
+
+    @property
     def samples_completions(self) -> bool:
         """True."""
         return True
@@ -184,7 +204,8 @@ def read_recipe_file(kind: type[RecipeT], path: Path, assignments: Sequence[str]
             out of bounds.
     """
     refuse_old_settings(path, assignments)
-    return read_settings(kind, path, assignments)
+    recipe: Any = read_settings(kind, path, assignments).beside(path.parent)
+    return cast(RecipeT, recipe)
 
 
 def as_json(recipe: Recipe) -> dict[str, Any]:

@@ -7,7 +7,7 @@ where they differ (docs/rewards.md, "Paper and code"). docs/recipes.md lists eve
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from harness.bounds import at_least_zero, ordered, positive, share
@@ -225,9 +225,31 @@ class TGRPORolloutSettings(RolloutSettings):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RewardUse:
+    """One entry of ``reward.functions``."""
+
+    use: str
+    """A reward of the algorithm, ``FILE.py:NAME`` (beside the recipe), ``package:NAME``, or what a
+    package declares as an entry point of the group ``videor1.rewards``."""
+    weight: float | None = None
+    """Its weight in the sum; None: that of the table, or the reward's own."""
+    kinds: tuple[Kind, ...] | None = None
+    """Problem types that it applies to; None: as the reward says, by default all."""
+
+    def beside(self, folder: Path) -> RewardUse:
+        """Return the same with the path of a file that lies in `folder`."""
+        file, colon, name = self.use.rpartition(":")
+        found = folder / file
+        beside = colon and file.endswith(".py") and found.is_file()
+        return replace(self, use=f"{found}:{name}") if beside else self
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RewardSettings:
     """The reward of a completion: accuracy, format and length bonus, normalised per group."""
 
+    functions: tuple[RewardUse, ...] = ()
+    """All rewards, instead of the algorithm's own ones; empty: its own ones."""
     format_weight: float = 1.0
     """Weight of the format reward; accuracy has the weight 1."""
     length_weight: float = 0.2

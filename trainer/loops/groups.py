@@ -7,106 +7,29 @@ with shuffled frames; they are compared with the ordered ones and never trained 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
 from statistics import fmean
 from typing import Any
 
 from harness.schema import Sample
-from trainer.rewards.rewards import accuracy, format_reward
+from trainer.rewards.completions import (
+    NOT_APPLICABLE,
+    CompletionGroup,
+    Rollout,
+    ScoredCompletion,
+)
+from trainer.rewards.reward import Reward
 from trainer.runs.step_lines import without_nan
 
-NOT_APPLICABLE = float("nan")
-"""The value of a reward that does not apply to a completion: it counts neither as a reward nor in
-a mean."""
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ScoredCompletion:
-    """One completion and the rewards that depend on its text alone."""
-
-    text: str
-    tokens: int
-    """Length, including the end token."""
-    truncated: bool
-    """Whether it was cut at the token limit."""
-    accuracy: float
-    format: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rollout:
-    """One row of a batch: its completion, and for some rows one with shuffled frames."""
-
-    row: int
-    """Index of the row in the training data."""
-    ordered: ScoredCompletion | None
-    """None where the media of the prompt could not be decoded."""
-    shuffled: ScoredCompletion | None = None
-    """Completion of the prompt with shuffled frames; rewarded, never trained on."""
-    failure: str | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CompletionGroup:
-    """All completions of one prompt."""
-
-    sample: Sample
-    rollouts: tuple[Rollout, ...]
-
-    @property
-    def failure(self) -> str | None:
-        """Why some process could not decode the media: the whole group is then left out."""
-        return next((one.failure for one in self.rollouts if one.failure is not None), None)
-
-    @property
-    def ordered(self) -> list[ScoredCompletion]:
-        """The completions that are trained on; empty in a failed group."""
-        if self.failure is not None:
-            return []
-        return [one.ordered for one in self.rollouts if one.ordered is not None]
-
-    @property
-    def shuffled(self) -> list[ScoredCompletion]:
-        """The completions of the prompt with shuffled frames; empty in a failed group."""
-        if self.failure is not None:
-            return []
-        return [one.shuffled for one in self.rollouts if one.shuffled is not None]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GroupReward:
-    """One reward: a column in metrics and completions, and a term of the weighted sum."""
-
-    name: str
-    weight: float
-    function: Callable[[CompletionGroup], Sequence[float]]
-    """Returns one value per ordered completion of a group that has not failed, or
-    `NOT_APPLICABLE`."""
-
-
-def completion_rewards(format_weight: float) -> list[GroupReward]:
-    """Return the rewards that depend on each completion alone: accuracy and format."""
-    return [
-        GroupReward(
-            name=accuracy.__name__, weight=1.0, function=lambda group: accuracies(group.ordered)
-        ),
-        GroupReward(
-            name=format_reward.__name__,
-            weight=format_weight,
-            function=lambda group: [completion.format for completion in group.ordered],
-        ),
-    ]
-
-
-def reward_table(rewards: Sequence[GroupReward], group: CompletionGroup) -> list[list[float]]:
-    """Return the rewards of a group, shape (completions, rewards).
+def reward_table(rewards: Sequence[Reward], group: CompletionGroup, step: int) -> list[list[float]]:
+    """Return the rewards of a group in an update, shape (completions, rewards).
 
     All values of a failed group are `NOT_APPLICABLE`.
     """
     if group.failure is not None:
         return [[NOT_APPLICABLE] * len(rewards) for _ in group.rollouts]
-    columns = [reward.function(group) for reward in rewards]
+    columns = [reward.score_group(group, step) for reward in rewards]
     return [list(row) for row in zip(*columns, strict=True)]
 
 

@@ -18,13 +18,13 @@ from trainer.data.checks import require_media_files
 from trainer.data.rows import TrainingRow
 from trainer.loops.callbacks import MetricsFile
 from trainer.loops.clips import ClipLoader
-from trainer.loops.groups import GroupReward
 from trainer.loops.inputs import InputBuilder
 from trainer.loops.model import Loaded, load, lora_config, train_on
 from trainer.loops.rollout_trainer import RolloutTrainer
 from trainer.loops.rollouts import PolicyRollouts, Rollouts
 from trainer.loops.trl_arguments import grpo_config
 from trainer.loops.trl_names import GRPOConfig
+from trainer.rewards.reward import Reward
 from trainer.runs.folder import DistInfo
 
 _log = logging.getLogger(__name__)
@@ -43,7 +43,7 @@ class RolloutRun:
     inputs: InputBuilder
     rollouts: Rollouts
 
-    def arguments(self, rewards: Sequence[GroupReward]) -> dict[str, Any]:
+    def arguments(self, rewards: Sequence[Reward]) -> dict[str, Any]:
         """Return the arguments of a `RolloutTrainer` with these rewards."""
         lora = self.recipe.model.lora
         self.config.reward_weights = [reward.weight for reward in rewards]

@@ -22,10 +22,6 @@ from trainer.loops import shared_attention
 from trainer.loops.epoch_sampler import EpochSampler, SetEpoch
 from trainer.loops.forward import VisionForward
 from trainer.loops.groups import (
-    CompletionGroup,
-    GroupReward,
-    Rollout,
-    ScoredCompletion,
     describe_group,
     group_metrics,
     make_groups,
@@ -36,10 +32,9 @@ from trainer.loops.model import ExactResume, prepare_model
 from trainer.loops.regroup import gather_prompts
 from trainer.loops.rollouts import Rollouts
 from trainer.loops.trl_names import GRPOTrainer
-from trainer.rewards.rewards import (
-    accuracy,
-    format_reward,
-)
+from trainer.rewards.completions import CompletionGroup, Rollout, ScoredCompletion
+from trainer.rewards.reward import Reward
+from trainer.rewards.rewards import accuracy
 from trainer.runs.folder import COMPLETIONS
 from trainer.runs.step_lines import StepLines
 
@@ -69,7 +64,7 @@ class RolloutTrainer(ExactResume, GRPOTrainer):  # type: ignore[misc]
         vision_ids: dict[str, int],
         rollouts: Rollouts,
         share_prompts: bool,
-        rewards: Sequence[GroupReward],
+        rewards: Sequence[Reward],
         **trl: Any,
     ) -> None:
         self.shares_prompts = share_prompts and shared_attention.accepts_packed_rows(trl["model"])
@@ -183,7 +178,11 @@ class RolloutTrainer(ExactResume, GRPOTrainer):  # type: ignore[misc]
         ]
         self._groups = make_groups(gather_object(rollouts), self._samples, self.num_generations)
         self._group_rewards = torch.tensor(
-            [row for group in self._groups for row in reward_table(self._rewards, group)]
+            [
+                row
+                for group in self._groups
+                for row in reward_table(self._rewards, group, self.state.global_step + 1)
+            ]
         )
         for name, value in self.step_metrics(self._groups, self._group_rewards).items():
             self._metrics["train" if self.model.training else "eval"][name].append(value)
@@ -235,19 +234,25 @@ class RolloutTrainer(ExactResume, GRPOTrainer):  # type: ignore[misc]
         shuffled = self._shuffled.get(at)
         return Rollout(
             row=row,
-            ordered=None if failure else self._score_completion(row, tokens),
-            shuffled=None if shuffled is None else self._score_completion(row, shuffled),
+            ordered=None if failure else self._score_completion(row, tokens, self._rewards),
+            shuffled=None if shuffled is None else self._score_completion(row, shuffled, ()),
             failure=failure.message if failure else None,
         )
 
-    def _score_completion(self, row: int, tokens: list[int]) -> ScoredCompletion:
-        text = chat.decode(self.processing_class, tokens)
+    def _score_completion(
+        self, row: int, tokens: list[int], rewards: Sequence[Reward]
+    ) -> ScoredCompletion:
+        text, sample = chat.decode(self.processing_class, tokens), self._samples[row]
         return ScoredCompletion(
             text=text,
             tokens=len(tokens),
             truncated=tokens[-1] not in self.eos_token_ids,
-            accuracy=accuracy(self._samples[row], text),
-            format=format_reward(text),
+            accuracy=accuracy(sample, text),
+            rewards={
+                reward.name: reward.score(sample, text, self.state.global_step + 1)
+                for reward in rewards
+                if reward.of_completion is not None
+            },
         )
 
     def _of_this_process(self, per_completion: torch.Tensor) -> torch.Tensor:

@@ -85,7 +85,7 @@ def make_manifest(
         "algorithm": str(algorithm),
         "recipe": as_json(recipe),
         "checkpoint": {"name": checkpoint.name, **checkpoint.identity},
-        "data": {str(path): _sha256(path) for path in recipe.data.rows},
+        "data": {str(path): _sha256(path) for path in (*recipe.data.rows, *_reward_files(recipe))},
         "processes": world_size,
     }
 
@@ -172,6 +172,11 @@ def _check_key(data: DataSettings) -> str:
     """Return a hash of what the check depends on: the settings and the files with the rows."""
     settings = repr((data, [_sha256(path) for path in data.rows]))
     return hashlib.sha256(settings.encode()).hexdigest()[:16]
+
+
+def _reward_files(recipe: Recipe) -> list[Path]:
+    files = [Path(use.use.rpartition(":")[0]) for use in recipe.reward_functions]
+    return [file for file in files if file.suffix == ".py"]
 
 
 def _sha256(path: Path) -> str:

@@ -25,6 +25,7 @@ from trainer.cost.lora_targets import check_targets, read_layers
 from trainer.data.checks import RowNeeds, RowReport, check_rows
 from trainer.data.rows import TrainingRow
 from trainer.data.special_tokens import special_tokens
+from trainer.rewards.registry import check_uses
 from trainer.rewards.rewards import require
 from trainer.runs import folder
 from trainer.runs.checkpoints import is_finished, newest_checkpoint
@@ -141,6 +142,7 @@ def check_job_rows(
 def _train_rows(job: TrainJob, checkpoint: Checkpoint, observer: TrainObserver) -> None:
     if job.recipe.model.lora is not None:
         check_targets(job.recipe.model.lora, read_layers(checkpoint.path))
+    check_uses(job.recipe.reward_functions)
     rows = _usable_rows(job, checkpoint, observer)
     if job.recipe.trl:
         check_fields(job.recipe.trl, job.algorithm.load_trl_config())

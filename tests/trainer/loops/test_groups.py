@@ -8,30 +8,34 @@ import pytest
 
 from harness.schema import Kind, Sample
 from trainer.loops.groups import (
-    CompletionGroup,
-    GroupReward,
-    Rollout,
-    ScoredCompletion,
-    completion_rewards,
     describe_group,
     group_metrics,
     make_groups,
     reward_table,
     temporal_metrics,
 )
+from trainer.rewards import CompletionGroup, Reward, ScoredCompletion
+from trainer.rewards.completions import Rollout
+from trainer.rewards.rewards import accuracy
 
 SAMPLE = Sample(
     id="row-0", task="train", question="Which way?", answer="A", kind=Kind.MULTIPLE_CHOICE,
     category="multiple choice", cluster="clip",
 )  # fmt: skip
-LENGTH = GroupReward(
-    name="length", weight=0.5, function=lambda group: [float(one.tokens) for one in group.ordered]
+ACCURACY = Reward(name="accuracy", of_completion=accuracy)
+FORMAT = Reward(name="format_reward", weight=0.25, of_completion=lambda _, text: 1.0)
+LENGTH = Reward(
+    name="length", weight=0.5, of_group=lambda group: [float(one.tokens) for one in group.ordered]
 )
 
 
 def completion(accuracy: float, tokens: int = 3) -> ScoredCompletion:
     return ScoredCompletion(
-        text="A", tokens=tokens, truncated=tokens > 3, accuracy=accuracy, format=1.0
+        text="A",
+        tokens=tokens,
+        truncated=tokens > 3,
+        accuracy=accuracy,
+        rewards={"accuracy": accuracy, "format_reward": 1.0},
     )
 
 
@@ -52,18 +56,13 @@ FAILED = CompletionGroup(
 
 def test_the_table_has_a_row_per_completion_and_a_column_per_reward():
     """Accuracy, format, then the rewards of an algorithm, in the order of the list."""
-    rewards = [*completion_rewards(0.25), LENGTH]
-    assert [(one.name, one.weight) for one in rewards] == [
-        ("accuracy", 1.0),
-        ("format_reward", 0.25),
-        ("length", 0.5),
-    ]
-    assert reward_table(rewards, group(1.0, 0.0)) == [[1.0, 1.0, 3.0], [0.0, 1.0, 3.0]]
+    table = reward_table([ACCURACY, FORMAT, LENGTH], group(1.0, 0.0), 1)
+    assert table == [[1.0, 1.0, 3.0], [0.0, 1.0, 3.0]]
 
 
 def test_no_reward_applies_to_a_failed_group():
     """One process could not decode the media: the completions of the others count for nothing."""
-    table = reward_table([*completion_rewards(1.0), LENGTH], FAILED)
+    table = reward_table([ACCURACY, FORMAT, LENGTH], FAILED, 1)
     assert [len(row) for row in table] == [3, 3]
     assert all(math.isnan(value) for row in table for value in row)
 
