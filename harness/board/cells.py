@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
@@ -18,8 +19,14 @@ from harness.board.ranks import RankRange
 from harness.run.summary import MEAN_OF_ITEMS
 from harness.schema import Outcome
 from harness.scoring.tags import ScorerTag, task_of_column
-from harness.stats import Estimate, clustered_estimate
-from harness.stats.estimate import effective_clusters, tree_mean
+from harness.stats import Estimate
+from harness.stats.estimate import (
+    TreeMean,
+    effective_clusters,
+    estimate_tree,
+    tree_mean,
+    with_interval,
+)
 from harness.task import registry
 
 if TYPE_CHECKING:
@@ -132,10 +139,21 @@ def find_aggregation(column: str, tag: str) -> Aggregation | None:
 
 def estimate_score(answers: Answers, means: Aggregation) -> Estimate | None:
     """Return the score (0 to 1) of the items that have a value, None without any."""
-    return ScoredItems.of(answers, means).estimate()
+    return scored_items(answers, means).estimate()
 
 
-@dataclass(frozen=True, slots=True)
+_KNOWN: WeakKeyDictionary[Answers, dict[Aggregation, ScoredItems]] = WeakKeyDictionary()
+
+
+def scored_items(answers: Answers, means: Aggregation) -> ScoredItems:
+    """Return the scored items of one task; for the same answers the same object."""
+    known = _KNOWN.setdefault(answers, {})
+    if means not in known:
+        known[means] = ScoredItems.of(answers, means)
+    return known[means]
+
+
+@dataclass(frozen=True)
 class ScoredItems:
     """The items that have a value, with their paths in the aggregation tree."""
 
@@ -172,18 +190,22 @@ class ScoredItems:
             tuple(dict.fromkeys(video for part in parts for video in part.videos)),
         )
 
+    @cached_property
+    def _tree(self) -> TreeMean:
+        """The mean with what its error is computed from; raises `ValueError` without items."""
+        return tree_mean(self.values, self.clusters, self.paths)
+
     def estimate(self) -> Estimate | None:
         """Return the score (0 to 1), None without items."""
         if not self.clusters:
             return None
-        return clustered_estimate(self.values, self.clusters, self.paths)
+        return with_interval(estimate_tree(self._tree, len(self.clusters)))
 
     def influence(self) -> NDArray[np.float64]:
         """Return each video's contribution to the score, shape (videos,)."""
-        tree = tree_mean(self.values, self.clusters, self.paths)
-        moved = dict(zip(dict.fromkeys(self.clusters), tree.influence, strict=True))
+        moved = dict(zip(dict.fromkeys(self.clusters), self._tree.influence, strict=True))
         return np.array([moved.get(name, 0.0) for name in self.videos])
 
     def effective_videos(self) -> float:
         """Return how many videos of equal weight give a score as many degrees of freedom."""
-        return effective_clusters(tree_mean(self.values, self.clusters, self.paths).shares)
+        return effective_clusters(self._tree.shares)

@@ -35,7 +35,7 @@ class Items:
     categories: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
 class Answers:
     """The records of one task of a run, in the order of their ids."""
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from harness.board.cells import ScoredItems, aggregation_of, in_percent, make_cell
+from harness.board.cells import ScoredItems, aggregation_of, in_percent, make_cell, scored_items
 from harness.board.entry import Entry
 from harness.board.ranks import RankRange
 
@@ -60,15 +60,19 @@ def average_tasks(entries: Sequence[Entry]) -> tuple[str, ...]:
     return tuple(tasks) if len(tasks) > 1 else ()
 
 
-def average_figure(entry: Entry, tasks: Sequence[str]) -> Figure | None:
+def average_figure(entry: Entry, tasks: Sequence[str], scored: ScoredItems | None) -> Figure | None:
     """Return the unweighted mean of a row's scores on some tasks, None where it lacks one.
 
     Its interval is clustered by video over all of them. It has none where a task's score is not a
     mean of items that can be computed here.
+
+    Args:
+        entry: The row's runs.
+        tasks: The tasks.
+        scored: The row's items of these tasks, as `joint_items` returns them.
     """
     if not tasks or not all(task in entry.settings for task in tasks):
         return None
-    scored = joint_items(entry, tasks)
     if scored is not None:
         score, interval = in_percent(scored.estimate())
         return Figure(score=score, ci95=interval)
@@ -78,13 +82,15 @@ def average_figure(entry: Entry, tasks: Sequence[str]) -> Figure | None:
 
 
 def joint_items(entry: Entry, tasks: Sequence[str]) -> ScoredItems | None:
-    """Return a row's items of some tasks as one tree; None where a task has no values."""
+    """Return a row's items of some tasks as one tree; None where it lacks a task or its values."""
+    if not tasks or not all(task in entry.settings for task in tasks):
+        return None
     parts: dict[str, ScoredItems] = {}
     for task in tasks:
         means = aggregation_of(entry, task)
         if means is None:
             return None
-        parts[task] = ScoredItems.of(entry.answers[task], means)
+        parts[task] = scored_items(entry.answers[task], means)
         if not parts[task].clusters:
             return None
     return ScoredItems.joined(parts)

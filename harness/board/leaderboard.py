@@ -22,12 +22,13 @@ from pathlib import Path
 import numpy as np
 
 from harness.board.blocks import block_differences, find_blocks, reasons_not_to_rank
-from harness.board.cells import ScoredItems, aggregation_of, make_cell
+from harness.board.cells import ScoredItems, aggregation_of, make_cell, scored_items
 from harness.board.entries import read_entries
 from harness.board.entry import Entry
 from harness.board.figures import (
     AVERAGE,
     Column,
+    Figure,
     average_figure,
     average_tasks,
     further_figures,
@@ -78,11 +79,13 @@ def build_board(
     entries = join_entries(runs)
     tasks = tuple(dict.fromkeys(task for entry in entries for task in entry.settings))
     averaged, blocks = average_tasks(entries), find_blocks(entries)
-    rows = _make_rows(entries, blocks, averaged, columns)
+    joint = [joint_items(entry, averaged) for entry in entries]
+    averages = [average_figure(entry, averaged, joint[at]) for at, entry in enumerate(entries)]
+    rows = _make_rows(entries, blocks, averages, columns)
     for block in blocks:
         for task in tasks:
             rows = _with_ranks(rows, task, _rank_task(task, entries, rows, block))
-        rows = _with_ranks(rows, AVERAGE, _rank_average(averaged, entries, rows, block))
+        rows = _with_ranks(rows, AVERAGE, _rank_average(joint, rows, block))
     rows.sort(key=lambda row: _sort_key(row, tasks))
     members = [[entries[position] for position in block] for block in blocks]
     return Board(
@@ -103,7 +106,7 @@ def build_board(
 def _make_rows(
     entries: Sequence[Entry],
     blocks: Sequence[Sequence[int]],
-    averaged: Sequence[str],
+    averages: Sequence[Figure | None],
     columns: Sequence[Column],
 ) -> list[BoardRow]:
     """Return one row per entry, in their order, without ranks yet."""
@@ -127,7 +130,7 @@ def _make_rows(
                 block=number,
                 runs=tuple(map(str, entry.folders)),
                 homes={task: str(entry.home(task)) for task in entry.settings},
-                average=average_figure(entry, averaged),
+                average=averages[position],
                 further=further_figures(entry, columns),
             )
         )
@@ -166,17 +169,12 @@ def _rank_task(
 
 
 def _rank_average(
-    tasks: Sequence[str], entries: Sequence[Entry], rows: Sequence[BoardRow], block: Sequence[int]
+    joint: Sequence[ScoredItems | None], rows: Sequence[BoardRow], block: Sequence[int]
 ) -> Ranks:
-    """Rank the comparable rows of a block by their average."""
-    ranked, joint = [], []
-    for at in block:
-        average = rows[at].average
-        found = None if average is None or rows[at].reasons else joint_items(entries[at], tasks)
-        if found is not None:
-            ranked.append(at)
-            joint.append(found)
-    return _rank(ranked, joint)
+    """Rank the comparable rows of a block by their average; `joint` has the items of each row."""
+    known = {at: joint[at] for at in block if not rows[at].reasons}
+    ranked = {at: items for at, items in known.items() if items is not None}
+    return _rank(list(ranked), list(ranked.values()))
 
 
 def _score_of(row: BoardRow, task: str) -> float | None:
@@ -187,7 +185,7 @@ def _items_of(entry: Entry, task: str) -> ScoredItems:
     means = aggregation_of(entry, task)
     if means is None:
         raise ValueError(f"{task}: a run without an aggregation must not be ranked")
-    return ScoredItems.of(entry.answers[task], means)
+    return scored_items(entry.answers[task], means)
 
 
 def _rank(positions: Sequence[int], items: Sequence[ScoredItems]) -> Ranks:

@@ -110,7 +110,7 @@ def _conclude(
 
     records = read_records(job.out)
     results = summarise_run(job.plan, records)
-    print_results(make_console(), results.tasks, records, timing)
+    print_results(make_console(), results.tasks, records, timing, replicas)
     complete = completeness(results, job.out, job.config.failure_budget)
     silent = find_silence(records)
     return CommandResult(Exit.INCOMPLETE, "; ".join(silent)) if silent else complete

@@ -51,7 +51,7 @@ def _show_run(args: Namespace) -> CommandResult:
     from harness.text.console import make_console
 
     manifest, records = read_manifest(args.run), read_records(args.run)
-    results, lacking = read_results(args.run, records)
+    run, (results, lacking) = Run(args.run), read_results(args.run, records)
     state = overview(args.run)
     console = make_console()
     if args.format == "json":
@@ -59,7 +59,7 @@ def _show_run(args: Namespace) -> CommandResult:
     else:
         for line in _describe(manifest, state.protocol):
             console.print(line)
-        print_results(console, results.tasks, records, Run(args.run).timing)
+        print_results(console, results.tasks, records, run.timing, run.replicas)
     done = f"{state.answered} of {state.asked} answers" if state.asked else "no questions"
     failed = f", {state.failed} failed" if state.failed else ""
     missing = f"; {lacking}" if lacking else ""

@@ -35,6 +35,7 @@ def print_results(
     summaries: Mapping[str, TaskSummary],
     records: Iterable[Record],
     timing: Timing | None,
+    replicas: Sequence[ReplicaState] = (),
 ) -> None:
     """Print all that is shown of a run, at its end and later on."""
     records = list(records)
@@ -43,6 +44,8 @@ def print_results(
     print_hints(console, records)
     if timing is not None:
         print_timing(console, timing)
+    if replicas:
+        print_replicas(console, replicas)
 
 
 def print_summaries(console: Console, summaries: Mapping[str, TaskSummary]) -> None:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from harness.replicas import canary
-from harness.replicas.standing import Standing
+from harness.replicas.standing import ReplicaState, Stage, Standing
 
 
 def account(name: str, standing: Standing, pixels: str) -> dict[str, Any]:
@@ -30,6 +30,31 @@ def account(name: str, standing: Standing, pixels: str) -> dict[str, Any]:
             "text_at_end": None if end is None else end.text,
         },
     }
+
+
+def states_of(accounts: Sequence[Any]) -> tuple[ReplicaState, ...]:
+    """Return the replicas of a stored run as they stood at its end; malformed ones are left out."""
+    found = []
+    for one in accounts:
+        fields = one if isinstance(one, Mapping) else {}
+        lost, items, answer_s = (fields.get(name) for name in ("lost", "items", "answer_s"))
+        if not isinstance(items, int) or not isinstance(answer_s, float | int | None):
+            continue
+        found.append(
+            ReplicaState(
+                name=str(fields.get("replica", "-")),
+                where=str(fields.get("where") or ""),
+                stage=Stage.ENDED if lost is None else Stage.LOST,
+                lost=None if lost is None else str(lost),
+                items=items,
+                items_per_s=items / answer_s if answer_s else 0.0,
+                videos=int(fields.get("videos") or 0),
+                held_videos=0,
+                held_items=0,
+                answer_s=answer_s,
+            )
+        )
+    return tuple(found)
 
 
 def deviations(standings: Mapping[str, Standing], pixels: str) -> list[str]:

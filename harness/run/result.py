@@ -8,8 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import DatasetError
+from harness.replicas.standing import ReplicaState
+from harness.run.replica_accounts import states_of
+from harness.run.samples_file import StoredSamples, read_samples
 from harness.run.store import SUMMARY, read_manifest, read_records, records_frame
-from harness.run.summary_shape import read_summary
+from harness.run.summary_shape import read_accounts, read_summary
 from harness.run.timing import Timing, read_timing
 from harness.schema import RepeatFigure, RepeatSummary, TaskSummary
 
@@ -54,6 +57,15 @@ class Run:
     def timing(self) -> Timing | None:
         """Where the time of the last invocation went; None where it is not known."""
         return read_timing(self._summary.get("timing"))
+
+    @cached_property
+    def replicas(self) -> tuple[ReplicaState, ...]:
+        """What each replica of the run did, those of earlier invocations first."""
+        return states_of(read_accounts(self.folder / SUMMARY))
+
+    def samples(self) -> StoredSamples:
+        """Return the questions as they were asked, by id; `lacking` says what is missing."""
+        return read_samples(self.folder)
 
     def records(self) -> pd.DataFrame:
         """Return one row per item and repeat; frame indices and timestamps are lists."""

@@ -92,8 +92,11 @@ def clustered_estimate(
     Raises:
         ValueError: There are no items.
     """
-    tree = tree_mean(values, clusters, paths)
-    found = estimate_tree(tree, len(clusters))
+    return with_interval(estimate_tree(tree_mean(values, clusters, paths), len(clusters)))
+
+
+def with_interval(found: Estimate) -> Estimate:
+    """Return an estimate of values in [0, 1] with its 95 % interval, where it has an error."""
     if found.se is None:
         return found
     interval = (

@@ -162,6 +162,20 @@ def test_show_prints_what_the_end_of_the_run_printed(capsys, demo_data, tmp_path
     assert without_timing in _shown(capsys, run)[1]
 
 
+def test_show_accounts_for_replicas_and_passes_over_damaged_ones(capsys, folder, tmp_path):
+    """Which of them answered what, and why one was lost, as at the end of the run."""
+    run = _copy(folder, tmp_path)
+    summary = json.loads((run / "summary.json").read_text())
+    one = {"replica": "r0", "where": "node1", "items": 9, "videos": 3, "lost": None, "answer_s": 3}
+    lost = {**one, "replica": "r1", "lost": "killed by signal 9", "answer_s": None}
+    summary["replicas"] = [one, lost, {"items": "many"}, 7]
+    (run / "summary.json").write_text(json.dumps(summary))
+    code, out, _ = _shown(capsys, run)
+    assert code == 0
+    assert re.search(r"r0 +9 +3 +3\.0 +- +ended", out)
+    assert "r1 was lost: killed by signal 9" in " ".join(out.split())
+
+
 def test_an_old_run_is_shown_with_what_it_lacks(capsys, folder):
     """It has scores and answers, and no question."""
     code, out, last = _shown(capsys, folder / "old")
