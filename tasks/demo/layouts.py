@@ -14,7 +14,7 @@ from typing import Any
 
 from harness.scoring.answers import letter_of
 from harness.scoring.prompts import lettered
-from tasks.demo.later_layouts import write_mmvu, write_videomme
+from tasks.demo.later_layouts import write_later_layouts
 from tasks.demo.scenes import (
     COLOURS,
     DIRECTIONS,
@@ -39,8 +39,7 @@ def write_all(data: Path) -> None:
     write_videommmu(data / "videommmu")
     write_mvbench(data / "mvbench")
     write_tempcompass(data / "tempcompass")
-    write_mmvu(data / "mmvu")
-    write_videomme(data / "videomme")
+    write_later_layouts(data)
 
 
 def write_vsibench(folder: Path) -> None:
