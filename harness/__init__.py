@@ -25,6 +25,10 @@ if TYPE_CHECKING:
     )
     from harness.gate.compare import compare_runs as compare
     from harness.gate.result import GateResult
+    from harness.probe.config import ProbeConfig
+    from harness.probe.run import ask_variants
+    from harness.probe.summary import ProbeSummary
+    from harness.probe.summary import read_probe as load_probe
     from harness.run.config import DecodeConfig, EvalConfig, FailureBudget, JudgeConfig, TrackConfig
     from harness.run.evaluate import evaluate
     from harness.run.observer import RunObserver
@@ -80,6 +84,8 @@ __all__ = [
     "Media",
     "MediaKind",
     "Outcome",
+    "ProbeConfig",
+    "ProbeSummary",
     "Prompt",
     "Protocol",
     "Questions",
@@ -98,12 +104,14 @@ __all__ = [
     "UsageError",
     "Variant",
     "after_answer_tag",
+    "ask_variants",
     "binary_score",
     "compare",
     "evaluate",
     "leaderboard",
     "lettered",
     "letters",
+    "load_probe",
     "load_run",
     "partial_score",
     "score_video_r1",
@@ -121,6 +129,9 @@ _MODULES = {
         "BackendError", "DatasetError", "HarnessError", "TooManyFailuresError", "UsageError",
     ),
     "harness.gate.result": ("GateResult",),
+    "harness.probe.config": ("ProbeConfig",),
+    "harness.probe.run": ("ask_variants",),
+    "harness.probe.summary": ("ProbeSummary",),
     "harness.run.config": (
         "DecodeConfig", "EvalConfig", "FailureBudget", "JudgeConfig", "TrackConfig",
     ),
@@ -137,6 +148,7 @@ _MODULES = {
     "harness.task.protocol": ("Protocol",),
 }  # fmt: skip
 _RENAMED = {
+    "load_probe": ("harness.probe.summary", "read_probe"),
     "compare": ("harness.gate.compare", "compare_runs"),
     "leaderboard": ("harness.board.leaderboard", "read_board"),
 }

@@ -1,7 +1,8 @@
 """Computes what a probe measures: paired differences of variants, and agreement of options.
 
 All figures pair the answers to one question in two variants, and cluster by video. Differences are
-ordered minus the other variant, averaged as the benchmark averages its score.
+ordered minus the other variant, averaged as the benchmark averages its score. Sources:
+docs/probes.md, "Who asks such questions".
 """
 
 from __future__ import annotations

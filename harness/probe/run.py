@@ -27,7 +27,14 @@ from harness.probe.tracked import report_probe
 from harness.probe.variants import VariantPlans, plan_variants
 from harness.run.config import FailureBudget
 from harness.run.default_folder import default_out
-from harness.run.evaluate import EvalJob, failure_limits, make_ray_squad, prepare, prepare_again
+from harness.run.evaluate import (
+    EvalJob,
+    failure_limits,
+    make_ray_squad,
+    observer_of,
+    prepare,
+    prepare_again,
+)
 from harness.run.failure_watch import FailureLimits
 from harness.run.media_check import check_media
 from harness.run.observer import RunObserver
@@ -87,6 +94,25 @@ class ProbeOutcome:
     """Of this invocation; None where nothing was open."""
     silent: tuple[str, ...]
     """A sentence per variant and task in whose answers the model said nothing."""
+
+
+def ask_variants(
+    checkpoint: str, config: ProbeConfig, *, progress: bool | RunObserver = True
+) -> ProbeSummary:
+    """Probe a checkpoint and return the results; the same call resumes an interrupted probe.
+
+    Args:
+        checkpoint: As for `harness.evaluate`.
+        config: What is asked; `out` is the probe's folder, None: one under ``results/runs``.
+        progress: Show progress on the terminal or in the notebook, or call this observer.
+
+    Raises:
+        UsageError: Bad settings, missing data, or a folder of another probe.
+        BackendError: The engine cannot start.
+        TooManyFailuresError: Every item failed alike, or more failed than `max_failures` allows.
+        KeyboardInterrupt: Interrupted; finished items are in the run directories.
+    """
+    return run_probe(prepare_probe(checkpoint, config), observer_of(progress)).summary
 
 
 def prepare_probe(

@@ -91,7 +91,7 @@ def evaluate(  # noqa: PLR0913 - the public call: each argument is named in the 
             raise UsageError(str(error)) from None
         config = replace(config, cluster=cluster)
     job = prepare(checkpoint, config)
-    run, _ = run_job(job, _observer(progress))
+    run, _ = run_job(job, observer_of(progress))
     return run
 
 
@@ -244,7 +244,8 @@ def evaluate_plan(  # noqa: PLR0913 - the one loop: each argument is named in th
     ).timing
 
 
-def _observer(progress: bool | RunObserver) -> RunObserver:
+def observer_of(progress: bool | RunObserver) -> RunObserver:
+    """Return an observer itself, the one that shows progress, or the one that shows nothing."""
     if isinstance(progress, RunObserver):
         return progress
     if not progress:

@@ -12,6 +12,10 @@ from tests.docs.example_runs import write_part, write_runs
 from tests.paths import ROOT
 
 PAGES = ("boards.md", "gates.md", "reports.md")
+PROBE = shlex.split(
+    "--backend fake --tasks vsibench --variants ordered,options,shuffled,blind"
+    " --limit 8 --max-frames 4 --max-pixels 3136 --workers 2"
+)
 MAY_EXIT = {"gate": (0, 1, 3)}
 """Commands whose exit code is their result; the others have to exit with 0."""
 
@@ -34,6 +38,15 @@ def folder(demo_data, tmp_path_factory):
     write_runs(folder, demo_data)
     for task in ("vsibench", "mvbench"):
         write_part(folder / "results" / "runs" / "mine", task)
+    probe = [
+        "probe",
+        "mine",
+        "--data",
+        str(demo_data),
+        "--out",
+        f"{folder}/results/runs/probe-mine",
+    ]
+    assert main([*probe, *PROBE]) == 0
     (folder / "gate.toml").write_text(_blocks("gates.md", "toml")[0])
     (folder / "data").symlink_to(demo_data)
     return folder
