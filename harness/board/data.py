@@ -101,6 +101,8 @@ def _category_lines(row: BoardRow, task: str, cell: Cell) -> Iterator[dict[str, 
             **_identity_fields(row, task, cell),
             "category": category,
             "score": line["score"],
+            "ci95_low": line.get("ci95_low"),
+            "ci95_high": line.get("ci95_high"),
             "se": line["se"],
             "items": line["n"],
         }

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from harness.board.cells import Cell
 from harness.board.figures import AVERAGE, Figure
@@ -101,6 +102,17 @@ def headings(board: Board) -> dict[int, str]:
         at: row.label if counts[row.label] == 1 else f"{row.label}, {row.frames} frames"
         for at, row in enumerate(board.rows)
     }
+
+
+def category_text(line: Mapping[str, Any]) -> str:
+    """Format the score of a category with its 95 % interval.
+
+    Runs before 0.2.0 have a standard error only, which is then named as one.
+    """
+    score, error, low, high = (line.get(name) for name in ("score", "se", "ci95_low", "ci95_high"))
+    if score is not None and low is None and error is not None:
+        return f"{score:.1f} (SE {error:.1f})"
+    return score_text(score, None if low is None or high is None else (low, high))
 
 
 def _score_table(board: Board, link: MakeLink) -> Table:
@@ -258,7 +270,7 @@ def _breakdown_tables(board: Board) -> Iterator[Table]:
         categories = sorted({name for _, row in rows for name in row.cells[task].breakdown})
         if categories:
             yield Table(
-                title=f"{board.titles[task]} by category (score ± standard error)",
+                title=f"{board.titles[task]} by category",
                 header=("category", *(_run_heading(name, row) for name, row in rows)),
                 blocks=(
                     Block(
@@ -280,8 +292,5 @@ def _run_heading(name: str, row: BoardRow) -> str:
 
 def _category_cell(cell: Cell, category: str) -> TableCell:
     line = cell.breakdown.get(category, {})
-    score, error = line.get("score"), line.get("se")
-    if score is None:
-        return TableCell(text=NOTHING)
-    text = f"{score:.1f}" if error is None else f"{score:.1f} ± {error:.1f}"
-    return TableCell(text=text, sort=score)
+    score = line.get("score")
+    return TableCell(text=category_text(line), sort=score)

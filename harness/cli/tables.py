@@ -228,21 +228,24 @@ def breakdown_table(name: str, summary: TaskSummary) -> Table:
     table = Table(box=box.SIMPLE, title=f"{name} by category", title_justify="left")
     table.add_column("category", no_wrap=True)
     table.add_column("score", justify="right")
-    table.add_column("SE", justify="right", style="dim")
+    table.add_column("95 % CI", justify="right", style="dim", no_wrap=True)
     table.add_column("items", justify="right")
     table.add_column("")
     for category, line in summary.breakdown.items():
         if is_subcategory(category):
             continue  # finer levels are in summary.json; here they would hide the others
-        score, se = line["score"], line["se"]
-        table.add_row(
-            shortened(category),
-            _format_number(score),
-            _format_number(se),
-            str(line["n"]),
-            _draw_bar(score),
-        )
+        score = line["score"]
+        numbers = (_format_number(score), _category_interval(line), str(line["n"]))
+        table.add_row(shortened(category), *numbers, _draw_bar(score))
     return table
+
+
+def _category_interval(line: Mapping[str, float | int | None]) -> str:
+    """Return the interval of a category; runs before 0.2.0 have a standard error only."""
+    low, high, error = (line.get(name) for name in ("ci95_low", "ci95_high", "se"))
+    if low is not None and high is not None:
+        return f"{low:.1f} - {high:.1f}"
+    return "-" if error is None else f"SE {error:.1f}"
 
 
 def _score_cells(summary: TaskSummary, shown: Iterable[Outcome]) -> list[str | Text]:

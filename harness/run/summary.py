@@ -168,9 +168,17 @@ def is_subcategory(name: str) -> bool:
     return "/" in name.removeprefix("*/")
 
 
-def _line(estimate: Estimate) -> dict[str, float | int | None]:
-    se = None if estimate.se is None else 100 * estimate.se
-    return {"score": 100 * estimate.mean, "se": se, "n": estimate.n}
+def _line(estimate: Estimate | None) -> dict[str, float | int | None]:
+    if estimate is None:
+        return {"score": None, "se": None, "ci95_low": None, "ci95_high": None, "n": 0}
+    low, high = (None, None) if estimate.ci95 is None else _percent(estimate.ci95)
+    return {
+        "score": 100 * estimate.mean,
+        "se": None if estimate.se is None else 100 * estimate.se,
+        "ci95_low": low,
+        "ci95_high": high,
+        "n": estimate.n,
+    }
 
 
 @dataclass(frozen=True, slots=True)

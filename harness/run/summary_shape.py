@@ -47,6 +47,8 @@ def check_summaries(fields: Fields) -> None:
         if summary.content.get("breakdown") is not None:
             for _, line in summary.tables("breakdown"):
                 _check_estimate(line)
+                for name in ("ci95_low", "ci95_high"):
+                    line.number(name, -math.inf, math.inf, optional=True)
         repeats = summary.table("repeats", optional=True)
         if repeats is not None:
             _check_repeats(repeats)

@@ -56,7 +56,7 @@ class TaskSummary:
     missing: int
     """Answers without a record."""
     breakdown: Mapping[str, Mapping[str, float | int | None]]
-    """Per category path prefix: score, se and n."""
+    """Per category path prefix: score, se, ci95_low, ci95_high and n; old runs have no interval."""
     scorer: str
     aggregation: str
     protocol_hash: str

@@ -273,12 +273,13 @@ def test_html_is_self_contained_and_escaped(runs, capsys):
 
 
 def test_breakdowns_come_from_the_summary(runs, capsys):
-    """``--by`` adds categories down and runs across."""
-    breakdown = {"state_change": {"score": 87.5, "se": 1.25, "n": 20}}
-    summary = {"tasks": {"mvbench": {"breakdown": breakdown}}}
-    (runs[0] / "summary.json").write_text(json.dumps(summary))
+    """``--by`` adds categories down and runs across, with 95 % intervals as everywhere."""
+    line = {"score": 87.5, "se": 1.25, "n": 20}
+    for number, more in enumerate(({"ci95_low": 85.0, "ci95_high": 90.0}, {})):
+        summary = {"tasks": {"mvbench": {"breakdown": {"state_change": line | more}}}}
+        (runs[number] / "summary.json").write_text(json.dumps(summary))
     page = _printed(capsys, runs, "--by", "--format", "md")
-    assert r"| state\_change | 87.5 ± 1.2 | - | - | - |" in page
+    assert r"| state\_change | 87.5 ± 2.5 | 87.5 (SE 1.2) | - | - |" in page
 
 
 def test_published_figures_are_marked_and_never_ranked(runs, capsys):

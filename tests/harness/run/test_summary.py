@@ -56,6 +56,8 @@ def test_breakdown_has_categories_margins_and_groups_of_the_tree():
     means = Aggregation(name="tree", levels=lambda category: ("g", category))
     breakdown = _summary(records, aggregation=means).breakdown
     assert breakdown["p"]["score"] == 50.0
+    assert breakdown["p"]["ci95_low"] is None  # one video does not show how much videos differ
+    assert 0 <= breakdown["g"]["ci95_low"] < breakdown["g"]["score"]
     assert breakdown["q/x"]["n"] == 2
     assert round(breakdown["*/x"]["score"], 3) == 33.333
     assert round(breakdown["g"]["score"], 3) == 33.333  # mean of p/x 100, p/y 0, q/x 0
