@@ -51,6 +51,7 @@ from harness.schema import (
     Score,
 )
 from harness.scoring.answers import letters
+from harness.scoring.prompts import lettered
 from harness.scoring.rules import ScoreRule, binary_score
 from harness.task.api import Questions
 from tasks import sources
@@ -121,6 +122,12 @@ class VideoMMEv2(Benchmark):
     def other_prompts(self) -> Mapping[str, Callable[[Sample], Prompt]]:
         """Return the published prompt that asks for reasoning."""
         return {OFFICIAL_REASONING: lambda sample: _prompt(sample, _REASON)}
+
+    def rotate_options(self, sample: Sample, places: int) -> Sample:
+        """Return a question whose options are moved, in the published text of them, too."""
+        moved = super().rotate_options(sample, places)
+        source = {**moved.source, OPTIONS: "\n".join(lettered(moved.options))}
+        return replace(moved, source=source)
 
     def paper_sample(self, sample: Sample) -> Sample:
         """Return the question without blanks around its texts, as in Video-R1's files."""

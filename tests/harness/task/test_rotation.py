@@ -3,20 +3,20 @@
 import pytest
 
 from harness.schema import Prompt
-from harness.task.registry import data_folder, get
+from harness.task.registry import data_folder, get, installed
 from harness.task.rotation import rotate_questions
-from tasks.demo.layouts import write_all
 from tests.toys import ToyTask, sample
 
-BENCHMARKS = ("videommmu", "vsibench", "mvbench", "tempcompass")
+OPEN = {"charades-sta"}
+"""Benchmarks without options."""
+BENCHMARKS = sorted(set(installed()) - {"motionworld", "motionworld-stills"} - OPEN)
+"""All benchmarks that there are, but for those whose clips are drawn elsewhere."""
 
 
-@pytest.fixture(scope="module")
-def data(tmp_path_factory):
-    """The demo's questions in the four publishers' layouts."""
-    folder = tmp_path_factory.mktemp("data")
-    write_all(folder)
-    return folder
+@pytest.fixture
+def data(demo_data):
+    """The demo's questions in the publishers' layouts."""
+    return demo_data
 
 
 def _rotated(name, data, template):
@@ -38,7 +38,18 @@ def test_the_gold_answer_scores_right_and_the_old_letter_wrong(name, template, d
         assert text == old.options["ABCDEFGHIJ".index(old.answer)]
         gold = moved.answer if template == "video-r1" else _official_gold(moved)
         assert score(moved, gold).value == 1
-        assert task.prompt(moved, template).text != task.prompt(old, template).text
+        asked = task.prompt(moved, template).text
+        assert asked != task.prompt(old, template).text
+        if not moved.category.startswith("caption"):  # its labels are no letters
+            shown = (mark.format(moved.answer, text) for mark in ("{}. {}", "({}) {}", "{}: {}"))
+            assert any(one in asked for one in shown)
+
+
+@pytest.mark.parametrize("name", sorted(OPEN))
+def test_a_benchmark_without_options_says_so_of_every_question(name, data):
+    """None is left out in silence."""
+    _, before, found = _rotated(name, data, "official")
+    assert set(found.fixed["not multiple choice"]) == set(before)
 
 
 def _official_gold(moved):
