@@ -12,7 +12,7 @@ import io
 import math
 import re
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
@@ -100,6 +100,19 @@ def select_published(
             )
         found |= dict.fromkeys(fitting)
     return list(found)
+
+
+def unused_rows(scores: Iterable[PublishedScore], tasks: Collection[str]) -> list[str]:
+    """Return a sentence per published row that has no score on any of some tasks."""
+    rows: dict[tuple[str, str], set[str]] = {}
+    for score in scores:
+        rows.setdefault((score.model, score.frames), set()).add(score.task)
+    return [
+        f"published {model}{f', {frames} frames' if frames else ''} has no score on this board;"
+        f" it has {', '.join(sorted(known))}"
+        for (model, frames), known in rows.items()
+        if not known & set(tasks)
+    ]
 
 
 def _fits(score: PublishedScore, row: str, matches: Callable[[str, str], bool]) -> bool:

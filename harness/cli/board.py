@@ -97,6 +97,7 @@ class BoardCommand:
         from harness.board.found import named_runs
         from harness.board.leaderboard import build_board
         from harness.board.names import parse_names, with_names
+        from harness.board.published import unused_rows
         from harness.text.console import make_console
 
         if args.report and args.format != "html":
@@ -111,6 +112,8 @@ class BoardCommand:
         entries = read_entries(found.folders, scorers=args.scorers)
         columns = _probe_columns(entries) if args.probes else ()
         board = build_board(with_names(entries, parse_names(args.name)), published, columns)
+        for note in unused_rows(published, board.tasks) if args.published else ():
+            notes.print(note, style="dim", soft_wrap=True)
         _write_board(args, board, entries)
         if args.chart:
             from harness.board.chart import draw_chart
