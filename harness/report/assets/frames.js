@@ -3,7 +3,7 @@
 videor1.frames = (() => {
   const { el, svg } = videor1;
   const BIG = [420, 270];
-  const THUMB = 74;
+  const THUMB = 60;
   const SMALL = 160;
   const MOST_NAMES = 3;
   const PLAY_MS = 400;
