@@ -16,11 +16,13 @@ from harness.task.suites import expand_suites
 
 Settings = TypeVar("Settings")
 
-_TITLES = {"": "evaluation", "decode": "decoding"}
-
 
 def add_option_flags(
-    parser: ArgumentParser, settings: type, *, only: Collection[str] | None = None
+    parser: ArgumentParser,
+    settings: type,
+    *,
+    only: Collection[str] | None = None,
+    title: str = "evaluation",
 ) -> None:
     """Declare one flag per option of a settings class, in one argument group per settings group.
 
@@ -28,15 +30,17 @@ def add_option_flags(
         parser: Where the flags are declared.
         settings: The settings class.
         only: Names of the options that the command has; None: all.
+        title: Heading of the options that belong to no group.
     """
+    titles = {"": title, "decode": "decoding"}
     groups: dict[str, Any] = {}
     for option in options_of(settings):
         if only is not None and option.name not in only:
             continue
-        title = option.title or _TITLES.get(option.group, option.group)
-        if title not in groups:
-            groups[title] = parser.add_argument_group(title)
-        _add_flag(groups[title], option)
+        heading = option.title or titles.get(option.group, option.group)
+        if heading not in groups:
+            groups[heading] = parser.add_argument_group(heading)
+        _add_flag(groups[heading], option)
 
 
 def read_option_flags(args: Namespace, settings: Settings) -> Settings:

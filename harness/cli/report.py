@@ -37,7 +37,7 @@ class ReportCommand:
             metavar="FOLDER",
             help="folder of the report; open the index.html in it",
         )
-        add_option_flags(parser, ReportConfig)
+        add_option_flags(parser, ReportConfig, title="frames")
 
     def run(self, args: Namespace) -> CommandResult:
         """Build the report and say what it holds and what it lacks."""

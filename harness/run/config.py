@@ -122,7 +122,8 @@ class TrackConfig:
     """Experiment trackers that are told of a run; none of it changes an answer."""
 
     report_to: tuple[str, ...] = field(default=(), metadata={**_TRACK, "metavar": "A,B"})
-    """Trackers that get scores, outcomes and tables of items: wandb, trackio, tensorboard."""
+    """Trackers that get scores, outcomes and tables of items: wandb, trackio, tensorboard (default:
+    none)."""
     track_project: str = field(default="videor1", metadata={**_TRACK, "metavar": "NAME"})
     """Project of the trackers."""
     track_name: str | None = field(default=None, metadata={**_TRACK, "metavar": "NAME"})

@@ -8,10 +8,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from harness.backends.engine_config import EngineConfig
 from harness.cli.exits import CommandResult, Exit
 from harness.cli.flags import add_option_flags, read_option_flags
 from harness.plugins import is_installed
 from harness.run.config import TrackConfig
+from harness.run.options import options_of
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -52,6 +54,9 @@ class WatchCommand:
             action="store_true",
             help="evaluate the checkpoints that exist now and do not wait for more",
         )
+        add_option_flags(
+            parser, EngineConfig, only=_engine_flags(), title="engine (as for videor1 eval)"
+        )
         add_option_flags(parser, TrackConfig)
 
     def run(self, args: Namespace) -> CommandResult:
@@ -66,7 +71,11 @@ class WatchCommand:
 
         console = make_console()
         settings = read_watch_settings(args.config, args.set)
-        settings = replace(settings, track=read_option_flags(args, settings.track))
+        settings = replace(
+            settings,
+            engine=read_option_flags(args, settings.engine),
+            track=read_option_flags(args, settings.track),
+        )
         require_trackers(settings.track.report_to)
         out = args.out or RUNS / f"watch-{args.run.resolve().name}"
         with locked(out):
@@ -83,6 +92,13 @@ class WatchCommand:
             return result
 
 
+def _engine_flags() -> list[str]:
+    """Name the engine settings that a watch takes."""
+    from trainer.watch.settings import NOT_FOR_WATCHES
+
+    return [o.name for o in options_of(EngineConfig) if o.name not in NOT_FOR_WATCHES]
+
+
 def _watch(
     args: Namespace,
     console: Console,
@@ -93,7 +109,9 @@ def _watch(
     """Evaluate checkpoints until the training is over; return how the command ends."""
     from trainer.watch.watcher import Watcher, evaluate_in_process
 
-    watcher = Watcher(args.run, out, settings, evaluate_in_process(settings.slice, out), tell)
+    watcher = Watcher(
+        args.run, out, settings, evaluate_in_process(settings.slice, out, settings.engine), tell
+    )
     try:
         watcher.watch(once=args.once)
     except KeyboardInterrupt:

@@ -9,6 +9,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Literal
 
+from harness.backends.engine_config import EngineConfig, given_settings
 from harness.bounds import between, positive
 from harness.config import read_settings
 from harness.errors import UsageError
@@ -16,6 +17,7 @@ from harness.files import FolderClaim, read_json
 from harness.gate.policy import Policy, ProbeRule
 from harness.probe.config import ProbeConfig
 from harness.run.config import TrackConfig
+from harness.run.protocol_files import find_protocol
 from harness.schema import Variant
 from harness.task.suites import expand_suites
 from trainer.config.presets import find_config
@@ -28,6 +30,17 @@ RENAMED: Mapping[str, str] = MappingProxyType(
 )
 """Old names of settings and their new ones."""
 
+_SERVED = "a watch starts its own engine for every checkpoint; leave it out"
+NOT_FOR_WATCHES: Mapping[str, str] = MappingProxyType(
+    {
+        "backend": "name it as slice.backend",
+        **dict.fromkeys(
+            ("base_url", "concurrency", "extra_body", "video_as_images", "frame_grid"), _SERVED
+        ),
+    }
+)
+"""Settings of engines that a watch does not take, with the reason."""
+
 CLAIM = FolderClaim(
     manifest=SETTINGS, kind="watch", compared=partial(rename_fields, renamed=RENAMED)
 )
@@ -39,7 +52,8 @@ class SliceSettings:
 
     tasks: tuple[str, ...] = ("videommmu", "vsibench", "mvbench", "tempcompass")
     data: Path = Path("data")
-    protocol: Literal["video-r1", "official"] = "video-r1"
+    protocol: str = "video-r1"
+    """A preset, or a protocol file as `videor1 eval --protocol` takes it."""
     items_per_task: int | None = 200
     """Spread over the categories, the same items for every checkpoint; None: all items."""
     max_frames: int | None = None
@@ -107,6 +121,8 @@ class WatchSettings:
     """Seconds between two checks for new checkpoints."""
     stalled_after_s: float = 600.0
     """Seconds without a sign of life after which a training counts as interrupted."""
+    engine: EngineConfig = field(default_factory=EngineConfig)
+    """Settings of the engine, as for `videor1 eval`; the backend stands in `slice`."""
     track: TrackConfig = field(default_factory=TrackConfig)
     """Trackers that get the scores of every checkpoint, with the training step as step."""
 
@@ -117,6 +133,9 @@ class WatchSettings:
                 "gate.gain_margin: there is no temporal gain without slice.variants ="
                 ' ["ordered", "shuffled"]'
             )
+        for name, reason in NOT_FOR_WATCHES.items():
+            if getattr(self.engine, name) != getattr(EngineConfig(), name):
+                raise ValueError(f"engine.{name}: {reason}")
 
 
 def read_watch_settings(config: str, assignments: Sequence[str] = ()) -> WatchSettings:
@@ -131,7 +150,9 @@ def read_watch_settings(config: str, assignments: Sequence[str] = ()) -> WatchSe
     """
     path = find_config("watch", config)
     refuse_old_settings(path, assignments, RENAMED)
-    return read_settings(WatchSettings, path, assignments)
+    settings = read_settings(WatchSettings, path, assignments)
+    find_protocol(settings.slice.protocol)  # a wrong name would fail every evaluation
+    return settings
 
 
 def claim_watch(out: Path, settings: WatchSettings, run: Path) -> None:
@@ -157,7 +178,8 @@ def describe_watch(settings: WatchSettings, run: Path) -> dict[str, Any]:
     for part, name in (("slice", "variants"), ("gate", "gain_margin")):
         if not described[part][name]:
             del described[part][name]
-    return described
+    engine = given_settings(settings.engine)
+    return described | ({"engine": engine} if engine else {})
 
 
 def watched_run(out: Path) -> Path:

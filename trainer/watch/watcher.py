@@ -234,7 +234,13 @@ class Watcher:
         return worse is not None
 
 
-def eval_command(checkpoint: str, folder: Path, asked: SliceSettings, cache: Path) -> list[str]:
+def eval_command(
+    checkpoint: str,
+    folder: Path,
+    asked: SliceSettings,
+    cache: Path,
+    engine: EngineConfig | None = None,
+) -> list[str]:
     """Return the command line that evaluates one checkpoint, or probes it.
 
     Args:
@@ -242,6 +248,7 @@ def eval_command(checkpoint: str, folder: Path, asked: SliceSettings, cache: Pat
         folder: The run directory, or the probe's folder.
         asked: What to evaluate.
         cache: Folder for decoded frames.
+        engine: Settings of the engine; None: its own.
     """
     config = EvalConfig(
         tasks=asked.tasks,
@@ -252,7 +259,7 @@ def eval_command(checkpoint: str, folder: Path, asked: SliceSettings, cache: Pat
         max_pixels=asked.max_pixels,
         max_failures=None if asked.max_failures == "0" else asked.max_failures,
         out=folder,
-        engine=EngineConfig(backend=asked.backend),
+        engine=replace(engine or EngineConfig(), backend=asked.backend),
         decode=DecodeConfig(frame_cache=cache if asked.frame_cache else None),
     )
     if not asked.variants:
@@ -261,19 +268,22 @@ def eval_command(checkpoint: str, folder: Path, asked: SliceSettings, cache: Pat
     return child_command(["probe", checkpoint, "--variants", variants, *flags_of(config)])
 
 
-def evaluate_in_process(asked: SliceSettings, out: Path) -> Evaluate:
+def evaluate_in_process(
+    asked: SliceSettings, out: Path, engine: EngineConfig | None = None
+) -> Evaluate:
     """Return a function that runs one evaluation or probe in a process and waits for its end.
 
     Args:
         asked: What to evaluate.
         out: Folder of the watch; decoded frames are stored below it.
+        engine: Settings of the engine; None: its own.
     """
 
     def evaluate(checkpoint: str, folder: Path, log: Path) -> int:
         if is_locked(folder / Variant.ORDERED if asked.variants else folder):
             return BUSY
         with log.open("ab") as file:
-            command = eval_command(checkpoint, folder, asked, out / "frames")
+            command = eval_command(checkpoint, folder, asked, out / "frames", engine)
             return subprocess.run(command, stdout=file, stderr=file, check=False).returncode
 
     return evaluate

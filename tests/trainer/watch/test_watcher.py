@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from harness.backends.engine_config import EngineConfig
 from harness.cli.exits import Exit
 from harness.errors import RunMismatchError, UsageError
 from harness.files import locked
@@ -331,6 +332,49 @@ def test_every_checkpoint_is_asked_the_same_slice(tmp_path):
         "--tasks", "mvbench", "--data", "d", "--max-frames", "4", "--limit", "7",
         "--out", str(tmp_path / "r"), "--frame-cache", str(tmp_path / "frames"),
     ]  # fmt: skip
+
+
+def test_an_engine_and_a_protocol_file_reach_every_evaluation(tmp_path):
+    """A model that needs two GPUs, asked under a protocol of one's own."""
+    protocol = tmp_path / "mine.toml"
+    protocol.write_text('extends = "official"\n[frames]\nmax_frames = 8\n')
+    path = tmp_path / "watch.toml"
+    path.write_text(
+        f'[slice]\nprotocol = "{protocol}"\nbackend = "vllm"\n'
+        '[engine]\ntensor_parallel = 2\ndtype = "bfloat16"\n'
+    )
+    settings = read_watch_settings(str(path), ["engine.max_num_seqs=8"])
+    words = eval_command("c", tmp_path / "r", settings.slice, tmp_path / "f", settings.engine)
+    line = " ".join(words)
+    assert f"--protocol {protocol} " in line
+    for flag in ("--backend vllm", "--tensor-parallel 2", "--dtype bfloat16", "--max-num-seqs 8"):
+        assert flag in line, flag
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ('[slice]\nprotocol = "offical"', "offical"),
+        ('[engine]\nbase_url = "http://x/v1"', "engine.base_url: a watch starts its own engine"),
+        ('[engine]\nbackend = "vllm"', "engine.backend: name it as slice.backend"),
+        ("[engine]\ntensor_paralel = 2", "Did you mean 'tensor_parallel'?"),
+    ],
+)
+def test_an_engine_or_protocol_that_cannot_be_is_refused_at_the_start(tmp_path, content, words):
+    """Not by the failure of every evaluation."""
+    path = tmp_path / "watch.toml"
+    path.write_text(content)
+    with pytest.raises(UsageError) as caught:
+        read_watch_settings(str(path))
+    assert words in str(caught.value)
+
+
+def test_another_engine_setting_is_another_watch(tmp_path):
+    """Scores of two number formats are no timeline; settings that nobody gave change nothing."""
+    claim_watch(tmp_path, QUICK, tmp_path)
+    claim_watch(tmp_path, replace(QUICK, engine=EngineConfig()), tmp_path)
+    with pytest.raises(RunMismatchError, match="float16"):
+        claim_watch(tmp_path, replace(QUICK, engine=EngineConfig(dtype="float16")), tmp_path)
 
 
 def test_the_shipped_settings_are_valid_and_unknown_keys_are_refused():
