@@ -47,6 +47,8 @@ class NodeReport:
     facts: NodeFacts | None
     problem: str | None = None
     """Why there are no facts: the node did not answer, or lacks the project."""
+    silent: bool = False
+    """Whether it did not answer: it may just have died, and nothing is known of it."""
 
 
 def list_differences(here: NodeFacts, reports: Iterable[NodeReport]) -> list[str]:

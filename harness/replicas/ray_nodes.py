@@ -92,11 +92,12 @@ def _await_report(name: str, answer: Any, left_s: float, timeout_s: float) -> No
         problem = f"it did not answer within {timeout_s:g} s; is it overloaded or unreachable?"
     except ray.exceptions.RayTaskError as error:
         cause = error.cause or error
-        problem = f"the check failed there: {type(cause).__name__}: {cause}"
+        failed = f"the check failed there: {type(cause).__name__}: {cause}"
+        return NodeReport(node=name, facts=None, problem=failed)
     except ray.exceptions.RayError as error:
         said = (str(error).strip().splitlines() or [""])[0]
         problem = f"no process can be started there: {type(error).__name__}: {said}"
-    return NodeReport(node=name, facts=None, problem=problem)
+    return NodeReport(node=name, facts=None, problem=problem, silent=True)
 
 
 class _Asked:

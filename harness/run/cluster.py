@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 
 from harness.backends.select import ResolvedEngine
-from harness.errors import UsageError
+from harness.errors import BackendError, UsageError
 from harness.replicas.fleet import Fleet, Replica
 from harness.replicas.ray_fleet import RayCluster, RayFleet
 from harness.replicas.ray_nodes import ask_nodes, list_nodes
@@ -45,15 +45,16 @@ def ray_squad(
     Raises:
         UsageError: Ray is not installed, there is no room for a replica, or nodes that would get
             one differ from this machine.
-        BackendError: Ray cannot be reached.
+        BackendError: Ray cannot be reached, or none of its nodes answers.
     """
     cluster = RayCluster(config.cluster.ray)
     try:
         nodes = cluster.nodes()
         gpus = _gpus_of(config, engine, nodes)
         count = count_replicas(config.cluster.replicas, gpus, nodes)
+        notes = _notes(count, gpus, nodes)
         if config.cluster.ray is not None:
-            _require_equal_nodes(cluster, expect(), gpus)
+            notes += _check_nodes(cluster, expect(), gpus)
     except BaseException:
         cluster.close()
         raise
@@ -66,18 +67,27 @@ def ray_squad(
 
     batch = config.engine.max_num_seqs or _BATCH.get(engine.backend, _SMALL_BATCH)
     names = tuple(f"r{number}" for number in range(count))
-    return Squad(
-        names=names, fleet=fleet, ahead=_BATCHES_AHEAD * batch, notes=_notes(count, gpus, nodes)
-    )
+    return Squad(names=names, fleet=fleet, ahead=_BATCHES_AHEAD * batch, notes=notes)
 
 
-def _require_equal_nodes(cluster: RayCluster, expected: Expected, gpus: int) -> None:
-    """Raise `UsageError` if a node that may get a replica differs from this machine."""
+def _check_nodes(cluster: RayCluster, expected: Expected, gpus: int) -> tuple[str, ...]:
+    """Return a note for each node that may get a replica and does not answer.
+
+    Raises:
+        UsageError: One differs from this machine.
+        BackendError: None of them answers.
+    """
     places = [node for node in list_nodes() if (node.gpus >= gpus if gpus else node.cpus)]
     reports = ask_nodes(places, partial(collect_in_folder, expected), cluster.env)
     problems = describe_problems(collect_facts(expected), reports)
     if problems is not None:
         raise UsageError(problems)
+    silent = tuple(
+        f"node {one.node} was not checked: {one.problem}" for one in reports if one.silent
+    )
+    if reports and len(silent) == len(reports):
+        raise BackendError(f"no node of the cluster can be used: {'; '.join(silent)}")
+    return silent
 
 
 def _gpus_of(config: EvalConfig, engine: ResolvedEngine, nodes: Sequence[Node]) -> int:

@@ -100,8 +100,11 @@ def collect_in_folder(expected: Expected) -> NodeFacts:
 
 
 def describe_problems(here: NodeFacts, reports: Sequence[NodeReport]) -> str | None:
-    """Return a message that names every difference with its node, None where there is none."""
-    differences = list_differences(here, reports)
+    """Return a message that names every difference with its node, None where there is none.
+
+    Nodes that did not answer are left out: they may have died, which ends no evaluation.
+    """
+    differences = list_differences(here, [one for one in reports if not one.silent])
     if not differences:
         return None
     named = "\n".join(f"  {sentence};" for sentence in differences)

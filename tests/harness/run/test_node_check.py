@@ -43,6 +43,17 @@ def test_the_same_machine_has_no_problem(expected):
     assert _problems(here, expected) is None
 
 
+def test_a_node_that_does_not_answer_ends_no_evaluation_and_one_without_videor1_does(expected):
+    """The first may have died just now; on the second the check failed."""
+    here = collect_facts(expected)
+    dead = NodeReport(node="a", facts=None, problem="its process is gone", silent=True)
+    bare = NodeReport(node="b", facts=None, problem="ModuleNotFoundError: harness")
+    assert describe_problems(here, [dead]) is None
+    said = describe_problems(here, [dead, bare])
+    assert "node b: ModuleNotFoundError: harness" in said
+    assert "node a" not in said
+
+
 def test_a_file_that_is_gone_and_one_that_is_cut_off_are_named(expected):
     """What is expected is what the driver has."""
     here = collect_facts(expected)
