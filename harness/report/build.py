@@ -59,7 +59,7 @@ def build_report(
     named = list(folders)
     sources = find_runs(named)
     _clear(out)
-    write_json(out / MARK, {"videor1_report": 1, "runs": [str(one.folder) for one in sources]})
+    write_json(out / MARK, {"videor1_report": 1})
     say(f"reading {len(sources)} run" + ("s" if len(sources) > 1 else ""))
     runs = [read_answers(source) for source in sources]
     questions = read_questions(runs)
@@ -67,7 +67,7 @@ def build_report(
     videos.collect(runs, questions)
     book = SpriteBook(out / FRAMES, config.frames_budget * 1_000_000)
     say("decoding frames")
-    videos.draw(book)
+    videos.draw(book, say)
     items = list_items(runs, questions.shared)
     say(f"writing {len(items)} items")
     blocks = DetailWriter(out / DATA, runs, questions, videos).write(items)

@@ -9,6 +9,9 @@ from pathlib import Path
 from harness.bounds import between
 from harness.run.config import available_processors
 
+_TITLE = {"title": "frames"}
+"""Heading of the options in the help text."""
+
 
 class FrameChoice(StrEnum):
     """Which videos are shown with their frames."""
@@ -23,15 +26,15 @@ class FrameChoice(StrEnum):
 class ReportConfig:
     """What a report holds besides texts and scores, and how its frames are made."""
 
-    frames: FrameChoice = FrameChoice.ALL
+    frames: FrameChoice = field(default=FrameChoice.ALL, metadata=_TITLE)
     """Which videos are shown with the frames that the model saw."""
-    frames_budget: int = field(default=200, metadata={"metavar": "MB"})
+    frames_budget: int = field(default=200, metadata={**_TITLE, "metavar": "MB"})
     """Megabytes that the pictures of all videos may take; those with wrong answers come first."""
-    data: Path | None = field(default=None, metadata={"metavar": "DIR"})
+    data: Path | None = field(default=None, metadata={**_TITLE, "metavar": "DIR"})
     """Folder with one folder per benchmark, if it is no longer where the run found it."""
-    workers: int = field(default_factory=available_processors, metadata={"metavar": "N"})
+    workers: int = field(default_factory=available_processors, metadata={**_TITLE, "metavar": "N"})
     """Decode processes."""
-    decode_timeout: float = field(default=120.0, metadata={"metavar": "S"})
+    decode_timeout: float = field(default=120.0, metadata={**_TITLE, "metavar": "S"})
     """Seconds that one file may take."""
 
     def __post_init__(self) -> None:

@@ -6,7 +6,7 @@ of its frames; where those of the file differ now, the file is another one and n
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -81,8 +81,13 @@ class Videos:
         """Return the video of a stored medium, as collected."""
         return self._found.get(_whole(stored, self.root_of(run)))
 
-    def draw(self, book: SpriteBook) -> None:
-        """Decode the videos and write their pictures, those with wrong answers first."""
+    def draw(self, book: SpriteBook, say: Callable[[str], None]) -> None:
+        """Decode the videos and write their pictures, those with wrong answers first.
+
+        Args:
+            book: Where the pictures go.
+            say: Called with the progress after each video.
+        """
         chosen = self._choose()
         jobs = {}
         for video in chosen:
@@ -96,11 +101,14 @@ class Videos:
             max_bytes=_POOL_BYTES,
             decoder=RecordedDecoder(jobs),
         )
+        done = 0
         with pool:
             for wrong in (True, False):
                 asked = [v.media for v in chosen if v.is_wrong is wrong]
                 listed = heaviest_first([jobs[media].job(media) for media in asked])
                 for job, answer in pool.decode(listed):
+                    done += 1
+                    say(f"decoded {done} of {len(chosen)} videos")
                     self._keep(self._found[job.media[0]], answer, book)
                     pool.release(job)
 

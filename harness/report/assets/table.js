@@ -2,7 +2,7 @@
 // Saves the items that the list shows as a CSV file.
 videor1.table = (() => {
   const { el } = videor1;
-  // First characters that make a spreadsheet compute a cell: https://owasp.org/www-community/attacks/CSV_Injection
+  // First characters that make a spreadsheet compute a cell, as in harness/text/shown.py.
   const FORMULA = /^[=+\-@\t\r\n\uff1d\uff0b\uff0d\uff20]/;
 
   function cell(value) {
