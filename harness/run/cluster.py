@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 
 from harness.backends.select import ResolvedEngine
-from harness.errors import BackendError, UsageError
+from harness.errors import UsageError
 from harness.replicas.fleet import Fleet, Replica
 from harness.replicas.ray_fleet import RayCluster, RayFleet
 from harness.replicas.ray_nodes import ask_nodes, list_nodes
@@ -45,7 +45,7 @@ def ray_squad(
     Raises:
         UsageError: Ray is not installed, there is no room for a replica, or nodes that would get
             one differ from this machine.
-        BackendError: Ray cannot be reached, or none of its nodes answers.
+        BackendError: Ray cannot be reached.
     """
     cluster = RayCluster(config.cluster.ray)
     try:
@@ -71,23 +71,26 @@ def ray_squad(
 
 
 def _check_nodes(cluster: RayCluster, expected: Expected, gpus: int) -> tuple[str, ...]:
-    """Return a note for each node that may get a replica and does not answer.
+    """Return a note for each node that may get a replica and does not answer, asked twice.
 
-    Raises:
-        UsageError: One differs from this machine.
-        BackendError: None of them answers.
+    Such a node may have died, which the driver copes with; a replica on it is checked when it
+    joins. Raises `UsageError` where a node differs from this machine.
     """
     places = [node for node in list_nodes() if (node.gpus >= gpus if gpus else node.cpus)]
-    reports = ask_nodes(places, partial(collect_in_folder, expected), cluster.env)
-    problems = describe_problems(collect_facts(expected), reports)
+    ask = partial(ask_nodes, function=partial(collect_in_folder, expected), env=cluster.env)
+    reports = {report.node: report for report in ask(places)}
+    silent = {name for name, report in reports.items() if report.silent}
+    if silent:
+        again = ask([node for node in places if node.name in silent])
+        reports |= {report.node: report for report in again}
+    problems = describe_problems(collect_facts(expected), list(reports.values()))
     if problems is not None:
         raise UsageError(problems)
-    silent = tuple(
-        f"node {one.node} was not checked: {one.problem}" for one in reports if one.silent
+    return tuple(
+        f"node {name} was not checked: {report.problem}"
+        for name, report in reports.items()
+        if report.silent
     )
-    if reports and len(silent) == len(reports):
-        raise BackendError(f"no node of the cluster can be used: {'; '.join(silent)}")
-    return silent
 
 
 def _gpus_of(config: EvalConfig, engine: ResolvedEngine, nodes: Sequence[Node]) -> int:

@@ -14,6 +14,7 @@ from harness.cli import main
 from harness.run.store import read_records
 from tasks.motionworld.folder import write_test_split
 from tasks.motionworld.trained import CHECKPOINT, card
+from tests.paths import ROOT
 
 pytest.importorskip("ray", reason="needs the heavy environment: Ray is not installed")
 
@@ -129,3 +130,16 @@ def test_doctor_shows_the_same_per_node(address, at_home, hidden, capfd):
     assert "missing or not readable" in shown
     assert "as here" in shown
     assert "3 of 4 nodes differ" in " ".join(captured.err.split()) + shown
+
+
+@pytest.mark.parametrize("name", ["many_gpus.md", "examples/many_gpus.sbatch"])
+def test_the_flags_of_ray_start_in_the_documentation_exist(name):
+    """The page starts clusters by SSH, the script in a SLURM allocation."""
+    from ray.scripts.scripts import start
+
+    known = {flag for parameter in start.params for flag in parameter.opts}
+    text = (ROOT / "docs" / name).read_text(encoding="utf-8").replace("\\\n", " ")
+    used = {flag for line in re.findall(r"ray start (--.*)", text)
+            for flag in re.findall(r"(?<!\S)--[\w-]+", line)}  # fmt: skip
+    assert "--address" in used
+    assert used <= known
