@@ -53,6 +53,7 @@ from harness.task.api import (
 from tasks import sources
 from tasks.base import MICRO, MODEL_PIXELS, Benchmark
 from tasks.files import Row, first_existing, inside, json_rows, read_json, read_rows
+from tasks.unanswered import count_unanswered
 from tasks.videommmu_answers import (
     LETTERED,
     MULTIPLE_CHOICE,
@@ -141,10 +142,14 @@ class VideoMMMU(Benchmark):
         return score_official
 
     def extra(self, run: Mapping[str, Sequence[Record]]) -> dict[str, float]:
-        """Return the knowledge gain over the question-only task if the run has both."""
+        """Return the knowledge gain over the question-only task if the run has both.
+
+        Also how many answers the official rule leaves out, and the score with them, if there are.
+        """
         lectures, alone = (run.get(task, ()) for task in (self.name, VideoMMMUQuestionOnly.name))
         adaptation = [record for record in lectures if record.category.startswith(ADAPTATION)]
-        return knowledge_gain(adaptation, alone)
+        unanswered = count_unanswered(lectures, self.official_aggregation)
+        return knowledge_gain(adaptation, alone) | unanswered
 
 
 class VideoMMMUQuestionOnly(VideoMMMU):
@@ -166,8 +171,8 @@ class VideoMMMUQuestionOnly(VideoMMMU):
         return Prompt(text=_question_with_options(sample))
 
     def extra(self, run: Mapping[str, Sequence[Record]]) -> dict[str, float]:
-        """Return nothing: `VideoMMMU` reports the knowledge gain."""
-        return {}
+        """Return how many answers the rule leaves out; `VideoMMMU` reports the knowledge gain."""
+        return count_unanswered(run.get(self.name, ()), self.official_aggregation)
 
     def _without_lecture(self, sample: Sample, data: Path) -> Sample:
         image = inside(data, f"question_only/{sample.cluster}_image.mp4", sample.id)
