@@ -13,6 +13,7 @@ from axe_playwright_python.sync_playwright import Axe
 from PIL import Image
 from playwright.sync_api import Locator, Page, expect
 
+from harness.cli import main
 from harness.report.build import build_report
 from harness.report.config import ReportConfig
 from tests.browser import open_browser
@@ -284,3 +285,24 @@ def test_the_list_can_be_saved_as_a_table_that_no_spreadsheet_computes(page: Pag
         " cluster: {names: ['d'], codes: [0]}, runs: []}, [0])"
     )
     assert made.splitlines()[1] == "'=1+1,\"a,b\",c,d,'-2,'@x"
+
+
+def test_the_report_of_an_evaluation_of_the_demo_shows_every_benchmark(
+    tab: Page, demo_data: Path, tmp_path: Path
+):
+    """Four benchmarks in their own layouts, evaluated as always, with the frames of each item."""
+    run, out = str(tmp_path / "run"), str(tmp_path / "out")
+    words = ["--backend", "fake", "--data", str(demo_data), "--limit", "1", "--workers", "1"]
+    assert main(["eval", "model", *words, "--out", run]) == 0
+    assert main(["report", run, "-o", out, "--workers", "1"]) == 0
+    tab.goto("about:blank")
+    tab.goto(f"{(tmp_path / 'out' / 'index.html').as_uri()}#items")
+    expect(tab.locator("#status")).to_have_text("4 items")
+    for place in range(4):
+        tab.keyboard.press("j")
+        expect(tab.locator(".item-nav .place")).to_have_text(f"{place + 1} of 4")
+        assert tab.locator(".strip button").count() > 0
+        assert tab.locator(".frames .problem").count() == 0
+        assert tab.locator(".question").inner_text()
+        colours = _picture(tab.locator(".big svg")).reshape(-1, 3)
+        assert colours.std(axis=0).max() > 1  # something is drawn
