@@ -160,6 +160,7 @@ class _Listener:
         record = answer.record
         self._runs[answer.run].append(record)
         self._records.append(record)
+        self._last = time.perf_counter()
         self._observer.asked()
         self._observer.of_run(answer.run).record(record)
         job = self._items.job_of(answer.key)

@@ -143,6 +143,7 @@ def test_several_servers_share_the_videos_of_all_variants(data, tmp_path):
     assert {account["items"] > 0 for account in probe.replicas} == {True}
     assert sum(account["items"] for account in probe.replicas) == 128 * 5 + 64
     assert probe.timing["decode"]["decodes"] == 32
+    assert probe.timing["answer_s"] > 0
     for name in probe.variants:
         records = read_records(tmp_path / "p" / name)
         assert len({record.id for record in records}) == (64 if name == "options" else 128)
