@@ -17,8 +17,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
-from harness.errors import BackendError, missing_extra
+from harness.errors import BackendError, UsageError, missing_extra
 from harness.plugins import is_installed
+from harness.replicas.address import require_listener
 from harness.replicas.fleet import Event, Lost, Replica
 from harness.replicas.guard import start_guard
 from harness.replicas.room import Needs, Node
@@ -49,13 +50,15 @@ class RayCluster:
         address: ``host:port`` of a cluster, ``auto`` for the one of this machine; None: start one.
 
     Raises:
-        UsageError: Ray is not installed.
+        UsageError: Ray is not installed, or it is no address.
         BackendError: The cluster cannot be reached or started.
     """
 
     def __init__(self, address: str | None) -> None:
         if not is_installed("ray"):
             raise missing_extra("ray", "cluster")
+        if address:
+            _check_address(address)
         for name, value in _QUIET.items():
             os.environ.setdefault(name, value)
         handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
@@ -83,6 +86,8 @@ class RayCluster:
                 f"Ray cannot be used at {address or 'this machine'}: {type(error).__name__}:"
                 f" {error}"
             ) from None
+        except SystemExit:  # of Ray's handler of SIGTERM, while it starts
+            raise KeyboardInterrupt from None
         finally:
             for number, handler in handlers.items():
                 signal.signal(number, handler)  # Ray's own would end without keeping anything
@@ -99,6 +104,14 @@ class RayCluster:
         import ray
 
         ray.shutdown()
+
+
+def _check_address(address: str) -> None:
+    """Raise where Ray would try for minutes."""
+    try:
+        require_listener(address)
+    except ValueError as error:
+        raise UsageError(str(error)) from None
 
 
 def _silence() -> None:

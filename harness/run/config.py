@@ -15,6 +15,7 @@ from typing import Any
 
 from harness.backends.engine_config import EngineConfig
 from harness.bounds import between
+from harness.replicas.address import split_address
 from harness.schema import FramePolicy, Sampling, TemplateArgs, Variant
 from harness.task.protocol import Protocol
 from harness.task.suites import expand_suites
@@ -97,6 +98,8 @@ class ClusterConfig:
     def __post_init__(self) -> None:
         if self.replicas != "all" and not (self.replicas.isdecimal() and int(self.replicas) > 0):
             raise ValueError(f"replicas: expected a number from 1 or all, got {self.replicas!r}")
+        if self.ray is not None:
+            split_address(self.ray)
 
     @property
     def on_ray(self) -> bool:

@@ -73,8 +73,8 @@ def test_two_replicas_answer_what_one_process_answers(data, tmp_path, capfd, mon
     assert seconds_until_gone(marked(mark), GONE_S) is not None
 
 
-def test_nothing_is_lost_when_replicas_nodes_and_drivers_die(tmp_path):
-    """A replica, a node, the driver, and Ctrl-C; `tests.faults.replicas` tries more of each."""
+def test_nothing_is_lost_when_a_replica_or_a_node_dies_or_at_ctrl_c(tmp_path):
+    """`python -m tests.faults.replicas` tries more of each, and kills drivers."""
     random.seed(16)
-    suite = Suite(kills=("replica", "node"), runs=2, drivers=1, interrupts=1)
+    suite = Suite(kills=("replica", "node"), runs=2, drivers=0, interrupts=1)
     assert [(what, problems) for what, problems in run_suite(suite, tmp_path) if problems] == []
