@@ -107,7 +107,7 @@ _DIRECT = "Do not generate any intermediate reasoning process. "
 _DIRECT_CHOICE = f"{_DIRECT}Answer directly with the option letter from the given choices.\n"
 _DIRECT_OPEN = f"{_DIRECT}Directly output the final short answer.\n"
 
-_STATED = re.compile(r"final answer is:?[\W_]*(?:Answer:|\\boxed|\\text|[\W_])*([A-Z])(?![A-Za-z])")
+_STATED = re.compile(r"final answer is(?:Answer:|\\boxed|\\text|[\W_])*+([A-Z])(?![A-Za-z])")
 _ALONE = re.compile(r"(?<![A-Za-z'])([A-Z])(?![A-Za-z']| [a-z])")
 
 

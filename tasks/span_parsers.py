@@ -24,18 +24,22 @@ from collections.abc import Sequence
 
 from harness.scoring.spans import Span
 
-_HYPHEN = re.compile(r"(\d+\.*\d*)\s*-\s*(\d+\.*\d*)")
+# The numbers are those of the original expressions, which need cubic time for long ones: a match
+# that begins inside a number exists only where one begins before it.
+_LOOSE = r"\d++\.*+\d*+"
+_STRICT = r"\d++(?:\.\d++)?+"
+_HYPHEN = re.compile(rf"(?<!\d)({_LOOSE})\s*-\s*({_LOOSE})")
 _ANY_NUMBER = re.compile(r"\b(\d+\.\d+\b|\b\d+)\b")
 _ANY_CLOCK = re.compile(r"\b\d{1,2}:\d{2}:\d{2}\b")
 _ABOUT_TIME = ("start", "end", "happen")
 
 _CLOCK = re.compile(r"\b\d{1,2}:\d{2}(?::\d{2})?(?:\.\d+)?\b")
 _NUMBER = re.compile(r"\b\d+(?:\.\d+)?\b")
-_DASHED = re.compile(r"(\d+(?:\.\d+)?)\s*[-–]\s*(\d+(?:\.\d+)?)")
-_WITH_TO = re.compile(r"(\d+(?:\.\d+)?)\s*to\s*(\d+(?:\.\d+)?)")
+_DASHED = re.compile(rf"(?<!\d)({_STRICT})\s*[-–]\s*({_STRICT})")
+_WITH_TO = re.compile(rf"(?<!\d)({_STRICT})\s*to\s*({_STRICT})")
 
-_PAIR = re.compile(r"(\d+(?:\.\d+)?)\s*(?:,|-|–|—|to|and)\s*(\d+(?:\.\d+)?)")
-_SINGLE_BLANKS = re.compile(r"(\d+\.?\d*) (?:to|and) (\d+\.?\d*)")
+_PAIR = re.compile(rf"(?<!\d)({_STRICT})\s*(?:,|-|–|—|to|and)\s*({_STRICT})")
+_SINGLE_BLANKS = re.compile(r"(?<!\d)(\d++\.?+\d*+) (?:to|and) (\d++\.?+\d*+)")
 _ANSWER = re.compile(r"<answer>(.*?)</answer>", re.DOTALL)
 
 

@@ -1,6 +1,8 @@
 """Charades-STA: three forms of the data, prompts, the field's parsers on one table, recall."""
 
 import json
+import re
+import time
 from pathlib import Path
 from typing import Any
 
@@ -140,6 +142,26 @@ def test_the_fields_parsers_read_what_they_read_at_home(
 ) -> None:
     """TimeChat, TimeLens, VideoAuto-R1, Time-R1's evaluation and reward, and ours."""
     assert tuple(read(text) for read in READERS) == spans
+
+
+@pytest.mark.parametrize("filler", ["9", "1.", "1 ", "1 to ", "9:", ".", "start 1\n"])
+def test_long_replies_cost_little(filler: str) -> None:
+    """The originals need hours for 100,000 digits."""
+    begun = time.perf_counter()
+    for read in READERS:
+        read(filler * (100_000 // len(filler)))
+    assert time.perf_counter() - begun < 10
+
+
+@given(st.text("0123456789.- to", max_size=12))
+def test_numbers_are_those_of_the_original_expressions(text: str) -> None:
+    """Leftmost pair with a hyphen, last pair with single blanks."""
+    first = re.search(r"(\d+\.*\d*)\s*-\s*(\d+\.*\d*)", text)
+    numbers = [] if first is None else first.groups()
+    if all(re.fullmatch(r"\d+\.?\d*", number) for number in numbers) and numbers:
+        assert read_timechat(text) == Span(*sorted(map(float, numbers)))
+    pairs = re.findall(r"(\d+\.?\d*) (?:to|and) (\d+\.?\d*)", text)
+    assert read_time_r1(text) == (Span(*map(float, pairs[-1])) if pairs else None)
 
 
 def test_timechat_reads_clock_times_of_named_sentences() -> None:

@@ -1,6 +1,7 @@
 """MMVU: the 1,000 questions, the publishers' templates, the stand-in rule, the judge, presets."""
 
 import json
+import time
 from collections import Counter
 from pathlib import Path
 from string import Template
@@ -198,6 +199,14 @@ def test_open_questions_are_left_out_without_a_judge(tmp_path: Path, scorer: str
 def test_the_rule_reads_the_format_that_the_prompt_asks_for(text: str, letter: str | None) -> None:
     """The stated answer comes first, then the last letter that stands alone."""
     assert read_letter(text, ("A", "B", "C", "D", "E")) == letter
+
+
+@pytest.mark.parametrize("filler", [" ", "final answer is ", "\\boxed", "A ", "Answer:", "9"])
+def test_long_responses_cost_little(filler: str) -> None:
+    """100,000 characters of a degenerate response are read at once."""
+    begun = time.perf_counter()
+    read_letter("final answer is" + filler * (100_000 // len(filler)), ("A", "B"))
+    assert time.perf_counter() - begun < 5
 
 
 @given(st.sampled_from(["official", "official+answer", "video-r1", "flexible"]), st.text())
