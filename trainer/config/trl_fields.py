@@ -21,7 +21,7 @@ _OTHER_NAMES: Mapping[str, str] = MappingProxyType(
         "bf16": "set model.dtype",
         "fp16": "set model.dtype",
         "use_vllm": "set rollout.engine",
-        "reward_weights": "set reward.format_weight, length_weight or temporal_weight",
+        "reward_weights": "set reward.functions, or the weights in [reward]",
         "dataloader_num_workers": "set data.decode_workers",
         "output_dir": "use --out",
         "resume_from_checkpoint": "run the same command again to resume",

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from trainer.loops.inputs import PromptInputs
+from trainer.loops.kept_features import FEATURES, KeptFeatures
 
 if TYPE_CHECKING:
     import torch
@@ -45,8 +46,15 @@ def mask_of(
     return padded([[1] * len(row) for row in rows], 0, left=left, device=device)
 
 
-def media_tensors(rows: Sequence[PromptInputs], *, device: Any = None) -> dict[str, Any]:
+def media_tensors(
+    rows: Sequence[PromptInputs], *, device: Any = None, kept: KeptFeatures | None = None
+) -> dict[str, Any]:
     """Concatenate the media of a batch; pixels of a row that is listed twice occur once.
+
+    Args:
+        rows: The prompts of the batch.
+        device: Where the tensors go.
+        kept: Vision features that may be known; then there are no pixels.
 
     Returns:
         Tensors by the model's argument name: pixels of the distinct rows, in order of first
@@ -58,10 +66,14 @@ def media_tensors(rows: Sequence[PromptInputs], *, device: Any = None) -> dict[s
 
     distinct = list({id(row): row for row in rows}.values())
     joined: dict[str, Any] = {}
-    for name in sorted({name for row in distinct for name in row.tensors}):
+    known = kept.outputs_of(rows) if kept is not None else None
+    names = {name for row in distinct for name in row.tensors}
+    for name in sorted(names if known is None else names.difference(_PIXELS)):
         given = distinct if name in _PIXELS else rows
         joined[name] = torch.cat([row.tensors[name] for row in given if name in row.tensors])
         joined[name] = joined[name].to(device)
+    if known is not None:
+        return {**joined, FEATURES: known} if known.by_modality else joined
     shown = {modality: _media_indices(rows, distinct, grid) for modality, grid in _GRIDS.items()}
     return {**joined, "shown": shown} if any(shown.values()) else joined
 

@@ -13,13 +13,13 @@ several processes, so that gradients are reduced as usual.
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import HarnessError, UsageError
 from trainer.loops import collate, shared_attention
 from trainer.loops.inputs import PromptInputs
+from trainer.loops.kept_features import FEATURES, KeptFeatures, select_features
 from trainer.loops.shared_prompts import SharedPrompts, pack
 
 if TYPE_CHECKING:
@@ -152,6 +152,7 @@ class VisionForward:
         columns: Number of last columns, in which the completions are.
         share_prompts: Whether to pack the rows; the model has been prepared for it by
             `trainer.loops.shared_attention.prepare_model`.
+        kept: Vision features that need not be computed again, for packed rows.
     """
 
     def __init__(
@@ -162,8 +163,10 @@ class VisionForward:
         *,
         columns: int,
         share_prompts: bool,
+        kept: KeptFeatures | None = None,
     ) -> None:
         self._model = model
+        self._kept_features = kept
         self._rows = list(rows)
         self._vision_ids = vision_ids
         self._columns = columns
@@ -188,7 +191,7 @@ class VisionForward:
             completions, mask, targets = (
                 part[:, -self._columns :] for part in (input_ids, attention_mask, labels)
             )
-            shared, packed = pack(rows, completions, mask, self._vision_ids)
+            shared, packed = pack(rows, completions, mask, self._vision_ids, self._kept_features)
             shared_row = {shared_attention.NAME: shared}
             return self._model(**inputs, **packed, **shared_row, shift_labels=targets)
         return self._model(
@@ -227,9 +230,11 @@ def _encode_once(
     """
     import torch
 
+    kwargs = dict(kwargs)
+    if FEATURES in kwargs:
+        return args, {**kwargs, "mm_encoder_outputs": kwargs.pop(FEATURES).by_modality}
     if SHOWN not in kwargs:
         return None
-    kwargs = dict(kwargs)
     shown: Mapping[str, Sequence[int]] = kwargs.pop(SHOWN)
     pixels: list[Any] = []
     grids: list[Any] = []
@@ -243,19 +248,9 @@ def _encode_once(
             indices[modality] = [before + index for index in listed]
     features = backbone.get_video_features(torch.cat(pixels), torch.cat(grids), return_dict=True)
     outputs = {
-        modality: _select_features(features, selected) for modality, selected in indices.items()
+        modality: select_features(features, selected) for modality, selected in indices.items()
     }
     return args, {**kwargs, "mm_encoder_outputs": outputs}
-
-
-def _select_features(features: Any, indices: list[int]) -> Any:
-    """Return the features of some media; Qwen3-VL also has features for deeper layers."""
-    selected = copy.copy(features)
-    selected.pooler_output = tuple(features.pooler_output[index] for index in indices)
-    deeper = getattr(features, "deepstack_features", None)
-    if deeper is not None:
-        selected.deepstack_features = [tuple(layer[index] for index in indices) for layer in deeper]
-    return selected
 
 
 def _gather_head(model: Any) -> None:

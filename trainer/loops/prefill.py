@@ -9,6 +9,7 @@ import torch
 
 from trainer.loops import collate, forward
 from trainer.loops.inputs import PromptInputs
+from trainer.loops.kept_features import KeptFeatures
 from trainer.loops.shared_prompts import distinct_rows
 
 
@@ -19,6 +20,7 @@ def prefill(
     *,
     pad_id: int,
     device: Any = None,
+    kept: KeptFeatures | None = None,
 ) -> dict[str, Any]:
     """Return the arguments of ``generate`` for one completion per row.
 
@@ -30,6 +32,7 @@ def prefill(
         vision_ids: The placeholder token of each modality.
         pad_id: Token that prompts are padded with, on the left.
         device: Where the model is.
+        kept: Gets the vision features of the prompts.
     """
     from transformers import DynamicCache
 
@@ -44,8 +47,11 @@ def prefill(
     )
     cache = DynamicCache(config=model.config.get_text_config())
     inputs = {"input_ids": ids[:, :-1], "attention_mask": mask[:, :-1], **media}
+    encoded = forward.encode(model, inputs)
+    if kept is not None:
+        kept.remember(distinct, encoded.get("mm_encoder_outputs", {}))
     model(
-        **forward.encode(model, inputs),
+        **encoded,
         position_ids=positions[:, :, :-1],
         past_key_values=cache,
         use_cache=True,

@@ -6,7 +6,7 @@ overridden here: they add the media of the rows, and the rewards of whole groups
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,9 +28,11 @@ from trainer.loops.groups import (
     reward_table,
 )
 from trainer.loops.inputs import InputBuilder, PromptInputs, warn_of_failures
+from trainer.loops.kept_features import KeptFeatures, is_frozen
 from trainer.loops.model import ExactResume, prepare_model
 from trainer.loops.regroup import gather_prompts
 from trainer.loops.rollouts import Rollouts
+from trainer.loops.trl_arguments import name_for_trl
 from trainer.loops.trl_names import GRPOTrainer
 from trainer.rewards.completions import CompletionGroup, Rollout, ScoredCompletion
 from trainer.rewards.reward import Reward
@@ -74,7 +76,7 @@ class RolloutTrainer(ExactResume, GRPOTrainer):  # type: ignore[misc]
             train_dataset=Dataset.from_dict(
                 {"prompt": [row.sample.id for row in rows], "row": range(len(rows))}
             ),
-            reward_funcs=[_name_for_trl(reward.name) for reward in rewards],
+            reward_funcs=[name_for_trl(reward.name) for reward in rewards],
             **trl,
         )
         self.remove_callback(PrinterCallback)
@@ -100,6 +102,9 @@ class RolloutTrainer(ExactResume, GRPOTrainer):  # type: ignore[misc]
             prepare_model(reference)
             if self.shares_prompts:
                 shared_attention.prepare_model(reference)
+
+        self.kept_features = KeptFeatures() if self._keeps_features() else None
+        """Vision features of the batch, where sampler, reference and policy have the same ones."""
 
     def train(self, *args: Any, resume_from_checkpoint: str | None = None, **kwargs: Any) -> Any:
         """Train; removes the lines of ``completions.jsonl`` that a resumed run writes again."""
@@ -209,13 +214,23 @@ class RolloutTrainer(ExactResume, GRPOTrainer):  # type: ignore[misc]
         # The router's loss of a mixture of experts counts the tokens of every row.
         share = self.shares_prompts and not options.get("compute_aux_loss")
         forward = VisionForward(
-            model, self._batch, self.vision_ids, columns=logits_to_keep, share_prompts=share
+            model,
+            self._batch,
+            self.vision_ids,
+            columns=logits_to_keep,
+            share_prompts=share,
+            kept=self.kept_features,
         )
         return super()._get_per_token_logps_and_entropies(
             forward, input_ids, attention_mask, logits_to_keep, **options
         )
 
     # Helpers of the methods above.
+
+    def _keeps_features(self) -> bool:
+        # Sharded processes have to call the tower equally often, and a failed row is not sampled.
+        sharded = self.is_fsdp_enabled or self.is_deepspeed_enabled
+        return self.shares_prompts and not sharded and is_frozen(self.model)
 
     def _fill_batch(self, indices: Sequence[int], values: Sequence[Any], other: Any) -> list[Any]:
         """Return one value per row of the batch: its own, or `other` where it has none."""
@@ -281,13 +296,3 @@ class RolloutTrainer(ExactResume, GRPOTrainer):  # type: ignore[misc]
             )
             for at, group in zip(range(0, len(all_advantages), size), self._groups, strict=True)
         )
-
-
-def _name_for_trl(name: str) -> Callable[..., Any]:
-    """Return a function of that name: TRL names columns after functions that are never called."""
-
-    def reward(**_: Any) -> Any:
-        raise AssertionError(f"{name} is computed by RolloutTrainer._calculate_rewards")
-
-    reward.__name__ = name
-    return reward

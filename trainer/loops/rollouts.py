@@ -12,6 +12,7 @@ import torch
 
 from trainer.loops import collate, forward
 from trainer.loops.inputs import PromptInputs
+from trainer.loops.kept_features import KeptFeatures
 from trainer.loops.prefill import prefill
 from trainer.loops.trl_names import unwrap_model_for_generation
 
@@ -67,6 +68,7 @@ class PolicyRollouts:
                 trainer.vision_ids,
                 pad_id=trainer._tokenizer.pad_token_id,
                 device=trainer.accelerator.device,
+                kept=trainer.kept_features,
             )
             output = model.generate(**inputs, generation_config=trainer.generation_config)
         completions = output[:, inputs["input_ids"].shape[1] :].tolist()
@@ -83,6 +85,7 @@ def _copy_prompts(
     *,
     pad_id: int,
     device: Any = None,
+    kept: KeptFeatures | None = None,
 ) -> dict[str, Any]:
     """Return the arguments of ``generate`` with a copy of its prompt for every completion."""
     prompts = [row.ids for row in rows]

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from trainer.loops.collate import media_tensors, padded, token_types
 from trainer.loops.inputs import PromptInputs
+from trainer.loops.kept_features import KeptFeatures
 
 if TYPE_CHECKING:
     import torch
@@ -130,6 +131,7 @@ def pack(
     completions: torch.Tensor,
     mask: torch.Tensor,
     vision_ids: dict[str, int],
+    kept: KeptFeatures | None = None,
 ) -> tuple[SharedPrompts, dict[str, Any]]:
     """Return a packed row and the model's arguments for it.
 
@@ -138,6 +140,7 @@ def pack(
         completions: Token ids, padded on the right, shape (completions, columns).
         mask: 1 for tokens that count, 0 for padding and for completions that are left out.
         vision_ids: The placeholder token of each modality.
+        kept: Vision features; where they are known the arguments have no pixels.
     """
     import torch
 
@@ -155,7 +158,7 @@ def pack(
     return shared, {
         "input_ids": ids,
         "mm_token_type_ids": token_types(ids, vision_ids),
-        **media_tensors(distinct, device=completions.device),
+        **media_tensors(distinct, device=completions.device, kept=kept),
     }
 
 

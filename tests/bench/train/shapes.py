@@ -43,6 +43,7 @@ class Shape:
     hidden: int
     layers: int
     heads: int
+    key_value_heads: int
     intermediate: int
     vision_hidden: int
     vision_layers: int
@@ -134,30 +135,56 @@ class Shape:
 
 
 SHORT = Shape(
-    name="short", hidden=256, layers=4, heads=4, intermediate=768, vision_hidden=128,
-    vision_layers=4, frames=16, side=168, words=0, answer=96, prompts=2,
+    name="short", hidden=256, layers=4, heads=4, key_value_heads=2, intermediate=768,
+    vision_hidden=128, vision_layers=4, frames=16, side=168, words=0, answer=96, prompts=2,
 )  # fmt: skip
 PAPER = Shape(
-    name="paper", hidden=384, layers=8, heads=6, intermediate=1024, vision_hidden=192,
-    vision_layers=4, frames=16, side=308, words=70, answer=400,
+    name="paper", hidden=384, layers=8, heads=6, key_value_heads=2, intermediate=1024,
+    vision_hidden=192, vision_layers=4, frames=16, side=308, words=0, answer=400,
 )  # fmt: skip
 LONG = Shape(
-    name="long", hidden=384, layers=8, heads=6, intermediate=1024, vision_hidden=192,
-    vision_layers=4, frames=64, side=308, words=70, answer=400,
+    name="long", hidden=384, layers=8, heads=6, key_value_heads=2, intermediate=1024,
+    vision_hidden=192, vision_layers=4, frames=64, side=308, words=0, answer=400,
 )  # fmt: skip
 TOY = Shape(
-    name="toy", hidden=64, layers=2, heads=2, intermediate=128, vision_hidden=64,
+    name="toy", hidden=64, layers=2, heads=2, key_value_heads=1, intermediate=128, vision_hidden=64,
     vision_layers=2, frames=4, side=56, words=5, answer=6,
 )  # fmt: skip
 _PUBLISHED = {
-    "frames": 16, "side": 308, "words": 70, "answer": 400, "vocabulary": 151_936,
+    "frames": 16, "side": 308, "words": 0, "answer": 400, "vocabulary": 151_936,
     "vision_hidden": 1280, "vision_layers": 32,
 }  # fmt: skip
 CPU_SHAPES = (SHORT, PAPER, LONG)
 GPU_SHAPES = (
-    Shape(name="0.5B", hidden=896, layers=24, heads=14, intermediate=4864, **_PUBLISHED),
-    Shape(name="3B", hidden=2048, layers=36, heads=16, intermediate=11008, lora=True, **_PUBLISHED),
-    Shape(name="7B", hidden=3584, layers=28, heads=28, intermediate=18944, lora=True, **_PUBLISHED),
+    Shape(
+        name="0.5B",
+        hidden=896,
+        layers=24,
+        heads=14,
+        key_value_heads=2,
+        intermediate=4864,
+        **_PUBLISHED,
+    ),
+    Shape(
+        name="3B",
+        hidden=2048,
+        layers=36,
+        heads=16,
+        key_value_heads=2,
+        intermediate=11008,
+        lora=True,
+        **_PUBLISHED,
+    ),
+    Shape(
+        name="7B",
+        hidden=3584,
+        layers=28,
+        heads=28,
+        key_value_heads=4,
+        intermediate=18944,
+        lora=True,
+        **_PUBLISHED,
+    ),
 )
 """Qwen2.5-VL's sizes; 0.5B has Qwen2.5-0.5B's language model, and 3B and 7B train an adapter."""
 
@@ -180,7 +207,7 @@ def build_checkpoint(shape: Shape, folder: Path) -> Path:
         max(shape.vocabulary, len(tokenizer)),
     )
     text.num_attention_heads = shape.heads
-    text.num_key_value_heads = max(1, shape.heads // 4) if shape.heads % 4 == 0 else 2
+    text.num_key_value_heads = shape.key_value_heads
     text.layer_types = ["full_attention"] * shape.layers
     text.max_window_layers = shape.layers
     text.max_position_embeddings = 32_768
@@ -189,7 +216,7 @@ def build_checkpoint(shape: Shape, folder: Path) -> Path:
     vision.hidden_size, vision.depth = shape.vision_hidden, shape.vision_layers
     vision.intermediate_size, vision.out_hidden_size = 3 * shape.vision_hidden, shape.hidden
     vision.num_heads = shape.vision_hidden // 32 if shape.vision_hidden < 1280 else 16
-    vision.fullatt_block_indexes = list(range(shape.vision_layers))[3::4] or [1]
+    vision.fullatt_block_indexes = list(range(shape.vision_layers))[7::8] or [1]
     device = "cuda" if torch.cuda.is_available() else "cpu"
     torch.manual_seed(0)
     with torch.device(device):

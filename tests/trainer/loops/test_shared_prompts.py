@@ -17,10 +17,11 @@ from tests.trainer.checked_trainers import run_grpo, run_tgrpo
 from tests.trainer.small_runs import grpo_recipe, load_small, rows, small_data, tgrpo_recipe
 from tests.trainer.work_counts import count_work
 from trainer.config.sections import LoraSettings
-from trainer.loops import collate, shared_attention
+from trainer.loops import collate, forward, shared_attention
 from trainer.loops.clips import ClipLoader
 from trainer.loops.forward import VisionForward
 from trainer.loops.inputs import InputBuilder
+from trainer.loops.kept_features import KeptFeatures
 from trainer.loops.regroup import gather_prompts
 
 pytestmark = [
@@ -41,7 +42,7 @@ def see(checkpoint, folder):
         return loaded, inputs.build(inputs.start(one.sample for one in [*data, text]))
 
 
-def score(loaded, prompts, completions, *, share, left_out=()):
+def score(loaded, prompts, completions, *, share, left_out=(), kept=None):
     """Return log-probabilities, entropies and the gradients of a weighted sum of them."""
     batch = collate.make_batch(prompts, completions, loaded.vision_ids, 0)
     columns = max(map(len, completions))
@@ -50,10 +51,10 @@ def score(loaded, prompts, completions, *, share, left_out=()):
     labels = batch["input_ids"].masked_fill(mask == 0, -100)
     labels[:, :-columns] = -100
     loaded.model.zero_grad()
-    forward = VisionForward(
-        loaded.model, prompts, loaded.vision_ids, columns=columns, share_prompts=share
+    passed = VisionForward(
+        loaded.model, prompts, loaded.vision_ids, columns=columns, share_prompts=share, kept=kept
     )
-    found = forward(
+    found = passed(
         input_ids=batch["input_ids"], attention_mask=mask, labels=labels, fused_lm_head=True
     )
     logps = found.log_probs[:, -columns:]
@@ -87,6 +88,28 @@ def test_a_shared_prompt_changes_no_log_probability_and_no_gradient(name, tmp_pa
         for part, gradient in single[2].items():
             largest = max(1.0, float(gradient.abs().max()))
             torch.testing.assert_close(shared[2][part], gradient, atol=1e-5 * largest, rtol=0)
+
+
+@pytest.mark.parametrize("name", ["qwen2_5_vl", "qwen3_vl"])
+def test_kept_features_are_those_that_would_be_computed(name, tmp_path):
+    """Of some prompts of a batch, in another order; with an unknown one all are encoded."""
+    loaded, prompts = see(tiny.ARCHITECTURES[name](tmp_path / "model"), tmp_path)
+    shared_attention.prepare_model(loaded.model)
+    add_fused_lm_head(loaded.model, outputs=("log_probs", "entropy"))
+    loaded.model.base_model.visual.requires_grad_(False)
+    kept = KeptFeatures()
+    with torch.no_grad():
+        encoded = forward.encode(loaded.model, collate.media_tensors(prompts[:3]))
+    kept.remember(prompts[:3], encoded["mm_encoder_outputs"])
+    for order, calls in (([2, 0, 0, 1], 0), ([1], 0), ([0, 3], 1)):
+        shown, said = [prompts[at] for at in order], [[30 + at, 40] for at in range(len(order))]
+        with count_work(loaded.model) as counts:
+            ours = score(loaded, shown, said, share=True, kept=kept)
+        assert len(counts.media) == calls
+        theirs = score(loaded, shown, said, share=True)
+        torch.testing.assert_close(ours[0], theirs[0], atol=1e-5, rtol=0)
+        for part, gradient in theirs[2].items():
+            torch.testing.assert_close(ours[2][part], gradient, atol=1e-4, rtol=1e-4)
 
 
 def test_completions_that_are_left_out_count_nothing(untrained, tmp_path):
@@ -204,6 +227,24 @@ def test_each_pass_computes_a_prompt_once_per_part_of_a_batch(
     seen = list(zip(counts.prompts, counts.with_gradient, strict=True))
     assert [number for number, gradient in seen if gradient] == prompts
     assert sum(number for number, gradient in seen if not gradient) == sum(prompts)
+
+
+@pytest.mark.parametrize(
+    ("changes", "media"), [({}, [7, 4, 4]), ({"freeze_vision": True}, [7]), ({"lora": LORA}, [7])]
+)
+def test_a_frozen_tower_encodes_a_medium_once_in_an_update(student, tmp_path, changes, media):
+    """Four prompts, three of them videos with shuffled twins, which are sampled only; a trained
+    tower encodes for the reference and for the gradient as well."""
+    from trainer.algorithms.tgrpo import VideoTGRPOTrainer
+
+    class CountingTGRPO(Counting, VideoTGRPOTrainer):
+        pass
+
+    recipe = tgrpo_recipe(student, tmp_path, max_steps=1, per_device_train_batch_size=16)
+    recipe = replace(recipe, model=replace(recipe.model, **changes))
+    trainer, _ = run_tgrpo(recipe, tmp_path / "run", rows(tmp_path / "media"), kind=CountingTGRPO)
+    assert trainer.counts.media == media
+    assert trainer.counts.prompts == [7, 4, 4]
 
 
 def test_a_model_that_takes_no_packed_rows_gets_single_ones_and_says_why(student, tmp_path, caplog):
