@@ -25,7 +25,7 @@ def test_the_demo_examines_probes_and_boards(tmp_path: Path, capsys) -> None:
     assert all(len(read_records(tmp_path / "probe" / name)) == 400 for name in LACKING)
     printed = capsys.readouterr().out
     assert "ordered minus" in printed
-    assert "not ranked" in printed
+    assert "!= first block" in printed
 
 
 @pytest.mark.parametrize("bad", [1, 2])
