@@ -6,7 +6,7 @@ docs/recipes.md has a table of which field of a recipe becomes which argument.
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,22 @@ from trainer.config.choices import Dtype
 from trainer.config.recipe import GRPORecipe, Recipe
 from trainer.loops.trl_names import GRPOConfig
 from trainer.runs.folder import DistInfo
+
+_PACKAGES = {
+    "clearml": "clearml",
+    "codecarbon": "codecarbon",
+    "comet_ml": "comet-ml",
+    "dagshub": "dagshub",
+    "dvclive": "dvclive",
+    "mlflow": "mlflow",
+    "neptune": "neptune",
+    "swanlab": "swanlab",
+    "tensorboard": "tensorboard",
+    "trackio": "trackio",
+    "wandb": "wandb",
+}
+"""Packages of the trackers that transformers knows; those that it can have without one are left
+out."""
 
 
 def make_config(kind: type, recipe: Recipe, out: Path, **arguments: Any) -> Any:
@@ -27,15 +43,35 @@ def make_config(kind: type, recipe: Recipe, out: Path, **arguments: Any) -> Any:
         arguments: Further fields, of one algorithm.
 
     Raises:
-        UsageError: TRL refuses a value of the ``[trl]`` table.
+        UsageError: TRL refuses a value of the ``[trl]`` table, or a tracker that it names is not
+            installed.
     """
     given = {**_training_arguments(recipe, out), **arguments, **recipe.trl}
     try:
-        return kind(**given)
+        config = kind(**given)
     except (ValueError, TypeError, ImportError) as error:
         if recipe.trl:
             raise UsageError(f"{kind.__name__} refuses the [trl] table: {error}") from error
         raise
+    _require_trackers(config.report_to)
+    return config
+
+
+def _require_trackers(names: Collection[str]) -> None:
+    """Raise for a tracker of transformers whose package is not installed.
+
+    transformers would say so when it builds its trainer, after the model has been loaded. A name
+    that it does not know is its own error.
+    """
+    from transformers import integrations
+
+    available = integrations.get_available_reporting_integrations()
+    for name in names:
+        if name in _PACKAGES and name not in available:
+            raise UsageError(
+                f"trl.report_to: {name} is not installed; install it with: pip install"
+                f" {_PACKAGES[name]}, or leave it out"
+            )
 
 
 def _training_arguments(recipe: Recipe, out: Path) -> dict[str, Any]:

@@ -139,3 +139,19 @@ def test_our_schedulers_are_those_of_transformers():
 
     theirs = {kind.value for kind in SchedulerType}
     assert set(LrSchedulerType) == theirs - {"reduce_lr_on_plateau", "greedy"}
+
+
+@pytest.mark.engine
+@pytest.mark.filterwarnings("default")
+@pytest.mark.parametrize("names", ["wandb", "['tensorboard', 'wandb']"])
+def test_a_tracker_that_is_not_installed_is_refused_before_a_model_is_loaded(tmp_path, names):
+    """By its package; one that is there is taken."""
+    pytest.importorskip("trl", reason="needs the heavy environment: trl is not installed")
+    from trainer.loops.trl_arguments import make_config
+
+    kind = SFT.load_trl_config()
+    recipe = read(SFT, "model.dtype=float32", f"trl.report_to={names}")
+    with pytest.raises(UsageError, match=r"trl.report_to: wandb is not installed; .*pip install"):
+        make_config(kind, recipe, tmp_path)
+    recipe = read(SFT, "model.dtype=float32", "trl.report_to=tensorboard")
+    assert make_config(kind, recipe, tmp_path).report_to == ["tensorboard"]
