@@ -172,13 +172,14 @@ def _read_subsets(rows: Sequence[tuple[Path, Row]], data: Path) -> dict[str, fro
     the Parquet file. Data of before November 2025 have none of these.
     """
     listed = data / "pruned_ids.txt"
+    parts = [row for file, row in rows if file.stem.startswith("test_pruned")]
     if all(row.fields.get("pruned") is not None for _, row in rows):
         pruned = {row.scalar("id") for _, row in rows if _is_pruned(row)}
     elif listed.is_file():
         pruned = set(read_text(listed).split())
+    elif parts:
+        pruned = {row.scalar("id") for row in parts}
     else:
-        pruned = {row.scalar("id") for file, row in rows if file.stem.startswith("test_pruned")}
-    if not pruned:
         return {}
     ids = {row.scalar("id") for _, row in rows}
     named = {DEBIASED: ids - pruned, "pruned": ids & pruned}

@@ -450,6 +450,12 @@ def test_the_names_of_the_parquet_files_will_do(tmp_path: Path) -> None:
     assert TASK.load(tmp_path).subsets["debiased"] == frozenset({"vsibench/1"})
 
 
+def test_data_without_pruned_questions_are_debiased(tmp_path: Path) -> None:
+    """As a part of the hub's rows may be."""
+    load(tmp_path, *three(pruned=False))
+    assert len(TASK.load(tmp_path).subsets["debiased"]) == 3
+
+
 def test_older_data_have_no_debiased_part(tmp_path: Path) -> None:
     """The selection is unknown then, and the message lists the known ones."""
     load(tmp_path, *three(pruned=None))
