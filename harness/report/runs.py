@@ -32,6 +32,12 @@ class RunSource:
     """Training step of the checkpoint, in a folder of ``videor1 watch``."""
 
     @property
+    def watch(self) -> Path:
+        """The folder of the watch that a run with a step belongs to."""
+        place = self.folder.resolve()
+        return place.parents[1 if place.name == Variant.ORDERED else 0]
+
+    @property
     def variant(self) -> str:
         """The order of the frames; several joined by ``+`` where tasks differ."""
         frames = [protocol.get("frames") for protocol in self.manifest["protocol"].values()]
@@ -74,6 +80,9 @@ def _expand(folder: Path) -> list[Path]:
     inside = [path.parent for path in folder.glob(f"*/{MANIFEST}")]
     if inside:  # what a probe measures against comes first
         return sorted(inside, key=lambda run: (run.name != Variant.ORDERED, run))
+    probes = sorted(path for path in folder.glob("*") if is_probe(path))
+    if probes:  # a watch that probes every checkpoint
+        return [path / Variant.ORDERED for path in probes]
     what = f"no {MANIFEST} in it or in its folders" if folder.is_dir() else "it is no folder"
     raise UsageError(
         f"{folder}: neither a run directory nor a folder of runs ({what}); expected what"
@@ -84,7 +93,9 @@ def _expand(folder: Path) -> list[Path]:
 def _read_source(folder: Path) -> RunSource:
     manifest = read_manifest(folder)
     require_setting(manifest, str(folder / MANIFEST))
-    match = _STEP.fullmatch(folder.resolve().name)
+    place = folder.resolve()
+    in_probe = place.name == Variant.ORDERED and is_probe(place.parent)
+    match = _STEP.fullmatch(place.parent.name if in_probe else place.name)
     return RunSource(folder=folder, manifest=manifest, step=int(match[1]) if match else None)
 
 
@@ -99,7 +110,7 @@ def _make_labels(runs: Sequence[RunSource]) -> list[str]:
 
 def _labellings(runs: Sequence[RunSource]) -> Iterator[Callable[[RunSource], str]]:
     one_model = len({run.manifest["model"] for run in runs}) == 1
-    if all(run.step is not None for run in runs) and len({run.folder.parent for run in runs}) == 1:
+    if all(run.step is not None for run in runs) and len({run.watch for run in runs}) == 1:
         yield lambda run: f"step {run.step}"
     if one_model and len(runs) > 1:
         yield lambda run: run.variant
