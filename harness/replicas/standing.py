@@ -48,6 +48,8 @@ class ReplicaState:
     held_items: int
     answer_s: float | None
     """Seconds from being told to answer until its last item; None before its first one."""
+    idle_s: float | None
+    """Seconds from its last item to that of all replicas; None before its first one."""
 
 
 @dataclass(slots=True)
@@ -112,8 +114,19 @@ class Standing:
         elif record.failure is None:
             self.empty.append(answer)
 
-    def state(self, name: str, *, held_videos: int, held_items: int) -> ReplicaState:
-        """Return what is shown of it; `held_videos` and `held_items` are those it has to answer."""
+    def idle_s(self, latest: float) -> float | None:
+        """Return the seconds from its last item to the latest one of all replicas."""
+        return None if self.last is None else latest - self.last
+
+    def state(self, name: str, *, held_videos: int, held_items: int, latest: float) -> ReplicaState:
+        """Return what is shown of it.
+
+        Args:
+            name: Its name.
+            held_videos: Videos that it has to answer.
+            held_items: Items that it has to answer.
+            latest: When the last item of all replicas was finished.
+        """
         end = time.monotonic() if self.lives else self.last
         answered_s = 0.0 if self.begun is None or end is None else end - self.begun
         return ReplicaState(
@@ -127,6 +140,7 @@ class Standing:
             held_videos=held_videos,
             held_items=held_items,
             answer_s=self.answer_s,
+            idle_s=self.idle_s(latest),
         )
 
     def _stage(self) -> Stage:
@@ -141,15 +155,21 @@ class Standing:
 
 def view(standings: Mapping[str, Standing], book: LeaseBook) -> list[ReplicaState]:
     """Return how all replicas stand, in the order in which they were started."""
-    holders = set(book.holders)
+    holders, latest = set(book.holders), latest_item(standings)
     return [
         one.state(
             name,
+            latest=latest,
             held_videos=book.held_videos(name) if name in holders else 0,
             held_items=book.held(name) if name in holders else 0,
         )
         for name, one in standings.items()
     ]
+
+
+def latest_item(standings: Mapping[str, Standing]) -> float:
+    """Return when the last item of all replicas was finished, 0 before the first."""
+    return max((one.last for one in standings.values() if one.last is not None), default=0.0)
 
 
 def warn_of_late(standings: Mapping[str, Standing], now: float) -> str | None:

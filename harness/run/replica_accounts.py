@@ -9,8 +9,8 @@ from harness.replicas import canary
 from harness.replicas.standing import ReplicaState, Stage, Standing
 
 
-def account(name: str, standing: Standing, pixels: str) -> dict[str, Any]:
-    """Return what ``summary.json`` says of one replica."""
+def account(name: str, standing: Standing, *, pixels: str, latest: float) -> dict[str, Any]:
+    """Return what ``summary.json`` says of one replica, given the time of the latest item."""
     joined, end = standing.joined, standing.ended
     return {
         "replica": name,
@@ -21,6 +21,7 @@ def account(name: str, standing: Standing, pixels: str) -> dict[str, Any]:
         "videos": standing.videos,
         "start_s": None if end is None else end.start_s,
         "answer_s": standing.answer_s,
+        "idle_s": standing.idle_s(latest),
         "decodes": None if end is None else end.decode.decodes,
         "canary": {
             "pixels_expected": pixels,
@@ -37,7 +38,9 @@ def states_of(accounts: Sequence[Any]) -> tuple[ReplicaState, ...]:
     found = []
     for one in accounts:
         fields = one if isinstance(one, Mapping) else {}
-        lost, items, answer_s = (fields.get(name) for name in ("lost", "items", "answer_s"))
+        lost, items, answer_s, idle_s = (
+            fields.get(name) for name in ("lost", "items", "answer_s", "idle_s")
+        )
         if not isinstance(items, int) or not isinstance(answer_s, float | int | None):
             continue
         found.append(
@@ -52,6 +55,7 @@ def states_of(accounts: Sequence[Any]) -> tuple[ReplicaState, ...]:
                 held_videos=0,
                 held_items=0,
                 answer_s=answer_s,
+                idle_s=idle_s if isinstance(idle_s, float | int) else None,
             )
         )
     return tuple(found)

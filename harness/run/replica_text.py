@@ -63,13 +63,15 @@ def replica_table(states: Sequence[ReplicaState], rows: int) -> Table:
 
 def account_text(states: Sequence[ReplicaState]) -> str:
     """Return how long replicas have answered and how evenly, and which were lost and why."""
-    times = [one.answer_s for one in states if one.answer_s is not None and one.lost is None]
+    ended = [one for one in states if one.answer_s is not None and one.lost is None]
     sentences = []
-    if times:
-        share = sum(times) / len(times) / max(max(times), 1e-9)
+    if ended:
+        times = [one.answer_s or 0.0 for one in ended]
+        spans = [time + (one.idle_s or 0.0) for time, one in zip(times, ended, strict=True)]
+        shares = [time / span if span else 1.0 for time, span in zip(times, spans, strict=True)]
         sentences.append(
-            f"{len(times)} replicas answered for {min(times):.1f} to {max(times):.1f} s,"
-            f" on average {100 * share:.0f} % of the longest"
+            f"{len(ended)} replicas answered for {min(times):.1f} to {max(times):.1f} s, on"
+            f" average {100 * sum(shares) / len(shares):.0f} % of the time to the run's last answer"
         )
     sentences += [f"{one.name} was lost: {one.lost}" for one in states if one.lost is not None]
     return "; ".join(sentences)

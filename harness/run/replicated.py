@@ -15,7 +15,7 @@ from harness.replicas import canary
 from harness.replicas.driver import Driver
 from harness.replicas.fleet import Answered, Fleet, Replica
 from harness.replicas.leases import LeaseBook
-from harness.replicas.standing import ReplicaState, Standing
+from harness.replicas.standing import ReplicaState, Standing, latest_item
 from harness.replicas.threads import ThreadFleet
 from harness.run.config import DecodeConfig
 from harness.run.failure_watch import OF_THE_SERVER, FailureLimits, FailureWatch
@@ -93,7 +93,10 @@ def answer_with_replicas(
         driver.run(squad.names)
     for sentence in deviations(driver.standings, pixels):
         observer.warn(sentence)
-    accounts = [account(name, one, pixels) for name, one in driver.standings.items()]
+    latest = latest_item(driver.standings)
+    accounts = [
+        account(name, one, pixels=pixels, latest=latest) for name, one in driver.standings.items()
+    ]
     return listener.timing(driver.standings.values()), accounts
 
 

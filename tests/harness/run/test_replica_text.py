@@ -15,7 +15,7 @@ NODE = "node-17.cluster.example"
 def state(name: str, stage: Stage = Stage.ANSWERS, **changes) -> ReplicaState:
     fields = {
         "where": NODE, "lost": None, "items": 120, "items_per_s": 4.0, "videos": 7,
-        "held_videos": 3, "held_items": 41, "answer_s": 30.0, **changes,
+        "held_videos": 3, "held_items": 41, "answer_s": 30.0, "idle_s": 0.0, **changes,
     }  # fmt: skip
     return ReplicaState(name=name, stage=stage, **fields)
 
@@ -68,11 +68,15 @@ def test_a_notebook_has_a_line_per_replica():
 
 
 def test_the_account_says_how_evenly_replicas_ran():
-    """20, 30 and 40 s: the mean is three quarters of the longest; a lost one does not count."""
-    states = [state(f"r{n}", Stage.ENDED, answer_s=10.0 * n) for n in (2, 3, 4)]
+    """One of three was idle for 10 of its 40 s, one came late: the mean of 1, 3/4 and 1."""
+    states = [
+        state("r0", Stage.ENDED, answer_s=40.0),
+        state("r2", Stage.ENDED, answer_s=30.0, idle_s=10.0),
+        state("r1+1", Stage.ENDED, answer_s=10.0),
+    ]
     assert account_text([*states, DEAD]) == (
-        "3 replicas answered for 20.0 to 40.0 s, on average 75 % of the longest;"
-        " r1 was lost: its process or node is gone (ActorDiedError)"
+        "3 replicas answered for 10.0 to 40.0 s, on average 92 % of the time to the run's last"
+        " answer; r1 was lost: its process or node is gone (ActorDiedError)"
     )
 
 
