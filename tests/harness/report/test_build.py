@@ -110,20 +110,6 @@ def test_another_order_of_options_is_mapped_to_the_options_shown(tmp_path: Path,
     assert item["own"][1]["options"][0] == "none"
 
 
-def test_a_folder_of_runs_stands_for_the_runs_in_it(tmp_path: Path, clips: Path):
-    """As `probe` and `watch` write it; checkpoints are named by their step and drawn over it."""
-    for step in (10, 0, 200):
-        write_run(
-            tmp_path / "watch" / f"step-{step:06d}", manifest_of(clips, model=str(step)),
-            first_records(),
-        )  # fmt: skip
-    config = replace(ONE, frames=FrameChoice.NONE)
-    built = build_report([tmp_path / "watch"], tmp_path / "out", config)
-    labels = [run.source.label for run in built.overview.runs]
-    assert labels == ["step 0", "step 10", "step 200"]
-    assert "Over training" in built.page.read_text()
-
-
 def test_a_run_of_schema_1_can_be_shown(tmp_path: Path):
     """It has neither questions nor a data root."""
     built = build_report([ROOT / "tests" / "fixtures" / "run_schema_1"], tmp_path / "out", ONE)
