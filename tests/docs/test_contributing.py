@@ -29,6 +29,7 @@ BROAD = {
     "harness/run/replica.py": THREAD,
     "harness/trackers/guard.py": f"{OTHERS}: a tracker never costs an answer",
     "harness/video/pool.py": THREAD,
+    "harness/video/side_by_side.py": THREAD,
     "harness/video/worker.py": "one file fails alone",
     "tasks/lmms/own_scoring.py": OTHERS,
     "trainer/loops/clips.py": "one row fails alone",
