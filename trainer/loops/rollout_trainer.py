@@ -213,6 +213,8 @@ class RolloutTrainer(ExactResume, GRPOTrainer):  # type: ignore[misc]
     ) -> Any:
         # The router's loss of a mixture of experts counts the tokens of every row.
         share = self.shares_prompts and not options.get("compute_aux_loss")
+        if share and (rows := options.get("batch_size")):  # no gradient: whole groups are small
+            options["batch_size"] = rows + -rows % self.num_generations
         forward = VisionForward(
             model,
             self._batch,

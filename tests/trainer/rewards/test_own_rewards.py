@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import sys
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 
 from harness.errors import UsageError
 from harness.schema import Kind, Sample
+from tests.paths import ROOT
 from trainer.config.algorithms import GRPO
 from trainer.config.sections import RewardUse
 from trainer.rewards import CompletionGroup, Reward, ScoredCompletion
@@ -97,6 +99,19 @@ def test_a_function_beside_the_recipe_is_a_reward(recipe_file):
     ]  # fmt: skip
     assert [rewards[2].score(SAMPLE, text, 1) for text in ("AHA", "Aha")] == [0.0, 1.0]
     assert math.isnan(rewards[1].score(SAMPLE, "x", 1)), "of OCR rows alone"
+
+
+def test_the_examples_of_the_page_are_rewards(tmp_path):
+    """docs/rewards.md: the function of five lines and fewer, and the one of a group."""
+    page = (ROOT / "docs" / "rewards.md").read_text(encoding="utf-8")
+    first, second = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    assert len(first.splitlines()) <= 5
+    for name, code in (("one.py", first), ("two.py", second)):
+        (tmp_path / name).write_text(code)
+    one = find_reward(f"{tmp_path}/one.py:no_shouting")
+    assert [one.score(SAMPLE, text, 1) for text in ("AHA", "Aha")] == [0.0, 1.0]
+    two = find_reward(f"{tmp_path}/two.py:rarity")
+    assert two.score_group(group("a", "b", "a"), 1) == [0.0, 1.0, 0.0]
 
 
 def test_without_a_list_the_algorithm_has_its_own():
