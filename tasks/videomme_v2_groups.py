@@ -76,7 +76,8 @@ def linear_score(group: Group) -> float:
 
 def without_unread(group: Group) -> Group:
     """Return the group with its unread answers marked wrong."""
-    return group._replace(marks=tuple(max(mark, Mark.WRONG) for mark in group.marks))
+    marks = tuple(max(mark, Mark.WRONG) for mark in group.marks)
+    return Group(kind=group.kind, structure=group.structure, marks=marks)
 
 
 def mean_score(groups: Sequence[Group]) -> float | None:

@@ -45,7 +45,7 @@ def print_tables(console: Console, tables: list[Table]) -> None:
     On a terminal, and where ``COLUMNS`` is set, tables are folded to that width; a pipe gets the
     width that they need.
     """
-    fits = console.is_terminal or "COLUMNS" in os.environ
+    fits = console.is_terminal or os.environ.get("COLUMNS")
     width = console.width
     if not fits:
         console.width = _WIDEST

@@ -56,6 +56,7 @@ def folder(demo_data, tmp_path_factory):
 def inside(folder, monkeypatch):
     """The same as the working directory, with the baseline that the gates read."""
     monkeypatch.chdir(folder)
+    monkeypatch.delenv("COLUMNS", raising=False)  # a table is as wide as it needs to be
     assert main(["baseline", "results/runs/mine", "-o", "results/baselines/mine.parquet"]) == 0
     return folder
 

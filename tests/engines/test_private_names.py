@@ -43,6 +43,10 @@ TABLE = [
     Name("lmms_eval.utils:load_yaml_config", "tasks/lmms/loading.py"),
     Name("ray._private:worker", "harness/replicas/ray_fleet.py"),
     Name("ray._private.worker:print_to_stdstream", "harness/replicas/ray_fleet.py"),
+    Name(
+        "ray.util.scheduling_strategies:NodeAffinitySchedulingStrategy",
+        "harness/replicas/ray_nodes.py",
+    ),
     Name("transformers.trainer:Trainer._load_from_checkpoint", "trainer/loops/model.py"),
     Name("transformers.trainer:Trainer._maybe_log_save_evaluate", "trainer/loops/finite.py"),
     Name("transformers.trainer:Trainer._prepare_inputs", "trainer/algorithms/sft.py"),

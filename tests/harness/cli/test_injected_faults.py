@@ -39,9 +39,13 @@ WORDS = {
     "eval": "guesser --backend fake --tasks vsibench",
     "gate": "b.parquet run",
     "miniature": "--dry-run",
+    "probe": "guesser --backend fake --tasks vsibench",
     "protocol": "official",
+    "report": "run -o pages",
     "rescore": "run --scorer video-r1",
+    "runs": ".",
     "score": "--task vsibench --responses r.jsonl",
+    "show": "run",
     "tasks": "",
     "train": "sft --config tiny --set data.media_roots=.",
     "watch": "run --config tiny",
@@ -127,8 +131,8 @@ def test_no_command_ends_with_1_where_no_file_can_be_written(
 @pytest.mark.slow
 def test_a_disk_that_fills_up_in_a_run_keeps_what_is_finished(made: Path) -> None:
     """Exit 4 at the first record that does not fit; the same command goes on with more room."""
-    words = "eval guesser --data data --tasks mvbench --out full " + " ".join(SMALL)
-    code, last, errors = _run_limited(made, 20, words)
+    words = "eval guesser --data data --tasks mvbench --repeats 4 --out full " + " ".join(SMALL)
+    code, last, errors = _run_limited(made, 60, words)  # the questions take 48
     assert (code, "Traceback" in errors) == (4, False)
     assert "records-0.jsonl: cannot be written" in last
     kept = (made / "full/records-0.jsonl").read_bytes()

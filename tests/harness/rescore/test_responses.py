@@ -113,7 +113,8 @@ def test_the_page_is_self_contained(config):
     page = rescore_page("a <b>", run)
     assert page.startswith("<!doctype html>")
     assert "<h1>a &lt;b&gt;</h1>" in page
-    assert "http" not in page
+    assert "http:" not in page
+    assert "https:" not in page
     assert "src=" not in page
 
 

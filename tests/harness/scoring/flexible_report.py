@@ -70,6 +70,16 @@ another unit is converted: `1.2 m` is 120 where centimeters are asked for. A ran
 estimate get VSI-Bench's mean relative accuracy, others are right where both numbers agree to two
 decimals.
 """
+_SPANS = """
+## Rules for spans of time
+
+Questions that ask for start and end in seconds (Charades-STA) are read by one rule, of which
+`harness/scoring/spans.py` has the details: a thought is not read, the content of the last
+`<answer>` goes before the rest, two times may be joined by a dash, *to*, *until*, *between ...
+and*, stand in brackets or be named as start and end, as seconds or clock times. Several different
+spans are no answer; a reversed one is an answer that overlaps nothing.
+[benchmarks.md](benchmarks.md#spans-of-time) compares it with the field's rules.
+"""
 _AGREEMENT = """
 ## Agreement with published verdicts
 
@@ -81,8 +91,8 @@ counts as wrong here.
 
 def page() -> str:
     """Return the whole page."""
-    parts = [_HEAD, *rules_of_options(), _NUMBERS, *rules_of_numbers(), _AGREEMENT, *agreement()]
-    return "\n".join([*parts, *verdicts()]) + "\n"
+    parts = [_HEAD, *rules_of_options(), _NUMBERS, *rules_of_numbers(), _SPANS]
+    return "\n".join([*parts, _AGREEMENT, *agreement(), *verdicts()]) + "\n"
 
 
 def rules_of_options() -> Iterator[str]:
