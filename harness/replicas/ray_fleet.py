@@ -230,7 +230,7 @@ class RayFleet:
             return (Lost(reason=reason, error=cause if isinstance(cause, Exception) else None),)
         except ray.exceptions.RayError as error:
             self._events.pop(name, None)
-            return (Lost(reason=f"its process or node is gone ({type(error).__name__})"),)
+            return (Lost(reason=_reason_of(error)),)
 
 
 def _wait_for_ends(streams: Sequence[Any]) -> None:
@@ -244,6 +244,17 @@ def _wait_for_ends(streams: Sequence[Any]) -> None:
                 ready, _ = ray.wait([stream], timeout=end - time.monotonic(), fetch_local=False)
                 if ready:
                     ray.get(next(stream))
+
+
+def _reason_of(error: Exception) -> str:
+    """Return why an actor is gone: the last line of the error that its start raised, if one did.
+
+    Ray tells a failed start and a killed process by the same class.
+    """
+    reason = f"its process or node is gone ({type(error).__name__})"
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    started = not lines or "creation task" not in lines[0]
+    return reason if started else f"its process cannot start: {lines[-1]}"
 
 
 class _Actor:
