@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, Page, sync_playwright
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 FLAGS = (
@@ -39,3 +39,23 @@ def open_browser() -> Iterator[Browser]:
         browser = playwright.chromium.launch(executable_path=path, args=list(FLAGS))
         yield browser
         browser.close()
+
+
+@contextmanager
+def quiet(tab: Page) -> Iterator[None]:
+    """Fail at the end on a console message, an error, or a request to a network by a page."""
+    heard: list[str] = []
+    listeners = {
+        "console": lambda message: heard.append(f"console: {message.text}"),
+        "pageerror": lambda error: heard.append(f"error: {error}"),
+        "request": lambda request: (
+            None if request.url.startswith("file://") else heard.append(request.url)
+        ),
+    }
+    for event, listener in listeners.items():
+        tab.on(event, listener)  # type: ignore[call-overload]
+    yield
+    assert tab.evaluate("window.hurt") is None
+    for event, listener in listeners.items():
+        tab.remove_listener(event, listener)
+    assert heard == []

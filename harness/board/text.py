@@ -7,7 +7,6 @@ that is still too narrow gets the figures of every row as a list.
 from __future__ import annotations
 
 import io
-import os
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -45,7 +44,9 @@ def print_tables(console: Console, tables: list[Table]) -> None:
     On a terminal, and where ``COLUMNS`` is set, tables are folded to that width; a pipe gets the
     width that they need.
     """
-    fits = console.is_terminal or os.environ.get("COLUMNS")
+    from harness.text.console import has_given_width
+
+    fits = has_given_width(console)
     width = console.width
     if not fits:
         console.width = _WIDEST

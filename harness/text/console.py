@@ -22,6 +22,7 @@ from harness.text.shown import for_terminal
 _Justify = Literal["default", "left", "center", "right", "full"]
 _Overflow = Literal["fold", "crop", "ellipsis", "ignore"]
 
+_USUAL = 80
 _WIDEST = 10_000
 """Columns of the widest table."""
 
@@ -46,7 +47,15 @@ def make_console(
         markup=False, emoji=False, highlight=False,
     )  # fmt: skip
     console.push_render_hook(_EscapeHook(console))
+    if console.width < 1:  # of ``COLUMNS=0``, with which nothing would be printed
+        console.width = _USUAL
     return console
+
+
+def has_given_width(console: Console) -> bool:
+    """Return whether a terminal, or a positive number in ``COLUMNS``, says how wide to print."""
+    columns = os.environ.get("COLUMNS", "")
+    return console.is_terminal or (columns.isdecimal() and int(columns) > 0)
 
 
 def styled(*parts: str | tuple[str, str]) -> Text:
@@ -61,7 +70,7 @@ def print_whole(console: Console, renderable: ConsoleRenderable) -> None:
     On a terminal, and where ``COLUMNS`` is set, it is folded to that width; a file or pipe gets the
     width that it needs.
     """
-    if not console.is_terminal and "COLUMNS" not in os.environ:
+    if not has_given_width(console):
         room = console.options.update(max_width=_WIDEST)
         console.width = max(console.width, Measurement.get(console, room, renderable).maximum)
     console.print(renderable)

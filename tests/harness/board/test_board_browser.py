@@ -11,7 +11,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
 from harness.cli import main
-from tests.browser import open_browser
+from tests.browser import open_browser, quiet
 from tests.faults.hostile import HOSTILE
 from tests.harness.board.board_runs import write_task_runs
 
@@ -55,24 +55,11 @@ def tab() -> Iterator[Page]:
 @pytest.fixture
 def page(tab: Page, board: Path) -> Iterator[Page]:
     """The board; the test fails on a console message, an error, or a request to a network."""
-    heard: list[str] = []
-    listeners = {
-        "console": lambda message: heard.append(f"console: {message.text}"),
-        "pageerror": lambda error: heard.append(f"error: {error}"),
-        "request": lambda request: (
-            None if request.url.startswith("file://") else heard.append(request.url)
-        ),
-    }
-    for event, listener in listeners.items():
-        tab.on(event, listener)  # type: ignore[call-overload]
-    tab.set_viewport_size({"width": 1000, "height": 700})
-    tab.goto("about:blank")
-    tab.goto(board.as_uri())
-    yield tab
-    assert tab.evaluate("window.hurt") is None
-    for event, listener in listeners.items():
-        tab.remove_listener(event, listener)
-    assert heard == []
+    with quiet(tab):
+        tab.set_viewport_size({"width": 1000, "height": 700})
+        tab.goto("about:blank")
+        tab.goto(board.as_uri())
+        yield tab
 
 
 def _models(page: Page) -> list[str]:

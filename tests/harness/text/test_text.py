@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from harness.files import JsonLinesWriter, read_json_lines
-from harness.text.console import make_console, styled
+from harness.text.console import make_console, print_whole, styled
 from harness.text.shown import (
     for_csv,
     for_html,
@@ -148,3 +148,13 @@ def test_every_console_is_made_in_one_place() -> None:
         for path in (ROOT / package).rglob("*.py"):
             if path != allowed:
                 assert " Console(" not in path.read_text(encoding="utf-8"), path
+
+
+@pytest.mark.parametrize("columns", ["", "0", "wide"])
+def test_columns_that_are_no_width_cut_nothing(columns, monkeypatch) -> None:
+    """An empty, zero or odd ``COLUMNS`` is none: a file gets a table as wide as it needs."""
+    monkeypatch.setenv("COLUMNS", columns)
+    table = Table("a" * 300)
+    file = io.StringIO()
+    print_whole(make_console(file=file), table)
+    assert "a" * 300 in file.getvalue()
