@@ -45,8 +45,7 @@ videor1.keys = (() => {
     leader = event.key === "g";
     if (event.key === "/") {
       event.preventDefault();
-      state.go({ view: "items" });
-      requestAnimationFrame(() => byId("q").focus());
+      videor1.startSearch();
     } else if (event.key === "Enter" && isItems && event.target.closest(".row[aria-current]")) {
       event.preventDefault();
       byId("item").focus();

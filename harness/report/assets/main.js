@@ -112,10 +112,7 @@
     document.documentElement.dataset.ready = filtered;
   }
 
-  function render() {
-    const now = state.read();
-    const anchor = now.view === "overview" && location.hash.length > 1 ? byId(location.hash.slice(1)) : null;
-    const view = anchor?.closest(".view")?.id.slice("view-".length) ?? now.view;
+  function showView(view) {
     for (const section of document.querySelectorAll("main > .view")) {
       section.classList.toggle("current", section.id === `view-${view}`);
     }
@@ -123,6 +120,20 @@
       if (link.dataset.view === view) link.setAttribute("aria-current", "page");
       else link.removeAttribute("aria-current");
     }
+  }
+
+  // Show the search field at once: what is typed before the next drawing belongs to it.
+  function startSearch() {
+    state.go({ view: "items" });
+    showView("items");
+    byId("q").focus();
+  }
+
+  function render() {
+    const now = state.read();
+    const anchor = now.view === "overview" && location.hash.length > 1 ? byId(location.hash.slice(1)) : null;
+    const view = anchor?.closest(".view")?.id.slice("view-".length) ?? now.view;
+    showView(view);
     if (view === "items") showItems(now);
     else if (!anchor) window.scrollTo(0, 0);
   }
@@ -143,6 +154,7 @@
     setTheme(now === "dark" ? "light" : "dark");
   }
 
+  videor1.startSearch = startSearch;
   let typing = 0;
   byId("q").addEventListener("input", () => {
     clearTimeout(typing);

@@ -131,6 +131,17 @@ def test_words_are_searched_in_questions_and_on_demand_in_whole_responses(page: 
     _expect_ids(page, ["7"])
 
 
+@pytest.mark.parametrize("view", ["#overview", "#items"])
+def test_what_is_typed_right_after_the_slash_is_searched(page: Page, view: str):
+    """The search field has the focus before the next key can arrive, on every view."""
+    page.evaluate("address => { location.hash = address; }", view)
+    expect(page.locator(f"#view-{view[1:]}")).to_be_visible()
+    press = "document.body.dispatchEvent(new KeyboardEvent('keydown', {key: '/', bubbles: true}))"
+    assert page.evaluate(f"{press}; document.activeElement.id") == "q"
+    expect(page.locator("#status")).to_have_text("12 items")
+    assert page.evaluate("document.activeElement.id") == "q"
+
+
 def test_keys_move_through_the_items_and_back(page: Page):
     """j and k open the next and the previous item, Enter goes into it, Escape closes it."""
     _open(page, "#items")
