@@ -109,12 +109,22 @@ def run_tgrpo(
     return trainer, run.inputs
 
 
-def run_grpo(recipe: Any, out: Path, rows: Sequence[TrainingRow], **says: Any) -> Any:
-    """The same for GRPO."""
-    with rollout_run(recipe, out, checkpoint=checkpoint_of(recipe), rows=rows, callbacks=()) as run:
+def run_grpo(
+    recipe: Any,
+    out: Path,
+    rows: Sequence[TrainingRow],
+    *,
+    kind: type[VideoGRPOTrainer] = VideoGRPOTrainer,
+    says: Callable[[str, bool, int], str] | None = None,
+    callbacks: Sequence[Any] = (),
+) -> Any:
+    """The same for GRPO; returns the trainer."""
+    with rollout_run(
+        recipe, out, checkpoint=checkpoint_of(recipe), rows=rows, callbacks=callbacks
+    ) as run:
         arguments = run.arguments(grpo_rewards(recipe.reward))
-        if says:
-            arguments["rollouts"] = ScriptedRollouts(run.loaded.processor, says["says"])
-        trainer = VideoGRPOTrainer(**arguments)
+        if says is not None:
+            arguments["rollouts"] = ScriptedRollouts(run.loaded.processor, says)
+        trainer = kind(**arguments)
         run.train(trainer)
     return trainer

@@ -16,6 +16,7 @@ from accelerate.utils import DistributedType, FullyShardedDataParallelPlugin
 
 from tests.paths import ROOT
 from tests.trainer.small_runs import load_small
+from trainer.algorithms.grpo import VideoGRPOTrainer
 from trainer.algorithms.sft import VideoSFTTrainer
 from trainer.algorithms.tgrpo import VideoTGRPOTrainer
 from trainer.config.recipe import SFTRecipe
@@ -23,6 +24,7 @@ from trainer.data.rows import TrainingRow
 from trainer.loops.callbacks import MetricsFile
 from trainer.loops.clips import ClipLoader
 from trainer.loops.inputs import InputBuilder
+from trainer.loops.model import train_on
 from trainer.loops.trl_arguments import make_config
 from trainer.loops.trl_names import SFTConfig
 
@@ -38,10 +40,7 @@ def environment() -> dict[str, str]:
 
 
 class Sharded:
-    """Mixin before a trainer: makes Accelerate shard on CPUs, which it does on GPUs only.
-
-    Nothing is saved: gathered on CPU, weights are of a class that safetensors does not know.
-    """
+    """Mixin before a trainer: makes Accelerate shard on CPUs, which it does on GPUs only."""
 
     def create_accelerator_and_postprocess(self) -> None:
         super().create_accelerator_and_postprocess()
@@ -53,9 +52,6 @@ class Sharded:
         PartialState._shared_state["distributed_type"] = DistributedType.FSDP
         self.is_fsdp_enabled = True
 
-    def _save_checkpoint(self, *args: Any, **options: Any) -> None:
-        pass
-
 
 class ShardedSFT(Sharded, VideoSFTTrainer):
     pass
@@ -65,8 +61,16 @@ class ShardedTGRPO(Sharded, VideoTGRPOTrainer):
     pass
 
 
+class ShardedGRPO(Sharded, VideoGRPOTrainer):
+    pass
+
+
 def run_sft(
-    recipe: SFTRecipe, out: Path, rows: Sequence[TrainingRow], kind: type[VideoSFTTrainer]
+    recipe: SFTRecipe,
+    out: Path,
+    rows: Sequence[TrainingRow],
+    kind: type[VideoSFTTrainer],
+    callbacks: Sequence[Any] = (),
 ) -> Any:
     """Train as `trainer.algorithms.sft.train` does, and return the trainer to be looked at."""
     loaded = load_small(recipe.model.checkpoint)
@@ -86,9 +90,9 @@ def run_sft(
                 dataset_kwargs={"skip_prepare_dataset": True},
                 max_length=None,
             ),
-            callbacks=[MetricsFile(out)],
+            callbacks=[MetricsFile(out), *callbacks],
         )
-        trainer.train()
+        train_on(trainer, out)
     return trainer
 
 

@@ -18,6 +18,7 @@ import torch
 from safetensors.torch import load_file
 
 from tests.paths import ROOT
+from tests.trainer.kills import TIMES
 from tests.trainer.small_runs import half_broken, load_small, rows, sft_recipe, train_small
 from trainer.algorithms import sft
 
@@ -29,9 +30,14 @@ LAUNCH = sorted((ROOT / "trainer" / "launch").glob("*.yaml"))
 
 
 CASES = {
-    "whole": ("cut_groups", "fine_tune", "fine_tune_half_blind", "half_blind_groups"),
-    "sharded": ("fine_tune_half_blind", "half_blind_groups"),
-}
+    "whole": (
+        "cut_groups", "fine_tune", "fine_tune_half_blind", "half_blind_groups",
+        "resume_fine_tuning", "resume_rollouts",
+    ),
+    "sharded": (
+        "fine_tune_half_blind", "half_blind_groups", "resume_fine_tuning", "resume_rollouts",
+    ),
+}  # fmt: skip
 """The functions of ``two_processes.py`` that one launch runs, with whole or sharded weights."""
 
 
@@ -146,6 +152,46 @@ def test_a_process_without_a_decodable_row_takes_part_in_rollouts_and_updates(tr
         assert (group["failure"] is not None) == failed
         answers = len(group["ordered"]), len(group["shuffled"])
         assert answers == ((0, 0) if failed else (4, 2))
+
+
+OPTIMIZER = {"whole": "optimizer.pt", "sharded": "optimizer.bin"}
+
+
+def moments(path: Path) -> dict[str, torch.Tensor]:
+    """Return the state of AdamW that a checkpoint has, by parameter and name."""
+    state = torch.load(path, weights_only=True)["state"]
+    return {f"{one}.{name}": value for one, own in state.items() for name, value in own.items()}
+
+
+@MODES
+@pytest.mark.parametrize("case", ["resume_fine_tuning", "resume_rollouts"])
+def test_two_processes_resume_to_the_same_result(trained, case, mode):
+    """Killed in the third update of four: weights, optimizer, metrics and rollouts equal those of
+    a run that nobody killed, to the last bit; both are what `videor1 eval` would read."""
+    folder = trained(case, mode)
+    whole, cut = (folder / run / "checkpoint-4" for run in ("whole", "cut"))
+    ours, theirs = (load_file(one / "model.safetensors") for one in (cut, whole))
+    assert ours.keys() == theirs.keys()
+    assert [name for name in ours if not torch.equal(ours[name], theirs[name])] == []
+    ours, theirs = (moments(one / OPTIMIZER[mode]) for one in (cut, whole))
+    assert ours.keys() == theirs.keys()
+    assert [name for name in ours if not torch.equal(ours[name], theirs[name])] == []
+    for file in ("metrics.jsonl", "completions.jsonl"):
+        if (folder / "whole" / file).exists():
+            assert untimed(folder / "cut" / file) == untimed(folder / "whole" / file)
+    assert (folder / "whole" / "completions.jsonl").exists() == (case == "resume_rollouts")
+    start = load_file(folder / "whole" / "checkpoint-2" / "model.safetensors")
+    assert any(not torch.equal(start[name], one) for name, one in load_file(
+        whole / "model.safetensors").items())  # fmt: skip
+    in_memory = load_file(folder / "weights-0.safetensors")
+    read = dict(load_small(whole).model.named_parameters())
+    assert read.keys() == in_memory.keys()
+    assert [name for name in read if not torch.equal(read[name], in_memory[name])] == []
+
+
+def untimed(path: Path) -> list[dict[str, Any]]:
+    """Return the lines of a file without what differs from run to run."""
+    return [{name: one for name, one in line.items() if name not in TIMES} for line in lines(path)]
 
 
 @pytest.mark.parametrize("path", LAUNCH, ids=lambda path: path.stem)

@@ -13,9 +13,9 @@ from functools import partial
 
 import torch
 from safetensors.torch import load_file
-from transformers import TrainerCallback
 
 from harness.errors import CheckpointError
+from tests.trainer.kills import TIMES, KillAt, Killed
 from tests.trainer.small_runs import (
     grpo_recipe,
     load_small,
@@ -38,23 +38,6 @@ pytestmark = [
     pytest.mark.engine,
     pytest.mark.filterwarnings("default"),  # third-party imports warn
 ]
-
-
-class Killed(BaseException):
-    """Raised in place of a kill; nothing catches it."""
-
-
-class KillAt(TrainerCallback):
-    def __init__(self, step: int) -> None:
-        self.step = step
-
-    def on_step_begin(self, args, state, control, **_):
-        """Die in the middle of the step after the checkpoint."""
-        if state.global_step == self.step:
-            raise Killed
-
-
-TIMES = ("step_time", "train_runtime", "train_samples_per_second", "train_steps_per_second")
 
 
 def lines(path):

@@ -79,6 +79,68 @@ def half_blind_groups(checkpoint: Path, folder: Path, *, sharded: bool = False) 
     keep_weights(folder, trainer.model)
 
 
+def resume_fine_tuning(checkpoint: Path, folder: Path, *, sharded: bool = False) -> None:
+    """Four updates in one go, and the same killed in the third and resumed."""
+    from functools import partial
+
+    from tests.trainer.loops.sharded import ShardedSFT, run_sft
+    from tests.trainer.small_runs import sft_recipe
+    from trainer.algorithms.sft import VideoSFTTrainer
+
+    recipe = sft_recipe(
+        checkpoint, folder, max_steps=4, per_device_train_batch_size=1, save_steps=2
+    )
+    kind = ShardedSFT if sharded else VideoSFTTrainer
+    kill_and_resume(folder, partial(run_sft, recipe, kind=kind))
+
+
+def resume_rollouts(checkpoint: Path, folder: Path, *, sharded: bool = False) -> None:
+    """The same for GRPO, with a reference model and accumulation."""
+    from functools import partial
+
+    from tests.trainer.checked_trainers import run_grpo
+    from tests.trainer.loops.sharded import ShardedGRPO
+    from tests.trainer.small_runs import grpo_recipe
+    from trainer.algorithms.grpo import VideoGRPOTrainer
+
+    recipe = grpo_recipe(
+        checkpoint,
+        folder,
+        max_steps=4,
+        per_device_train_batch_size=2,
+        gradient_accumulation_steps=2,
+        save_steps=2,
+    )
+    kind = ShardedGRPO if sharded else VideoGRPOTrainer
+    kill_and_resume(folder, partial(run_grpo, recipe, kind=kind))
+
+
+def kill_and_resume(folder: Path, run: Any) -> None:
+    """Call `run` for the whole training, then for one that is killed, and again to resume it."""
+    from tests.trainer.kills import KillAt, Killed
+    from tests.trainer.small_runs import rows
+
+    data = rows(folder / "media")
+    whole = run(folder / "whole", data)
+    keep_weights(folder, whole.model)
+    forget()
+    try:
+        run(folder / "cut", data, callbacks=[KillAt(3)])
+    except Killed:
+        forget()
+    else:
+        raise AssertionError("the run has not been killed")
+    run(folder / "cut", data)
+
+
+def forget() -> None:
+    """Forget what Accelerate knows, as a new process would."""
+    from accelerate.state import AcceleratorState, GradientState
+
+    AcceleratorState._reset_state(reset_partial_state=True)
+    GradientState._reset_state()  # a killed run may have stood between two parts of an update
+
+
 def keep_weights(folder: Path, model: Any) -> None:
     from safetensors.torch import save_file
 
@@ -93,8 +155,6 @@ def note(folder: Path, **seen: Any) -> None:
 
 def main(mode: str, checkpoint: Path, folder: Path, names: list[str]) -> None:
     """Run the named cases, each in a folder of its name; `mode` is ``whole`` or ``sharded``."""
-    from accelerate.state import AcceleratorState
-
     from tests.trainer.loops.sharded import environment
 
     sharded = mode == "sharded"
@@ -104,7 +164,7 @@ def main(mode: str, checkpoint: Path, folder: Path, names: list[str]) -> None:
         case = folder / name
         case.mkdir(exist_ok=True)
         globals()[name](checkpoint, case, **({"sharded": True} if sharded else {}))
-        AcceleratorState._reset_state(reset_partial_state=True)
+        forget()
 
 
 if __name__ == "__main__":
