@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from harness.board.report_links import RUN_LIST
-from harness.errors import UsageError
 from harness.files import write_json
 from harness.report.answers import read_answers
 from harness.report.config import ReportConfig
 from harness.report.details import DetailWriter
+from harness.report.folder import FRAMES, make_place
 from harness.report.frames import Videos
 from harness.report.items import list_items, write_index
 from harness.report.overview import Overview, make_overview
@@ -22,10 +21,8 @@ from harness.report.questions import read_questions
 from harness.report.runs import RunSource, find_probes, find_runs
 from harness.report.sprites import SpriteBook
 
-DATA, FRAMES, ASSETS = "data", "frames", "assets"
-"""Folders beside ``index.html``."""
-MARK = "report.json"
-"""File by which a folder is known to be a report; it is written first."""
+DATA = "data"
+"""Folder of what the scripts load."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,8 +55,7 @@ def build_report(
     """
     named = list(folders)
     sources = find_runs(named)
-    _clear(out)
-    write_json(out / MARK, {"videor1_report": 1})
+    make_place(out, DATA, FRAMES)
     say(f"reading {len(sources)} run" + ("s" if len(sources) > 1 else ""))
     runs = [read_answers(source) for source in sources]
     questions = read_questions(runs)
@@ -83,19 +79,3 @@ def _write_run_list(out: Path, sources: Iterable[RunSource]) -> None:
     place = os.path.realpath(out)
     runs = [os.path.relpath(os.path.realpath(source.folder), place) for source in sources]
     write_json(out / RUN_LIST, {"runs": runs})
-
-
-def _clear(out: Path) -> None:
-    """Make place for a report: delete an older one, and nothing else."""
-    if not out.exists():
-        return
-    names = {path.name for path in out.iterdir()} if out.is_dir() else {out.name}
-    if not names:
-        return
-    if MARK not in names or not names <= {DATA, FRAMES, ASSETS, MARK, "index.html"}:
-        raise UsageError(
-            f"{out}: exists and is not a report; choose another folder with -o, or empty this one"
-        )
-    for name in (DATA, FRAMES, ASSETS):
-        shutil.rmtree(out / name, ignore_errors=True)
-    (out / "index.html").unlink(missing_ok=True)

@@ -7,7 +7,7 @@ from importlib.resources import files
 from pathlib import Path
 from urllib.parse import urlencode
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from harness.files import write_text
@@ -51,10 +51,15 @@ def render(overview: Overview) -> str:
     )
 
 
-def make_environment() -> Environment:
-    """Return the template environment: texts are escaped, an unknown name is an error."""
+def make_environment(*packages: str) -> Environment:
+    """Return the template environment: texts are escaped, an unknown name is an error.
+
+    Args:
+        packages: Packages whose ``templates`` are found besides the report's.
+    """
+    loaders = [PackageLoader(name, "templates") for name in (*packages, "harness.report")]
     environment = Environment(
-        loader=PackageLoader("harness.report", "templates"),
+        loader=ChoiceLoader(loaders),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,

@@ -102,7 +102,7 @@ def _read_rows(
     args: Namespace, config: AnnotateConfig, patch_multiple: int
 ) -> Sequence[TrainingRow]:
     from harness.text.console import make_console
-    from trainer.cli.observer import print_report
+    from trainer.cli.rows_view import print_report
     from trainer.data.checks import RowNeeds, check_rows
 
     data = DataSettings(

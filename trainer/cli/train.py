@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from harness.cli.exits import CommandResult, Exit
 from harness.cli.flags import count
 from harness.errors import UsageError
+from trainer.cli.check import add_check_action
 from trainer.cli.runs import add_run_actions
 from trainer.config.algorithms import find_algorithms
 
@@ -23,10 +24,12 @@ if TYPE_CHECKING:
 class TrainCommand:
     """The ``train`` command."""
 
-    help = "train a checkpoint (sft, grpo, tgrpo), or inspect a run (show, timeline)"
+    help = (
+        "train a checkpoint (sft, grpo, tgrpo), or inspect rows (check) or a run (show, timeline)"
+    )
 
     def configure(self, parser: ArgumentParser) -> None:
-        """Declare one action per algorithm, and ``show`` and ``timeline``.
+        """Declare one action per algorithm, ``check``, ``show`` and ``timeline``.
 
         Raises:
             UsageError: An algorithm of another package cannot be used.
@@ -37,6 +40,7 @@ class TrainCommand:
             sub = actions.add_parser(name, help=text, description=text, allow_abbrev=False)
             _recipe_flags(sub)
             sub.set_defaults(action=_run_action, algorithm=algorithm)
+        add_check_action(actions)
         add_run_actions(actions)
 
     def run(self, args: Namespace) -> CommandResult:

@@ -8,7 +8,7 @@ there.
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
@@ -25,7 +25,9 @@ from trainer.config.sections import (
     DataSettings,
     FrameSettings,
 )
+from trainer.data.faults import BadRow, Fault, count_faults
 from trainer.data.row_faults import (
+    FaultBook,
     Found,
     find_duplicates,
     find_missing_rationales,
@@ -33,10 +35,10 @@ from trainer.data.row_faults import (
     find_unpaid,
     make_fault,
 )
-from trainer.data.rows import BadRow, Fault, TrainingRow, parse_rows
+from trainer.data.rows import ParsedRow, TrainingRow, parse_all
 
-SHOWN = 10
-"""Bad rows that are listed; the others are counted."""
+PAGE = "docs/rows.md"
+"""The page that describes rows."""
 
 _LOOK_AHEAD_BYTES = 1 << 28
 
@@ -48,6 +50,12 @@ class RowReport:
     rows: tuple[TrainingRow, ...]
     """Rows without faults, of the recipe's problem types and media, in file order."""
     bad: tuple[BadRow, ...]
+    """Every fault of every other row, in file order; a row may have several."""
+
+    @property
+    def bad_rows(self) -> int:
+        """How many rows have a fault."""
+        return len({row.where for row in self.bad})
 
     def require(self, on_bad_row: OnBadRow) -> tuple[TrainingRow, ...]:
         """Return the rows to train on.
@@ -57,13 +65,14 @@ class RowReport:
         """
         if self.bad and on_bad_row is OnBadRow.STOP:
             raise DatasetError(
-                f"{len(self.bad)} of {len(self.rows) + len(self.bad)} rows are bad"
-                f" ({_count_faults(self.bad)}), first: {self.bad[0]}; fix them, or exclude them"
+                f"{self.bad_rows} of {len(self.rows) + self.bad_rows} rows are bad"
+                f" ({count_faults(self.bad)}), first: {self.bad[0]}; fix them ({PAGE} has a right"
+                f" row of every type; `videor1 train check` checks rows alone), or exclude them"
                 f" with data.on_bad_row = '{OnBadRow.EXCLUDE}'"
             )
         if not self.rows:
             raise DatasetError(
-                f"no row is left to train on; bad: {_count_faults(self.bad) or 'none'};"
+                f"no row is left to train on; bad: {count_faults(self.bad) or 'none'};"
                 " see data.kinds and data.media"
             )
         return self.rows
@@ -91,44 +100,60 @@ class RowNeeds:
     build: BuildRow = build_nothing
 
 
+@dataclass(frozen=True, slots=True)
+class CheckWatcher:
+    """Is told how a check proceeds; this one does nothing."""
+
+    on_checked: Callable[[int, int], None] = lambda done, total: None
+    """Called with how many (media, or rows where nothing is decoded) are checked, and of how
+    many."""
+    on_decoded: Callable[[Media, Clip], None] = lambda media, clip: None
+    """Called with every medium that could be decoded."""
+    on_built: Callable[[TrainingRow, object], None] = lambda row, built: None
+    """Called with what `RowNeeds.build` returned for a row."""
+
+
 def check_rows(
     data: DataSettings,
     frames: FrameSettings,
     *,
     patch_multiple: int,
     needs: RowNeeds,
-    on_checked: Callable[[int, int], None] = lambda done, total: None,
+    watcher: CheckWatcher = CheckWatcher(),
 ) -> RowReport:
-    """Read the rows of a recipe and find those that training would fail on.
+    """Read the rows of a recipe and find every fault that training would fail on.
+
+    What needs a whole row (its reward, its model inputs) is looked for in rows without other
+    faults; the media of all rows are decoded.
 
     Args:
         data: Which files, problem types and media.
         frames: Frames and pixels, as in training.
         patch_multiple: What frame sides are multiples of, as the checkpoint's processor needs.
         needs: What algorithm and checkpoint need of a row.
-        on_checked: Called with how many (media, or rows where nothing is decoded) are checked, and
-            of how many.
+        watcher: Is told how the check proceeds.
     """
-    parsed = list(parse_rows(data.rows, data.media_roots))
-    bad = [row for row in parsed if isinstance(row, BadRow)]
-    wanted = (row for row in parsed if isinstance(row, TrainingRow) and _is_wanted(row, data))
-    rows = evenly_spaced(tuple(wanted), data.limit)
-    faults = dict(find_duplicates(rows)) | dict(find_special_tokens(rows, needs.special_tokens))
+    chosen = _choose(list(parse_all(data.rows, data.media_roots)), data)
+    rows = [parsed.row for parsed in chosen]
+    faults = FaultBook()
+    faults.add((fault.where, fault) for parsed in chosen for fault in parsed.faults)
+    readable = [row for row in rows if row.where not in faults]
+    faults.add(find_duplicates(row for row in rows if row.sample.id != row.where))
+    faults.add(find_special_tokens(rows, needs.special_tokens))
     if needs.rationale:
-        faults |= dict(find_missing_rationales(rows))
+        faults.add(find_missing_rationales(rows))
     if needs.rewarded:
-        faults |= dict(find_unpaid(row for row in rows if row.where not in faults))
-    faults |= dict(_find_missing_media(rows))
+        faults.add(find_unpaid(readable))
+    faults.add(_find_missing_media(rows))
     intact = [row for row in rows if row.where not in faults]
     if data.check is MediaCheck.DECODE:
-        jobs = _decode_jobs(intact, frames, patch_multiple)
-        later = dict(_find_untrainable(intact, data, jobs, needs.build, on_checked))
+        jobs = _decode_jobs(rows, frames, patch_multiple)
+        faults.add(_find_untrainable(rows, intact, data, jobs, _Build(needs.build, watcher)))
     else:
-        later = dict(_find_unbuilt(intact, needs.build, on_checked))
-    faults |= {row.where: later[row.where] for row in intact if row.where in later}
+        faults.add(_find_unbuilt(intact, _Build(needs.build, watcher)))
     return RowReport(
         rows=tuple(row for row in rows if row.where not in faults),
-        bad=(*bad, *faults.values()),
+        bad=tuple(fault for row in rows for fault in faults.of(row.where)),
     )
 
 
@@ -162,6 +187,13 @@ def _is_wanted(row: TrainingRow, data: DataSettings) -> bool:
     return row.sample.kind in data.kinds and (shown is None or shown in data.media)
 
 
+def _choose(parsed: Sequence[ParsedRow], data: DataSettings) -> list[ParsedRow]:
+    """Return the malformed rows and the wanted ones, as many of these as the limit says."""
+    whole = [one for one in parsed if not one.faults and _is_wanted(one.row, data)]
+    taken = {one.row.where for one in evenly_spaced(tuple(whole), data.limit)}
+    return [one for one in parsed if one.faults or one.row.where in taken]
+
+
 def _find_missing_media(rows: Iterable[TrainingRow]) -> Found:
     exists: dict[Media, bool] = {}
     for row in rows:
@@ -175,26 +207,42 @@ def _find_missing_media(rows: Iterable[TrainingRow]) -> Found:
 def _decode_jobs(
     rows: Iterable[TrainingRow], frames: FrameSettings, patch_multiple: int
 ) -> list[DecodeJob]:
-    """Return one job per distinct medium."""
+    """Return one job per distinct medium that exists."""
     distinct = dict.fromkeys(media for row in rows for media in row.sample.media)
     return [
         DecodeJob(media=(m,), policy=frames.policy(m.kind), patch_multiple=patch_multiple)
         for m in distinct
+        if m.path.exists()
     ]
 
 
+@dataclass(frozen=True, slots=True)
+class _Build:
+    """Builds the inputs of rows."""
+
+    build: BuildRow
+    watcher: CheckWatcher
+
+    def find_faults(self, rows: Iterable[TrainingRow], clips: tuple[Clip, ...] | None) -> Found:
+        """Yield the rows whose inputs cannot be built."""
+        for row in rows:
+            try:
+                self.watcher.on_built(row, self.build(row, clips))
+            except DatasetError as error:
+                yield make_fault(row, Fault.INPUTS, str(error))
+
+
 def _find_untrainable(
-    rows: Sequence[TrainingRow],
+    rows: Iterable[TrainingRow],
+    intact: Iterable[TrainingRow],
     data: DataSettings,
     jobs: Sequence[DecodeJob],
-    build: BuildRow,
-    on_checked: Callable[[int, int], None],
+    build: _Build,
 ) -> Found:
-    """Decode every distinct medium in worker processes, and build the inputs of its rows here."""
-    users: dict[tuple[Media, ...], list[TrainingRow]] = defaultdict(list)
-    for row in rows:
-        users[row.sample.media].append(row)  # a row has one medium at most
-    yield from _find_faults(users.pop((), ()), (), build)
+    """Decode every distinct medium in worker processes, and build its intact rows here."""
+    users = _rows_by_media(rows)  # a row has one medium at most
+    buildable = _rows_by_media(intact)
+    yield from build.find_faults(buildable.pop((), ()), ())
     with DecodePool(
         workers=max(1, data.decode_workers),
         timeout_s=data.decode_timeout_s,
@@ -205,37 +253,23 @@ def _find_untrainable(
                 for row in users[job.media]:
                     yield make_fault(row, Fault.UNREADABLE, decoded.message)
             else:
-                yield from _find_faults(users[job.media], decoded, build)
+                build.watcher.on_decoded(job.media[0], decoded[0])
+                yield from build.find_faults(buildable.get(job.media, ()), decoded)
             pool.release(job)
-            on_checked(done, len(jobs))
+            build.watcher.on_checked(done, len(jobs))
 
 
-def _find_unbuilt(
-    rows: Sequence[TrainingRow],
-    build: BuildRow,
-    on_checked: Callable[[int, int], None],
-) -> Found:
+def _find_unbuilt(rows: Sequence[TrainingRow], build: _Build) -> Found:
     """Build the inputs of every row without its media."""
     for done, row in enumerate(rows, start=1):
-        yield from _find_faults((row,), None, build)
-        on_checked(done, len(rows))
+        yield from build.find_faults((row,), None)
+        build.watcher.on_checked(done, len(rows))
 
 
-def _find_faults(
-    rows: Iterable[TrainingRow], clips: tuple[Clip, ...] | None, build: BuildRow
-) -> Found:
+def _rows_by_media(
+    rows: Iterable[TrainingRow],
+) -> dict[tuple[Media, ...], Sequence[TrainingRow]]:
+    found: defaultdict[tuple[Media, ...], list[TrainingRow]] = defaultdict(list)
     for row in rows:
-        try:
-            build(row, clips)
-        except DatasetError as error:
-            yield make_fault(row, Fault.INPUTS, str(error))
-
-
-def _count_faults(bad: Iterable[BadRow]) -> str:
-    counts = Counter(row.fault for row in bad)
-    return ", ".join(f"{number} {fault}" for fault, number in counts.items())
-
-
-def format_rest(number: int) -> list[str]:
-    """Return the line that counts the bad rows beyond `SHOWN`, if there are any."""
-    return [f"  and {number - SHOWN} more"] if number > SHOWN else []
+        found[row.sample.media].append(row)
+    return dict(found)

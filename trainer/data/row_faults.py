@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
 from importlib.util import find_spec
 
 from harness.schema import Kind
-from trainer.data.rows import BadRow, Fault, TrainingRow, strip_think_tags
+from trainer.data.faults import BadRow, Fault
+from trainer.data.rows import TrainingRow, strip_think_tags
 from trainer.data.special_tokens import find_special
 from trainer.rewards.rewards import accuracy
 
@@ -17,9 +19,29 @@ _PACKAGES = {Kind.OCR: "rapidfuzz", Kind.FREE_FORM: "rouge_score"}
 """What the reward of a problem type needs; a training without it is refused."""
 
 
+class FaultBook:
+    """Collects faults by row; in a row they stay in the order in which they were found."""
+
+    def __init__(self) -> None:
+        self._found: defaultdict[str, list[BadRow]] = defaultdict(list)
+
+    def __contains__(self, where: str) -> bool:
+        return where in self._found
+
+    def add(self, found: Iterable[tuple[str, BadRow]]) -> None:
+        """Add pairs of a row's location and a fault."""
+        for where, fault in found:
+            self._found[where].append(fault)
+
+    def of(self, where: str) -> Sequence[BadRow]:
+        """Return the faults of a row."""
+        return self._found.get(where, ())
+
+
 def make_fault(row: TrainingRow, fault: Fault, message: str) -> tuple[str, BadRow]:
     """Return the location of a row and its fault."""
-    return row.where, BadRow(fault=fault, where=row.where, message=message)
+    kind = row.sample.kind
+    return row.where, BadRow(fault=fault, where=row.where, message=message, kind=kind)
 
 
 def find_duplicates(rows: Iterable[TrainingRow]) -> Found:

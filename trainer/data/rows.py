@@ -2,28 +2,31 @@
 
 A row has ``problem``, ``options`` (``"A. text"``), ``path``, ``data_type``, ``problem_type``,
 ``solution`` (``<answer>C</answer>``) and, for SFT, ``process`` (``<think>...</think>``);
-docs/train.md describes every field, docs/sources.md names the source. Media files are located
+docs/rows.md describes every field, docs/sources.md names the source. Media files are located
 here and opened by `trainer.data.checks`.
 """
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from enum import StrEnum
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 from harness.errors import DatasetError
 from harness.schema import Kind, Media, MediaKind, Sample
 from harness.scoring.answers import (
+    MAX_OPTIONS,
     answer_tag,
     letters,
     number,
 )
 from harness.scoring.spans import parse_gold
 from tasks.files import Row, check_name, inside, read_rows
+from trainer.data.faults import BadRow, Fault
 from trainer.data.options import unlabelled
+from trainer.data.row_ids import id_prefixes
 
 TASK = "train"
 
@@ -51,32 +54,15 @@ class TrainingRow:
     """File and row number, for messages."""
 
 
-class Fault(StrEnum):
-    """Why a row cannot be trained on."""
-
-    FIELD = "malformed field"
-    TEXT = "text that the tokenizer does not take as text"
-    OPTIONS = "option letters"
-    ANSWER = "answer does not fit its type"
-    UNPAID = "gold answer earns no reward"
-    DUPLICATE = "duplicate id"
-    RATIONALE = "empty rationale"
-    INPUTS = "no model inputs"
-    MISSING = "media missing"
-    UNREADABLE = "media unreadable"
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
-class BadRow:
-    """A row that cannot be trained on, with the first fault found."""
+class ParsedRow:
+    """A row as far as it could be read."""
 
-    fault: Fault
-    where: str
-    message: str
-    """What was expected and what the row has."""
-
-    def __str__(self) -> str:
-        return f"{self.where}: {self.fault}: {self.message}"
+    row: TrainingRow
+    """Without faults, the row; else with empty values, and its place as id, where a field has a
+    fault."""
+    faults: tuple[BadRow, ...] = ()
+    """Every fault of its fields."""
 
 
 def read_training_rows(
@@ -94,42 +80,24 @@ def read_training_rows(
 def parse_rows(
     files: Sequence[Path], media_roots: Sequence[Path]
 ) -> Iterator[TrainingRow | BadRow]:
-    """Yield every row of `files` in order, a malformed one as a `BadRow`.
+    """Yield every row of `files` in order; of a malformed one, every fault as a `BadRow`.
+
+    Raises:
+        DatasetError: A file that cannot be read or is not a list of rows.
+    """
+    for parsed in parse_all(files, media_roots):
+        yield from parsed.faults or (parsed.row,)
+
+
+def parse_all(files: Sequence[Path], media_roots: Sequence[Path]) -> Iterator[ParsedRow]:
+    """Yield every row of `files` in order, with every fault of its fields.
 
     Raises:
         DatasetError: A file that cannot be read or is not a list of rows.
     """
     for path, prefix in zip(files, id_prefixes(files), strict=True):
         for position, row in enumerate(read_rows(path)):
-            try:
-                _require_text(row)
-                yield _parse_row(row, _row_id(row, prefix, position), media_roots)
-            except _RowError as error:
-                yield BadRow(fault=error.fault, where=row.where, message=str(error))
-            except DatasetError as error:
-                message = str(error).removeprefix(f"{row.where}: ")
-                yield BadRow(fault=Fault.FIELD, where=row.where, message=message)
-
-
-def id_prefixes(files: Sequence[Path]) -> list[str]:
-    """Return what the ids of each file's rows begin with: its stem, or as much as differs.
-
-    ``rows`` for ``data/rows.json`` alone; ``a/rows`` and ``b/rows`` for files of one name in two
-    folders.
-
-    Raises:
-        DatasetError: A file is named twice.
-    """
-    plain = [Path(os.path.normpath(path)) for path in files]
-    found = []
-    for path in plain:
-        others = [other for other in plain if other is not path]
-        if path in others:
-            raise DatasetError(f"data.rows names {path} twice")
-        names = (Path(*path.parts[-count:]) for count in range(1, len(path.parts) + 1))
-        ends = (str(name.with_suffix("")) for name in names if _differs(name, others))
-        found.append(next(ends, str(path)))
-    return found
+            yield _parse_row(row, prefix, position, media_roots)
 
 
 def strip_think_tags(rationale: str) -> str:
@@ -145,48 +113,82 @@ class _RowError(Exception):
         self.fault = fault
 
 
-def _parse_row(row: Row, row_id: str, media_roots: Sequence[Path]) -> TrainingRow:
-    kind = _read_kind(row)
-    options = _read_options(row, kind)
-    solution = row.text("solution")
-    return TrainingRow(
-        sample=Sample(
-            id=row_id,
-            task=TASK,
-            question=row.text("problem"),
-            options=options,
-            answer=_read_gold(solution, kind, options),
-            kind=kind,
-            media=_find_media(row, media_roots),
-            category=kind.value,
-            cluster=str(row.fields.get("path") or row_id),
-        ),
-        solution=solution,
-        rationale=row.text("process") if row.fields.get("process") is not None else None,
-        where=row.where,
+Value = TypeVar("Value")
+
+
+@dataclass(frozen=True, slots=True)
+class _Reader:
+    """Reads the fields of one row, and collects what is wrong with them."""
+
+    row: Row
+    kind: Kind | None
+    faults: list[BadRow] = field(default_factory=list)
+
+    def read(self, get: Callable[[], Value], otherwise: Value) -> Value:
+        """Return what `get` returns, `otherwise` and one fault more where it raises."""
+        try:
+            return get()
+        except _RowError as error:
+            self._add(error.fault, str(error))
+        except DatasetError as error:
+            self._add(Fault.FIELD, str(error).removeprefix(f"{self.row.where}: "))
+        return otherwise
+
+    def _add(self, fault: Fault, message: str) -> None:
+        where = self.row.where
+        self.faults.append(BadRow(fault=fault, where=where, message=message, kind=self.kind))
+
+
+def _parse_row(row: Row, prefix: str, position: int, media_roots: Sequence[Path]) -> ParsedRow:
+    named = row.fields.get("problem_type")
+    reader = _Reader(row, Kind(named) if named in list(Kind) else None)
+    for name in _READ:
+        reader.read(partial(_require_text, row, name), None)
+    row_id = reader.read(lambda: _row_id(row, prefix, position), row.where)
+    kind = reader.read(lambda: _read_kind(row), None)
+    question = reader.read(lambda: row.text("problem"), "")
+    options = reader.read(lambda: _read_options(row, kind), _as_texts(row.fields.get("options")))
+    solution = reader.read(lambda: row.text("solution"), "")
+    gold = ""
+    if isinstance(row.fields.get("solution"), str) and "\ufffd" not in solution:
+        gold = reader.read(lambda: _read_gold(solution, kind, options), "")
+    rationale = None
+    if row.fields.get("process") is not None:
+        rationale = reader.read(lambda: row.text("process"), None)
+    sample = Sample(
+        id=row_id,
+        task=TASK,
+        question=question,
+        options=options,
+        answer=gold,
+        kind=kind or Kind.FREE_FORM,
+        media=reader.read(lambda: _find_media(row, media_roots), ()),
+        category=(kind or Kind.FREE_FORM).value,
+        cluster=str(row.fields.get("path") or row_id),
     )
+    whole = TrainingRow(sample=sample, solution=solution, rationale=rationale, where=row.where)
+    return ParsedRow(row=whole, faults=tuple(reader.faults))
 
 
-def _differs(name: Path, others: Sequence[Path]) -> bool:
-    """Return whether no other file ends in the same parts, apart from its suffix."""
-    parts = name.with_suffix("").parts
-    return all(other.with_suffix("").parts[-len(parts) :] != parts for other in others)
+def _as_texts(value: object) -> tuple[str, ...]:
+    """Return the texts of a list that is no list of options; the answer is compared with these."""
+    texts = value if isinstance(value, list) and len(value) <= MAX_OPTIONS else []
+    return tuple(text for text in texts if isinstance(text, str))
 
 
-def _require_text(row: Row) -> None:
-    """Raise where a field that is read held something that is no text, such as half a UTF-16 pair.
+def _require_text(row: Row, name: str) -> None:
+    """Raise where a field held something that is no text, such as half a UTF-16 pair.
 
     The reader of files has put U+FFFD in its place (`harness.text.stored`).
     """
-    for name in _READ:
-        value = row.fields.get(name)
-        for text in value if isinstance(value, list) else [value]:
-            if isinstance(text, str) and "\ufffd" in text:
-                raise _RowError(
-                    Fault.TEXT,
-                    f"{name}: character {text.index(chr(0xFFFD))} is half of a UTF-16 pair or was"
-                    " no text in another way (it is read as U+FFFD)",
-                )
+    value = row.fields.get(name)
+    for text in value if isinstance(value, list) else [value]:
+        if isinstance(text, str) and "\ufffd" in text:
+            raise _RowError(
+                Fault.TEXT,
+                f"{name}: character {text.index(chr(0xFFFD))} is half of a UTF-16 pair or was"
+                " no text in another way (it is read as U+FFFD)",
+            )
 
 
 def _row_id(row: Row, prefix: str, position: int) -> str:
@@ -201,7 +203,7 @@ def _read_kind(row: Row) -> Kind:
     return Kind(name)
 
 
-def _read_options(row: Row, kind: Kind) -> tuple[str, ...]:
+def _read_options(row: Row, kind: Kind | None) -> tuple[str, ...]:
     """Return the option texts without their letters, which must be A, B, C ... in order."""
     options = row.texts("options")
     if kind is not Kind.MULTIPLE_CHOICE:
@@ -214,14 +216,14 @@ def _read_options(row: Row, kind: Kind) -> tuple[str, ...]:
         raise _RowError(Fault.OPTIONS, str(error)) from None
 
 
-def _read_gold(solution: str, kind: Kind, options: Sequence[str]) -> str:
-    """Return the content of ``<answer>``, checked against the problem type."""
+def _read_gold(solution: str, kind: Kind | None, options: Sequence[str]) -> str:
+    """Return the content of ``<answer>``, checked against the problem type if that is known."""
     gold = answer_tag(solution)
     if not gold:
         raise _RowError(
             Fault.ANSWER, f"expected a solution '<answer>...</answer>', got {solution!r:.80}"
         )
-    if kind is Kind.MULTIPLE_CHOICE and gold not in letters(len(options)):
+    if kind is Kind.MULTIPLE_CHOICE and options and gold not in letters(len(options)):
         raise _RowError(
             Fault.ANSWER,
             f"expected one of the letters {', '.join(letters(len(options)))}, got {gold!r:.80}",

@@ -11,7 +11,7 @@ import hashlib
 import os
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,12 +23,8 @@ from trainer.config.recipe import Recipe, as_json
 from trainer.config.renamed import with_new_names
 from trainer.config.sections import DataSettings
 from trainer.data.checks import RowReport
-from trainer.data.rows import (
-    BadRow,
-    Fault,
-    TrainingRow,
-    parse_rows,
-)
+from trainer.data.faults import BadRow, Fault
+from trainer.data.rows import TrainingRow, parse_rows
 
 MANIFEST = "train.json"
 CHECKED = "rows.json"
@@ -144,7 +140,10 @@ def checked_rows(
         path,
         {
             "key": key,
-            "bad": [asdict(row) for row in report.bad],
+            "bad": [
+                {"fault": bad.fault, "where": bad.where, "message": bad.message}
+                for bad in report.bad
+            ],
             "rows": [row.where for row in report.rows],
         },
     )

@@ -22,7 +22,7 @@ from trainer.config.algorithms import Algorithm
 from trainer.config.recipe import Recipe
 from trainer.config.trl_fields import check_fields
 from trainer.cost.lora_targets import check_targets, read_layers
-from trainer.data.checks import RowNeeds, RowReport, check_rows
+from trainer.data.checks import CheckWatcher, RowNeeds, RowReport, check_rows
 from trainer.data.rows import TrainingRow
 from trainer.data.special_tokens import special_tokens
 from trainer.rewards.registry import check_uses
@@ -135,7 +135,7 @@ def check_job_rows(
                     targets=job.algorithm.needs_rationale,
                 ),
             ),
-            on_checked=on_checked,
+            watcher=CheckWatcher(on_checked=on_checked),
         )
 
 

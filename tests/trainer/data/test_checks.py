@@ -7,7 +7,7 @@ from rich.console import Console
 
 from harness.errors import DatasetError
 from tests.trainer.rows import IMAGE, VIDEO, make_row, write_media, write_rows
-from trainer.cli.observer import print_report
+from trainer.cli.rows_view import print_report
 from trainer.config.choices import (
     MediaCheck,
     OnBadRow,
@@ -16,8 +16,8 @@ from trainer.config.sections import (
     DataSettings,
     FrameSettings,
 )
-from trainer.data.checks import RowNeeds, check_rows
-from trainer.data.rows import Fault
+from trainer.data.checks import CheckWatcher, RowNeeds, check_rows
+from trainer.data.faults import Fault
 
 SFT, FRAMES = RowNeeds(rationale=True), FrameSettings()
 
@@ -30,7 +30,8 @@ def check(tmp_path):
     def run(rows, *, needs=SFT, frames=FRAMES, on_checked=lambda *_: None, **changes):
         path = write_rows(tmp_path / "rows.json", rows)
         data = DataSettings(rows=(path,), media_roots=(tmp_path,), decode_workers=1, **changes)
-        return check_rows(data, frames, patch_multiple=28, needs=needs, on_checked=on_checked)
+        watcher = CheckWatcher(on_checked=on_checked)
+        return check_rows(data, frames, patch_multiple=28, needs=needs, watcher=watcher)
 
     return run
 
@@ -111,10 +112,10 @@ def test_bad_rows_stop_the_run_or_are_left_out_by_choice(check):
     report = check([make_row(0), make_row(1, path="./gone.mp4"), make_row(2, options=["one"])])
     with pytest.raises(DatasetError) as stopped:
         report.require(OnBadRow.STOP)
-    assert "2 of 3 rows are bad (1 option letters, 1 media missing)" in str(stopped.value)
+    assert "2 of 3 rows are bad (1 media missing, 1 option letters)" in str(stopped.value)
     assert "first: " in str(stopped.value)
-    assert "row 2: option letters: expected 2 to 26 options, got 1" in str(stopped.value)
-    assert "gone.mp4" not in str(stopped.value)  # all are listed where they are checked
+    assert "row 1: media missing: " in str(stopped.value)
+    assert "got 1" not in str(stopped.value)  # all are listed where they are checked
     assert [row.sample.id for row in report.require(OnBadRow.EXCLUDE)] == ["rows/0"]
 
 
@@ -166,7 +167,7 @@ def test_a_row_whose_inputs_cannot_be_built_is_named(check):
     for how in MediaCheck:
         report = check(rows, needs=needs, check=how)
         assert [row.sample.id for row in report.rows] == ["rows/1", "rows/2"]
-        assert _faults(report) == [(Fault.MISSING, "4"), (Fault.INPUTS, "0"), (Fault.INPUTS, "3")]
+        assert _faults(report) == [(Fault.INPUTS, "0"), (Fault.INPUTS, "3"), (Fault.MISSING, "4")]
     assert sorted(built[4:]) == [
         ("rows/0", ["video"]), ("rows/1", ["image"]), ("rows/2", ["video"]), ("rows/3", ()),
     ]  # fmt: skip

@@ -7,10 +7,9 @@ import pytest
 from harness.errors import DatasetError
 from harness.schema import Kind, Media, MediaKind
 from tests.trainer.rows import IMAGE, VIDEO, make_row, read_row, write_media, write_rows
+from trainer.data.faults import BadRow, Fault
 from trainer.data.options import unlabelled
 from trainer.data.rows import (
-    BadRow,
-    Fault,
     parse_rows,
     read_training_rows,
     strip_think_tags,

@@ -1,0 +1,1 @@
+"""Pages about training rows and training runs, in the style of the report."""
