@@ -28,6 +28,7 @@ from harness.stats.estimate import (
     with_interval,
 )
 from harness.task import registry
+from harness.task.local_results import LOCAL_TASKS, local_aggregation
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -116,7 +117,8 @@ def aggregation_of(entry: Entry, task: str) -> Aggregation | None:
     """Return how the items make the score; None where that is unknown here or they do not."""
     if has_own_total(entry, task):
         return None
-    return find_aggregation(task, entry.settings[task]["protocol"]["scorer"])
+    tag = entry.settings[task]["protocol"]["scorer"]
+    return local_aggregation({LOCAL_TASKS: entry.local}, task, tag) or find_aggregation(task, tag)
 
 
 @cache

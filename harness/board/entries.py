@@ -30,6 +30,7 @@ from harness.run.store import (
 )
 from harness.run.summary_shape import read_summary
 from harness.task import registry
+from harness.task.local_results import LOCAL_TASKS
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -79,6 +80,7 @@ def _read_entry(folder: Path, known: dict[Items, Items]) -> Entry:
         numeric=numeric_of(manifest),
         checkpoint=manifest["checkpoint"],
         backend=str(manifest.get("backend") or ""),
+        local=manifest.get(LOCAL_TASKS) or {},
     )
 
 

@@ -73,6 +73,8 @@ class Entry:
     checkpoint: Mapping[str, Any] = field(default_factory=dict)
     """What tells the checkpoint from any other."""
     backend: str = ""
+    local: Mapping[str, Any] = field(default_factory=dict)
+    """What the run keeps of its local benchmarks, by task."""
     joined: tuple[Path, ...] = ()
     """Folders of further runs whose tasks are part of this row."""
     homes: Mapping[str, Path] = field(default_factory=dict)

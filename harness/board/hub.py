@@ -45,7 +45,8 @@ def to_eval_results(board: Board, entry: Entry) -> str:
 
 
 def _format_result(entry: Entry, task: str, cell: Cell, notes: str) -> Iterator[str]:
-    source = registry.get(task).source
+    installed = task in registry.installed()
+    source = registry.get(task).source if installed else None
     if source is None or cell.score is None:
         yield f"# {one_line(task)}: left out, it has no dataset on the hub or no score"
         return

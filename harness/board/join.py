@@ -65,6 +65,7 @@ def _join(row: Entry, entry: Entry) -> Entry:
         answers={**row.answers, **entry.answers},
         summaries={**row.summaries, **entry.summaries},
         partial={**row.partial, **entry.partial},
+        local={**row.local, **entry.local},
     )
 
 

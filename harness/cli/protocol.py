@@ -55,11 +55,11 @@ def _find_protocols(source: str, tasks: tuple[str, ...]) -> dict[str, Protocol]:
     from harness.run.config import EvalConfig
     from harness.run.protocol_files import find_protocol, stored_protocols
     from harness.run.protocols import resolve_protocol
+    from harness.run.selections import find_tasks, local_names
     from harness.run.store import is_run
-    from harness.task import registry
 
-    found = find_protocol(source)
+    asked = find_tasks(tasks)[0]
+    found = find_protocol(source, local_names(asked))
     if found.closed and is_run(Path(source)):
         return stored_protocols(Path(source))
-    names = [registry.name_of(selection) for selection in tasks]
-    return {n: resolve_protocol(registry.get(n), found, EvalConfig())[0] for n in names}
+    return {task.name: resolve_protocol(task, found, EvalConfig())[0] for task in asked.values()}

@@ -25,6 +25,7 @@ from harness.schema import Outcome, Record
 from harness.scoring.tags import ScorerTag, task_of_column
 from harness.task import registry
 from harness.task.api import Aggregation
+from harness.task.local_results import local_aggregation
 from harness.task.protocol import complete_all, repeats_of
 
 SCHEMA_VERSION = 1
@@ -118,7 +119,10 @@ def freeze(
         UsageError: A record's scorer is not installed.
     """
     scorers = {record.task: record.scorer for record in records}
-    trees = {task: _find_aggregation(task, tag) for task, tag in scorers.items()}
+    trees = {
+        task: local_aggregation(manifest, task, tag) or _find_aggregation(task, tag)
+        for task, tag in scorers.items()
+    }
     items = merge_repeats(records, left_out=0.0)
     ordered = sorted(items, key=lambda record: (record.task, record.id))
     return Baseline(

@@ -12,6 +12,7 @@ from harness.run.summary import MEAN_OF_ITEMS, estimate_groups, estimate_score
 from harness.schema import Outcome, Record
 from harness.stats import Estimate
 from harness.task.api import Aggregation
+from harness.task.local_results import local_aggregation
 
 PLAIN_MEAN = Aggregation(name="micro", levels=lambda category: ())
 """Used for categories where the scorer of a run is not installed."""
@@ -58,7 +59,9 @@ class FailureReason:
 
 def aggregation_of(answers: Answers, task: str) -> Aggregation | None:
     """Return how a task's items make its score; None where the scorer is not installed."""
-    return find_aggregation(task, answers.source.manifest["protocol"][task]["scorer"])
+    manifest = answers.source.manifest
+    tag = manifest["protocol"][task]["scorer"]
+    return local_aggregation(manifest, task, tag) or find_aggregation(task, tag)
 
 
 def has_own_score(answers: Answers, task: str) -> bool:

@@ -19,9 +19,10 @@ from harness.rescore.reasons import Reason, find_reason, scores_differ
 from harness.run.config import JudgeConfig
 from harness.run.items import ItemChoice
 from harness.run.manifest_shape import require_plan
-from harness.run.plan import Plan, PlannedTask, select, with_moved_options
+from harness.run.plan import Plan, PlannedTask, with_moved_options
 from harness.run.protocols import pick_scorer
 from harness.run.record import make_record
+from harness.run.selections import select
 from harness.run.store import MANIFEST, read_manifest, read_records
 from harness.run.stored_plan import stored_protocol, stored_scorer
 from harness.run.summary import Results, summarise_run

@@ -12,10 +12,11 @@ from harness.errors import DatasetError
 from harness.files import parse_json, read_file
 from harness.run.config import JudgeConfig
 from harness.run.manifest import make_manifest
-from harness.run.plan import Plan, PlannedTask, select
+from harness.run.plan import Plan, PlannedTask
 from harness.run.protocols import pick_scorer
 from harness.run.record import make_record
 from harness.run.samples_file import keep_samples
+from harness.run.selections import select
 from harness.run.store import RunWriter
 from harness.run.summary import Results, summarise_run, write_results
 from harness.schema import ItemKey, Prompt, Record, Request, Sampling
@@ -127,7 +128,7 @@ def _parse_response(line: bytes, where: str) -> tuple[ItemKey, str | None]:
 
 
 def _plan_task(config: ScoreConfig, repeats: int) -> PlannedTask:
-    task = registry.get(registry.name_of(config.task), config.include_path)
+    task = registry.find(config.task, config.include_path)
     preset = task.protocol("official")
     name = config.scorer or ScorerTag.parse(preset.scorer).rule
     scorer = pick_scorer(task, name, config.judge)

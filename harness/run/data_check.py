@@ -9,7 +9,7 @@ from pathlib import Path
 
 from harness.errors import UsageError
 from harness.run.media_check import Gap, find_gaps
-from harness.run.plan import select
+from harness.run.selections import select
 from harness.schema import Sample
 from harness.task import registry
 
@@ -52,9 +52,9 @@ def check_data(selection: str, data: Path, decode: Decode | None = None) -> Data
     Raises:
         UsageError: The task is unknown, or its folder is missing or malformed.
     """
-    task = registry.get(registry.name_of(selection))
+    task = registry.find(selection)
     folder = registry.data_folder(task, data)
-    if not folder.is_dir():
+    if not folder.is_dir() and registry.needs_data_root(task):
         raise UsageError(
             f"{folder}: no such folder; `videor1 data fetch {task.name}` downloads it, --data names"
             " the folder that holds it"
@@ -102,4 +102,4 @@ def without_unfetched(
 
 
 def _folder_of(check: DataCheck, data: Path) -> Path:
-    return registry.data_folder(registry.get(registry.name_of(check.selection)), data)
+    return registry.data_folder(registry.find(check.selection), data)

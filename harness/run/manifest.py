@@ -16,6 +16,7 @@ from harness.run.machine import git_commit, installed_packages, list_gpus, visib
 from harness.run.manifest_shape import SCHEMA_VERSION
 from harness.run.plan import Plan
 from harness.server.endpoint import hide_password
+from harness.task.local_results import LOCAL_TASKS
 
 
 def describe_run(
@@ -79,9 +80,11 @@ def make_manifest(
         limit: Items per task, None: all.
         argv: The command line.
     """
+    local = plan.local()
     return {
         "schema": SCHEMA_VERSION,
         **plan.identity(),
+        **({LOCAL_TASKS: local} if local else {}),
         "questions": plan.questions(),
         "protocol_hash": plan.protocol_hash,
         "model": model,

@@ -13,6 +13,7 @@ from typing import Any
 from harness.errors import DatasetError
 from harness.files import Fields
 from harness.task import registry
+from harness.task.local_results import LOCAL_TASKS
 
 SCHEMA_VERSION = 2
 """Schema 2 has records of repeats and protocols with further fields."""
@@ -37,6 +38,7 @@ def check_manifest(content: Mapping[str, Any], where: str) -> None:
     choice = fields.table("choice", optional=True)
     for name in () if choice is None else ("ids", "categories"):
         choice.texts(name, optional=True)  # type: ignore[union-attr]
+    _check_local(fields)
     fields.table("checkpoint")
     fields.table("numeric", optional=True)
     questions = fields.table("questions", optional=True)
@@ -44,6 +46,20 @@ def check_manifest(content: Mapping[str, Any], where: str) -> None:
         questions.whole(name, 0)  # type: ignore[union-attr]
     check_tasks(fields)
     _check_selections(fields)
+
+
+def _check_local(fields: Fields) -> None:
+    """Raise where what is kept of local benchmarks is malformed."""
+    if fields.table(LOCAL_TASKS, optional=True) is None:
+        return
+    for _, about in fields.tables(LOCAL_TASKS):
+        for name in ("file", "title"):
+            about.text(name)
+        for _, means in about.tables("aggregations"):
+            means.text("name")
+            levels = means.table("levels", optional=True)
+            for category in () if levels is None else levels.content:
+                levels.texts(category)  # type: ignore[union-attr]
 
 
 def check_tasks(fields: Fields) -> None:

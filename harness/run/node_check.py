@@ -23,7 +23,8 @@ from harness.errors import CheckpointError, HarnessError
 from harness.models.checkpoint import HUB_ID, resolve
 from harness.replicas.node_facts import NodeFacts, NodeReport, list_differences
 from harness.run.machine import installed_packages, list_gpus
-from harness.run.plan import Plan, select
+from harness.run.plan import Plan
+from harness.run.selections import select
 from harness.schema import Media, Sample, Variant
 from harness.task import registry
 
@@ -163,7 +164,7 @@ def _size_of(path: str) -> int | None:
 
 def _hash_questions(selection: str, data: Path) -> str:
     try:
-        return select(registry.get(registry.name_of(selection)), data, selection)[1]
+        return select(registry.find(selection), data, selection)[1]
     except (HarnessError, OSError) as error:
         return f"its questions cannot be read: {str(error).strip()}"
 

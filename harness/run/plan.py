@@ -9,27 +9,25 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from pathlib import Path
 from typing import Any
 
 from harness.backends.asked import Asked
-from harness.errors import DatasetError, UnavailableTaskError, UsageError
+from harness.errors import UnavailableTaskError, UsageError
 from harness.run.config import EvalConfig
 from harness.run.items import ItemChoice, fingerprint_ids
 from harness.run.protocol_files import ProtocolFile, find_protocol
-from harness.run.protocols import protocol_notes, resolve_protocol
+from harness.run.protocols import check_scorer, protocol_notes, resolve_protocol
+from harness.run.selections import check_data_root, find_tasks, local_names, select
 from harness.schema import Clip, FramePolicy, Prompt, Sample, Sampling
-from harness.scoring.answers import MAX_OPTIONS
-from harness.task import registry
 from harness.task.api import (
-    Questions,
     Scorer,
     Task,
     TimedPrompts,
 )
+from harness.task.local_results import describe_local
 from harness.task.protocol import Protocol
 from harness.task.rotation import rotate_questions
-from harness.text.stored import storable
+from harness.task.selection import stored_selection
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,7 +137,7 @@ class Plan:
     def identity(self) -> dict[str, Any]:
         """Return the manifest fields that a resumed run must share."""
         return {
-            "tasks": [planned.selection for planned in self.tasks],
+            "tasks": [stored_selection(one.selection, one.task.name) for one in self.tasks],
             "protocol": {
                 planned.task.name: {**asdict(planned.protocol), "hash": planned.protocol.hash}
                 for planned in self.tasks
@@ -154,6 +152,14 @@ class Plan:
             for planned in self.tasks
             if planned.questions is not None
         }
+
+    def local(self) -> dict[str, Any]:
+        """Return what the manifest keeps of tasks that files define, by name."""
+        described = {
+            one.task.name: describe_local(one.task, (s.category for s in one.samples))
+            for one in self.tasks
+        }
+        return {name: found for name, found in described.items() if found is not None}
 
     @property
     def protocol_hash(self) -> str:
@@ -173,20 +179,16 @@ def make_plan(config: EvalConfig) -> Plan:
     Raises:
         UsageError: Unknown task, config, id or category, a task selected twice, or malformed data.
     """
-    names = [registry.name_of(selection) for selection in config.tasks]
-    repeated = sorted({name for name in names if names.count(name) > 1})
-    if repeated:
-        raise UsageError(f"task {repeated[0]!r} is selected twice; select it once per run")
-    if not config.data.is_dir() and not all(map(registry.bridge_of, names)):
-        raise UsageError(
-            f"{config.data}: no such data folder; --data names the folder that holds one folder per"
-            " benchmark (`videor1 data fetch TASK` brings them)"
-        )
-    source, choice = find_protocol(config.protocol), ItemChoice.of_config(config)
-    planned, unavailable = [], {}
-    for selection in config.tasks:
+    # Names first: a misspelt one is told before anything about data that it would need.
+    tasks, unavailable = find_tasks(config.tasks, config.include_path)
+    source = find_protocol(config.protocol, local_names(tasks))
+    choice = ItemChoice.of_config(config)
+    check_scorer(tasks.values(), config.scorer)
+    check_data_root(tasks, config.data)
+    planned = []
+    for selection, task in tasks.items():
         try:
-            planned.append(_plan_task(selection, config, source, choice))
+            planned.append(_plan_task(selection, task, config, source, choice))
         except UnavailableTaskError as error:
             unavailable[selection] = str(error)
     if not planned:
@@ -196,65 +198,9 @@ def make_plan(config: EvalConfig) -> Plan:
     return plan
 
 
-def select(task: Task, data: Path, selection: str) -> tuple[Questions, str]:
-    """Load a task's questions, narrowed to the config in ``name:config``, and their fingerprint."""
-    questions = task.load(registry.data_folder(task, data))
-    config = registry.config_of(selection)
-    samples = tuple(map(_make_storable, questions.samples))
-    _check_samples(task.name, samples)
-    if config in questions.subsets:
-        samples = tuple(s for s in samples if s.id in questions.subsets[config])
-    elif config:
-        samples = tuple(s for s in samples if f"{s.category}/".startswith(f"{config}/"))
-        if not samples:
-            known = sorted({s.category.split("/")[0] for s in questions.samples})
-            known += sorted(questions.subsets)
-            raise UsageError(
-                f"task {task.name!r} has no config {config!r}; it has: {', '.join(known)}"
-            )
-    return replace(questions, samples=samples), _fingerprint(questions.files)
-
-
-def _check_samples(name: str, samples: Sequence[Sample]) -> None:
-    """Raise where there is no question, an id is there twice, or options outnumber the letters."""
-    if not samples:
-        raise DatasetError(
-            f"task {name!r}: its question files have no question; were they copied as a whole?"
-        )
-    seen: set[str] = set()
-    for sample in samples:
-        if sample.id in seen:
-            raise DatasetError(
-                f"task {name!r}: field 'id': two questions have the id {sample.id!r:.80};"
-                " expected every id once"
-            )
-        seen.add(sample.id)
-        if len(sample.options) > MAX_OPTIONS:
-            raise DatasetError(
-                f"{sample.id}: field 'options': expected at most {MAX_OPTIONS}, one per letter,"
-                f" got {len(sample.options)}"
-            )
-
-
-def _make_storable(sample: Sample) -> Sample:
-    """Return a sample whose texts every record and report can hold; media paths are kept."""
-    return replace(
-        sample,
-        id=storable(sample.id),
-        task=storable(sample.task),
-        question=storable(sample.question),
-        answer=storable(sample.answer),
-        category=storable(sample.category),
-        cluster=storable(sample.cluster),
-        options=tuple(map(storable, sample.options)),
-        source={name: storable(text) for name, text in sample.source.items()},
-    )
-
-
 def _plan_task(
-    selection: str, config: EvalConfig, source: ProtocolFile, choice: ItemChoice
+    selection: str, task: Task, config: EvalConfig, source: ProtocolFile, choice: ItemChoice
 ) -> PlannedTask:
-    task = registry.get(registry.name_of(selection), config.include_path)
     questions, fingerprint = select(task, config.data, selection)
     samples = choice.choose(questions.samples, selection)
     questions.prepare(samples)
@@ -289,11 +235,3 @@ def with_moved_options(planned: PlannedTask) -> PlannedTask:
             f"{planned.selection}: no question whose options can be moved: {found.sentence}"
         )
     return replace(planned, samples=found.samples, chosen=True, left_out=found.sentence)
-
-
-def _fingerprint(files: Sequence[Path]) -> str:
-    digest = hashlib.sha256()
-    for path in files:
-        digest.update(path.name.encode())
-        digest.update(hashlib.sha256(path.read_bytes()).digest())
-    return digest.hexdigest()[:16]

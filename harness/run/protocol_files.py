@@ -15,7 +15,7 @@ A field under ``[tasks.NAME]`` holds for that task only and wins over the same f
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, fields, is_dataclass, make_dataclass
 from difflib import get_close_matches
 from functools import cache
@@ -24,7 +24,7 @@ from types import GenericAlias
 from typing import Any, get_type_hints
 
 from harness.config import EXTENDS, build, merged, read_toml
-from harness.errors import UsageError
+from harness.errors import UsageError, did_you_mean
 from harness.run.store import MANIFEST, is_run, read_manifest
 from harness.schema import FramePolicy, Sampling
 from harness.task import registry
@@ -59,8 +59,12 @@ class ProtocolFile:
         return merged(self.changes, self.tasks.get(task, {}))
 
 
-def find_protocol(name: str) -> ProtocolFile:
+def find_protocol(name: str, local: Collection[str] = ()) -> ProtocolFile:
     """Read what ``--protocol`` names: a preset, a protocol file, or a run directory.
+
+    Args:
+        name: The preset, or the path.
+        local: Names of tasks that are not installed, which a file may have tables of.
 
     Raises:
         UsageError: There is no such preset or file, or the file is malformed; names file, key,
@@ -70,16 +74,16 @@ def find_protocol(name: str) -> ProtocolFile:
         return ProtocolFile(preset=name)
     path = Path(name).expanduser()
     if path.suffix == ".toml":
-        return read_protocol_file(path)
+        return read_protocol_file(path, local)
     if is_run(path):
         return _protocol_of_run(path)
     raise UsageError(
         f"unknown protocol {name!r:.80}; expected {', '.join(PRESETS)}, a file FILE.toml, or a run"
-        " directory"
+        f" directory{did_you_mean(name, PRESETS)}"
     )
 
 
-def read_protocol_file(path: Path) -> ProtocolFile:
+def read_protocol_file(path: Path, local: Collection[str] = ()) -> ProtocolFile:
     """Read a protocol file.
 
     Raises:
@@ -90,7 +94,7 @@ def read_protocol_file(path: Path) -> ProtocolFile:
         raise UsageError(
             f"{path}: key {EXTENDS!r} is missing; expected {', '.join(PRESETS)}, or FILE.toml"
         )
-    return _checked(content, str(path))
+    return _checked(content, str(path), local)
 
 
 def stored_protocols(folder: Path) -> dict[str, Protocol]:
@@ -122,10 +126,11 @@ def _protocol_of_run(folder: Path) -> ProtocolFile:
     )
 
 
-def _checked(content: Mapping[str, Any], place: str) -> ProtocolFile:
+def _checked(content: Mapping[str, Any], place: str, local: Collection[str]) -> ProtocolFile:
     build(_file_shape(), content, place)
     for task in content.get(TASKS, {}):
-        _require_task(task, place)
+        if task not in local:
+            _require_task(task, place)
     changes = {name: value for name, value in content.items() if name not in (EXTENDS, TASKS)}
     return ProtocolFile(
         preset=content[EXTENDS], place=place, changes=changes, tasks=content.get(TASKS, {})

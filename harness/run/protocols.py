@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 from harness.config import build, merged
-from harness.errors import UsageError
+from harness.errors import UsageError, did_you_mean
 from harness.files import read_file
 from harness.run.config import EvalConfig, JudgeConfig
 from harness.run.protocol_files import ProtocolFile
@@ -60,16 +60,28 @@ def apply_changes(
     return protocol
 
 
+def check_scorer(tasks: Iterable[Task], name: str | None) -> None:
+    """Raise `UsageError` where a task has no scorer of a name; None stands for the protocol's."""
+    for task in tasks if name is not None else ():
+        if name not in task.scorers:
+            raise _unknown_scorer(task, str(name))
+
+
 def pick_scorer(task: Task, name: str, judge: JudgeConfig | None) -> Scorer:
     """Return a task's scorer by name; a judge joins the official one where the task knows how."""
     if name not in task.scorers:
-        raise UsageError(
-            f"task {task.name!r} has no scorer {name!r}; it has: {', '.join(task.scorers)}"
-        )
+        raise _unknown_scorer(task, name)
     helped = judge and name == "official" and task.with_llm_judge(judge.url, judge.model)
     scorer = helped or task.scorers[name]
     scorer.require()
     return scorer
+
+
+def _unknown_scorer(task: Task, name: str) -> UsageError:
+    near = did_you_mean(name, task.scorers)
+    return UsageError(
+        f"task {task.name!r} has no scorer {name!r:.80}; it has: {', '.join(task.scorers)}{near}"
+    )
 
 
 def protocol_notes(protocol: Protocol, preset: Protocol) -> list[str]:

@@ -15,6 +15,7 @@ from harness.run.stored_plan import stored_plan
 from harness.run.summary import Results, summarise_run
 from harness.schema import Outcome, Record, TaskSummary
 from harness.task import registry
+from harness.task.local_results import local_of
 from harness.task.protocol import complete
 
 
@@ -39,6 +40,10 @@ def read_results(folder: Path, records: Sequence[Record]) -> tuple[Results, str 
     bridged = [name for name in manifest["protocol"] if registry.bridge_of(name)]
     if bridged:
         why = f"the scores of {', '.join(bridged)} need their data; run the same command again"
+        return Results(_count(manifest, records)), why
+    local = [about["file"] for name in manifest["protocol"] if (about := local_of(manifest, name))]
+    if local:
+        why = f"the scores need {', '.join(local)}; run the same command again"
         return Results(_count(manifest, records)), why
     try:
         plan = stored_plan(folder, records)

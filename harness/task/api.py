@@ -165,6 +165,24 @@ class TimedPrompts(TypingProtocol):
         """
 
 
+@runtime_checkable
+class OwnFolder(TypingProtocol):
+    """A task whose data lie beside its file, not under the data root."""
+
+    @property
+    def own_folder(self) -> Path:
+        """The folder that `Task.load` is given."""
+
+
+@runtime_checkable
+class FromFile(TypingProtocol):
+    """A task that a file defines or holds; a run keeps what it takes to read its results."""
+
+    @property
+    def own_file(self) -> Path:
+        """The file that the user named."""
+
+
 class Bridge(TypingProtocol):
     """An adapter for the tasks of another evaluation harness."""
 

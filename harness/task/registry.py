@@ -1,7 +1,8 @@
-"""Finds tasks by name through entry points.
+"""Finds tasks: installed ones by name through entry points, local ones by their file.
 
 Our benchmarks and those of other packages are declared in the group ``videor1.tasks``, bridges to
-another harness's tasks in ``videor1.bridges``.
+another harness's tasks in ``videor1.bridges``, what makes a task of a file in
+``videor1.task_files``.
 """
 
 from __future__ import annotations
@@ -11,7 +12,8 @@ from pathlib import Path
 
 from harness.errors import UsageError, did_you_mean
 from harness.plugins import discover
-from harness.task.api import Aggregation, Bridge, Scorer, Task
+from harness.task.api import Aggregation, Bridge, OwnFolder, Scorer, Task
+from harness.task.selection import TASK_FILES, FileSelection, file_of, known_suffixes
 from harness.task.suites import SUITES
 
 ENTRY_POINT_GROUP = "videor1.tasks"
@@ -19,8 +21,15 @@ BRIDGES = "videor1.bridges"
 
 
 def data_folder(task: Task, data: Path) -> Path:
-    """Return the folder of a task under the data root."""
+    """Return the folder of a task under the data root; a table of questions has its own."""
+    if isinstance(task, OwnFolder):
+        return task.own_folder
     return data / (task.name if task.source is None else task.source.folder)
+
+
+def needs_data_root(task: Task) -> bool:
+    """Return whether the data of a task lie in a folder under the data root."""
+    return not isinstance(task, OwnFolder)
 
 
 def installed() -> dict[str, EntryPoint]:
@@ -55,8 +64,33 @@ def name_of(selection: str) -> str:
 
 
 def config_of(selection: str) -> str:
-    """Return the config in ``name:config``; empty without one."""
-    return "" if bridge_of(selection) else selection.partition(":")[2]
+    """Return the config in ``name:config`` or ``FILE:config``; empty without one."""
+    if bridge_of(selection):
+        return ""
+    file = file_of(selection)
+    return selection.partition(":")[2] if file is None else file.config
+
+
+def find(selection: str, include_path: Path | None = None) -> Task:
+    """Return the task of ``name``, ``name:config``, a bridge's ``prefix:name`` or a file.
+
+    Raises:
+        UsageError: The name is unknown, or the file defines no task; says why.
+    """
+    file = None if bridge_of(selection) else file_of(selection)
+    return get(name_of(selection), include_path) if file is None else _load_file(file)
+
+
+def _load_file(file: FileSelection) -> Task:
+    load = discover(TASK_FILES)[file.suffix].load()
+    task: Task = load(file.path)
+    taken = "suite" if task.name in SUITES else "benchmark" if task.name in installed() else None
+    if taken or file_of(task.name) or bridge_of(f"{task.name}:"):
+        raise UsageError(
+            f"{file.path}: the name {task.name!r} belongs to an installed {taken or 'bridge'};"
+            " rename the file (or the `name` in it), so that results are told apart"
+        )
+    return task
 
 
 def get(name: str, include_path: Path | None = None) -> Task:
@@ -66,6 +100,11 @@ def get(name: str, include_path: Path | None = None) -> Task:
         return bridge.task(name.partition(":")[2], include_path)
     found = installed()
     if name not in found:
+        if "/" in name or Path(name).is_file():
+            raise UsageError(
+                f"{name!r:.200}: a file with a benchmark ends in {known_suffixes()};"
+                " docs/own_benchmark.md shows one"
+            )
         others = "".join(f"; {prefix}:NAME for those of {prefix}" for prefix in bridges())
         near = did_you_mean(name, (*found, *SUITES), shown="{!r}")
         raise UsageError(

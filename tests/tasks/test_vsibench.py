@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from pyarrow import parquet
 
 from harness.errors import DatasetError, UsageError
-from harness.run.plan import select
+from harness.run.selections import select
 from harness.schema import FrameRule, Kind, Media, Outcome, Record, Sample, Sampling
 from harness.stats import clustered_estimate
 from harness.task.api import Aggregation

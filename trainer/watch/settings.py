@@ -18,6 +18,7 @@ from harness.gate.policy import Policy, ProbeRule
 from harness.probe.config import ProbeConfig
 from harness.run.config import TrackConfig
 from harness.run.protocol_files import find_protocol
+from harness.run.selections import check_selections
 from harness.schema import Variant
 from harness.task.suites import expand_suites
 from trainer.config.presets import find_config
@@ -151,7 +152,8 @@ def read_watch_settings(config: str, assignments: Sequence[str] = ()) -> WatchSe
     path = find_config("watch", config)
     refuse_old_settings(path, assignments, RENAMED)
     settings = read_settings(WatchSettings, path, assignments)
-    find_protocol(settings.slice.protocol)  # a wrong name would fail every evaluation
+    local = check_selections(settings.slice.tasks)  # a wrong name would fail every evaluation
+    find_protocol(settings.slice.protocol, local)
     return settings
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from harness.errors import DatasetError
-from harness.run.plan import select
+from harness.run.selections import select
 from tests.toys import ToyTask, sample
 
 
