@@ -18,9 +18,18 @@ def answer_tag(text: str) -> str | None:
     original regular expression ``<answer>\s*(.*?)\s*</answer>`` finds the same, but needs cubic
     time for an unclosed tag before white space: minutes for one degenerate response.
     """
-    _, opened, rest = text.partition("<answer>")
+    span = answer_span(text)
+    return None if span is None else text[slice(*span)]
+
+
+def answer_span(text: str) -> tuple[int, int] | None:
+    """Return the places of the answer that `answer_tag` returns, as of a slice of the text."""
+    before, opened, rest = text.partition("<answer>")
     content, closed, _ = rest.partition("</answer>")
-    return content.strip() if opened and closed else None
+    if not (opened and closed):
+        return None
+    start = len(before) + len(opened) + len(content) - len(content.lstrip())
+    return start, start + len(content.strip())
 
 
 def answer_or_text(text: str) -> str:

@@ -16,6 +16,7 @@ from harness.errors import UsageError
 from harness.plugins import discover, importing, require
 from trainer.config.presets import find_config, presets_of
 from trainer.config.recipe import GRPORecipe, Recipe, SFTRecipe, TGRPORecipe, read_recipe_file
+from trainer.config.variants import ContrastRecipe, EvidenceRecipe, GapRecipe, UnscaledRecipe
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,14 +102,53 @@ GRPO = Algorithm(
 )
 TGRPO = Algorithm(
     name="tgrpo",
-    help="GRPO that also rewards answers for depending on the order of the frames",
+    help="GRPO with the temporal bonus that Video-R1 published",
     recipe=TGRPORecipe,
     module="trainer.algorithms.tgrpo",
     trl_config="GRPOConfig",
 )
+TGRPO_EVIDENCE = Algorithm(
+    name="tgrpo-evidence",
+    help="GRPO that pays right answers by how much the order of the frames explains them",
+    recipe=EvidenceRecipe,
+    module="trainer.algorithms.tgrpo_evidence",
+    trl_config="GRPOConfig",
+)
+TGRPO_CONTRAST = Algorithm(
+    name="tgrpo-contrast",
+    help="GRPO with a baseline over answers to ordered and to shuffled frames",
+    recipe=ContrastRecipe,
+    module="trainer.algorithms.tgrpo_contrast",
+    trl_config="GRPOConfig",
+)
+TGRPO_GAP = Algorithm(
+    name="tgrpo-gap",
+    help="GRPO with a bonus as large as the gap between ordered and shuffled answers",
+    recipe=GapRecipe,
+    module="trainer.algorithms.tgrpo_gap",
+    trl_config="GRPOConfig",
+)
+TGRPO_UNSCALED = Algorithm(
+    name="tgrpo-unscaled",
+    help="T-GRPO whose advantages are not divided by the deviation of a group",
+    recipe=UnscaledRecipe,
+    module="trainer.algorithms.tgrpo_unscaled",
+    trl_config="GRPOConfig",
+)
 
 ALGORITHMS: Mapping[str, Algorithm] = MappingProxyType(
-    {algorithm.name: algorithm for algorithm in (SFT, GRPO, TGRPO)}
+    {
+        algorithm.name: algorithm
+        for algorithm in (
+            SFT,
+            GRPO,
+            TGRPO,
+            TGRPO_EVIDENCE,
+            TGRPO_CONTRAST,
+            TGRPO_GAP,
+            TGRPO_UNSCALED,
+        )
+    }
 )
 """Ours."""
 

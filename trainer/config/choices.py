@@ -63,6 +63,27 @@ class Permutation(StrEnum):
     """Whole merged frame pairs: the same vision features in another order."""
 
 
+class EvidenceTokens(StrEnum):
+    """Which tokens of a right completion are explained by the order of the frames, or not."""
+
+    ANSWER = "answer"
+    """Those between the answer's tags, summed. They follow from a thought that says the answer, so
+    that this is for checkpoints that answer without one."""
+    COMPLETION = "completion"
+    """All, as a mean per token."""
+    COMPLETION_SUM = "completion-sum"
+    """All, summed."""
+
+
+class UngroupedScale(StrEnum):
+    """What advantages are divided by, where the deviation of a group would cancel a bonus."""
+
+    NONE = "none"
+    """Nothing."""
+    BATCH = "batch"
+    """The standard deviation of all completions of an update."""
+
+
 class GroupAccuracy(StrEnum):
     """How the accuracies of a group become the p that T-GRPO compares."""
 

@@ -1,7 +1,8 @@
 """Finds the recipes and settings that come with the trainer.
 
 A preset is a file in ``recipes``: ``tgrpo.toml`` is the preset ``paper`` of ``tgrpo``,
-``tgrpo-tiny.toml`` its preset ``tiny``.
+``tgrpo-tiny.toml`` its preset ``tiny``. A hyphen in a name is an underscore in the file's:
+``tgrpo_gap-tiny.toml`` is the preset ``tiny`` of ``tgrpo-gap``.
 """
 
 from __future__ import annotations
@@ -18,11 +19,12 @@ PAPER = "paper"
 
 def presets_of(name: str) -> dict[str, Path]:
     """Map preset names to files, of an algorithm, of ``watch`` or of ``miniature``."""
-    paper = RECIPES / f"{name}.toml"
-    others = sorted(RECIPES.glob(f"{name}-*.toml"))
+    stem = name.replace("-", "_")
+    paper = RECIPES / f"{stem}.toml"
+    others = sorted(RECIPES.glob(f"{stem}-*.toml"))
     return {
         **({PAPER: paper} if paper.is_file() else {}),
-        **{path.stem.removeprefix(f"{name}-"): path for path in others},
+        **{path.stem.removeprefix(f"{stem}-"): path for path in others},
     }
 
 

@@ -217,11 +217,6 @@ class TGRPORolloutSettings(RolloutSettings):
         # A dataclass with slots is a new class, which the zero-argument super() does not know.
         RolloutSettings.__post_init__(self)
         positive(self, "shuffled_group_size")
-        if self.shuffled_group_size > self.num_generations:
-            raise ValueError(
-                f"shuffled_group_size: expected at most num_generations,"
-                f" {self.num_generations}, got {self.shuffled_group_size}"
-            )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -58,26 +58,29 @@ def group_metrics(groups: Sequence[CompletionGroup]) -> dict[str, float]:
     return {**_means(found), "failed_groups": float(failed)}
 
 
-def temporal_metrics(groups: Sequence[CompletionGroup], earned: Sequence[bool]) -> dict[str, float]:
+def temporal_metrics(
+    groups: Sequence[CompletionGroup], earned: Sequence[bool] | None = None
+) -> dict[str, float]:
     """Compare ordered with shuffled completions in the groups that have both.
 
     Args:
         groups: All groups of a step.
-        earned: Whether each of them earned the temporal bonus.
+        earned: Whether each of them earned the temporal bonus; None where there is none.
 
     Returns:
         Mean accuracy ordered and shuffled and their difference, over all groups and per problem
         type, the share of compared groups that earned the bonus, and the share of groups compared.
     """
-    compared = [(group, won) for group, won in zip(groups, earned, strict=True) if group.shuffled]
+    compared = [(at, group) for at, group in enumerate(groups) if group.shuffled]
     found: defaultdict[str, list[float]] = defaultdict(list)
-    for group, won in compared:
+    for at, group in compared:
         ordered, shuffled = fmean(accuracies(group.ordered)), fmean(accuracies(group.shuffled))
         found["temporal/ordered"].append(ordered)
         found["temporal/shuffled"].append(shuffled)
         found["temporal/gap"].append(ordered - shuffled)
         found[f"temporal/gap/{group.sample.kind}"].append(ordered - shuffled)
-        found["temporal/earned"].append(float(won))
+        if earned is not None:
+            found["temporal/earned"].append(float(earned[at]))
     return {**_means(found), "temporal/compared": len(compared) / len(groups)}
 
 
@@ -113,7 +116,10 @@ def describe_group(
         )
     ]
     shuffled = [
-        {**_describe_completion(completion), "rewards": {"accuracy": completion.accuracy}}
+        {
+            **_describe_completion(completion),
+            "rewards": {"accuracy": completion.accuracy, **without_nan(completion.rewards)},
+        }
         for completion in group.shuffled
     ]
     return {
@@ -134,8 +140,11 @@ def _means(found: Mapping[str, Sequence[float]]) -> dict[str, float]:
 
 
 def _describe_completion(completion: ScoredCompletion) -> dict[str, Any]:
-    return {
+    described = {
         "text": completion.text,
         "tokens": completion.tokens,
         "truncated": completion.truncated,
     }
+    if completion.log_ratio is not None:
+        described["log_ratio"] = completion.log_ratio
+    return described

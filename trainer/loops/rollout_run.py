@@ -118,11 +118,12 @@ def _make_rollouts(recipe: GRPORecipe, loaded: Loaded) -> Rollouts:
     from trainer.loops.rollouts_vllm import VLLMRollouts  # imports vLLM
 
     optim = recipe.optim
+    ordered = optim.per_device_train_batch_size * optim.gradient_accumulation_steps
+    beside_each = -(-recipe.shuffled_group_size // recipe.group_size)
     return VLLMRollouts(
         loaded.checkpoint,
         recipe.rollout,
-        # Shuffled prompts at most double the batch.
-        max_num_seqs=2 * optim.per_device_train_batch_size * optim.gradient_accumulation_steps,
+        max_num_seqs=ordered * (1 + beside_each),
         vision_ids=sorted(loaded.vision_ids.values()),
     )
 

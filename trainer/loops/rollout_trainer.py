@@ -7,6 +7,7 @@ overridden here: they add the media of the rows, and the rewards of whole groups
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +16,9 @@ from accelerate.utils import gather_object
 from datasets import Dataset
 from transformers.trainer_callback import PrinterCallback
 
-from harness.backends import chat
 from harness.schema import Sample
 from trainer.data.rows import TrainingRow
-from trainer.loops import shared_attention
+from trainer.loops import collate, shared_attention
 from trainer.loops.epoch_sampler import EpochSampler, SetEpoch
 from trainer.loops.forward import VisionForward
 from trainer.loops.groups import (
@@ -32,11 +32,19 @@ from trainer.loops.kept_features import KeptFeatures, is_frozen
 from trainer.loops.model import ExactResume, prepare_model
 from trainer.loops.regroup import gather_prompts
 from trainer.loops.rollouts import Rollouts
+from trainer.loops.scoring import CompletionScorer
 from trainer.loops.trl_arguments import name_for_trl
 from trainer.loops.trl_names import GRPOTrainer
-from trainer.rewards.completions import CompletionGroup, Rollout, ScoredCompletion
+from trainer.rewards.advantages import (
+    AdvantageRule,
+    Array,
+    effect_of_rewards,
+    group_advantages,
+)
+from trainer.rewards.completions import CompletionGroup, Rollout
 from trainer.rewards.reward import Reward
 from trainer.rewards.rewards import accuracy
+from trainer.runs.effects import effect_metrics
 from trainer.runs.folder import COMPLETIONS
 from trainer.runs.step_lines import StepLines
 
@@ -55,6 +63,8 @@ class RolloutTrainer(ExactResume, GRPOTrainer):  # type: ignore[misc]
         trl: Arguments of `GRPOTrainer`; the model is one that `trainer.loops.model.load` returned.
     """
 
+    scores_shuffled = False
+    """Whether completions of shuffled prompts get all rewards; else their accuracy alone."""
     _buffered_inputs: Any
     """The parts of the batch that TRL is working on."""
 
@@ -86,14 +96,18 @@ class RolloutTrainer(ExactResume, GRPOTrainer):  # type: ignore[misc]
         self._inputs = inputs
         self._rollouts = rollouts
         self._rewards = list(rewards)
+        self._scorer = CompletionScorer(
+            self.processing_class, self._samples, self._rewards, self.eos_token_ids
+        )
         self._lines = StepLines(Path(self.args.output_dir) / COMPLETIONS)
         self._batch: list[PromptInputs] = []
         """Inputs of the batch that TRL is working on."""
-        self._shuffled: dict[int, list[int]] = {}
+        self._shuffled: dict[int, list[list[int]]] = {}
         """Completions of shuffled prompts, by the index of their row in the batch."""
         self._groups: list[CompletionGroup] = []
         """The groups of the last rollout batch, of all processes."""
         self._group_rewards = torch.empty(0)
+        """Their rewards, shape (completions, rewards)."""
         # TRL then corrects for the difference between sampler and policy. TRL's own vLLM engine is
         # created only in its constructor, so this creates none.
         self.use_vllm = rollouts.reports_logps
@@ -115,9 +129,35 @@ class RolloutTrainer(ExactResume, GRPOTrainer):  # type: ignore[misc]
 
     # What an algorithm may add.
 
-    def shuffled_prompts(self, rows: Sequence[PromptInputs]) -> Mapping[int, PromptInputs]:
+    def shuffled_prompts(
+        self, rows: Sequence[PromptInputs]
+    ) -> Mapping[int, Sequence[PromptInputs]]:
         """Return prompts with shuffled frames to sample as well, by the index of their row."""
         return {}
+
+    def measure(
+        self, rollouts: Sequence[Rollout], completions: Sequence[Sequence[int]]
+    ) -> Sequence[Rollout]:
+        """Return the rollouts of this process with what else their rewards depend on.
+
+        Args:
+            rollouts: One per row of the batch, scored by their texts.
+            completions: Their token ids.
+        """
+        return rollouts
+
+    def advantages(
+        self, groups: Sequence[CompletionGroup], rewards: Array, weights: Sequence[float]
+    ) -> Array | None:
+        """Return the advantage of each completion; None: TRL's, by ``scale_rewards``.
+
+        Args:
+            groups: The groups of all processes.
+            rewards: Their rewards in the same order, shape (completions, rewards); NaN where one
+                does not apply, and in all columns of a failed group.
+            weights: The weight of each reward.
+        """
+        return None
 
     def step_metrics(
         self, groups: Sequence[CompletionGroup], rewards: torch.Tensor
@@ -150,6 +190,7 @@ class RolloutTrainer(ExactResume, GRPOTrainer):  # type: ignore[misc]
         self._batch = rows = self._inputs.build([example["pending"] for example in inputs])
         warn_of_failures(rows)
         output: dict[str, Any] = super()._generate_and_score_completions(inputs)
+        self._replace_advantages(output)
         # A failed group has no rewards, hence no advantage; its KL term has to be left out, too.
         dropped = torch.isnan(self._of_this_process(self._group_rewards)[:, 0])
         output["completion_mask"][dropped.to(output["completion_mask"].device)] = 0
@@ -165,11 +206,14 @@ class RolloutTrainer(ExactResume, GRPOTrainer):  # type: ignore[misc]
         """Sample ordered and shuffled prompts in one call; a failed row gets an end token only."""
         shuffled = self.shuffled_prompts(self._batch)
         sound = [at for at, row in enumerate(self._batch) if row.failure is None]
-        prompts = [*(self._batch[at] for at in sound), *shuffled.values()]
+        others = [(at, prompt) for at, beside in shuffled.items() for prompt in beside]
+        prompts = [*(self._batch[at] for at in sound), *(prompt for _, prompt in others)]
         # Sampling is a collective operation where weights are sharded: a process whose rows all
         # failed samples for one of them, and the completion is not used.
         sampled, logps = self._rollouts.sample(self, prompts or self._batch[:1])
-        self._shuffled = dict(zip(shuffled, sampled[len(sound) :], strict=False))
+        self._shuffled = {at: [] for at in shuffled}
+        for other, tokens in zip(others, sampled[len(sound) :], strict=False):
+            self._shuffled[other[0]].append(tokens)
         ids = self._fill_batch(sound, sampled, [int(self._tokenizer.eos_token_id)])
         return ids, None if logps is None else self._fill_batch(sound, logps, [0.0])
 
@@ -181,7 +225,8 @@ class RolloutTrainer(ExactResume, GRPOTrainer):  # type: ignore[misc]
             self._make_rollout(at, example["row"], tokens)
             for at, (example, tokens) in enumerate(zip(inputs, ids, strict=True))
         ]
-        self._groups = make_groups(gather_object(rollouts), self._samples, self.num_generations)
+        measured = list(self.measure(rollouts, ids))
+        self._groups = make_groups(gather_object(measured), self._samples, self.num_generations)
         self._group_rewards = torch.tensor(
             [
                 row
@@ -189,7 +234,8 @@ class RolloutTrainer(ExactResume, GRPOTrainer):  # type: ignore[misc]
                 for row in reward_table(self._rewards, group, self.state.global_step + 1)
             ]
         )
-        for name, value in self.step_metrics(self._groups, self._group_rewards).items():
+        metrics = {**self.step_metrics(self._groups, self._group_rewards), **self._effects()}
+        for name, value in metrics.items():
             self._metrics["train" if self.model.training else "eval"][name].append(value)
         return self._group_rewards.to(self.accelerator.device)
 
@@ -227,7 +273,75 @@ class RolloutTrainer(ExactResume, GRPOTrainer):  # type: ignore[misc]
             forward, input_ids, attention_mask, logits_to_keep, **options
         )
 
+    # What an algorithm may use.
+
+    @property
+    def advantage_rule(self) -> AdvantageRule:
+        """How the recipe turns rewards into advantages."""
+        return AdvantageRule(
+            size=self.num_generations,
+            scale_rewards=self.scale_rewards,
+            multi_objective_aggregation=self.multi_objective_aggregation,
+        )
+
+    @property
+    def current_rows(self) -> Sequence[PromptInputs]:
+        """The prompt of each row of the batch."""
+        return self._batch
+
+    def logps_behind(
+        self, prompts: Sequence[PromptInputs], completions: Sequence[Sequence[int]]
+    ) -> torch.Tensor:
+        """Return the policy's log-probabilities of completions behind any prompts, in one pass.
+
+        Returns:
+            Shape (completions, longest completion); 0 behind the end of a completion.
+        """
+        pad, device = self._tokenizer.pad_token_id, self.accelerator.device
+        shown = [prompt.ids for prompt in prompts]
+        ids, mask = (
+            torch.cat([make(shown, left=True), make(completions)], dim=1).to(device)
+            for make in (partial(collate.padded, value=pad), collate.mask_of)
+        )
+        before, self._batch = self._batch, list(prompts)
+        try:
+            logps, *_ = self._get_per_token_logps_and_entropies(
+                self.model, ids, mask, max(map(len, completions))
+            )
+        finally:
+            self._batch = before
+        found: torch.Tensor = logps
+        return found
+
     # Helpers of the methods above.
+
+    def _replace_advantages(self, output: dict[str, Any]) -> None:
+        """Put the algorithm's advantages in place of TRL's, where it has its own."""
+        table = self._group_rewards.double().numpy()
+        own = self.advantages(self._groups, table, self.reward_weights.tolist())
+        if own is not None:
+            there = output["advantages"]
+            output["advantages"] = self._of_this_process(torch.from_numpy(own)).to(there)
+            self._logs["advantages"].clear()
+            self._logs["advantages"].extend(own.tolist())
+
+    def _effects(self) -> dict[str, float]:
+        """Return the effect of each reward on the advantages of the update."""
+        table = self._group_rewards.double().numpy()
+
+        def compute(weights: Sequence[float]) -> Array:
+            own = self.advantages(self._groups, table, weights)
+            return group_advantages(table, weights, self.advantage_rule) if own is None else own
+
+        effects = effect_of_rewards(
+            self.reward_func_names,
+            self.reward_weights.tolist(),
+            compute,
+            self.num_generations,
+            [group.failure is not None for group in self._groups],
+        )
+        effects.pop(accuracy.__name__, None)  # what all others are compared with
+        return effect_metrics(effects)
 
     def _keeps_features(self) -> bool:
         # Sharded processes have to call the tower equally often, and a failed row is not sampled.
@@ -248,28 +362,15 @@ class RolloutTrainer(ExactResume, GRPOTrainer):  # type: ignore[misc]
             tokens: The ordered completion.
         """
         failure = self._batch[at].failure
-        shuffled = self._shuffled.get(at)
+        step = self.state.global_step + 1
         return Rollout(
             row=row,
-            ordered=None if failure else self._score_completion(row, tokens, self._rewards),
-            shuffled=None if shuffled is None else self._score_completion(row, shuffled, ()),
+            ordered=None if failure else self._scorer.score(row, tokens, step),
+            shuffled=tuple(
+                self._scorer.score(row, one, step, rewarded=self.scores_shuffled)
+                for one in self._shuffled.get(at, ())
+            ),
             failure=failure.message if failure else None,
-        )
-
-    def _score_completion(
-        self, row: int, tokens: list[int], rewards: Sequence[Reward]
-    ) -> ScoredCompletion:
-        text, sample = chat.decode(self.processing_class, tokens), self._samples[row]
-        return ScoredCompletion(
-            text=text,
-            tokens=len(tokens),
-            truncated=tokens[-1] not in self.eos_token_ids,
-            accuracy=accuracy(sample, text),
-            rewards={
-                reward.name: reward.score(sample, text, self.state.global_step + 1)
-                for reward in rewards
-                if reward.of_completion is not None
-            },
         )
 
     def _of_this_process(self, per_completion: torch.Tensor) -> torch.Tensor:

@@ -133,7 +133,7 @@ def grpo_config(recipe: GRPORecipe, out: Path, vision_ids: Mapping[str, int]) ->
         beta=reward.beta,
         epsilon=reward.epsilon,
         loss_type="grpo",
-        scale_rewards="group",
+        scale_rewards=recipe.scale_rewards,
         use_bias_correction_kl=False,  # the paper's KL estimate has no such factor
     )
     return config

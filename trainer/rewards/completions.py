@@ -24,20 +24,23 @@ class ScoredCompletion:
     accuracy: float
     """0 to 1, whether or not it is among the rewards."""
     rewards: Mapping[str, float] = field(default_factory=dict)
-    """Rewards of this completion by name; empty for shuffled frames, of which only the accuracy
+    """Rewards of this completion by name; empty for shuffled frames where only their accuracy
     counts."""
+    log_ratio: float | None = None
+    """How much more likely its tokens are behind the ordered frames than behind shuffled ones, in
+    nats; None where that was not computed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rollout:
-    """One row of a batch: its completion, and for some rows one with shuffled frames."""
+    """One row of a batch: its completion, and for some rows others with shuffled frames."""
 
     row: int
     """Index of the row in the training data."""
     ordered: ScoredCompletion | None
     """None where the media of the prompt could not be decoded."""
-    shuffled: ScoredCompletion | None = None
-    """Completion of the prompt with shuffled frames; rewarded, never trained on."""
+    shuffled: tuple[ScoredCompletion, ...] = ()
+    """Completions of the prompt with shuffled frames; rewarded, never trained on."""
     failure: str | None = None
 
 
@@ -65,4 +68,9 @@ class CompletionGroup:
         """The completions of the prompt with shuffled frames; empty in a failed group."""
         if self.failure is not None:
             return []
-        return [one.shuffled for one in self.rollouts if one.shuffled is not None]
+        return [one for rollout in self.rollouts for one in rollout.shuffled]
+
+    def of_shuffled(self) -> CompletionGroup:
+        """Return the group of the shuffled completions alone, which rewards then see as ordered."""
+        rollouts = tuple(Rollout(row=self.rollouts[0].row, ordered=one) for one in self.shuffled)
+        return CompletionGroup(sample=self.sample, rollouts=rollouts)

@@ -40,6 +40,15 @@ def choose_rewards(uses: Sequence[RewardUse], own: Sequence[Reward]) -> list[Rew
     return chosen
 
 
+def require_reward(rewards: Sequence[Reward], name: str, algorithm: str) -> None:
+    """Raise `UsageError` where a recipe names its rewards without the one of its algorithm."""
+    if name not in [reward.name for reward in rewards]:
+        raise UsageError(
+            f"reward.functions lacks {name}, without which {algorithm} is GRPO with more to"
+            f' compute; add {{use = "{name}"}} or train with `videor1 train grpo`'
+        )
+
+
 def find_reward(use: str, known: Collection[str] = ()) -> Reward:
     """Return the reward that ``use`` names: ``FILE.py:NAME``, ``package:NAME`` or an entry point.
 

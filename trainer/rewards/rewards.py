@@ -2,7 +2,8 @@
 
 Answers are read and numbers compared by the harness's own functions, so that reward and score
 agree. Where the paper's reward differs from its evaluation on purpose there is a function of its
-own here, and `trainer.rewards.reward_vs_score` lists the difference.
+own here, and `trainer.rewards.reward_vs_score` lists the difference. Rewards for the order of
+frames are in `trainer.rewards.temporal`.
 
 Source: github.com/tulerfeng/Video-R1 at 59d65c3, ``src/r1-v/src/open_r1/grpo.py`` and
 ``src/r1-v/src/open_r1/trainer/grpo_trainer.py``.
@@ -23,16 +24,9 @@ from harness.scoring.answers import (
 )
 from harness.scoring.metrics import numerical_match, temporal_iou
 from harness.scoring.spans import parse_gold, read_span
-from trainer.config.choices import GroupAccuracy
 
 if TYPE_CHECKING:
-    from trainer.config.sections import (
-        RewardSettings,
-        TemporalRewardSettings,
-    )
-
-_TIE = 1e-9
-"""Tolerance for rounding errors when two shares are compared."""
+    from trainer.config.sections import RewardSettings
 
 
 def accuracy(sample: Sample, text: str) -> float:
@@ -90,36 +84,6 @@ def length_bonus(
         float(enough and right and settings.length_min <= length <= settings.length_max)
         for right, length in zip(correct, lengths, strict=True)
     ]
-
-
-def temporal_bonus(
-    ordered: Sequence[float], shuffled: Sequence[float], settings: TemporalRewardSettings
-) -> list[float]:
-    """Return 1 for each correct completion of a group that gets the temporal bonus, else 0.
-
-    The group gets it where ``p(ordered) >= mu * p(shuffled)``, also where both are equal.
-
-    Args:
-        ordered: Accuracy rewards of the completions with frames in order.
-        shuffled: Accuracy rewards of the completions with shuffled frames.
-        settings: mu, tau, and whether p is the share of correct completions or the mean accuracy.
-    """
-    p, q = (group_accuracy(group, settings) for group in (ordered, shuffled))
-    earned = p >= settings.mu * q - _TIE
-    return [float(earned and value > settings.tau) for value in ordered]
-
-
-def group_accuracy(accuracies: Sequence[float], settings: TemporalRewardSettings) -> float:
-    """Return p of one group: its share of correct completions, or its mean accuracy reward.
-
-    Raises:
-        ValueError: The group has no completions.
-    """
-    if not accuracies:
-        raise ValueError("a group without completions has no accuracy")
-    if settings.group_accuracy is GroupAccuracy.PROPORTION:
-        accuracies = [float(value > settings.tau) for value in accuracies]
-    return sum(accuracies) / len(accuracies)
 
 
 def relative_closeness(predicted: float, target: float) -> float:

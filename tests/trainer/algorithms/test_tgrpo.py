@@ -16,15 +16,12 @@ from transformers import AutoTokenizer
 from harness.errors import UsageError
 from tests.trainer.checked_trainers import run_grpo, run_tgrpo
 from tests.trainer.small_runs import grpo_recipe, row, rows, tgrpo_recipe, write_media
-from trainer.algorithms.tgrpo import (
-    VideoTGRPOTrainer,
-    permutation_seed,
-    shuffled_places,
-)
+from trainer.algorithms.tgrpo import VideoTGRPOTrainer
 from trainer.config.choices import (
     GroupAccuracy,
     Permutation,
 )
+from trainer.loops.shuffled_twins import permutation_seed, shuffled_places
 
 pytestmark = [
     pytest.mark.engine,

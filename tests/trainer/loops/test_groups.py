@@ -40,7 +40,7 @@ def completion(accuracy: float, tokens: int = 3) -> ScoredCompletion:
 
 
 def group(*accuracies: float, shuffled: tuple[float, ...] = ()) -> CompletionGroup:
-    others = [completion(one) for one in shuffled] + [None] * (len(accuracies) - len(shuffled))
+    others = [(completion(one),) for one in shuffled] + [()] * (len(accuracies) - len(shuffled))
     rollouts = [
         Rollout(row=0, ordered=completion(one), shuffled=other)
         for one, other in zip(accuracies, others, strict=True)

@@ -15,13 +15,12 @@ from trainer.config.sections import (
 from trainer.rewards.rewards import (
     accuracy,
     format_reward,
-    group_accuracy,
     length_bonus,
     mean_rouge,
     relative_closeness,
-    temporal_bonus,
     word_accuracy,
 )
+from trainer.rewards.temporal import group_accuracy, temporal_bonus
 
 PAPER = TemporalRewardSettings()
 CODE = TemporalRewardSettings(
