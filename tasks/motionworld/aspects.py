@@ -130,7 +130,7 @@ def order(rng: Random, appearance: Appearance, others: Sequence[Appearance]) -> 
     together = rng.sample(((one, two), ()), 2)
 
     def labelled(answer: str) -> LabelledScene:
-        if answer == "both":
+        if answer == BOTH:
             early, late = together
         else:
             first, then = (one, two) if answer == one.colour else (two, one)
@@ -139,10 +139,10 @@ def order(rng: Random, appearance: Appearance, others: Sequence[Appearance]) -> 
         scene = (early,) * 3 + ((),) * 2 + (late,) * 3
         return LabelledScene(scene=scene, answer=answer, rationale=f"First comes {answer}")
 
-    first, second = rng.sample((one.colour, two.colour, "both"), 2)
+    first, second = rng.sample((one.colour, two.colour, BOTH), 2)
     return ContrastPair(
         question=f"Which comes first, the {one.name} or the {two.name}?",
-        options=(*COLOURS, "both"),
+        options=(*COLOURS, BOTH),
         kind=Kind.MULTIPLE_CHOICE,
         scenes=(labelled(first), labelled(second)),
     )
@@ -239,6 +239,9 @@ ASPECTS: Mapping[str, PairGenerator] = MappingProxyType(
         "size": size,
     }
 )
+
+BOTH = "both"
+"""The answer to `order` where both figures appear together."""
 
 LAST = N_FRAMES - 1
 MIDDLE = N_FRAMES // 2

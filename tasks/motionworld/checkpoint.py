@@ -17,7 +17,7 @@ no images. These choices make it trainable on two CPU cores; docs/miniature.md h
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -67,8 +67,20 @@ class ModelSize:
             raise ValueError("layers and vision_layers: expected at least 1")
 
 
-def build(folder: Path, seed: int = 0, size: ModelSize | None = None) -> Path:
+def build(
+    folder: Path,
+    seed: int = 0,
+    size: ModelSize | None = None,
+    questions: Sequence[Item] | None = None,
+) -> Path:
     """Write the initial checkpoint, which answers in the right format, to `folder` and return that.
+
+    Args:
+        folder: A folder that does not exist yet.
+        seed: Seed of the weights and of the format training.
+        size: The model's size; None: `ModelSize()`.
+        questions: What it learns the format on, and what gets tokens beside the words of all
+            aspects; None: questions of all aspects.
 
     Raises:
         UsageError: PyTorch or transformers is not installed.
@@ -79,10 +91,11 @@ def build(folder: Path, seed: int = 0, size: ModelSize | None = None) -> Path:
         import transformers
 
     transformers.logging.disable_progress_bar()
-    tokenizer = make_tokenizer()
+    tokenizer = make_tokenizer(questions or ())
     torch.manual_seed(seed)
     model = transformers.Qwen2_5_VLForConditionalGeneration(config(tokenizer, size or ModelSize()))
-    train_answer_format(model, tokenizer, list(_format_examples(seed)), seed)
+    examples = _format_examples(_draw_items(200) if questions is None else questions, seed)
+    train_answer_format(model, tokenizer, list(examples), seed)
     processor = transformers.Qwen2_5_VLProcessor(
         transformers.Qwen2VLImageProcessor(**_PATCHES),
         tokenizer,
@@ -94,11 +107,15 @@ def build(folder: Path, seed: int = 0, size: ModelSize | None = None) -> Path:
     return folder
 
 
-def make_tokenizer() -> PreTrainedTokenizerBase:
-    """Train a tokenizer with one token per word, tag and fixed text of the dataset."""
+def make_tokenizer(questions: Sequence[Item] = ()) -> PreTrainedTokenizerBase:
+    """Train a tokenizer with one token per word, tag and fixed text of the dataset.
+
+    Args:
+        questions: Further questions whose words get tokens.
+    """
     from tokenizers import AddedToken
 
-    tokenizer = train_tokenizer(list(_training_texts()), vocabulary=2048)
+    tokenizer = train_tokenizer(list(_training_texts(questions)), vocabulary=2048)
     whole = [*_TAGS, *sorted(_fixed_texts())]
     tokenizer.add_tokens([AddedToken(text, normalized=False) for text in whole])
     return tokenizer
@@ -154,10 +171,10 @@ def config(tokenizer: PreTrainedTokenizerBase, size: ModelSize) -> Any:
     )
 
 
-def _format_examples(seed: int) -> Iterator[Turns]:
+def _format_examples(items: Iterable[Item], seed: int) -> Iterator[Turns]:
     """Yield questions of every aspect, each with the answer to another question of that aspect."""
     by_aspect: dict[str, list[Turns]] = {}
-    for item in _draw_items(200):
+    for item in items:
         by_aspect.setdefault(item.row["aspect"], []).append(_make_turns(item))
     rng = random.Random(seed)
     for turns in by_aspect.values():
@@ -188,10 +205,10 @@ def _fixed_texts() -> set[str]:
     return endings | {prompts.video_r1("", kind).rpartition("\n")[2] for kind in kinds}
 
 
-def _training_texts() -> Iterator[str]:
+def _training_texts(questions: Sequence[Item]) -> Iterator[str]:
     """Yield every word of questions and answers, without the instructions."""
     yield "user\nassistant\nsystem\n" + " ".join(map(str, range(100)))
-    for item in _draw_items(60):
+    for item in chain(_draw_items(60), questions):
         row = item.row
         yield "\n".join([row["problem"] + "Options:", *row["options"], ""])
         yield f"{row['process']}\n{row['solution']}"

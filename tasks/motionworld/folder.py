@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.schema import MediaKind
+from tasks.motionworld import marks
 from tasks.motionworld.drawing import draw, write_clip, write_still
 from tasks.motionworld.splits import ALL_ASPECTS, SPLITS, TEST, VERSION, Item, Split, clips, stills
 from tasks.motionworld.task import QUESTIONS, MotionWorld, MotionWorldStills
@@ -40,8 +41,7 @@ def write_dataset(
             _write_questions(folder / split.name / MotionWorld.name, videos)
             _write_questions(folder / split.name / MotionWorldStills.name, images)
         else:
-            rows = _write_media(chain(videos, images), folder, split.name)
-            _write_json(folder / f"{split.name}.json", rows)
+            _write_rows(folder, split.name, chain(videos, images))
     manifest = {
         "version": VERSION,
         "seed": seed,
@@ -56,6 +56,52 @@ def write_test_split(data: Path, seed: int = 0, aspects: Sequence[str] = ALL_ASP
     [split] = [one for one in SPLITS if one.name == TEST]
     _write_questions(data / MotionWorld.name, clips(split, seed, aspects))
     _write_questions(data / MotionWorldStills.name, stills(split, seed, aspects))
+
+
+def write_marked_dataset(
+    folder: Path,
+    seed: int,
+    splits: Sequence[Split],
+    *,
+    order_share: float,
+    agreements: Sequence[float],
+) -> None:
+    """Write the clips with marks (`tasks.motionworld.marks`) to `folder`, which is new or empty.
+
+    Args:
+        folder: Gets ``sft.json``, ``rl-70.json`` for the agreement 0.7, ``dev/`` and ``test/``.
+        seed: Seed of the dataset.
+        splits: ``sft``, ``rl`` and the held-out ones, with their sizes.
+        order_share: Share of the rows for supervised fine-tuning whose rationale reads the order.
+        agreements: Shares of the rows for reinforcement learning whose mark agrees.
+    """
+    for split in splits:
+        if split.held_out:
+            questions = marks.held_out_questions(split, seed)
+            _write_questions(folder / split.name / MotionWorld.name, questions)
+        elif split.name == "sft":
+            _write_rows(folder, split.name, marks.undecided_rows(split, seed, order_share))
+        else:
+            for agreement in agreements:
+                rows = marks.tempting_rows(split, seed, agreement)
+                _write_rows(folder, rows_name(split.name, agreement), rows)
+    manifest = {
+        "version": VERSION,
+        "seed": seed,
+        "order_share": order_share,
+        "agreements": list(agreements),
+        "splits": [asdict(split) for split in splits],
+    }
+    _write_json(folder / MANIFEST, manifest)
+
+
+def rows_name(split: str, agreement: float) -> str:
+    """Return the name of training rows whose marks agree in a share of the clips: ``rl-70``."""
+    return f"{split}-{100 * agreement:.0f}"
+
+
+def _write_rows(folder: Path, name: str, items: Iterable[Item]) -> None:
+    _write_json(folder / f"{name}.json", _write_media(items, folder, name))
 
 
 def _write_questions(folder: Path, items: Iterable[Item]) -> None:

@@ -75,10 +75,10 @@ def clips(split: Split, seed: int, aspects: Collection[str] = ALL_ASPECTS) -> It
     """Yield a split's video questions about `aspects`; the two of a pair follow each other."""
     for aspect in (name for name in ASPECTS if name in aspects):
         for number in range(split.pairs):
-            spec = _make_spec(split, seed, aspect, number)
+            spec = make_spec(split, seed, aspect, number)
             pair = ASPECTS[aspect](spec.rng, spec.appearance, spec.others)
             for scene, mark in zip(pair.scenes, "ab", strict=True):
-                row = _make_row(
+                row = make_row(
                     pair.question, pair.options, scene.answer, scene.rationale, pair.kind
                 )
                 row |= spec.labels
@@ -89,9 +89,9 @@ def stills(split: Split, seed: int, aspects: Collection[str] = ALL_ASPECTS) -> I
     """Yield a split's image questions about `aspects`."""
     for aspect in (name for name in STILLS if name in aspects):
         for number in range(split.stills):
-            spec = _make_spec(split, seed, aspect, number)
+            spec = make_spec(split, seed, aspect, number)
             still = STILLS[aspect](spec.rng, spec.appearance)
-            row = _make_row(
+            row = make_row(
                 still.question, still.options, still.answer, still.rationale, Kind.MULTIPLE_CHOICE
             )
             row |= spec.labels
@@ -99,7 +99,7 @@ def stills(split: Split, seed: int, aspects: Collection[str] = ALL_ASPECTS) -> I
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _PairSpec:
+class PairSpec:
     """What one contrast pair, or one still, is made from."""
 
     rng: Random
@@ -111,11 +111,12 @@ class _PairSpec:
     """The row's ``aspect``, ``pair`` and ``look``, which is ``new`` (held out) or ``seen``."""
 
 
-def _make_spec(split: Split, seed: int, aspect: str, number: int) -> _PairSpec:
+def make_spec(split: Split, seed: int, aspect: str, number: int) -> PairSpec:
+    """Return what a pair is made from; it depends on the arguments alone."""
     # A text seed is hashed the same way in every process and Python version.
     rng = Random(f"motionworld@{VERSION}/{seed}/{split.name}/{aspect}/{number}")
     new = split.held_out and number % 2 == 1
-    return _PairSpec(
+    return PairSpec(
         rng=rng,
         appearance=rng.choice(HELD_OUT if new else TRAINED_ON),
         others=APPEARANCES if new else TRAINED_ON,
@@ -127,7 +128,7 @@ def _make_spec(split: Split, seed: int, aspect: str, number: int) -> _PairSpec:
     )
 
 
-def _make_row(
+def make_row(
     question: str, options: Sequence[str], answer: str, rationale: str, kind: Kind
 ) -> dict[str, Any]:
     """Build the question and answer fields of a row in Video-R1's training format."""

@@ -1,8 +1,9 @@
 """MotionWorld: small drawn clips in contrast pairs that differ in time only.
 
 Publisher: this project; `tasks.motionworld.folder` writes the data. Layout: ``questions.json``, a
-list of rows in Video-R1's training format with ``aspect``, ``pair`` and ``look`` added, beside the
-media that they name. The ``official`` prompt and scorer are this module's.
+list of rows in Video-R1's training format with ``aspect``, ``pair`` and ``look`` added (and
+``mark`` in the clips of `tasks.motionworld.marks`), beside the media that they name. The
+``official`` prompt and scorer are this module's.
 
 - A model that uses one frame, or none, gives both clips of a pair the same answer, so one of its
   two answers is wrong.
@@ -106,6 +107,7 @@ class MotionWorld(Benchmark):
 
     def _sample(self, row: Row, data: Path) -> Sample:
         path = row.text("path")
+        mark = [row.text("mark")] if "mark" in row.fields else []
         gold = answer_tag(row.text("solution"))
         if gold is None:
             raise row.bad("solution", "<answer>...</answer>")
@@ -116,7 +118,7 @@ class MotionWorld(Benchmark):
             options=unlettered(row.texts("options")),
             answer=gold,
             kind=Kind(row.text("problem_type")),
-            category=f"{row.text('aspect')}/{row.text('look')}",
+            category="/".join([row.text("aspect"), row.text("look"), *mark]),
             cluster=row.text("pair"),
             media=(
                 Media(path=inside(data, path, row.where), kind=MediaKind(row.text("data_type"))),
