@@ -14,7 +14,7 @@ import tomllib
 from collections.abc import Collection, Hashable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
-from types import GenericAlias
+from types import GenericAlias, MappingProxyType
 from typing import Any, TypeVar, cast, get_args, get_origin, get_type_hints, overload
 
 from harness.config_errors import describe_error, is_mapping, suggest, without_none
@@ -24,22 +24,32 @@ from harness.files import parse_json, read_file
 Settings = TypeVar("Settings")
 
 EXTENDS = "extends"
+NO_PRESETS: Mapping[str, Path] = MappingProxyType({})
 
 
 @overload
 def read_settings(
-    schema: type[Settings], path: Path, assignments: Sequence[str] = ()
+    schema: type[Settings],
+    path: Path,
+    assignments: Sequence[str] = (),
+    presets: Mapping[str, Path] = ...,
 ) -> Settings: ...
 
 
 @overload
 def read_settings(
-    schema: Mapping[str, type], path: Path, assignments: Sequence[str] = ()
+    schema: Mapping[str, type],
+    path: Path,
+    assignments: Sequence[str] = (),
+    presets: Mapping[str, Path] = ...,
 ) -> dict[str, Any]: ...
 
 
 def read_settings(
-    schema: type[Settings] | Mapping[str, type], path: Path, assignments: Sequence[str] = ()
+    schema: type[Settings] | Mapping[str, type],
+    path: Path,
+    assignments: Sequence[str] = (),
+    presets: Mapping[str, Path] = NO_PRESETS,
 ) -> Settings | dict[str, Any]:
     """Read a TOML file into one frozen dataclass, or into one per named section.
 
@@ -52,26 +62,30 @@ def read_settings(
         schema: What the file holds.
         path: The file, merged over the one that it extends.
         assignments: ``section.field=value`` strings that replace values of the file (``--set``).
+        presets: Shipped files by name, which the file may extend.
 
     Raises:
         UsageError: The file cannot be read, has an unknown key or lacks one, or a value has
             another type or is out of bounds; the message names file, key, expected and got.
     """
     if isinstance(schema, type):
-        return build(schema, override(schema, read_toml(path), assignments), str(path))
-    joined: Any = read_settings(_join_sections(schema), path, assignments)
+        return build(schema, override(schema, read_toml(path, (), presets), assignments), str(path))
+    joined: Any = read_settings(_join_sections(schema), path, assignments, presets)
     return {name: getattr(joined, name) for name in schema}
 
 
 def read_toml(
-    path: Path, above: tuple[Path, ...] = (), presets: Collection[str] = ()
+    path: Path,
+    above: tuple[Path, ...] = (),
+    presets: Mapping[str, Path] | Collection[str] = NO_PRESETS,
 ) -> dict[str, Any]:
     """Read a TOML file, merged over the one it extends.
 
     Args:
         path: The file.
         above: The files that extend it.
-        presets: Names that a file may extend instead of a file; the name stays in the result.
+        presets: Names that a file may extend instead of a file: of shipped files, which are read,
+            or of what is no file, which stay in the result.
 
     Raises:
         UsageError: A file cannot be read, or extends itself.
@@ -85,9 +99,11 @@ def read_toml(
     base = content.pop(EXTENDS, None)
     if base is None:
         return content
-    if isinstance(base, str) and base in presets:
-        return {EXTENDS: base, **content}
     place = Path(os.path.realpath(path))
+    if isinstance(base, str) and base in presets:
+        if not isinstance(presets, Mapping):
+            return {EXTENDS: base, **content}
+        base = str(presets[base].absolute())
     no_file = not isinstance(base, str) or "\0" in base or place in above
     if no_file or (presets and not base.endswith(".toml")):
         expected = ", ".join((*presets, "another TOML file" if not presets else "or FILE.toml"))

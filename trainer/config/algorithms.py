@@ -50,7 +50,8 @@ class Algorithm:
         Raises:
             UsageError: No such file or preset, or the recipe is not valid.
         """
-        return read_recipe_file(self.recipe, find_config(self.name, config), assignments)
+        path = find_config(self.name, config)
+        return read_recipe_file(self.recipe, path, assignments, presets_of(self.name))
 
     def load_trainer(self) -> Callable[..., None]:
         """Import torch and TRL, and return the function that trains.

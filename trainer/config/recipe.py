@@ -9,7 +9,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
-from harness.config import read_settings
+from harness.config import NO_PRESETS, read_settings
 from harness.errors import UsageError
 from trainer.config.choices import RolloutEngine
 from trainer.config.renamed import refuse_old_settings
@@ -196,20 +196,26 @@ class TGRPORecipe(GRPORecipe):
 RecipeT = TypeVar("RecipeT", bound=Recipe)
 
 
-def read_recipe_file(kind: type[RecipeT], path: Path, assignments: Sequence[str] = ()) -> RecipeT:
+def read_recipe_file(
+    kind: type[RecipeT],
+    path: Path,
+    assignments: Sequence[str] = (),
+    presets: Mapping[str, Path] = NO_PRESETS,
+) -> RecipeT:
     """Read a recipe, changed by ``section.field=value`` strings.
 
     Args:
         kind: The recipe class of the algorithm.
         path: A TOML file.
         assignments: Values that replace the file's (``--set``).
+        presets: Shipped recipes by name, which the file may extend.
 
     Raises:
         UsageError: The file cannot be read, an unknown or old key, or a value of the wrong type or
             out of bounds.
     """
-    refuse_old_settings(path, assignments)
-    recipe: Any = read_settings(kind, path, assignments).beside(path.parent)
+    refuse_old_settings(path, assignments, presets=presets)
+    recipe: Any = read_settings(kind, path, assignments, presets).beside(path.parent)
     return cast(RecipeT, recipe)
 
 

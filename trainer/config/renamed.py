@@ -12,7 +12,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from harness.config import read_toml
+from harness.config import NO_PRESETS, read_toml
 from harness.errors import UsageError
 
 RENAMED: Mapping[str, str] = MappingProxyType(
@@ -38,7 +38,10 @@ RENAMED: Mapping[str, str] = MappingProxyType(
 
 
 def refuse_old_settings(
-    path: Path, assignments: Sequence[str], renamed: Mapping[str, str] = RENAMED
+    path: Path,
+    assignments: Sequence[str],
+    renamed: Mapping[str, str] = RENAMED,
+    presets: Mapping[str, Path] = NO_PRESETS,
 ) -> None:
     """Raise `UsageError` with the new name where a file or a ``--set`` uses an old one.
 
@@ -46,8 +49,9 @@ def refuse_old_settings(
         path: The TOML file, merged over the one that it extends.
         assignments: ``section.field=value`` strings.
         renamed: Old to new name, as ``section.field``.
+        presets: Shipped files by name, which the file may extend.
     """
-    content = read_toml(path)
+    content = read_toml(path, (), presets)
     for old, new in renamed.items():
         *sections, field = old.split(".")
         if field in _find_table(content, sections):

@@ -73,10 +73,10 @@ class RowBuilder:
         shapes = tuple((clip.kind, clip.frames.shape) for clip in clips or ())
         blanks = tuple(self._blanks(row))
         shown = blanks if clips is None or shapes in self._built else clips
+        less = len(self._inputs.build_row(row.sample, blanks).ids) if shown is clips else 0
         inputs = self._inputs.build_row(row.sample, shown)
-        if clips and shown is clips:
-            small = self._inputs.build_row(row.sample, blanks)
-            self._built[shapes] = len(inputs.ids) - len(small.ids)
+        if shown is clips:
+            self._built[shapes] = len(inputs.ids) - less
         more = 0 if shown is clips else self._built.get(shapes, 0)
         expected = self._count_special(chat.render(self._processor, _PLAIN, shown))
         extra = self._count_special(chat.render(self._processor, inputs.prompt, shown)) - expected

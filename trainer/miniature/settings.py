@@ -13,7 +13,7 @@ from tasks.motionworld.checkpoint import ModelSize
 from tasks.motionworld.splits import ALL_ASPECTS, Split
 from tasks.motionworld.stills import STILLS
 from trainer.config.algorithms import ALGORITHMS
-from trainer.config.presets import find_config
+from trainer.config.presets import find_config, presets_of
 from trainer.config.renamed import refuse_old_settings
 
 RENAMED: Mapping[str, str] = MappingProxyType({"world": "dataset", "enough": "min_dev_score"})
@@ -95,6 +95,6 @@ def read_miniature(config: str, assignments: Sequence[str] = ()) -> MiniatureSet
     Raises:
         UsageError: No such file, an unknown or renamed key, or a value of the wrong type or range.
     """
-    path = find_config("miniature", config)
-    refuse_old_settings(path, assignments, RENAMED)
-    return read_settings(MiniatureSettings, path, assignments)
+    path, presets = find_config("miniature", config), presets_of("miniature")
+    refuse_old_settings(path, assignments, RENAMED, presets)
+    return read_settings(MiniatureSettings, path, assignments, presets)

@@ -21,7 +21,7 @@ from harness.run.protocol_files import find_protocol
 from harness.run.selections import check_selections
 from harness.schema import Variant
 from harness.task.suites import expand_suites
-from trainer.config.presets import find_config
+from trainer.config.presets import find_config, presets_of
 from trainer.config.renamed import refuse_old_settings, rename_fields
 
 SETTINGS = "watch.json"
@@ -149,9 +149,9 @@ def read_watch_settings(config: str, assignments: Sequence[str] = ()) -> WatchSe
     Raises:
         UsageError: No such file, an unknown or renamed key, or a value of the wrong type or range.
     """
-    path = find_config("watch", config)
-    refuse_old_settings(path, assignments, RENAMED)
-    settings = read_settings(WatchSettings, path, assignments)
+    path, presets = find_config("watch", config), presets_of("watch")
+    refuse_old_settings(path, assignments, RENAMED, presets)
+    settings = read_settings(WatchSettings, path, assignments, presets)
     local = check_selections(settings.slice.tasks)  # a wrong name would fail every evaluation
     find_protocol(settings.slice.protocol, local)
     return settings

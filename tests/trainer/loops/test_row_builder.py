@@ -10,6 +10,7 @@ from harness.backends.chat import read_processor
 from harness.errors import DatasetError
 from tests.trainer.small_runs import SMALL, rows, small_data
 from trainer.loops.clips import ClipLoader
+from trainer.loops.inputs import InputBuilder
 from trainer.loops.row_builder import RowBuilder, make_row_builder
 
 pytestmark = [
@@ -65,10 +66,25 @@ def test_the_pixels_of_a_shape_are_processed_once(setting):
     for row, clips in zip(asked[:3], decoded[:3], strict=True):
         build(row, clips)
     shape = decoded[0][0].frames.shape
-    assert recording.shapes == [shape, (4, 28, 28, 3), (4, 28, 28, 3)]
+    small = (4, 28, 28, 3)
+    assert recording.shapes == [small, shape, small, small]  # the first: how many tokens more
     wide = replace(decoded[1][0], frames=decoded[1][0].frames.repeat(2, axis=2))
     build(asked[1], (wide,))
     assert recording.shapes[-1] == wide.frames.shape
+
+
+def test_the_tokens_of_a_prompt_are_counted_also_where_its_shape_was_built_before(setting):
+    """They are those of the prompt with its own clips."""
+    processor, data, asked, decoded = setting
+    build = builder(processor, data)
+    with ClipLoader(SMALL, replace(data, decode_workers=0), patch_multiple=28) as clips:
+        inputs = InputBuilder(processor, clips, cache_mib=0)
+        expected = [
+            len(inputs.build_row(row.sample, media).ids)
+            for row, media in zip(asked, decoded, strict=True)
+        ]
+    assert [build(row, media) for row, media in zip(asked, decoded, strict=True)] == expected
+    assert build(asked[0], None) is None
 
 
 @pytest.mark.parametrize(
