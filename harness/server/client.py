@@ -59,6 +59,19 @@ class ServerClient:
         content = json.dumps(body).encode("ascii")
         return self._ask("/chat/completions", content, read_completion)
 
+    def post(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the JSON object that an address answers with, {} for a reply without content.
+
+        Args:
+            path: What follows the address of the API, ``/chat/completions``; ``/../NAME`` is
+                beside it.
+            body: The request.
+
+        Raises:
+            ServerError: The server does not answer, refuses, or answers with something else.
+        """
+        return self._ask(path, json.dumps(body).encode("ascii"), _read_object_or_nothing)
+
     def tokenize_chat(
         self, model: str, messages: Sequence[Mapping[str, Any]], **options: Any
     ) -> tuple[int, ...]:
@@ -182,6 +195,10 @@ def _read_object(reply: Reply) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise MalformedReplyError("the reply is no object")
     return content
+
+
+def _read_object_or_nothing(reply: Reply) -> dict[str, Any]:
+    return {} if 200 <= reply.status < 300 and not reply.body else _read_object(reply)
 
 
 def _read_tokens(reply: Reply) -> tuple[int, ...]:

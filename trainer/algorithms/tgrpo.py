@@ -99,7 +99,7 @@ class VideoTGRPOTrainer(RolloutTrainer):
         self._rollout = rollout
 
     def shuffled_prompts(
-        self, rows: Sequence[PromptInputs]
+        self, rows: Sequence[PromptInputs], step: int
     ) -> Mapping[int, Sequence[PromptInputs]]:
         """Shuffle the prompts of the rows that `shuffled_places` picks, each distinct one once."""
         start = self.accelerator.process_index * len(rows)
@@ -109,7 +109,7 @@ class VideoTGRPOTrainer(RolloutTrainer):
         )  # fmt: skip
         twins = make_twins(
             self._inputs, (rows[place - start] for place in picked), self._rollout.permutation,
-            seed=self.args.seed, step=self.state.global_step,
+            seed=self.args.seed, step=step,
         )  # fmt: skip
         beside: dict[int, list[PromptInputs]] = {}
         for place in picked:

@@ -51,7 +51,16 @@ class RolloutEngine(StrEnum):
     """Which engine samples completions."""
 
     TRANSFORMERS = "transformers"
+    """The model that is trained."""
     VLLM = "vllm"
+    """vLLM in the training process, with a copy of the weights."""
+    VLLM_SERVER = "vllm-server"
+    """vLLM servers on other GPUs, each with a copy of the weights."""
+
+    @property
+    def is_vllm(self) -> bool:
+        """Whether another engine than the trained model samples, and reports log-probabilities."""
+        return self is not RolloutEngine.TRANSFORMERS
 
 
 class Permutation(StrEnum):

@@ -11,7 +11,6 @@ from typing import Any, TypeVar, cast
 
 from harness.config import NO_PRESETS, read_settings
 from harness.errors import UsageError
-from trainer.config.choices import RolloutEngine
 from trainer.config.renamed import refuse_old_settings
 from trainer.config.sections import (
     DataSettings,
@@ -24,7 +23,7 @@ from trainer.config.sections import (
     TemporalRewardSettings,
     TGRPORolloutSettings,
 )
-from trainer.config.trl_fields import SAMPLING, refuse_owned
+from trainer.config.trl_fields import CORRECTION, SAMPLING, refuse_owned
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,8 +129,14 @@ class GRPORecipe(Recipe):
     def __post_init__(self) -> None:
         Recipe.__post_init__(self)  # slots: no zero-argument super()
         lost = [name for name in SAMPLING if name in self.trl]
-        if lost and self.rollout.engine is RolloutEngine.VLLM:
-            raise ValueError(f'trl.{lost[0]} cannot be set: rollout.engine = "vllm" ignores it')
+        if lost and self.rollout.engine.is_vllm:
+            engine = self.rollout.engine
+            raise ValueError(f'trl.{lost[0]} cannot be set: rollout.engine = "{engine}" ignores it')
+        if self.rollout.ahead and not self.trl.get(CORRECTION, True):
+            raise ValueError(
+                f"trl.{CORRECTION}: expected true with rollout.ahead, whose completions are of"
+                " older weights than the update"
+            )
         self._require_saves_between_batches()
 
     def _require_saves_between_batches(self) -> None:

@@ -82,7 +82,7 @@ def with_new_names(recipe: Mapping[str, Any]) -> dict[str, Any]:
     if "schedule" in recipe.get("optim", {}) and optim["lr_scheduler_type"] == "constant":
         optim["lr_scheduler_type"] = "constant_with_warmup"  # what it became in transformers
     if "rollout" in renamed:  # before there was a choice, every completion had a copy of its prompt
-        renamed["rollout"] = {"share_prompt": False, **renamed["rollout"]}
+        renamed["rollout"] = {"share_prompt": False, "ahead": 0, **renamed["rollout"]}
     if "reward" in renamed:
         renamed["reward"] = {"functions": [], **renamed["reward"]}
     return renamed

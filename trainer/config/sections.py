@@ -186,22 +186,55 @@ class RolloutSettings:
     top_p: float = 0.95
     """Share of probability that is sampled from."""
     engine: RolloutEngine = RolloutEngine.TRANSFORMERS
-    """What samples: the model that is trained, or vLLM with a copy of its weights."""
+    """What samples: the model that is trained, or vLLM with a copy of its weights, in the training
+    process or behind `servers`."""
     vllm_gpu_memory_utilization: float = 0.3
-    """Share of the GPU's memory that vLLM takes where it samples."""
+    """Share of the GPU's memory that vLLM takes in the training process."""
+    vllm_enable_sleep_mode: bool = False
+    """Free the memory of vLLM in the training process while weights are updated."""
+    servers: tuple[str, ...] = ()
+    """Addresses of servers that ``videor1 train serve`` started, such as ``http://node1:8000``."""
+    vllm_server_timeout: float = 240.0
+    """Seconds to wait for a server that does not answer, at the start and after it was lost."""
+    weights_folder: Path | None = None
+    """Folder through which servers get new weights; trainer and servers need it under the same
+    path. None: the folder of the run."""
+    ahead: int = 0
+    """1: servers sample the next batch while the present one is trained on, with weights that are
+    one batch old; 0: with the present weights, in turns."""
     share_prompt: bool = True
     """Compute a prompt once for all of its completions, in every pass over a batch."""
 
     def __post_init__(self) -> None:
         if self.num_generations < 2:
             raise ValueError(f"num_generations: expected at least 2, got {self.num_generations}")
-        positive(self, "max_completion_length", "temperature")
+        positive(self, "max_completion_length", "temperature", "vllm_server_timeout")
         share(self, "top_p", "vllm_gpu_memory_utilization")
-        if self.engine is RolloutEngine.VLLM and self.temperature != 1:
+        if self.engine.is_vllm and self.temperature != 1:
             # vLLM's log-probabilities leave the temperature out, the trainer's do not.
             raise ValueError(
-                f"temperature: expected 1 with the vllm engine, got {self.temperature}"
+                f"temperature: expected 1 with the {self.engine} engine, got {self.temperature}"
             )
+        self._check_engine_settings()
+
+    def _check_engine_settings(self) -> None:
+        """Raise `ValueError` for a setting that the engine does not have, or lacks."""
+        served = self.engine is RolloutEngine.VLLM_SERVER
+        if served and not self.servers:
+            raise ValueError(
+                f'servers: the engine {self.engine} needs at least one, such as ["http://node1:8000"]'
+            )
+        if len(set(self.servers)) < len(self.servers):
+            raise ValueError("servers names one twice")
+        if self.ahead not in (0, 1):
+            raise ValueError(f"ahead: expected 0 or 1, got {self.ahead}")
+        if self.vllm_enable_sleep_mode and self.engine is not RolloutEngine.VLLM:
+            raise ValueError('vllm_enable_sleep_mode: expected engine = "vllm", which can sleep')
+        for name in ("servers", "weights_folder", "ahead"):
+            if getattr(self, name) and not served:
+                raise ValueError(
+                    f'{name}: expected engine = "{RolloutEngine.VLLM_SERVER}", got "{self.engine}"'
+                )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

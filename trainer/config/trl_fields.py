@@ -48,9 +48,9 @@ _RELIED_ON: Mapping[str, tuple[str, ...]] = MappingProxyType(
             "generation_kwargs", "use_transformers_continuous_batching",
             "transformers_continuous_batching_config", "use_transformers_paged",
             "max_tool_calling_iterations", "vllm_mode", "vllm_model_impl",
-            "vllm_enable_sleep_mode", "vllm_structured_outputs_regex", "vllm_server_base_url",
-            "vllm_server_host", "vllm_server_port", "vllm_server_timeout", "vllm_group_port",
-            "vllm_max_model_length", "vllm_tensor_parallel_size",
+            "vllm_structured_outputs_regex", "vllm_server_base_url", "vllm_server_host",
+            "vllm_server_port", "vllm_group_port", "vllm_max_model_length",
+            "vllm_tensor_parallel_size",
         ),
         "an update takes exactly one batch of completions": (
             "generation_batch_size", "steps_per_generation", "auto_find_batch_size",
@@ -71,6 +71,9 @@ _RELIED_ON: Mapping[str, tuple[str, ...]] = MappingProxyType(
 
 SAMPLING = ("top_k", "min_p", "repetition_penalty", "cache_implementation")
 """Fields that only the transformers rollout engine gets."""
+
+CORRECTION = "vllm_importance_sampling_correction"
+"""The field that weights completions by how likely the policy and the sampler find them."""
 
 
 def refuse_owned(trl: Mapping[str, Any], sections: Mapping[str, type]) -> None:

@@ -38,6 +38,20 @@ class EpochSampler(RepeatSampler):  # type: ignore[misc]
             seed=sampler.seed,
         )
 
+    def batches(self, epoch: int) -> list[list[int]]:
+        """Return the row numbers of an epoch, of each prompt once, by batch of prompts."""
+        once = EpochSampler(
+            self.data_source,
+            mini_repeat_count=1,
+            batch_size=self.batch_size,
+            repeat_count=1,
+            shuffle=self.shuffle,
+            seed=self.seed,
+        )
+        once.epoch = epoch
+        rows = list(once)
+        return [rows[at : at + self.batch_size] for at in range(0, len(rows), self.batch_size)]
+
     def __iter__(self) -> Iterator[int]:
         """Yield row numbers of the epoch, each repeated as `RepeatSampler` does."""
         if self.shuffle:

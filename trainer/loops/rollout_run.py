@@ -22,6 +22,7 @@ from trainer.loops.inputs import InputBuilder
 from trainer.loops.model import Loaded, load, lora_config, train_on
 from trainer.loops.rollout_trainer import RolloutTrainer
 from trainer.loops.rollouts import PolicyRollouts, Rollouts
+from trainer.loops.rollouts_server import ServerRollouts, connect_servers
 from trainer.loops.trl_arguments import grpo_config
 from trainer.loops.trl_names import GRPOConfig
 from trainer.rewards.reward import Reward
@@ -63,6 +64,9 @@ class RolloutRun:
 
     def train(self, trainer: RolloutTrainer) -> None:
         """Train, from the last checkpoint where there is one."""
+        if self.recipe.rollout.ahead:
+            assert isinstance(self.rollouts, ServerRollouts)
+            trainer.sample_ahead(self.rollouts)
         train_on(trainer, self.out)
 
 
@@ -92,7 +96,7 @@ def rollout_run(
     require_media_files(rows)
     loaded = load(checkpoint, recipe.model)
     config = grpo_config(recipe, out, loaded.vision_ids)  # also chooses the device of this process
-    rollouts = _make_rollouts(recipe, loaded)
+    rollouts = _make_rollouts(recipe, loaded, out)
     with ClipLoader(
         recipe.frames, recipe.data, patch_multiple=loaded.checkpoint.patch_multiple
     ) as clips:
@@ -112,20 +116,21 @@ def rollout_run(
             rollouts.close()
 
 
-def _make_rollouts(recipe: GRPORecipe, loaded: Loaded) -> Rollouts:
+def _make_rollouts(recipe: GRPORecipe, loaded: Loaded, out: Path) -> Rollouts:
     if recipe.rollout.engine is RolloutEngine.TRANSFORMERS:
         return PolicyRollouts(share_prompt=_shares_prefill(recipe))
-    from trainer.loops.rollouts_vllm import VLLMRollouts  # imports vLLM
+    vision_ids = sorted(loaded.vision_ids.values())
+    if recipe.rollout.engine is RolloutEngine.VLLM_SERVER:
+        return connect_servers(recipe, out, vision_ids)
+    from trainer.loops.rollouts_vllm import VLLMRollouts, start_engine  # imports vLLM
 
     optim = recipe.optim
     ordered = optim.per_device_train_batch_size * optim.gradient_accumulation_steps
     beside_each = -(-recipe.shuffled_group_size // recipe.group_size)
-    return VLLMRollouts(
-        loaded.checkpoint,
-        recipe.rollout,
-        max_num_seqs=ordered * (1 + beside_each),
-        vision_ids=sorted(loaded.vision_ids.values()),
+    engine = start_engine(
+        loaded.checkpoint, recipe.rollout, max_num_seqs=ordered * (1 + beside_each)
     )
+    return VLLMRollouts(engine, recipe.rollout, vision_ids=vision_ids)
 
 
 def _shares_prefill(recipe: GRPORecipe) -> bool:

@@ -6,7 +6,7 @@ overridden here: they add the media of the rows, and the rewards of whole groups
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ from transformers.trainer_callback import PrinterCallback
 from harness.schema import Sample
 from trainer.data.rows import TrainingRow
 from trainer.loops import collate, shared_attention
-from trainer.loops.epoch_sampler import EpochSampler, SetEpoch
+from trainer.loops.batches import PromptBatches
 from trainer.loops.forward import VisionForward
 from trainer.loops.groups import (
     describe_group,
@@ -49,7 +49,7 @@ from trainer.runs.folder import COMPLETIONS
 from trainer.runs.step_lines import StepLines
 
 
-class RolloutTrainer(ExactResume, GRPOTrainer):  # type: ignore[misc]
+class RolloutTrainer(PromptBatches, ExactResume, GRPOTrainer):  # type: ignore[misc]
     """`GRPOTrainer` on rows with images and videos.
 
     Args:
@@ -90,7 +90,7 @@ class RolloutTrainer(ExactResume, GRPOTrainer):  # type: ignore[misc]
             **trl,
         )
         self.remove_callback(PrinterCallback)
-        self.data_collator = self._start_decoding
+        self.data_collator = self.collate
         self.vision_ids = vision_ids
         self._samples: list[Sample] = [row.sample for row in rows]
         self._inputs = inputs
@@ -125,15 +125,10 @@ class RolloutTrainer(ExactResume, GRPOTrainer):  # type: ignore[misc]
         if self.accelerator.is_main_process:
             step = Path(resume_from_checkpoint).name if resume_from_checkpoint else "checkpoint-0"
             self._lines.keep_until(int(step.rpartition("-")[2]))
+        self.restore_batch(resume_from_checkpoint)
         return super().train(*args, resume_from_checkpoint=resume_from_checkpoint, **kwargs)
 
     # What an algorithm may add.
-
-    def shuffled_prompts(
-        self, rows: Sequence[PromptInputs]
-    ) -> Mapping[int, Sequence[PromptInputs]]:
-        """Return prompts with shuffled frames to sample as well, by the index of their row."""
-        return {}
 
     def measure(
         self, rollouts: Sequence[Rollout], completions: Sequence[Sequence[int]]
@@ -172,22 +167,12 @@ class RolloutTrainer(ExactResume, GRPOTrainer):  # type: ignore[misc]
 
     # Methods that TRL calls, in this order.
 
-    def _get_train_sampler(self, dataset: Any = None) -> EpochSampler:
-        """Return TRL's sampler of prompts, which also knows the order of a later epoch."""
-        sampler = EpochSampler.like(super()._get_train_sampler(dataset))
-        self.add_callback(SetEpoch(sampler))
-        return sampler
-
     def _send_telemetry(self) -> None:
         """Send no telemetry."""
 
-    def _start_decoding(self, examples: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-        """Collate a batch and start decoding its media, one step before they are needed."""
-        pending = self._inputs.start(self._samples[example["row"]] for example in examples)
-        return [{**example, "pending": one} for example, one in zip(examples, pending, strict=True)]
-
     def _generate_and_score_completions(self, inputs: list[dict[str, Any]]) -> dict[str, Any]:
-        self._batch = rows = self._inputs.build([example["pending"] for example in inputs])
+        self._prompts, self._wait = self.take_batch(inputs)
+        self._batch = rows = self._prompts.rows
         warn_of_failures(rows)
         output: dict[str, Any] = super()._generate_and_score_completions(inputs)
         self._replace_advantages(output)
@@ -204,18 +189,11 @@ class RolloutTrainer(ExactResume, GRPOTrainer):  # type: ignore[misc]
         self, prompt_ids: Any, *_: Any
     ) -> tuple[list[list[int]], list[list[float]] | None]:
         """Sample ordered and shuffled prompts in one call; a failed row gets an end token only."""
-        shuffled = self.shuffled_prompts(self._batch)
-        sound = [at for at, row in enumerate(self._batch) if row.failure is None]
-        others = [(at, prompt) for at, beside in shuffled.items() for prompt in beside]
-        prompts = [*(self._batch[at] for at in sound), *(prompt for _, prompt in others)]
-        # Sampling is a collective operation where weights are sharded: a process whose rows all
-        # failed samples for one of them, and the completion is not used.
-        sampled, logps = self._rollouts.sample(self, prompts or self._batch[:1])
-        self._shuffled = {at: [] for at in shuffled}
-        for other, tokens in zip(others, sampled[len(sound) :], strict=False):
-            self._shuffled[other[0]].append(tokens)
-        ids = self._fill_batch(sound, sampled, [int(self._tokenizer.eos_token_id)])
-        return ids, None if logps is None else self._fill_batch(sound, logps, [0.0])
+        sampled, logps = self._wait()
+        self.begin_next_batch()
+        self._shuffled = self._prompts.of_shuffled(sampled)
+        ids = self._prompts.fill(sampled, [int(self._tokenizer.eos_token_id)])
+        return ids, None if logps is None else self._prompts.fill(logps, [0.0])
 
     def _calculate_rewards(
         self, inputs: list[dict[str, Any]], prompts: Any, completions: Any, ids: list[list[int]]
@@ -347,11 +325,6 @@ class RolloutTrainer(ExactResume, GRPOTrainer):  # type: ignore[misc]
         # Sharded processes have to call the tower equally often, and a failed row is not sampled.
         sharded = self.is_fsdp_enabled or self.is_deepspeed_enabled
         return self.shares_prompts and not sharded and is_frozen(self.model)
-
-    def _fill_batch(self, indices: Sequence[int], values: Sequence[Any], other: Any) -> list[Any]:
-        """Return one value per row of the batch: its own, or `other` where it has none."""
-        known = dict(zip(indices, values, strict=False))
-        return [known.get(at, other) for at in range(len(self._batch))]
 
     def _make_rollout(self, at: int, row: int, tokens: list[int]) -> Rollout:
         """Score the completions of one row of the batch.

@@ -38,6 +38,8 @@ RUNS = Path("results/runs")
 
 _MACHINE_SETTINGS = ("check", "decode_workers", "decode_timeout_s", "cache_mib")
 """Data settings that change no result: a resumed run may have others."""
+_PLACES = ("vllm_enable_sleep_mode", "servers", "vllm_server_timeout", "weights_folder")
+"""Rollout settings of the same kind."""
 
 _POLL_S = 0.5
 
@@ -45,8 +47,13 @@ _POLL_S = 0.5
 def _compared_fields(manifest: Mapping[str, Any]) -> dict[str, Any]:
     """Return the part of a manifest that a resumed run must share."""
     recipe = with_new_names(manifest["recipe"])
-    data = {key: value for key, value in recipe["data"].items() if key not in _MACHINE_SETTINGS}
-    return {**manifest, "recipe": {**recipe, "data": data}}
+    own = {"data": _MACHINE_SETTINGS, "rollout": _PLACES}
+    compared = {
+        section: {key: value for key, value in recipe[section].items() if key not in names}
+        for section, names in own.items()
+        if section in recipe
+    }
+    return {**manifest, "recipe": {**recipe, **compared}}
 
 
 CLAIM = FolderClaim(

@@ -1,0 +1,1 @@
+"""Servers that sample completions for a training: how they start, and how they are asked."""
