@@ -3,6 +3,7 @@
     HarnessError                  also raised itself: the disk is full  -> exit 4
     ├── UsageError            a command, flag or file the user gave is wrong   -> exit 2
     │   ├── DatasetError          a benchmark folder or one of its rows
+    │   │   ├── SeveralFaultsError    each kind of fault in a file, with its line
     │   │   └── UnavailableTaskError  one task cannot be asked here; others of the run can
     │   ├── CheckpointError       a model folder, adapter or hub id
     │   └── RunMismatchError      a run directory that holds another run
@@ -18,7 +19,7 @@ and request-level ``BackendError`` become a ``Failure`` at the boundary in ``har
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 
 
@@ -32,6 +33,22 @@ class UsageError(HarnessError):
 
 class DatasetError(UsageError):
     """A benchmark folder, file or row is missing or malformed."""
+
+
+class SeveralFaultsError(DatasetError):
+    """A file has faults of several kinds; each is a sentence that names its line."""
+
+    def __init__(self, place: str, faults: Sequence[str]) -> None:
+        super().__init__("\n".join(faults))
+        self.place = place
+        self.faults = tuple(faults)
+
+    @property
+    def summary(self) -> str:
+        """One line: the fault, or how many there are."""
+        if len(self.faults) == 1:
+            return self.faults[0]
+        return f"{self.place}: {len(self.faults)} kinds of faults; the lines above have one each"
 
 
 class UnavailableTaskError(DatasetError):

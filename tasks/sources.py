@@ -28,6 +28,7 @@ VSIBENCH = Source(
     folder="vsibench",
     files=("test.jsonl", "*.parquet", "pruned_ids.txt"),
     archives=_folders("arkitscenes", "scannet", "scannetpp"),
+    size_gb=5.7,
 )
 
 VIDEOMMMU = Source(
@@ -44,6 +45,7 @@ MVBENCH = Source(
     repo="OpenGVLab/MVBench",
     revision="230a2d4fac8900333c61754641c7a13e069ac9c6",
     folder="mvbench",
+    licence="MIT",
     files=("json/*.json", "video/MVBench_videos_ntu.txt"),
     archives=(
         *_folders(
@@ -75,6 +77,7 @@ TEMPCOMPASS = Source(
     repo="lmms-lab/TempCompass",
     revision="c8a67d88a3bc6fd4b2f9ae2f9e112668fbe05722",
     folder="tempcompass",
+    size_gb=0.4,
     files=("*.parquet",),
     archives=(Archive(path="tempcompass_videos.zip", root="videos", into="videos"),),
 )
@@ -83,6 +86,7 @@ VIDEOMME = Source(
     repo="lmms-lab/Video-MME",
     revision="ead1408f75b618502df9a1d8e0950166bf0a2a0b",
     folder="videomme",
+    licence="academic research only, not to be passed on",
     files=("videomme/*.parquet",),
     archives=(
         *(
@@ -111,6 +115,8 @@ LONGVIDEOBENCH = Source(
     repo="longvideobench/LongVideoBench",
     revision="60d1c89c1919a198b73be39c2babb213b29d6a5c",
     folder="longvideobench",
+    licence="CC BY-NC-SA 4.0, gated",
+    size_gb=161,
     files=("lvb_val.json",),
     archives=(
         Archive(path="videos.tar.part.*", root="videos", into="videos"),

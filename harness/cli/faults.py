@@ -11,13 +11,14 @@ import errno
 import os
 import sys
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 
 from harness.cli.exits import CommandResult, Exit
-from harness.errors import HarnessError, UsageError
+from harness.errors import HarnessError, SeveralFaultsError, UsageError
 from harness.server.endpoint import hide_password
+from harness.text.shown import one_line
 
 DEBUG = "VIDEOR1_DEBUG"
 """Environment variable; set to anything, the traceback is printed as well."""
@@ -40,6 +41,9 @@ _RETRY = "solve that and run the same command again"
 
 def result_of(error: BaseException) -> CommandResult:
     """Return the exit code and the reason for an exception that no command caught."""
+    if isinstance(error, SeveralFaultsError):
+        _print_lines(error.faults if len(error.faults) > 1 else ())
+        return CommandResult(Exit.USAGE, error.summary)
     if isinstance(error, UsageError):
         return CommandResult(Exit.USAGE, str(error))
     if isinstance(error, HarnessError):
@@ -54,6 +58,11 @@ def result_of(error: BaseException) -> CommandResult:
         _print_if_debugging(error)
         return CommandResult(Exit.INCOMPLETE, f"{reason}; {_RETRY}")
     return CommandResult(Exit.FAULT, _report_fault(error))
+
+
+def _print_lines(lines: Iterable[str]) -> None:
+    for line in lines:
+        sys.stderr.write(f"{one_line(line)}\n")
 
 
 def _find_outside_cause(error: BaseException) -> str | None:

@@ -13,6 +13,7 @@ from harness.cli.flags import (
     add_reasoning_flag,
     count,
     judge_config,
+    task_list,
 )
 
 DEFAULT_SHOWN = 3
@@ -28,6 +29,14 @@ class RescoreCommand:
         parser.add_argument("run", type=Path, metavar="RUNDIR")
         parser.add_argument("--scorer", required=True, metavar="NAME", help="see `videor1 tasks`")
         add_data_flag(parser)
+        parser.add_argument(
+            "--tasks",
+            type=task_list,
+            default=(),
+            metavar="FILE,..",
+            help="files of the run's own benchmarks: needed for a class in FILE.py, and for tables"
+            " that have moved",
+        )
         parser.add_argument(
             "--include-path", type=Path, metavar="DIR", help="folder of the run's lmms-eval tasks"
         )
@@ -60,6 +69,7 @@ class RescoreCommand:
             data=args.data,
             judge=judge_config(args),
             include_path=args.include_path,
+            files=args.tasks,
             reasoning=args.reasoning,
         )
         run = rescore_run(args.run, config)

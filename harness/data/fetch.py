@@ -42,6 +42,10 @@ class Source:
     files: tuple[str, ...]
     """Glob patterns of the files to download in addition to the archives."""
     archives: tuple[Archive, ...] = ()
+    licence: str = ""
+    """Licence of the data as their page names it; empty where we do not know it."""
+    size_gb: float | None = None
+    """Size of the download in GB, as published; None where we do not know it."""
     undistributed: Mapping[str, str] = field(default_factory=dict)
     """Categories whose media may not be distributed, with the reason."""
 

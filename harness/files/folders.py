@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -53,6 +53,8 @@ class FolderClaim:
     """Reads the manifest, whose fields `compared` relies on, or raises an error that names one."""
     must_be_new: bool = False
     """Refuse a folder that has files but no manifest."""
+    explained: Json = field(default_factory=dict)
+    """What the user should know of differing fields, by the first part of their name."""
 
     def take(self, folder: Path, asked: Json) -> None:
         """Write the manifest `asked` into the folder, created where missing, or check it.
@@ -77,8 +79,10 @@ class FolderClaim:
         wanted = json.loads(json.dumps(dict(asked)))
         lines = diff(self.compared(self.read(path)), self.compared(wanted))
         if lines:
+            known = [text for part, text in self.explained.items() if _begins(lines, part)]
+            told = "".join(f" ({text})" for text in known)
             raise RunMismatchError(
-                f"{folder} holds another {self.kind} (stored != asked): {'; '.join(lines)}."
+                f"{folder} holds another {self.kind} (stored != asked): {'; '.join(lines)}{told}."
                 " Use another --out to keep both"
             )
         return True
@@ -89,6 +93,10 @@ class FolderClaim:
                 f"{folder} exists and holds no {self.kind} (no {self.manifest}); choose another"
                 " --out"
             )
+
+
+def _begins(lines: Iterable[str], part: str) -> bool:
+    return any(line.startswith(f"{part}.") for line in lines)
 
 
 def lock_folder(folder: Path) -> BaseFileLock:

@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from harness.errors import DatasetError, RunMismatchError
+from harness.errors import DatasetError, RunMismatchError, UsageError
 from harness.files import write_json, write_json_lines
 from harness.rescore.reasons import Reason, find_reason, scores_differ
 from harness.run.config import JudgeConfig
@@ -22,14 +22,20 @@ from harness.run.manifest_shape import require_plan
 from harness.run.plan import Plan, PlannedTask, with_moved_options
 from harness.run.protocols import pick_scorer
 from harness.run.record import make_record
-from harness.run.selections import select
+from harness.run.selections import find_tasks, select
 from harness.run.store import MANIFEST, read_manifest, read_records
 from harness.run.stored_plan import stored_protocol, stored_scorer
 from harness.run.summary import Results, summarise_run
 from harness.schema import Completion, ItemKey, Outcome, Record, Sample, Score
 from harness.scoring.reasoning.marks import IN_TEXT
 from harness.task import registry
+from harness.task.api import Task
+from harness.task.local_results import local_of
 from harness.task.protocol import Protocol
+from harness.task.selection import CODE, file_of
+
+_ADVICE = "Name the run's data folder with --data"
+_LOCAL_ADVICE = "The file has changed since; bring it back, or name it as it was with --tasks"
 
 FIELDS = ("id", "repeat", "task", "outcome", "value", "answer", "scorer", "rule", "failure")
 """Fields of a line in a score file; the others are in the records."""
@@ -46,6 +52,9 @@ class RescoreConfig:
     judge: JudgeConfig | None = None
     include_path: Path | None = None
     """Folder of the run's own lmms-eval tasks."""
+    files: tuple[str, ...] = ()
+    """Files of the run's local benchmarks; a table is found where the run says, a class is not
+    run before the user names its file."""
     reasoning: str = IN_TEXT
     """How thoughts are split off texts that still hold them (`Protocol.reasoning`)."""
 
@@ -106,7 +115,11 @@ def _plan_again(manifest: Mapping[str, Any], config: RescoreConfig) -> Plan:
 
 def _plan_task(selection: str, manifest: Mapping[str, Any], config: RescoreConfig) -> PlannedTask:
     name = registry.name_of(selection)
-    task = registry.get(name, config.include_path)
+    about = local_of(manifest, name)
+    if about is None:
+        task, advice = registry.get(name, config.include_path), _ADVICE
+    else:
+        task, advice = _find_local(name, about["file"], config.files), _LOCAL_ADVICE
     questions, fingerprint = select(task, config.data, selection)
     scorer = pick_scorer(task, config.scorer, config.judge)
     stored = manifest["data"][name]
@@ -123,11 +136,28 @@ def _plan_task(selection: str, manifest: Mapping[str, Any], config: RescoreConfi
     samples = planned.samples
     if (len(samples), fingerprint) != (stored["items"], stored["sha256"]):
         raise RunMismatchError(
-            f"{selection}: {config.data} has other questions than the run was made with: got"
-            f" {len(samples)} items, sha256 {fingerprint}; expected {stored['items']} items, sha256"
-            f" {stored['sha256']}. Name the run's data folder with --data"
+            f"{selection}: {config.data if about is None else about['file']} has other questions"
+            f" than the run was made with: got {len(samples)} items, sha256 {fingerprint}; expected"
+            f" {stored['items']} items, sha256 {stored['sha256']}. {advice}"
         )
     return planned
+
+
+def _find_local(name: str, file: str, given: Sequence[str]) -> Task:
+    """Return the local task of a run: that of a file which the user names, or the run's table."""
+    tasks, _ = find_tasks(given)
+    for task in tasks.values():
+        if task.name == name:
+            return task
+    selected = file_of(file)
+    if selected is None or selected.suffix == CODE:
+        raise UsageError(
+            f"{name} is a class in {file}, which is run only where you name it: add --tasks {file}"
+        )
+    try:
+        return registry.find(file)
+    except UsageError as error:
+        raise UsageError(f"{name}: {error}; --tasks names the file where it is now") from None
 
 
 def _plan_as_stored(plan: Plan, manifest: Mapping[str, Any]) -> Plan:

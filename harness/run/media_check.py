@@ -14,7 +14,7 @@ from pathlib import Path
 from harness.errors import InaccessibleMediaError, UnusableMediaError, UsageError
 from harness.run.plan import Plan
 from harness.schema import Failure, FramePolicy, FrameRule, Media, Sample, Variant
-from harness.task.api import Task
+from harness.task.api import FromFile, NamesLines, Task
 from harness.video.decord_check import DecordDiffersError
 from harness.video.jobs import DecodeJob
 from harness.video.pool import DecodePool
@@ -89,7 +89,7 @@ def find_gaps(task: Task, samples: Sequence[Sample]) -> list[Gap]:
     return [
         Gap(
             reason=why or _how_to_get(task),
-            media=tuple(str(path) for path in _paths(group) if path in missing),
+            media=tuple(_with_place(task, path) for path in _paths(group) if path in missing),
             items=len(group),
             obtainable=why is None,
         )
@@ -199,7 +199,15 @@ def _undistributed(task: Task, category: str) -> str | None:
     )
 
 
+def _with_place(task: Task, path: Path) -> str:
+    """Return a path, for a local table with the line that names it."""
+    place = task.place_of(path) if isinstance(task, NamesLines) else ""
+    return f"{path} ({place})" if place else str(path)
+
+
 def _how_to_get(task: Task) -> str:
+    if isinstance(task, FromFile):
+        return f"missing, and {task.own_file} asks about them; bring them or correct their paths"
     if task.source is None:
         return f"missing; published at {task.homepage}"
     return f"missing; `videor1 data fetch {task.name}` brings them from {task.source.page}"

@@ -80,7 +80,13 @@ def _read_checked(path: Path) -> dict[str, Any]:
     return content
 
 
-CLAIM = FolderClaim(manifest=MANIFEST, kind="run", compared=identity, read=_read_checked)
+CLAIM = FolderClaim(
+    manifest=MANIFEST,
+    kind="run",
+    compared=identity,
+    read=_read_checked,
+    explained={"data": "data: other questions, or the content of their files has changed"},
+)
 
 
 class RunWriter:

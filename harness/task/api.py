@@ -183,6 +183,14 @@ class FromFile(TypingProtocol):
         """The file that the user named."""
 
 
+@runtime_checkable
+class NamesLines(TypingProtocol):
+    """A task that knows in which line of its file a medium is named."""
+
+    def place_of(self, media: Path) -> str:
+        """Return file and line of the first question about a medium; empty where none is known."""
+
+
 class Bridge(TypingProtocol):
     """An adapter for the tasks of another evaluation harness."""
 

@@ -82,6 +82,9 @@ def find(selection: str, include_path: Path | None = None) -> Task:
 
 
 def _load_file(file: FileSelection) -> Task:
+    if not file.path.is_file():
+        beside = [str(one) for one in file.path.parent.glob(f"*{file.path.suffix}")]
+        raise UsageError(f"{file.path}: no such file{did_you_mean(str(file.path), beside)}")
     load = discover(TASK_FILES)[file.suffix].load()
     task: Task = load(file.path)
     taken = "suite" if task.name in SUITES else "benchmark" if task.name in installed() else None

@@ -17,6 +17,9 @@ from harness.plugins import discover
 TASK_FILES = "videor1.task_files"
 """Entry points that make a task of a file; the name is the file's suffix without its dot."""
 
+CODE = "py"
+"""The suffix of files that are code; they are run only where a user names them."""
+
 
 @dataclass(frozen=True, slots=True)
 class FileSelection:

@@ -33,7 +33,7 @@ _ATTRIBUTES: Mapping[str, type] = {
     "official_sampling": Sampling,
 }
 """What a class derived from `tasks.Benchmark` has to set, with the types."""
-_EXAMPLE = "docs/own_benchmark.md shows a class"
+_EXAMPLE = "docs/benchmarks.md has an example"
 
 
 def load_class(file: Path) -> Task:
@@ -166,8 +166,8 @@ def _as_usage_error(file: Path, error: BaseException) -> UsageError:
     first = next((one.strip() for one in text.splitlines() if one.strip()), "")
     missing = isinstance(error, ModuleNotFoundError)
     advice = "a benchmark is one file; what it imports has to be installed" if missing else ""
-    told = f"{place}: {type(error).__name__}: {first:.300}" if first else type(error).__name__
-    return UsageError(f"{told}; {advice or 'correct the file'}")
+    told = f"{type(error).__name__}: {first:.300}" if first else type(error).__name__
+    return UsageError(f"{place}: {told}; {advice or 'correct the file'}")
 
 
 def _list_classes(module: ModuleType) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
-from harness.errors import DatasetError
+from harness.errors import DatasetError, SeveralFaultsError
 from tasks.files import Row
 
 Made = TypeVar("Made")
@@ -39,13 +39,13 @@ class Faults:
         self._found.setdefault("two rows have one id", []).append((row, told))
 
     def raise_any(self) -> None:
-        """Raise `DatasetError` with a line per kind of fault, if there is one."""
+        """Raise `SeveralFaultsError` with a line per kind of fault, if there is one."""
         if self._found:
             kinds = list(self._found.values())
             lines = [self._tell(rows) for rows in kinds[:_SHOWN]]
             if len(kinds) > _SHOWN:
                 lines.append(f"and {len(kinds) - _SHOWN} more kinds of faults")
-            raise DatasetError("\n".join(lines))
+            raise SeveralFaultsError(str(self._table), lines)
 
     def _tell(self, rows: list[tuple[Row, str]]) -> str:
         (first, told), *others = rows

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from harness.errors import DatasetError
@@ -12,6 +13,9 @@ from harness.scoring.prompts import unlettered
 from harness.scoring.spans import parse_gold
 from tasks.files import Row
 from tasks.local.settings import AnswerForm
+
+_SPAN = re.compile(r"[\d.:]+ *s? *(?:to|-|–) *[\d.:]+ *s?")
+"""A text that is nothing but a span: ``12.5 to 17.8``."""
 
 
 def read_options(row: Row, column: str | tuple[str, ...] | None) -> tuple[str, ...]:
@@ -144,8 +148,4 @@ def infer_kind(row: Row, column: str | tuple[str, ...], options: Sequence[str]) 
     text = _text_of(row, column)
     if number(text) is not None:
         return Kind.NUMERICAL
-    try:
-        parse_gold(text)
-    except ValueError:
-        return Kind.FREE_FORM
-    return Kind.SPAN
+    return Kind.SPAN if _SPAN.fullmatch(text) else Kind.FREE_FORM

@@ -12,7 +12,14 @@ from harness.scoring.prompts import unlettered
 from tasks.files import Row, inside
 from tasks.local import gold
 from tasks.local.faults import Faults
-from tasks.local.settings import KINDS, Column, Columns, TableSettings, read_kind
+from tasks.local.settings import (
+    KINDS,
+    Column,
+    Columns,
+    TableSettings,
+    read_kind,
+    settings_file,
+)
 
 _PICTURES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp"})
 _NO_CATEGORY = "none"
@@ -88,6 +95,10 @@ class Table:
     def _media(self, row: Row, path: str) -> Media:
         if Path(path).is_absolute():
             path = os.path.relpath(path, self.folder.absolute())
+        if Path(path).parts[:1] == (os.pardir,):
+            folder, settings = self.folder.absolute(), settings_file(self.file)
+            wanted = f"a path within {folder} (media in {settings} names another)"
+            raise row.bad(_first(self.columns.video or "video"), wanted)
         place = inside(self.folder, path, row.where)
         start, end = (
             None if name is None else _seconds(row, name)

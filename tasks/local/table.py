@@ -17,6 +17,7 @@ from harness.scoring.rules import ScoreRule
 from harness.task.api import Questions, Scorer
 from harness.task.protocol import Protocol
 from tasks.base import MODEL_PIXELS, Benchmark
+from tasks.files import Row
 from tasks.local.names import check_name
 from tasks.local.questions import Table
 from tasks.local.rows import columns_of, read_table
@@ -76,11 +77,27 @@ class TableTask(Benchmark):
         return beside if self.settings.media is None else beside / self.settings.media
 
     @cached_property
+    def _rows(self) -> list[Row]:
+        return read_table(self.own_file)
+
+    @cached_property
     def _samples(self) -> tuple[Sample, ...]:
-        rows = read_table(self.own_file)
+        rows = self._rows
         columns = find_columns(self.settings, columns_of(rows), self.own_file)
         table = Table(self.own_file, self.name, self.own_folder, self.settings, columns)
         return table.samples(rows)
+
+    def place_of(self, media: Path) -> str:
+        """Return file and line of the first question about a medium."""
+        return self._places.get(media, "")
+
+    @cached_property
+    def _places(self) -> dict[Path, str]:
+        places: dict[Path, str] = {}
+        for sample, row in zip(self._samples, self._rows, strict=True):
+            for media in sample.media:
+                places.setdefault(media.path, row.where)
+        return places
 
     def load(self, data: Path) -> Questions:
         """Return the questions of the table; `data` is `own_folder`."""
