@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +12,13 @@ import torch
 from tests.trainer.small_runs import checkpoint_of
 from trainer.algorithms.grpo import VideoGRPOTrainer, grpo_rewards
 from trainer.algorithms.tgrpo import VideoTGRPOTrainer, tgrpo_rewards
+from trainer.algorithms.tgrpo_contrast import VideoContrastTrainer
+from trainer.algorithms.tgrpo_evidence import VideoEvidenceTrainer, evidence_rewards
+from trainer.algorithms.tgrpo_gap import VideoGapTrainer, gap_rewards
 from trainer.data.rows import TrainingRow
 from trainer.loops.inputs import PromptInputs
 from trainer.loops.rollout_run import rollout_run
+from trainer.rewards.reward import Reward
 
 
 def direct_logps(model: Any, row: PromptInputs, completion: Sequence[int]) -> torch.Tensor:
@@ -41,6 +46,8 @@ class Checking:
         self.compared = 0
         self.largest = 0.0
         self.kinds: set[tuple[str, ...]] = set()
+        self.shuffled = 0
+        """Of the compared completions, those behind shuffled prompts."""
 
     def _get_per_token_logps_and_entropies(
         self, model: Any, input_ids: Any, attention_mask: Any, logits_to_keep: int, **options: Any
@@ -57,11 +64,16 @@ class Checking:
             difference = (logps[at][mask] - wanted).abs().max().item()
             self.largest = max(self.largest, difference)
             self.compared += len(completion)
+            self.shuffled += any(clip.indices != tuple(sorted(clip.indices)) for clip in row.clips)
         return logps, *others
 
 
 class CheckingTGRPO(Checking, VideoTGRPOTrainer):
     """T-GRPO that checks its log-probabilities."""
+
+
+class CheckingEvidence(Checking, VideoEvidenceTrainer):
+    """Evidence that checks its log-probabilities, those behind shuffled prompts, too."""
 
 
 class ScriptedRollouts:
@@ -98,15 +110,47 @@ def run_tgrpo(
     callbacks: Sequence[Any] = (),
 ) -> tuple[Any, Any]:
     """Train as `tgrpo.train` does, and return the trainer and its inputs."""
-    with rollout_run(
-        recipe, out, checkpoint=checkpoint_of(recipe), rows=rows, callbacks=callbacks
-    ) as run:
-        arguments = run.arguments(tgrpo_rewards(recipe.reward))
-        if says is not None:
-            arguments["rollouts"] = ScriptedRollouts(run.loaded.processor, says)
-        trainer = kind(rollout=recipe.rollout, **arguments)
-        run.train(trainer)
-    return trainer, run.inputs
+    rewards = tgrpo_rewards(recipe.reward)
+    return _run(recipe, out, rows, rewards, partial(kind, rollout=recipe.rollout), says, callbacks)
+
+
+def run_contrast(
+    recipe: Any,
+    out: Path,
+    rows: Sequence[TrainingRow],
+    *,
+    kind: type[VideoContrastTrainer] = VideoContrastTrainer,
+    says: Callable[[str, bool, int], str] | None = None,
+) -> tuple[Any, Any]:
+    """The same for `tgrpo_contrast.train`."""
+    make = partial(kind, rollout=recipe.rollout)
+    return _run(recipe, out, rows, grpo_rewards(recipe.reward), make, says)
+
+
+def run_gap(
+    recipe: Any,
+    out: Path,
+    rows: Sequence[TrainingRow],
+    *,
+    kind: type[VideoGapTrainer] = VideoGapTrainer,
+    says: Callable[[str, bool, int], str] | None = None,
+) -> tuple[Any, Any]:
+    """The same for `tgrpo_gap.train`."""
+    make = partial(kind, rollout=recipe.rollout)
+    return _run(recipe, out, rows, gap_rewards(recipe.reward), make, says)
+
+
+def run_evidence(
+    recipe: Any,
+    out: Path,
+    rows: Sequence[TrainingRow],
+    *,
+    kind: type[VideoEvidenceTrainer] = VideoEvidenceTrainer,
+    says: Callable[[str, bool, int], str] | None = None,
+) -> tuple[Any, Any]:
+    """The same for `tgrpo_evidence.train`."""
+    make = partial(kind, rollout=recipe.rollout, reward=recipe.reward)
+    return _run(recipe, out, rows, evidence_rewards(recipe.reward), make, says)
 
 
 def run_grpo(
@@ -116,15 +160,26 @@ def run_grpo(
     *,
     kind: type[VideoGRPOTrainer] = VideoGRPOTrainer,
     says: Callable[[str, bool, int], str] | None = None,
-    callbacks: Sequence[Any] = (),
 ) -> Any:
-    """The same for GRPO; returns the trainer."""
+    """The same for `grpo.train`; returns the trainer alone."""
+    return _run(recipe, out, rows, grpo_rewards(recipe.reward), kind, says)[0]
+
+
+def _run(
+    recipe: Any,
+    out: Path,
+    rows: Sequence[TrainingRow],
+    rewards: Sequence[Reward],
+    make: Callable[..., Any],
+    says: Callable[[str, bool, int], str] | None,
+    callbacks: Sequence[Any] = (),
+) -> tuple[Any, Any]:
     with rollout_run(
         recipe, out, checkpoint=checkpoint_of(recipe), rows=rows, callbacks=callbacks
     ) as run:
-        arguments = run.arguments(grpo_rewards(recipe.reward))
+        arguments = run.arguments(rewards)
         if says is not None:
             arguments["rollouts"] = ScriptedRollouts(run.loaded.processor, says)
-        trainer = kind(**arguments)
+        trainer = make(**arguments)
         run.train(trainer)
-    return trainer
+    return trainer, run.inputs

@@ -29,6 +29,15 @@ from trainer.config.sections import (
     TemporalRewardSettings,
     TGRPORolloutSettings,
 )
+from trainer.config.variants import (
+    ContrastRecipe,
+    EvidenceRecipe,
+    EvidenceRewardSettings,
+    EvidenceRolloutSettings,
+    GapRecipe,
+    GapRewardSettings,
+    UnscaledRecipe,
+)
 from trainer.data.rows import TrainingRow
 
 SMALL = FrameSettings(
@@ -123,6 +132,38 @@ def tgrpo_recipe(checkpoint: Path, folder: Path, **optim: Any) -> TGRPORecipe:
         ),
         reward=TemporalRewardSettings(length_min=4, length_max=39),
     )
+
+
+def contrast_recipe(checkpoint: Path, folder: Path, **optim: Any) -> ContrastRecipe:
+    base = tgrpo_recipe(checkpoint, folder, **optim)
+    reward = RewardSettings(length_min=4, length_max=39)
+    return ContrastRecipe(**_common(base), rollout=base.rollout, reward=reward)
+
+
+def gap_recipe(checkpoint: Path, folder: Path, **optim: Any) -> GapRecipe:
+    base = tgrpo_recipe(checkpoint, folder, **optim)
+    reward = GapRewardSettings(length_min=4, length_max=39)
+    return GapRecipe(**_common(base), rollout=base.rollout, reward=reward)
+
+
+def unscaled_recipe(checkpoint: Path, folder: Path, **optim: Any) -> UnscaledRecipe:
+    base = tgrpo_recipe(checkpoint, folder, **optim)
+    return UnscaledRecipe(**_common(base), rollout=base.rollout, reward=base.reward)
+
+
+def evidence_recipe(checkpoint: Path, folder: Path, **optim: Any) -> EvidenceRecipe:
+    base = tgrpo_recipe(checkpoint, folder, **optim)
+    return EvidenceRecipe(
+        **_common(base),
+        rollout=EvidenceRolloutSettings(num_generations=4, max_completion_length=40),
+        reward=EvidenceRewardSettings(
+            length_min=4, length_max=39, evidence_floor=0.0, evidence_clip=1e-3
+        ),
+    )
+
+
+def _common(recipe: Recipe) -> dict[str, Any]:
+    return {name: getattr(recipe, name) for name in ("model", "data", "frames", "optim")}
 
 
 def small_model(checkpoint: Path) -> ModelSettings:

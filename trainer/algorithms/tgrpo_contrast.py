@@ -19,17 +19,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from harness.models.checkpoint import Checkpoint
 from trainer.algorithms.grpo import grpo_rewards
 from trainer.algorithms.tgrpo import VideoTGRPOTrainer
 from trainer.config.variants import ContrastRecipe
 from trainer.data.rows import TrainingRow
-from trainer.loops.groups import reward_table
 from trainer.loops.rollout_run import rollout_run
-from trainer.rewards.advantages import Array, contrast_advantages, sum_rewards
-from trainer.rewards.completions import CompletionGroup
+from trainer.rewards.advantages import Array, UpdateRewards, contrast_advantages
 
 
 def train(
@@ -53,15 +49,6 @@ class VideoContrastTrainer(VideoTGRPOTrainer):
     bonus = None
     scores_shuffled = True
 
-    def advantages(
-        self, groups: Sequence[CompletionGroup], rewards: Array, weights: Sequence[float]
-    ) -> Array:
+    def advantages(self, rewards: UpdateRewards, weights: Sequence[float]) -> Array:
         """Return advantages with the baseline and scale of ordered and shuffled answers."""
-        step = self.state.global_step + 1
-        shuffled = [
-            sum_rewards(np.array(reward_table(self._rewards, group.of_shuffled(), step)), weights)
-            if group.shuffled
-            else np.zeros(0)
-            for group in groups
-        ]
-        return contrast_advantages(sum_rewards(rewards, weights), shuffled, self.advantage_rule)
+        return contrast_advantages(rewards, weights, self.advantage_rule)

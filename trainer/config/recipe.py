@@ -75,11 +75,6 @@ class Recipe:
         """Whether the starting weights stay in memory beside the trained ones."""
         return False
 
-    @property
-    def scale_rewards(self) -> str:
-        """What advantages are divided by, as TRL names it, where ``[trl]`` does not say."""
-        return "group"
-
     def sequences_per_update(self, world_size: int) -> int:
         """Return how many rows (SFT) or completions an update has, over all processes.
 
@@ -168,6 +163,11 @@ class GRPORecipe(Recipe):
     def samples_completions(self) -> bool:
         """True."""
         return True
+
+    @property
+    def scale_rewards(self) -> str:
+        """What advantages are divided by, as TRL names it, where ``[trl]`` does not say."""
+        return "group"
 
     @property
     def group_size(self) -> int:

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from harness.schema import Sample
 from trainer.loops.ahead import AheadRollouts, NextBatch, Wait
 from trainer.loops.epoch_sampler import EpochSampler, SetEpoch
-from trainer.loops.inputs import InputBuilder, PendingInput, PromptInputs
+from trainer.loops.hooks import AlgorithmHooks
+from trainer.loops.inputs import InputBuilder, PendingInput
 from trainer.loops.prompt_batch import PromptBatch
 from trainer.loops.rollouts import Rollouts
 
 
-class PromptBatches:
+class PromptBatches(AlgorithmHooks):
     """Mixin of `GRPOTrainer`: the rows of a batch, ahead of time where that is asked for."""
 
     args: Any
@@ -23,17 +24,6 @@ class PromptBatches:
     _samples: list[Sample]
     _rollouts: Rollouts
     _next: NextBatch | None = None
-
-    def shuffled_prompts(
-        self, rows: Sequence[PromptInputs], step: int
-    ) -> Mapping[int, Sequence[PromptInputs]]:
-        """Return prompts with shuffled frames to sample as well, by the index of their row.
-
-        Args:
-            rows: The prompts of a batch.
-            step: Updates that are made before it is trained on.
-        """
-        return {}
 
     def collate(self, examples: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
         """Collate a batch and start decoding its media, one step before they are needed."""

@@ -11,7 +11,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from statistics import fmean
 from typing import Any
 
+import numpy as np
+
 from harness.schema import Sample
+from trainer.rewards.advantages import UpdateRewards
 from trainer.rewards.completions import (
     NOT_APPLICABLE,
     CompletionGroup,
@@ -31,6 +34,29 @@ def reward_table(rewards: Sequence[Reward], group: CompletionGroup, step: int) -
         return [[NOT_APPLICABLE] * len(rewards) for _ in group.rollouts]
     columns = [reward.score_group(group, step) for reward in rewards]
     return [list(row) for row in zip(*columns, strict=True)]
+
+
+def update_rewards(
+    rewards: Sequence[Reward], groups: Sequence[CompletionGroup], step: int, *, shuffled: bool
+) -> UpdateRewards:
+    """Return the rewards of all groups of an update.
+
+    Args:
+        rewards: The rewards of the recipe.
+        groups: The groups of all processes.
+        step: The update, for the message of a reward that fails.
+        shuffled: Whether shuffled completions have rewards, too, as a group of their own.
+    """
+    others = [
+        reward_table(rewards, group.of_shuffled(), step) if shuffled and group.shuffled else []
+        for group in groups
+    ]
+    return UpdateRewards(
+        names=tuple(reward.name for reward in rewards),
+        ordered=np.array([row for group in groups for row in reward_table(rewards, group, step)]),
+        shuffled=tuple(np.array(table).reshape(-1, len(rewards)) for table in others),
+        failed=tuple(group.failure is not None for group in groups),
+    )
 
 
 def make_groups(

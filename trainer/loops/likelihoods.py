@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from accelerate.utils import gather_object
 
+from trainer.loops import collate
 from trainer.loops.inputs import PromptInputs
 from trainer.loops.shared_prompts import distinct_rows
 
@@ -43,9 +44,30 @@ def completion_logps(
             # A process without completions of its own passes a prompt and keeps nothing.
             rows = [prompts[at] for at in part] or trainer.current_rows[:1]
             said = [completions[at] for at in part] or [[trainer.eos_token_ids[0]]]
-            logps = trainer.logps_behind(rows, said)
+            logps = _logps_of_pass(trainer, rows, said)
             found.update({at: logps[i, : len(completions[at])] for i, at in enumerate(part)})
     return [found[at] for at in range(len(prompts))]
+
+
+def _logps_of_pass(
+    trainer: RolloutTrainer,
+    prompts: Sequence[PromptInputs],
+    completions: Sequence[Sequence[int]],
+) -> torch.Tensor:
+    """Return the log-probabilities of one pass, shape (completions, longest completion)."""
+    import torch
+
+    shown, pad = [prompt.ids for prompt in prompts], trainer._tokenizer.pad_token_id
+    ids = [collate.padded(shown, pad, left=True), collate.padded(completions, pad)]
+    mask = [collate.mask_of(shown, left=True), collate.mask_of(completions)]
+    device, columns = trainer.accelerator.device, max(map(len, completions))
+    with trainer.with_rows(prompts):
+        logps, *_ = trainer._get_per_token_logps_and_entropies(
+            trainer.model, torch.cat(ids, dim=1).to(device), torch.cat(mask, dim=1).to(device),
+            columns,
+        )  # fmt: skip
+    found: torch.Tensor = logps
+    return found
 
 
 def split_by_prompt(prompts: Sequence[Any], limit: int) -> list[list[int]]:

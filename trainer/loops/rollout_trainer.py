@@ -6,11 +6,12 @@ overridden here: they add the media of the rows, and the rewards of whole groups
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from functools import partial
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from accelerate.utils import gather_object
 from datasets import Dataset
@@ -18,15 +19,11 @@ from transformers.trainer_callback import PrinterCallback
 
 from harness.schema import Sample
 from trainer.data.rows import TrainingRow
-from trainer.loops import collate, shared_attention
+from trainer.loops import shared_attention
 from trainer.loops.batches import PromptBatches
+from trainer.loops.completion_lines import CompletionLines
 from trainer.loops.forward import VisionForward
-from trainer.loops.groups import (
-    describe_group,
-    group_metrics,
-    make_groups,
-    reward_table,
-)
+from trainer.loops.groups import make_groups, update_rewards
 from trainer.loops.inputs import InputBuilder, PromptInputs, warn_of_failures
 from trainer.loops.kept_features import KeptFeatures, is_frozen
 from trainer.loops.model import ExactResume, prepare_model
@@ -38,15 +35,13 @@ from trainer.loops.trl_names import GRPOTrainer
 from trainer.rewards.advantages import (
     AdvantageRule,
     Array,
+    UpdateRewards,
     effect_of_rewards,
     group_advantages,
 )
-from trainer.rewards.completions import CompletionGroup, Rollout
+from trainer.rewards.completions import CompletionGroup
 from trainer.rewards.reward import Reward
-from trainer.rewards.rewards import accuracy
 from trainer.runs.effects import effect_metrics
-from trainer.runs.folder import COMPLETIONS
-from trainer.runs.step_lines import StepLines
 
 
 class RolloutTrainer(PromptBatches, ExactResume, GRPOTrainer):  # type: ignore[misc]
@@ -63,8 +58,6 @@ class RolloutTrainer(PromptBatches, ExactResume, GRPOTrainer):  # type: ignore[m
         trl: Arguments of `GRPOTrainer`; the model is one that `trainer.loops.model.load` returned.
     """
 
-    scores_shuffled = False
-    """Whether completions of shuffled prompts get all rewards; else their accuracy alone."""
     _buffered_inputs: Any
     """The parts of the batch that TRL is working on."""
 
@@ -97,17 +90,18 @@ class RolloutTrainer(PromptBatches, ExactResume, GRPOTrainer):  # type: ignore[m
         self._rollouts = rollouts
         self._rewards = list(rewards)
         self._scorer = CompletionScorer(
-            self.processing_class, self._samples, self._rewards, self.eos_token_ids
-        )
-        self._lines = StepLines(Path(self.args.output_dir) / COMPLETIONS)
+            self.processing_class, self._samples, rewards, self.eos_token_ids,
+            shuffled=self.scores_shuffled,
+        )  # fmt: skip
+        self._lines = CompletionLines(Path(self.args.output_dir), inputs)
         self._batch: list[PromptInputs] = []
         """Inputs of the batch that TRL is working on."""
         self._shuffled: dict[int, list[list[int]]] = {}
         """Completions of shuffled prompts, by the index of their row in the batch."""
         self._groups: list[CompletionGroup] = []
         """The groups of the last rollout batch, of all processes."""
-        self._group_rewards = torch.empty(0)
-        """Their rewards, shape (completions, rewards)."""
+        self._update: UpdateRewards
+        """Their rewards."""
         # TRL then corrects for the difference between sampler and policy. TRL's own vLLM engine is
         # created only in its constructor, so this creates none.
         self.use_vllm = rollouts.reports_logps
@@ -128,43 +122,6 @@ class RolloutTrainer(PromptBatches, ExactResume, GRPOTrainer):  # type: ignore[m
         self.restore_batch(resume_from_checkpoint)
         return super().train(*args, resume_from_checkpoint=resume_from_checkpoint, **kwargs)
 
-    # What an algorithm may add.
-
-    def measure(
-        self, rollouts: Sequence[Rollout], completions: Sequence[Sequence[int]]
-    ) -> Sequence[Rollout]:
-        """Return the rollouts of this process with what else their rewards depend on.
-
-        Args:
-            rollouts: One per row of the batch, scored by their texts.
-            completions: Their token ids.
-        """
-        return rollouts
-
-    def advantages(
-        self, groups: Sequence[CompletionGroup], rewards: Array, weights: Sequence[float]
-    ) -> Array | None:
-        """Return the advantage of each completion; None: TRL's, by ``scale_rewards``.
-
-        Args:
-            groups: The groups of all processes.
-            rewards: Their rewards in the same order, shape (completions, rewards); NaN where one
-                does not apply, and in all columns of a failed group.
-            weights: The weight of each reward.
-        """
-        return None
-
-    def step_metrics(
-        self, groups: Sequence[CompletionGroup], rewards: torch.Tensor
-    ) -> dict[str, float]:
-        """Return the metrics of a step.
-
-        Args:
-            groups: The groups of all processes.
-            rewards: Their rewards in the same order, shape (completions, rewards).
-        """
-        return group_metrics(groups)
-
     # Methods that TRL calls, in this order.
 
     def _send_telemetry(self) -> None:
@@ -175,11 +132,16 @@ class RolloutTrainer(PromptBatches, ExactResume, GRPOTrainer):  # type: ignore[m
         self._batch = rows = self._prompts.rows
         warn_of_failures(rows)
         output: dict[str, Any] = super()._generate_and_score_completions(inputs)
-        self._replace_advantages(output)
+        advantages = self._replace_advantages(output)
         # A failed group has no rewards, hence no advantage; its KL term has to be left out, too.
-        dropped = torch.isnan(self._of_this_process(self._group_rewards)[:, 0])
-        output["completion_mask"][dropped.to(output["completion_mask"].device)] = 0
-        self._write_completions(output["advantages"].tolist())
+        failed = self._of_this_process(np.repeat(self._update.failed, self.num_generations))
+        mask = output["completion_mask"]
+        mask[torch.from_numpy(failed).to(mask.device)] = 0
+        if self.accelerator.is_main_process:
+            self._lines.write(
+                self.state.global_step + 1, self._groups, self._update,
+                self.reward_weights.tolist(), advantages,
+            )  # fmt: skip
         return {**output, "rows": rows}
 
     def _tokenize_prompts(self, prompts: Any) -> tuple[list[list[int]], None, dict[str, Any]]:
@@ -200,22 +162,24 @@ class RolloutTrainer(PromptBatches, ExactResume, GRPOTrainer):  # type: ignore[m
     ) -> torch.Tensor:
         """Score completions, then groups; shape (completions of all processes, rewards)."""
         rollouts = [
-            self._make_rollout(at, example["row"], tokens)
+            self._scorer.make_rollout(
+                example["row"], self._batch[at].failure, tokens, self._shuffled.get(at, ()),
+                self.state.global_step + 1,
+            )
             for at, (example, tokens) in enumerate(zip(inputs, ids, strict=True))
-        ]
+        ]  # fmt: skip
         measured = list(self.measure(rollouts, ids))
         self._groups = make_groups(gather_object(measured), self._samples, self.num_generations)
-        self._group_rewards = torch.tensor(
-            [
-                row
-                for group in self._groups
-                for row in reward_table(self._rewards, group, self.state.global_step + 1)
-            ]
+        self._update = update_rewards(
+            self._rewards, self._groups, self.state.global_step + 1, shuffled=self.scores_shuffled
         )
-        metrics = {**self.step_metrics(self._groups, self._group_rewards), **self._effects()}
+        table = torch.from_numpy(self._update.ordered).float()
+        weights = self.reward_weights.tolist()
+        effects = effect_of_rewards(self._update, weights, self._advantages_under)
+        metrics = {**self.step_metrics(self._groups, table), **effect_metrics(effects)}
         for name, value in metrics.items():
             self._metrics["train" if self.model.training else "eval"][name].append(value)
-        return self._group_rewards.to(self.accelerator.device)
+        return table.to(self.accelerator.device)
 
     def _prepare_inputs(self, generation_batch: Any) -> Any:
         """Return the next part of a batch; completions of one prompt are in as few as possible."""
@@ -267,108 +231,44 @@ class RolloutTrainer(PromptBatches, ExactResume, GRPOTrainer):  # type: ignore[m
         """The prompt of each row of the batch."""
         return self._batch
 
-    def logps_behind(
-        self, prompts: Sequence[PromptInputs], completions: Sequence[Sequence[int]]
-    ) -> torch.Tensor:
-        """Return the policy's log-probabilities of completions behind any prompts, in one pass.
-
-        Returns:
-            Shape (completions, longest completion); 0 behind the end of a completion.
-        """
-        pad, device = self._tokenizer.pad_token_id, self.accelerator.device
-        shown = [prompt.ids for prompt in prompts]
-        ids, mask = (
-            torch.cat([make(shown, left=True), make(completions)], dim=1).to(device)
-            for make in (partial(collate.padded, value=pad), collate.mask_of)
-        )
-        before, self._batch = self._batch, list(prompts)
+    @contextmanager
+    def with_rows(self, rows: Sequence[PromptInputs]) -> Iterator[None]:
+        """Have the next passes over completions show these prompts instead of the batch's."""
+        before, self._batch = self._batch, list(rows)
         try:
-            logps, *_ = self._get_per_token_logps_and_entropies(
-                self.model, ids, mask, max(map(len, completions))
-            )
+            yield
         finally:
             self._batch = before
-        found: torch.Tensor = logps
-        return found
 
     # Helpers of the methods above.
 
-    def _replace_advantages(self, output: dict[str, Any]) -> None:
-        """Put the algorithm's advantages in place of TRL's, where it has its own."""
-        table = self._group_rewards.double().numpy()
-        own = self.advantages(self._groups, table, self.reward_weights.tolist())
+    def _replace_advantages(self, output: dict[str, Any]) -> list[float]:
+        """Put the algorithm's advantages in place of TRL's, where it has its own.
+
+        Returns:
+            The advantages of all processes.
+        """
+        own = self.advantages(self._update, self.reward_weights.tolist())
+        if own is None:
+            return gather_object(output["advantages"].tolist())  # type: ignore[no-any-return]
+        there = output["advantages"]
+        output["advantages"] = torch.from_numpy(self._of_this_process(own)).to(there)
+        self._logs["advantages"].clear()
+        self._logs["advantages"].extend(own.tolist())
+        return own.tolist()  # type: ignore[no-any-return]
+
+    def _advantages_under(self, weights: Sequence[float]) -> Array:
+        """Return the advantages of the update under other weights of its rewards."""
+        own = self.advantages(self._update, weights)
         if own is not None:
-            there = output["advantages"]
-            output["advantages"] = self._of_this_process(torch.from_numpy(own)).to(there)
-            self._logs["advantages"].clear()
-            self._logs["advantages"].extend(own.tolist())
-
-    def _effects(self) -> dict[str, float]:
-        """Return the effect of each reward on the advantages of the update."""
-        table = self._group_rewards.double().numpy()
-
-        def compute(weights: Sequence[float]) -> Array:
-            own = self.advantages(self._groups, table, weights)
-            return group_advantages(table, weights, self.advantage_rule) if own is None else own
-
-        effects = effect_of_rewards(
-            self.reward_func_names,
-            self.reward_weights.tolist(),
-            compute,
-            self.num_generations,
-            [group.failure is not None for group in self._groups],
-        )
-        effects.pop(accuracy.__name__, None)  # what all others are compared with
-        return effect_metrics(effects)
+            return own
+        return group_advantages(self._update.ordered, weights, self.advantage_rule)
 
     def _keeps_features(self) -> bool:
         # Sharded processes have to call the tower equally often, and a failed row is not sampled.
         sharded = self.is_fsdp_enabled or self.is_deepspeed_enabled
         return self.shares_prompts and not sharded and is_frozen(self.model)
 
-    def _make_rollout(self, at: int, row: int, tokens: list[int]) -> Rollout:
-        """Score the completions of one row of the batch.
-
-        Args:
-            at: Index of the row in the batch.
-            row: Index of the row in the training data.
-            tokens: The ordered completion.
-        """
-        failure = self._batch[at].failure
-        step = self.state.global_step + 1
-        return Rollout(
-            row=row,
-            ordered=None if failure else self._scorer.score(row, tokens, step),
-            shuffled=tuple(
-                self._scorer.score(row, one, step, rewarded=self.scores_shuffled)
-                for one in self._shuffled.get(at, ())
-            ),
-            failure=failure.message if failure else None,
-        )
-
-    def _of_this_process(self, per_completion: torch.Tensor) -> torch.Tensor:
+    def _of_this_process(self, per_completion: Array) -> Array:
         start = self.accelerator.process_index * len(self._batch)
         return per_completion[start : start + len(self._batch)]
-
-    def _write_completions(self, advantages: list[float]) -> None:
-        """Write the groups of all processes, in the first process."""
-        all_advantages = gather_object(advantages)
-        if not self.accelerator.is_main_process:
-            return
-        size = self.num_generations
-        totals = (self._group_rewards * self.reward_weights).nansum(dim=1).tolist()
-        columns = [
-            dict(zip(self.reward_func_names, values, strict=True))
-            for values in self._group_rewards.tolist()
-        ]
-        self._lines.append(
-            describe_group(
-                group,
-                step=self.state.global_step + 1,
-                question=self._inputs.question(group.sample).text,
-                rewards=columns[at : at + size],
-                totals=totals[at : at + size],
-                advantages=all_advantages[at : at + size],
-            )
-            for at, group in zip(range(0, len(all_advantages), size), self._groups, strict=True)
-        )

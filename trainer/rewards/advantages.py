@@ -19,6 +19,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from trainer.rewards.rewards import accuracy
+
 Array = NDArray[np.float64]
 
 EPSILON = 1e-4
@@ -38,6 +40,21 @@ class AdvantageRule:
     multi_objective_aggregation: str = "sum_then_normalize"
     """``sum_then_normalize``, or ``normalize_then_sum``: each reward is standardised in its group
     before the weighted sum, which is standardised over the update."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class UpdateRewards:
+    """The rewards of an update's completions, over all processes."""
+
+    names: tuple[str, ...]
+    ordered: Array
+    """Of the completions that are trained on, shape (completions, rewards); completions of a group
+    are neighbours. NaN where a reward does not apply, and everywhere in a failed group."""
+    shuffled: tuple[Array, ...]
+    """For each group those of its shuffled completions, shape (shuffled, rewards); without rows
+    where they have none."""
+    failed: tuple[bool, ...]
+    """Which groups failed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,20 +96,23 @@ def group_advantages(table: Array, weights: Sequence[float] | Array, rule: Advan
     return np.nan_to_num(centred / _scale(grouped, rule.scale_rewards)).ravel()
 
 
-def contrast_advantages(ordered: Array, shuffled: Sequence[Array], rule: AdvantageRule) -> Array:
+def contrast_advantages(
+    rewards: UpdateRewards, weights: Sequence[float], rule: AdvantageRule
+) -> Array:
     """Return advantages whose baseline and scale are those of ordered and shuffled answers.
 
     A = (r - mean(r and r~)) / (std(r and r~) + 1e-4), r the rewards of a group's ordered answers
     and r~ those of its shuffled ones. A group without shuffled answers has GRPO's advantages.
 
     Args:
-        ordered: Sums of rewards, shape (completions,); completions of a group are neighbours.
-        shuffled: For each group the sums of rewards of its shuffled answers.
+        rewards: Of the ordered and the shuffled answers.
+        weights: Weight of each reward.
         rule: ``batch`` takes the standard deviation of all answers of the update.
     """
+    ordered = sum_rewards(rewards.ordered, weights).reshape(-1, rule.size)
     groups = [
-        np.concatenate([own, others])
-        for own, others in zip(ordered.reshape(-1, rule.size), shuffled, strict=True)
+        np.concatenate([own, sum_rewards(others, weights)])
+        for own, others in zip(ordered, rewards.shuffled, strict=True)
     ]
     everything = np.concatenate(groups)
     found = [
@@ -104,53 +124,42 @@ def contrast_advantages(ordered: Array, shuffled: Sequence[Array], rule: Advanta
 
 
 def effect_of_rewards(
-    names: Sequence[str],
-    weights: Sequence[float],
-    advantages: Callable[[Sequence[float]], Array],
-    size: int,
-    failed: Sequence[bool],
+    rewards: UpdateRewards, weights: Sequence[float], advantages: Callable[[Sequence[float]], Array]
 ) -> dict[str, Effect]:
-    """Return the effect on the advantages of every reward that has a weight.
+    """Return the effect on the advantages of every reward but the accuracy that has a weight.
 
     Args:
-        names: The rewards.
-        weights: Their weights.
+        rewards: The rewards of an update.
+        weights: Weight of each reward.
         advantages: Returns the advantages of the update under given weights.
-        size: Completions of a group.
-        failed: Which groups have no rewards.
     """
     whole = advantages(weights)
     return {
         name: effect(
             whole,
             advantages([0.0 if other == at else one for other, one in enumerate(weights)]),
-            size,
-            failed,
+            rewards.failed,
         )
-        for at, name in enumerate(names)
-        if weights[at]
+        for at, name in enumerate(rewards.names)
+        if weights[at] and name != accuracy.__name__
     }
 
 
-def effect(whole: Array, without: Array, size: int, failed: Sequence[bool] = ()) -> Effect:
+def effect(whole: Array, without: Array, failed: Sequence[bool]) -> Effect:
     """Compare the advantages of an update with those that it would have without a reward.
 
     Args:
         whole: Advantages, shape (completions,).
         without: The same with the reward's weight set to 0.
-        size: Completions of a group.
-        failed: Which groups have no rewards; empty: none.
+        failed: Which groups have no rewards.
     """
-    groups = whole.reshape(-1, size), without.reshape(-1, size)
-    sound = ~np.asarray(failed, dtype=bool) if len(failed) else np.ones(len(groups[0]), dtype=bool)
+    pairs = zip(*(one.reshape(len(failed), -1) for one in (whole, without)), strict=True)
     changes = [
-        _relative_change(one, other)
-        for one, other, counts in zip(*groups, sound, strict=True)
-        if counts
+        _relative_change(*pair) for pair, is_out in zip(pairs, failed, strict=True) if not is_out
     ]
     return Effect(
         change=_relative_change(whole, without),
-        groups=float(np.mean(np.asarray(changes) > TURNED)) if changes else 0.0,
+        groups=sum(change > TURNED for change in changes) / max(1, len(changes)),
     )
 
 

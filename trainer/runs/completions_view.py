@@ -11,15 +11,17 @@ from typing import TYPE_CHECKING, Any
 
 from harness.errors import UsageError
 from harness.files import read_json_lines
+from trainer.runs.effects import describe_effects, effects_at
 from trainer.runs.folder import COMPLETIONS
+from trainer.runs.step_lines import read_metrics
 
 if TYPE_CHECKING:
     from rich.console import Console
 
 Group = Mapping[str, Any]
 
-_TOTALS = ("reward", "advantage")
-"""Keys of ordered completions alone; completions of shuffled prompts have neither."""
+_TOTALS = ("reward", "advantage", "log_ratio")
+"""Keys of ordered completions alone; the last one where it was computed (tgrpo-evidence)."""
 
 
 def print_completions(
@@ -53,6 +55,9 @@ def print_completions(
     of_step = [group for group in groups if group["step"] == chosen]
     for group in of_step[:limit]:
         _print_group(console, group)
+    effects = describe_effects(effects_at(read_metrics(run), chosen))
+    if effects:
+        console.print(effects, soft_wrap=True)
     shown = min(limit, len(of_step))
     return f"{shown} of {len(of_step)} prompts of step {chosen} shown; steps {steps[0]}-{steps[-1]}"
 
@@ -90,7 +95,9 @@ def _print_completion(console: Console, completion: Mapping[str, Any]) -> None:
     rewards = ", ".join(
         f"{_short_name(n)} {_format_value(v)}" for n, v in completion["rewards"].items()
     )
-    totals = "; ".join(f"{n} {_format_value(completion[n])}" for n in _TOTALS if n in completion)
+    totals = "; ".join(
+        f"{n.replace('_', ' ')} {_format_value(completion[n])}" for n in _TOTALS if n in completion
+    )
     cut = ", cut off" if completion["truncated"] else ""
     line = f"{totals}; {rewards}" if totals else rewards
     console.print(

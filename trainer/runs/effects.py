@@ -51,15 +51,22 @@ def read_effects(logs: Iterable[Mapping[str, Any]]) -> dict[str, Effect]:
     }
 
 
+def effects_at(logs: Iterable[Mapping[str, Any]], step: int) -> dict[str, Effect]:
+    """Return the effects of an update; the mean of those logged together where several were."""
+    log = next((line for line in logs if line["step"] >= step), None)
+    return {} if log is None else read_effects([log])
+
+
 def describe_effects(effects: Mapping[str, Effect]) -> str:
     """Return a sentence on the effects, for people; empty where there are none."""
     parts = [
-        f"{name} {_percent(effect.change)} ({_percent(effect.groups)} of groups above 1 %)"
+        f"{name} {percent(effect.change)} ({percent(effect.groups)} of groups by more than 1 %)"
         for name, effect in effects.items()
     ]
-    return f"change of the advantages by each reward: {', '.join(parts)}" if parts else ""
+    return f"advantages changed by {', '.join(parts)}" if parts else ""
 
 
-def _percent(value: float) -> str:
+def percent(value: float) -> str:
     """Return a share in percent with two digits, so that 0.01 % is not shown as nothing."""
-    return f"{100 * value:.2g} %"
+    rounded = float(f"{100 * value:.2g}")
+    return f"{rounded:g} %"

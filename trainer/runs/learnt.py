@@ -6,12 +6,15 @@ Read from the files of the run, so that a resumed run counts the updates before 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from harness.files import read_json_lines
-from trainer.runs.folder import COMPLETIONS, METRICS
+from trainer.rewards.advantages import Effect
+from trainer.runs.effects import read_effects
+from trainer.runs.folder import COMPLETIONS
+from trainer.runs.step_lines import read_metrics
 
 _EQUAL = 1e-6
 """Rewards that differ by less are one reward: sums of weights have rounding errors."""
@@ -37,6 +40,9 @@ class Learnt:
     """Share of SFT's rows whose media could not be decoded; None where it was not logged."""
     still: bool = False
     """Whether the gradient was 0 at every log."""
+    effects: Mapping[str, Effect] = field(default_factory=dict)
+    """Mean effect of each reward but the accuracy on the advantages; empty where it was not logged,
+    as in runs before 0.2."""
 
     @property
     def nothing(self) -> str | None:
@@ -73,12 +79,13 @@ class Learnt:
 
 def read_learnt(run: Path) -> Learnt:
     """Count what the files of a run say."""
-    logs = list(_read_lines(run / METRICS))
+    logs = read_metrics(run)
     updates = max((line["step"] for line in logs), default=0)
     norms = [line["grad_norm"] for line in logs if line.get("grad_norm") is not None]
     still = bool(norms) and not any(norms)
     if (run / COMPLETIONS).is_file():
-        return _count_groups(_read_lines(run / COMPLETIONS), updates)
+        counted = _count_groups(_read_lines(run / COMPLETIONS), updates)
+        return replace(counted, effects=read_effects(logs))
     return Learnt(updates=updates, still=still, failed_rows=_failed_share(logs))
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.files import JsonLinesWriter, read_json_lines, write_json_lines
+from trainer.runs.folder import METRICS
 
 
 class StepLines:
@@ -26,6 +27,12 @@ class StepLines:
         """Append lines in one write."""
         with JsonLinesWriter(self._path) as file:
             file.append(*lines)
+
+
+def read_metrics(run: Path) -> list[Mapping[str, Any]]:
+    """Return the lines of a run's ``metrics.jsonl``; none where it has no such file."""
+    path = run / METRICS
+    return [line for _, line in read_json_lines(path)] if path.is_file() else []
 
 
 def without_nan(values: Mapping[str, Any]) -> dict[str, Any]:

@@ -13,8 +13,9 @@ from pathlib import Path
 from statistics import fmean, variance
 from typing import Any
 
-from harness.files import read_json_lines
-from trainer.runs.folder import METRICS
+from trainer.rewards.advantages import Effect
+from trainer.runs.effects import read_effects
+from trainer.runs.step_lines import read_metrics
 from trainer.watch.evaluations import EvalPoint, read_points
 
 REWARD, ACCURACY, GAP = "reward", "rewards/accuracy/mean", "temporal/gap"
@@ -46,6 +47,11 @@ class Timeline:
     def tasks(self) -> list[str]:
         """Benchmarks with a score, in the order of first appearance."""
         return list(dict.fromkeys(task for point in self.points for task in point.scores))
+
+    @property
+    def effects(self) -> dict[str, Effect]:
+        """Mean effect of each reward on the advantages, over all updates."""
+        return read_effects(self.metrics)
 
     def curve(self, metric: str) -> tuple[list[int], list[float]]:
         """Return the steps and values of a training metric."""
@@ -79,10 +85,7 @@ class MetricGain:
 
 def read_timeline(out: Path, run: Path | None) -> Timeline:
     """Read the evaluated checkpoints in a watch's folder, if any, and the metrics of a run."""
-    metrics: list[Mapping[str, Any]] = []
-    path = None if run is None else run / METRICS
-    if path is not None and path.exists():
-        metrics = [line for _, line in read_json_lines(path)]
+    metrics = [] if run is None else read_metrics(run)
     return Timeline(name=out.name, points=read_points(out), metrics=metrics)
 
 

@@ -10,6 +10,7 @@ from harness.errors import UsageError
 from harness.files import write_atomically
 from harness.plugins import importing
 from harness.text.shown import for_terminal
+from trainer.runs.effects import describe_effects, metric_of, percent
 from trainer.watch.evaluations import TaskScore
 from trainer.watch.timeline import (
     ACCURACY,
@@ -31,25 +32,31 @@ _PANEL_SIZE = (5.0, 3.0)
 def print_timeline(console: Console, timeline: Timeline) -> None:
     """Print the gain of reward and accuracy, then a line per evaluated checkpoint.
 
-    A line has the scores with 95 % intervals, reward, temporal gap and verdict.
+    A line has the scores with 95 % intervals, reward, temporal gap, what each reward does to the
+    advantages, and verdict.
     """
     from rich import box
     from rich.table import Table
     from rich.text import Text
 
     _print_gains(console, timeline)
+    if timeline.effects:
+        described = describe_effects(timeline.effects)
+        console.print(f"{timeline.name}: {described}", soft_wrap=True)
     if not timeline.points:
         return
     table = Table(box=box.SIMPLE_HEAD, title=timeline.name, title_justify="left")
     table.add_column("step", justify="right", style="bold")
-    for name in (*timeline.tasks, "reward", "gap"):
+    changes = [(f"change by {name}", metric_of(name)) for name in timeline.effects]
+    for name in (*timeline.tasks, "reward", "gap", *(heading for heading, _ in changes)):
         table.add_column(Text(for_terminal(name)), justify="right", no_wrap=True)
     table.add_column("verdict", style="bold")
     for point in timeline.points:
         scores = (_format_score(point.scores.get(task)) for task in timeline.tasks)
         means = (_format_metric(timeline.mean_until(metric, point)) for metric in (REWARD, GAP))
+        shares = (_format_share(timeline.mean_until(metric, point)) for _, metric in changes)
         verdict = point.verdict or ("start" if point.step == 0 else "-")
-        table.add_row(str(point.step), *scores, *means, verdict)
+        table.add_row(str(point.step), *scores, *means, *shares, verdict)
     console.print(table)
 
 
@@ -158,6 +165,10 @@ def _format_score(score: TaskScore | None) -> str:
         return "-"
     interval = "" if score.ci95 is None else f" [{score.ci95[0]:.1f}, {score.ci95[1]:.1f}]"
     return f"{score.score:.1f}{interval}"
+
+
+def _format_share(value: float | None) -> str:
+    return "-" if value is None else percent(value)
 
 
 def _format_metric(value: float | None) -> str:

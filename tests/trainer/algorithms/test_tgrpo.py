@@ -334,7 +334,7 @@ def test_a_group_that_does_not_fill_the_batch_is_refused(student, tmp_path):
         run_tgrpo(recipe, tmp_path / "run", rows(tmp_path / "media"))
 
 
-@pytest.mark.parametrize(("size", "shuffled"), [(8, 4), (8, 3), (4, 4), (5, 2)])
+@pytest.mark.parametrize(("size", "shuffled"), [(8, 4), (8, 3), (4, 4), (5, 2), (4, 6), (5, 17)])
 @pytest.mark.parametrize("cut", [1, 2, 3, 5, 40])
 def test_every_group_gets_its_shuffled_ones_wherever_processes_cut_it(size, shuffled, cut):
     """Processes of `cut` completions each see their part of 40 and agree on the whole."""

@@ -47,7 +47,7 @@ def train(world):
         (algorithm, preset)
         for algorithm in ALGORITHMS.values()
         for preset in algorithm.presets
-        if preset in ("paper", "code")
+        if preset in ("paper", "code", "qwen2.5-vl-7b", "qwen3-vl-8b")
     ],
 )
 def test_the_shipped_recipes_dry_run_without_a_gpu(train, algorithm, preset, capsys, world):

@@ -118,6 +118,47 @@ def test_recipes_that_extend_each_other_in_a_circle_are_refused(tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("name", "text", "message"),
+    [
+        ("tgrpo-gap", '[trl]\nscale_rewards = "group"', r"set reward.scale_rewards"),
+        ("tgrpo-gap", '[reward]\nscale_rewards = "group"', r"expected one of 'none' or 'batch'"),
+        ("tgrpo-unscaled", '[trl]\nscale_rewards = "group"', r"divides by no deviation"),
+        (
+            "tgrpo-contrast",
+            '[trl]\nmulti_objective_aggregation = "normalize_then_sum"',
+            r'expected "sum_then_normalize", got \'normalize_then_sum\'',
+        ),
+        ("tgrpo-contrast", "[reward]\nmu = 1.0", r"unknown key 'reward.mu'"),
+        ("tgrpo-evidence", "[reward]\nevidence_floor = 0.05", r"not below evidence_clip, 0.05"),
+        ("tgrpo-evidence", "[reward]\nevidence_clip = 0.0", r"evidence_clip: expected more than 0"),
+        ("tgrpo-evidence", "[rollout]\nshuffled_group_size = 4", r"unknown key 'rollout.shuffled"),
+    ],
+)
+def test_a_variant_refuses_what_would_undo_it(recipe, name, text, message):
+    """A deviation of the group, a threshold that it does not have, a clip that pays nothing."""
+    with pytest.raises(UsageError, match=message):
+        recipe(text, ALGORITHMS[name])
+
+
+def test_the_variants_say_what_advantages_are_divided_by(recipe):
+    """GRPO, evidence and contrast by the group's deviation, as published; the others by nothing, or
+    by one of the update."""
+    names = [name for name in ALGORITHMS if name != "sft"]
+    assert {name: recipe(algorithm=ALGORITHMS[name]).scale_rewards for name in names} == {
+        "grpo": "group", "tgrpo": "group", "tgrpo-evidence": "group", "tgrpo-contrast": "group",
+        "tgrpo-gap": "none", "tgrpo-unscaled": "none",
+    }  # fmt: skip
+    batch = recipe('[reward]\nscale_rewards = "batch"', ALGORITHMS["tgrpo-gap"])
+    assert batch.scale_rewards == "batch"
+
+
+def test_more_shuffled_than_ordered_answers_may_be_sampled(recipe):
+    """G~ is free; evidence samples none."""
+    assert recipe("[rollout]\nshuffled_group_size = 24").shuffled_group_size == 24
+    assert recipe(algorithm=ALGORITHMS["tgrpo-evidence"]).shuffled_group_size == 0
+
+
+@pytest.mark.parametrize(
     ("text", "message"),
     [
         ("[optim]\nlerning_rate = 1.0", r"unknown key 'optim.lerning_rate'; valid keys: learning_"),
