@@ -10,12 +10,20 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from tasks.base import MICRO, MODEL_PIXELS, PAPER_FRAMES, PAPER_SAMPLING, Benchmark
+    from tasks.base import (
+        MICRO,
+        MODEL_PIXELS,
+        MODEL_SIZED,
+        PAPER_FRAMES,
+        PAPER_SAMPLING,
+        Benchmark,
+    )
     from tasks.files import Row, first_existing, inside, json_rows, read_json, read_rows
 
 __all__ = [
     "MICRO",
     "MODEL_PIXELS",
+    "MODEL_SIZED",
     "PAPER_FRAMES",
     "PAPER_SAMPLING",
     "Benchmark",
@@ -28,7 +36,14 @@ __all__ = [
 ]
 
 _MODULES = {
-    "tasks.base": ("MICRO", "MODEL_PIXELS", "PAPER_FRAMES", "PAPER_SAMPLING", "Benchmark"),
+    "tasks.base": (
+        "MICRO",
+        "MODEL_PIXELS",
+        "MODEL_SIZED",
+        "PAPER_FRAMES",
+        "PAPER_SAMPLING",
+        "Benchmark",
+    ),
     "tasks.files": ("Row", "first_existing", "inside", "json_rows", "read_json", "read_rows"),
 }
 

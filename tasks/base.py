@@ -38,6 +38,7 @@ from harness.task.api import (
     Scorer,
 )
 from harness.task.protocol import Protocol
+from tasks.files import Row, first_existing, read_rows
 
 OFFICIAL = "official"
 SUITES = (prompts.VIDEO_R1, OFFICIAL)
@@ -55,6 +56,9 @@ MODEL_PIXELS = (128 * 28 * 28, 768 * 28 * 28)
 """Least and most pixels per frame where publishers leave the size to the model: the defaults of
 qwen-vl-utils for videos."""
 
+MODEL_SIZED = FramePolicy(min_pixels=MODEL_PIXELS[0], max_pixels=MODEL_PIXELS[1])
+"""Frames of the model's size, for `dataclasses.replace` with the publishers' rule and number."""
+
 
 Total = Callable[[Sequence[Record]], float | None]
 """Computes a score (0 to 1) from all records of a task."""
@@ -63,8 +67,8 @@ Total = Callable[[Sequence[Record]], float | None]
 class Benchmark(ABC):
     """A benchmark with the presets ``video-r1`` and ``official``: a `harness.task.api.Task`.
 
-    A subclass sets the attributes without a default and implements `load`, `official_prompt` and
-    `official_rule`. `docs/benchmarks.md` has an example.
+    A subclass sets the attributes without a default and implements `make_sample` (or `load`),
+    `official_prompt` and `official_rule`. `docs/benchmarks.md` has an example.
     """
 
     name: str
@@ -77,6 +81,8 @@ class Benchmark(ABC):
     """Where the data is published."""
     source: Source | None = None
     """What ``videor1 data fetch`` downloads; None: users bring the data themselves."""
+    question_files: tuple[str, ...] = ()
+    """Patterns below the folder; the files of the first one with a match are read by `load`."""
     official_version: int = 1
     """Raised with every change of the official rule's scores; part of the scorer's tag."""
     official_frames: FramePolicy
@@ -85,14 +91,29 @@ class Benchmark(ABC):
     paper_frames: FramePolicy = PAPER_FRAMES
     paper_aggregation: Aggregation = MICRO
     """``official_*`` and ``paper_*`` belong to the presets ``official`` and ``video-r1``."""
+    paper_trimmed: bool = False
+    """Whether Video-R1's file, or one like it, has no blanks around questions and options."""
 
-    @abstractmethod
     def load(self, data: Path) -> Questions:
         """Read every question in `data`, the benchmark's own folder.
+
+        Rows of `question_files` are made samples by `make_sample`; other layouts replace this.
 
         Raises:
             DatasetError: A file is missing or a row is malformed.
         """
+        files = first_existing(data, *self.question_files)
+        rows = (row for file in files for row in read_rows(file))
+        samples = tuple(self.make_sample(row, data) for row in rows)
+        return Questions(samples=samples, files=tuple(files))
+
+    def make_sample(self, row: Row, data: Path) -> Sample:
+        """Make the sample of a row; media lie below `data`, the benchmark's own folder.
+
+        Raises:
+            DatasetError: The row is malformed.
+        """
+        raise NotImplementedError(f"{type(self).__name__} has neither `load` nor `make_sample`")
 
     @abstractmethod
     def official_prompt(self, sample: Sample) -> Prompt:
@@ -144,8 +165,8 @@ class Benchmark(ABC):
         return rotate_options(sample, places)
 
     def paper_sample(self, sample: Sample) -> Sample:
-        """Return a question as Video-R1 asks and scores it; most are asked as published."""
-        return sample
+        """Return a question as Video-R1 asks and scores it: as published, or `paper_trimmed`."""
+        return without_blanks(sample) if self.paper_trimmed else sample
 
     @property
     def scorers(self) -> Mapping[str, Scorer]:

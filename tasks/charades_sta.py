@@ -27,12 +27,12 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from harness.errors import DatasetError
 from harness.schema import (
-    FramePolicy,
     FrameRule,
     Kind,
     Media,
@@ -47,7 +47,7 @@ from harness.scoring.rules import ScoreRule, score_span
 from harness.scoring.spans import Span
 from harness.task.api import Questions, Scorer
 from tasks import sources
-from tasks.base import MICRO, MODEL_PIXELS, Benchmark
+from tasks.base import MICRO, MODEL_SIZED, Benchmark
 from tasks.files import Row, first_existing, inside, read_json, read_rows, read_text
 from tasks.span_parsers import (
     read_time_r1,
@@ -96,12 +96,7 @@ class CharadesSTA(Benchmark):
     title = "Charades-STA"
     homepage = "https://huggingface.co/datasets/lmms-lab/charades_sta"
     source = sources.CHARADES_STA
-    official_frames = FramePolicy(
-        rule=FrameRule.LINSPACE,
-        max_frames=96,
-        min_pixels=MODEL_PIXELS[0],
-        max_pixels=MODEL_PIXELS[1],
-    )
+    official_frames = replace(MODEL_SIZED, rule=FrameRule.LINSPACE, max_frames=96)
     official_sampling = Sampling(temperature=1.0, top_p=0.8, max_tokens=512)
 
     def load(self, data: Path) -> Questions:

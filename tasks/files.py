@@ -13,7 +13,7 @@ from typing import Any
 
 from harness.errors import DatasetError, UsageError
 from harness.files import parse_json, read_file
-from harness.scoring.answers import MAX_OPTIONS
+from harness.scoring.answers import MAX_OPTIONS, letter_of, letters
 
 _LONGEST_S = 1e9
 """Above any video, 30 years."""
@@ -62,6 +62,27 @@ class Row:
                 f" letter, got {len(options)}"
             )
         return options
+
+    def lettered_options(self, name: str, most: int = MAX_OPTIONS) -> tuple[str, ...]:
+        """Return the texts of options that are an object from A, B, C, ... to text."""
+        options = self.fields.get(name)
+        if (
+            not isinstance(options, dict)
+            or not 1 < len(options) <= most
+            or not all(isinstance(text, str) for text in options.values())
+            or tuple(options) != letters(len(options))
+        ):
+            raise self.bad(
+                name, f"an object with a text for each of A, B, C, ... up to {letter_of(most - 1)}"
+            )
+        return tuple(options.values())
+
+    def letter(self, name: str, count: int) -> str:
+        """Return a required letter, that of one of `count` options."""
+        value = self.scalar(name)
+        if value not in letters(count):
+            raise self.bad(name, f"the letter of one of {count} options")
+        return value
 
     def seconds(self, name: str) -> float | None:
         """Return a number of seconds >= 0; None if the field is missing or null."""
@@ -135,6 +156,11 @@ def first_existing(folder: Path, *patterns: str) -> list[Path]:
         f"{folder}: no question file; looked for {', '.join(patterns)}."
         " `videor1 data fetch` downloads a benchmark; --data names the folder above the benchmarks'"
     )
+
+
+def first_file(*paths: Path) -> Path:
+    """Return the first path that is a file; the first one where none is, for the message."""
+    return next((path for path in paths if path.is_file()), paths[0])
 
 
 def inside(root: Path, relative: str, where: str) -> Path:

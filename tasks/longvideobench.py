@@ -7,8 +7,9 @@ read. Official frames, subtitles, prompt: longvideobench/LongVideoBench@fc3c553;
 2407.15754. The publisher has no scorer; ``official`` is its author's rule in lmms-eval@75571cf.
 
 ``longvideobench`` asks without subtitles, as lmms-eval's task for video models does;
-``longvideobench-subtitles`` with those that the publisher's loader would show. Leaderboards do not
-say which of the two they list.
+``longvideobench-subtitles`` with those that the publisher's loader shows, where it shows them:
+between the frames, each of which is an image (`tasks.longvideobench_subtitles`). Leaderboards do
+not say which of the two they list.
 
 Traps of the author's rule, which `score_official` has as well:
 
@@ -20,8 +21,10 @@ Traps of the author's rule, which `score_official` has as well:
 
 Deliberate departures and known differences:
 
-- The publisher shows frames and subtitles in turn. Here a video comes first and the subtitles that
-  its rule shows (`tasks.longvideobench_subtitles`) follow, in its order.
+- The publisher's loader leaves it open how subtitles, question and options are joined; here each
+  stands on a line of its own. For models that take no text between frames the template
+  ``official-listed`` shows a video, then the same subtitles, as ``video-r1`` does and as version 1
+  of ``longvideobench-subtitles`` did under ``official``.
 - The publisher counts frames by the duration in the row, here they are those of the file; the last
   seconds stay unseen in both. 64 frames at most, as in its README; the tokens are lmms-eval's.
 - Files are named by ``video_path`` and ``subtitle_path``: 135 ids do not name them.
@@ -30,14 +33,13 @@ Deliberate departures and known differences:
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from harness.errors import DatasetError
 from harness.schema import (
-    FramePolicy,
     FrameRule,
+    FrameText,
     Kind,
     Media,
     Outcome,
@@ -52,9 +54,11 @@ from harness.scoring.prompts import lettered
 from harness.scoring.rules import ScoreRule, binary_score
 from harness.task.api import Questions
 from tasks import sources
-from tasks.base import MODEL_PIXELS, Benchmark, without_blanks
-from tasks.files import Row, first_existing, inside, read_rows
-from tasks.longvideobench_subtitles import Clipped, shown_texts
+from tasks.base import MODEL_SIZED, OFFICIAL, Benchmark
+from tasks.files import Row, inside
+from tasks.first_letter import read_first_letter
+from tasks.longvideobench_subtitles import Clipped, place_texts
+from tasks.subtitled import SUBTITLES, add_subtitles, require_subtitles, subtitles_of
 
 LEVELS = {
     "L1-Perception": ("S2E", "S2O", "S2A", "E2O", "O2E", "T2E", "T2O", "T2A"),
@@ -62,8 +66,10 @@ LEVELS = {
 }
 """Categories of questions by level: scene, event, object, attribute and text."""
 
-SUBTITLES, OFFSET, DURATION = "subtitles", "offset", "duration"
-"""Fields of a sample's source: the subtitle file, and the clip on its clock, in seconds."""
+OFFSET, DURATION = "offset", "duration"
+"""Fields of a sample's source: the clip on the clock of its subtitles, in seconds."""
+
+OFFICIAL_LISTED = "official-listed"
 
 _NO_OPTION = "N/A"
 """What the Parquet file has in place of an option."""
@@ -90,29 +96,47 @@ class LongVideoBench(Benchmark):
     title = "LongVideoBench"
     homepage = "https://huggingface.co/datasets/longvideobench/LongVideoBench"
     source = sources.LONGVIDEOBENCH
-    official_frames = FramePolicy(
-        rule=FrameRule.STRIDE,
-        max_frames=64,
-        min_pixels=MODEL_PIXELS[0],
-        max_pixels=MODEL_PIXELS[1],
-    )
+    question_files = ("lvb_val.json", "validation*.parquet")
+    official_frames = replace(MODEL_SIZED, rule=FrameRule.STRIDE, max_frames=64)
     official_sampling = Sampling(temperature=0.0, max_tokens=32)
+    paper_trimmed = True
 
-    def load(self, data: Path) -> Questions:
-        """Read ``lvb_val.json`` or the hub's Parquet file of the validation set."""
-        files = first_existing(data, "lvb_val.json", "validation*.parquet")
-        rows = [row for file in files for row in read_rows(file)]
-        return Questions(samples=tuple(_make_sample(row, data) for row in rows), files=tuple(files))
+    def make_sample(self, row: Row, data: Path) -> Sample:
+        """Make the sample of a row of either file; it names the subtitles, too."""
+        category = row.text("question_category")
+        level = next((name for name, known in LEVELS.items() if category in known), None)
+        if level is None:
+            raise row.bad("question_category", "one of the 17 categories of LongVideoBench")
+        options = _read_options(row)
+        gold = row.fields.get("correct_choice")
+        if type(gold) is not int or not 0 <= gold < len(options):
+            raise row.bad(
+                "correct_choice", f"the position of one of {len(options)} options, from 0"
+            )
+        offset, duration = (
+            row.seconds(name) for name in ("starting_timestamp_for_subtitles", "duration")
+        )
+        if offset is None or duration is None:
+            raise row.bad("duration", "a number of seconds >= 0, and an offset of the subtitles")
+        subtitles = inside(data, f"subtitles/{row.text('subtitle_path')}", row.where)
+        return Sample(
+            id=f"{LongVideoBench.name}/{row.text('id')}",
+            task=LongVideoBench.name,
+            question=row.text("question"),
+            answer=letter_of(gold),
+            kind=Kind.MULTIPLE_CHOICE,
+            category=f"{row.scalar('duration_group')}/{level}/{category}",
+            cluster=row.text("video_id"),
+            options=options,
+            media=(Media(path=inside(data, f"videos/{row.text('video_path')}", row.where)),),
+            source={SUBTITLES: str(subtitles), OFFSET: repr(offset), DURATION: repr(duration)},
+        )
 
     def official_prompt(self, sample: Sample) -> Prompt:
         """Return the publisher's question, options and instruction, one per line."""
         lines = [f"Question: {sample.question}", *lettered(sample.options)]
         lines += ["Answer with the option's letter from the given choices directly."]
         return Prompt(text="\n".join(lines))
-
-    def paper_sample(self, sample: Sample) -> Sample:
-        """Return the question without blanks around its texts, as in Video-R1's files."""
-        return without_blanks(sample)
 
     def official_rule(self) -> ScoreRule:
         """Return `score_official`: the first capital letter from A to E."""
@@ -124,34 +148,38 @@ class LongVideoBench(Benchmark):
 
 
 class LongVideoBenchSubtitles(LongVideoBench):
-    """The same questions with the subtitles of the sampled frames before them."""
+    """The same questions with the subtitles of the sampled frames between or before them."""
 
     name = "longvideobench-subtitles"
+    version = 2
     title = "LongVideoBench (with subtitles)"
 
     def load(self, data: Path) -> Questions:
         """Read the questions; every one must have its subtitle file."""
-        questions = super().load(data)
-        samples = []
-        for sample in questions.samples:
-            path = Path(sample.source[SUBTITLES])
-            if not path.is_file():
-                raise DatasetError(
-                    f"{path}: no such file; `videor1 data fetch {self.name}` unpacks the subtitles"
-                )
-            name = sample.id.replace("/", f"/{SUBTITLES}/", 1)
-            samples.append(replace(sample, id=name, task=self.name))
-        found = dict.fromkeys(Path(sample.source[SUBTITLES]) for sample in samples)
-        return Questions(samples=tuple(samples), files=(*questions.files, *found))
+        return add_subtitles(
+            super().load(data),
+            self.name,
+            lambda sample: require_subtitles(subtitles_of(sample), self.name),
+        )
+
+    def other_prompts(self) -> Mapping[str, Callable[[Sample], Prompt]]:
+        """Return the publisher's prompt for models that take no text between frames."""
+        return {OFFICIAL_LISTED: self.official_prompt}
+
+    def interleaves(self, template: str) -> bool:
+        """Return whether a template has the subtitles between the frames, as the publisher's."""
+        return template == OFFICIAL
 
     def prompt_at(self, sample: Sample, template: str, times: Sequence[Sequence[float]]) -> Prompt:
-        """Return the prompt with the subtitles that belong to frames at these times."""
+        """Return the prompt with the subtitles that belong to frames at these times, one a line."""
         prompt = self.prompt(sample, template)
         source = sample.source
         clip = Clipped(float(source[OFFSET]), float(source[DURATION]))
-        path = Path(source[SUBTITLES])
-        lines = [line for shown in times for line in shown_texts(path, shown, clip)]
-        return replace(prompt, text="\n".join([*lines, prompt.text]))
+        moments = [time for shown in times for time in shown]
+        placed = place_texts(subtitles_of(sample), moments, clip)
+        if self.interleaves(template):
+            return replace(prompt, between=tuple(FrameText(at, f"{text}\n") for at, text in placed))
+        return replace(prompt, text="\n".join([*(text for _, text in placed), prompt.text]))
 
 
 def score_official(sample: Sample, text: str) -> Score:
@@ -165,10 +193,7 @@ def score_official(sample: Sample, text: str) -> Score:
 
 def read_letter(text: str) -> str | None:
     """Return the first capital from A to E after the author's deletions; None without one."""
-    for introduction in _REMOVED:
-        text = text.replace(introduction, "")
-    found = re.search("[A-E]", text)
-    return found.group() if found else None
+    return read_first_letter(text, _REMOVED, "ABCDE")
 
 
 def count_guesses(records: Sequence[Record]) -> dict[str, float]:
@@ -183,35 +208,6 @@ def count_guesses(records: Sequence[Record]) -> dict[str, float]:
         return {}
     points = sum(chances) + sum(record.value or 0.0 for record in asked)
     return {"unanswered": float(len(chances)), "score_if_guessed": 100 * points / len(asked)}
-
-
-def _make_sample(row: Row, data: Path) -> Sample:
-    category = row.text("question_category")
-    level = next((name for name, known in LEVELS.items() if category in known), None)
-    if level is None:
-        raise row.bad("question_category", "one of the 17 categories of LongVideoBench")
-    options = _read_options(row)
-    gold = row.fields.get("correct_choice")
-    if type(gold) is not int or not 0 <= gold < len(options):
-        raise row.bad("correct_choice", f"the position of one of {len(options)} options, from 0")
-    offset, duration = (
-        row.seconds(name) for name in ("starting_timestamp_for_subtitles", "duration")
-    )
-    if offset is None or duration is None:
-        raise row.bad("duration", "a number of seconds >= 0, and an offset of the subtitles")
-    subtitles = inside(data, f"subtitles/{row.text('subtitle_path')}", row.where)
-    return Sample(
-        id=f"{LongVideoBench.name}/{row.text('id')}",
-        task=LongVideoBench.name,
-        question=row.text("question"),
-        answer=letter_of(gold),
-        kind=Kind.MULTIPLE_CHOICE,
-        category=f"{row.scalar('duration_group')}/{level}/{category}",
-        cluster=row.text("video_id"),
-        options=options,
-        media=(Media(path=inside(data, f"videos/{row.text('video_path')}", row.where)),),
-        source={SUBTITLES: str(subtitles), OFFSET: repr(offset), DURATION: repr(duration)},
-    )
 
 
 def _read_options(row: Row) -> tuple[str, ...]:

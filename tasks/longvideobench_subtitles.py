@@ -61,13 +61,23 @@ def read_cues(path: Path) -> tuple[Mapping[str, Any], ...]:
     return tuple(row.fields for row in json_rows(path, read_json(path)))
 
 
-def shown_texts(path: Path, times: Sequence[float], clip: Clipped) -> list[str]:
-    """Return the texts of a subtitle file that `interleave` shows with frames at some times."""
+def place_texts(path: Path, times: Sequence[float], clip: Clipped) -> list[tuple[int, str]]:
+    """Return the texts that `interleave` shows, each with the number of frames before it.
+
+    Raises:
+        DatasetError: The file cannot be read, or is not LongVideoBench's.
+    """
     try:
         placed = interleave(times, read_cues(path), clip)
     except (ValueError, TypeError, KeyError) as error:
         raise DatasetError(f"{path}: not LongVideoBench's subtitles: {error!s:.200}") from None
-    return [entry for entry in placed if isinstance(entry, str)]
+    found, frames = [], 0
+    for entry in placed:
+        if isinstance(entry, str):
+            found.append((frames, entry))
+        else:
+            frames += 1
+    return found
 
 
 def _read_cue(cue: Mapping[str, Any], clip: Clipped) -> tuple[float, float, str]:

@@ -42,10 +42,10 @@ from harness.schema import (
 from harness.scoring.answers import letters
 from harness.scoring.prompts import lettered
 from harness.scoring.rules import ScoreRule, binary_score
-from harness.task.api import Questions, Scorer
+from harness.task.api import Scorer
 from tasks import sources
-from tasks.base import Benchmark, without_blanks
-from tasks.files import Row, first_existing, inside, read_rows
+from tasks.base import Benchmark
+from tasks.files import Row, inside
 from tasks.judge import LLMJudge
 from tasks.mmvu_judge import MMVURubric, judged_scorer
 
@@ -119,6 +119,7 @@ class MMVU(Benchmark):
     title = "MMVU"
     homepage = "https://huggingface.co/datasets/yale-nlp/MMVU"
     source = sources.MMVU
+    question_files = ("validation.json", "data/validation.json")
     official_frames = FramePolicy(
         rule=FrameRule.PER_SECOND,
         fps=1.0,
@@ -128,12 +129,32 @@ class MMVU(Benchmark):
         max_pixels=1280 * 28 * 28,
     )
     official_sampling = Sampling(temperature=1.0, max_tokens=1024)
+    paper_trimmed = True
 
-    def load(self, data: Path) -> Questions:
-        """Read ``validation.json`` of the hub or of GitHub."""
-        (file,) = first_existing(data, "validation.json", "data/validation.json")
-        samples = tuple(_make_sample(row, data) for row in read_rows(file))
-        return Questions(samples=samples, files=(file,))
+    def make_sample(self, row: Row, data: Path) -> Sample:
+        """Make the sample of a row of ``validation.json``, the hub's or GitHub's."""
+        asked = row.text("question_type")
+        if asked not in (MULTIPLE_CHOICE, OPEN):
+            raise row.bad("question_type", f"{MULTIPLE_CHOICE} or {OPEN}")
+        video = row.text("video").rpartition("/videos/")[2]
+        subject = video.rpartition("/")[0]
+        discipline = next((d for d, subjects in DISCIPLINES.items() if subject in subjects), None)
+        if discipline is None:
+            raise row.bad(
+                "video", "an address that ends in videos/SUBJECT/NAME with a known subject"
+            )
+        options = row.lettered_options("choices") if asked == MULTIPLE_CHOICE else ()
+        return Sample(
+            id=f"{MMVU.name}/{row.text('id')}",
+            task=MMVU.name,
+            question=row.text("question"),
+            answer=row.letter("answer", len(options)) if options else row.scalar("answer"),
+            kind=Kind.MULTIPLE_CHOICE if options else Kind.FREE_FORM,
+            category=f"{asked}/{discipline}/{subject}",
+            cluster=video.removesuffix(".mp4"),
+            options=options,
+            media=(Media(path=inside(data, f"videos/{video}", row.where)),),
+        )
 
     def official_prompt(self, sample: Sample) -> Prompt:
         """Return the published prompt that asks for reasoning and an answer at its end."""
@@ -158,10 +179,6 @@ class MMVU(Benchmark):
     def paper_leaves_out(self, sample: Sample) -> bool:
         """Return whether the question is open, which Video-R1 does not ask."""
         return not sample.options
-
-    def paper_sample(self, sample: Sample) -> Sample:
-        """Return the question of Video-R1's own file, without blanks around its texts."""
-        return without_blanks(sample)
 
     def with_llm_judge(self, base_url: str, model: str) -> Scorer:
         """Return the publishers' scorer, a judge for every response, at an OpenAI-compatible URL.
@@ -194,41 +211,3 @@ def read_letter(text: str, known: tuple[str, ...]) -> str | None:
 def _prompt(sample: Sample, instruction: str) -> Prompt:
     lines = [f"\nQuestion: {sample.question}", *lettered(sample.options, "{letter}: {text}")]
     return Prompt(text="\n".join([*lines, "", instruction]))
-
-
-def _make_sample(row: Row, data: Path) -> Sample:
-    asked = row.text("question_type")
-    if asked not in (MULTIPLE_CHOICE, OPEN):
-        raise row.bad("question_type", f"{MULTIPLE_CHOICE} or {OPEN}")
-    video = row.text("video").rpartition("/videos/")[2]
-    subject = video.rpartition("/")[0]
-    discipline = next((d for d, subjects in DISCIPLINES.items() if subject in subjects), None)
-    if discipline is None:
-        raise row.bad("video", "an address that ends in videos/SUBJECT/NAME with a known subject")
-    options = _read_options(row) if asked == MULTIPLE_CHOICE else ()
-    answer = row.scalar("answer")
-    if options and answer not in letters(len(options)):
-        raise row.bad("answer", f"the letter of one of {len(options)} options")
-    return Sample(
-        id=f"{MMVU.name}/{row.text('id')}",
-        task=MMVU.name,
-        question=row.text("question"),
-        answer=answer,
-        kind=Kind.MULTIPLE_CHOICE if options else Kind.FREE_FORM,
-        category=f"{asked}/{discipline}/{subject}",
-        cluster=video.removesuffix(".mp4"),
-        options=options,
-        media=(Media(path=inside(data, f"videos/{video}", row.where)),),
-    )
-
-
-def _read_options(row: Row) -> tuple[str, ...]:
-    choices = row.fields.get("choices")
-    if (
-        not isinstance(choices, dict)
-        or not choices
-        or not all(isinstance(text, str) for text in choices.values())
-        or tuple(choices) != letters(min(len(choices), 26))
-    ):
-        raise row.bad("choices", "an object with a text for each of A, B, C, ...")
-    return tuple(choices.values())

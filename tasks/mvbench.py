@@ -27,7 +27,6 @@ from pathlib import Path
 
 from harness.errors import DatasetError
 from harness.schema import (
-    FramePolicy,
     FrameRule,
     Kind,
     Media,
@@ -48,7 +47,7 @@ from harness.scoring.rules import (
 )
 from harness.task.api import Questions
 from tasks import sources
-from tasks.base import MODEL_PIXELS, PAPER_FRAMES, Benchmark, without_blanks
+from tasks.base import MODEL_SIZED, PAPER_FRAMES, Benchmark
 from tasks.files import Row, first_existing, inside, json_rows, read_json, read_rows
 
 FOLDERS = {
@@ -105,14 +104,10 @@ class MVBench(Benchmark):
     title = "MVBench"
     homepage = "https://huggingface.co/datasets/OpenGVLab/MVBench"
     source = sources.MVBENCH
-    official_frames = FramePolicy(
-        rule=FrameRule.SEGMENTS,
-        max_frames=16,
-        min_pixels=MODEL_PIXELS[0],
-        max_pixels=MODEL_PIXELS[1],
-    )
+    official_frames = replace(MODEL_SIZED, rule=FrameRule.SEGMENTS, max_frames=16)
     official_sampling = Sampling(temperature=0.0, max_tokens=100)
     paper_frames = replace(PAPER_FRAMES, whole=True)
+    paper_trimmed = True
 
     def load(self, data: Path) -> Questions:
         """Read branch ``video``, recognised by ``test.json``, or branch ``main``."""
@@ -132,10 +127,6 @@ class MVBench(Benchmark):
             system=SYSTEM,
             prefill="Best option:(",
         )
-
-    def paper_sample(self, sample: Sample) -> Sample:
-        """Return the question of Video-R1's own file, without blanks around its texts."""
-        return without_blanks(sample)
 
     def official_rule(self) -> ScoreRule:
         """Return `score_official`, the notebook's substring matching."""

@@ -23,15 +23,16 @@ Deliberate departures and known differences:
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
-from harness.schema import FramePolicy, FrameRule, Kind, Media, Prompt, Sample, Sampling, Score
+from harness.schema import FrameRule, Kind, Media, Prompt, Sample, Sampling, Score
 from harness.scoring.answers import letters
 from harness.scoring.rules import ScoreRule, binary_score
 from harness.task.api import Questions
 from tasks import sources
-from tasks.base import MODEL_PIXELS, Benchmark, without_blanks
-from tasks.files import Row, first_existing, inside, read_rows
+from tasks.base import MODEL_SIZED, Benchmark
+from tasks.files import Row, first_file, inside
 
 TYPES = ("SR", "IMC", "TCI", "TA", "MHR", "PAR", "CTI")
 
@@ -51,22 +52,36 @@ class VideoHolmes(Benchmark):
     title = "Video-Holmes"
     homepage = "https://huggingface.co/datasets/TencentARC/Video-Holmes"
     source = sources.VIDEOHOLMES
-    official_frames = FramePolicy(
-        rule=FrameRule.VIDEO_R1,
-        fps=2.0,
-        min_frames=4,
-        max_frames=64,
-        min_pixels=MODEL_PIXELS[0],
-        max_pixels=MODEL_PIXELS[1],
+    question_files = ("test_Video-Holmes.json",)
+    official_frames = replace(
+        MODEL_SIZED, rule=FrameRule.VIDEO_R1, fps=2.0, min_frames=4, max_frames=64
     )
     official_sampling = Sampling(temperature=0.1, top_p=0.001, max_tokens=1024)
+    paper_trimmed = True
 
     def load(self, data: Path) -> Questions:
-        """Read ``test_Video-Holmes.json``, in the folder or in the publisher's ``Benchmark``."""
-        (file,) = first_existing(data, "test_Video-Holmes.json", "Benchmark/test_Video-Holmes.json")
-        rows = read_rows(file)
-        return Questions(
-            samples=tuple(_make_sample(row, file.parent) for row in rows), files=(file,)
+        """Read the folder, or the folder ``Benchmark`` in it that the publisher's script makes."""
+        made = data / "Benchmark"
+        found = (data / self.question_files[0]).exists() or not made.is_dir()
+        return super().load(data if found else made)
+
+    def make_sample(self, row: Row, data: Path) -> Sample:
+        """Make the sample of a row."""
+        kind = row.text("Question Type")
+        if kind not in TYPES:
+            raise row.bad("Question Type", f"one of {', '.join(TYPES)}")
+        options = row.lettered_options("Options", len(_LETTERS))
+        video = row.text("video ID")
+        return Sample(
+            id=f"{VideoHolmes.name}/{row.scalar('Question ID')}",
+            task=VideoHolmes.name,
+            question=row.text("Question"),
+            answer=row.letter("Answer", len(options)),
+            kind=Kind.MULTIPLE_CHOICE,
+            category=kind,
+            cluster=video,
+            options=options,
+            media=(Media(path=_find_video(data, video, row)),),
         )
 
     def official_prompt(self, sample: Sample) -> Prompt:
@@ -74,10 +89,6 @@ class VideoHolmes(Benchmark):
         pairs = zip(letters(len(sample.options)), sample.options, strict=True)
         options = ", ".join(f"{letter}: {text}" for letter, text in pairs)
         return Prompt(text=_ASK.format(question=sample.question, options=options))
-
-    def paper_sample(self, sample: Sample) -> Sample:
-        """Return the question without blanks around its texts, as in Video-R1's files."""
-        return without_blanks(sample)
 
     def official_rule(self) -> ScoreRule:
         """Return `score_official`: the alphabetically first letter of the last answer."""
@@ -115,37 +126,7 @@ def _last_answer(text: str) -> str:
     return closed[-1].strip() if closed else text
 
 
-def _make_sample(row: Row, data: Path) -> Sample:
-    kind = row.text("Question Type")
-    if kind not in TYPES:
-        raise row.bad("Question Type", f"one of {', '.join(TYPES)}")
-    options = row.fields.get("Options")
-    if (
-        not isinstance(options, dict)
-        or not 1 < len(options) <= len(_LETTERS)
-        or not all(isinstance(text, str) for text in options.values())
-        or tuple(options) != letters(len(options))
-    ):
-        raise row.bad("Options", "an object with a text for each of A, B, C, ... up to F")
-    answer = row.text("Answer")
-    if answer not in options:
-        raise row.bad("Answer", "the letter of one of the options")
-    video = row.text("video ID")
-    name = row.scalar("Question ID")
-    return Sample(
-        id=f"{VideoHolmes.name}/{name}",
-        task=VideoHolmes.name,
-        question=row.text("Question"),
-        answer=answer,
-        kind=Kind.MULTIPLE_CHOICE,
-        category=kind,
-        cluster=video,
-        options=tuple(options.values()),
-        media=(Media(path=_find_video(data, video, row)),),
-    )
-
-
 def _find_video(data: Path, video: str, row: Row) -> Path:
     """Return the path of a film; the publisher's zip has another folder than its script."""
-    paths = [inside(data, f"{at}/{video}.mp4", row.where) for at in ("videos", "videos_cropped")]
-    return next((path for path in paths if path.is_file()), paths[0])
+    places = ("videos", "videos_cropped", "videos/videos_cropped")
+    return first_file(*(inside(data, f"{at}/{video}.mp4", row.where) for at in places))

@@ -33,14 +33,12 @@ Deliberate departures and known differences:
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from harness.errors import DatasetError
 from harness.schema import (
-    FramePolicy,
     FrameRule,
     Kind,
     Media,
@@ -51,20 +49,18 @@ from harness.schema import (
     Sampling,
     Score,
 )
-from harness.scoring.answers import letters
 from harness.scoring.prompts import lettered, unlettered
 from harness.scoring.rules import ScoreRule, binary_score
 from harness.task.api import Questions
 from tasks import sources
-from tasks.base import MICRO, MODEL_PIXELS, Benchmark, without_blanks
-from tasks.files import Row, first_existing, inside, read_rows
+from tasks.base import MICRO, MODEL_SIZED, Benchmark
+from tasks.files import Row, first_file, inside
+from tasks.first_letter import read_first_letter
+from tasks.subtitled import SUBTITLES, add_subtitles, subtitles_of
 from tasks.subtitles import FORMATS, find_subtitles, lines_at, read_cues
 from tasks.unanswered import count_unanswered
 
 DURATIONS = ("short", "medium", "long")
-SUBTITLES = "subtitles"
-"""Field of a sample's source: the path of its subtitle file."""
-
 _LETTERS = "ABCD"
 _REMOVED = (
     "The best answer is",
@@ -95,28 +91,34 @@ class VideoMME(Benchmark):
     title = "Video-MME"
     homepage = "https://huggingface.co/datasets/lmms-lab/Video-MME"
     source = sources.VIDEOMME
-    official_frames = FramePolicy(
-        rule=FrameRule.MIDDLES,
-        max_frames=64,
-        min_pixels=MODEL_PIXELS[0],
-        max_pixels=MODEL_PIXELS[1],
-    )
+    question_files = ("videomme/test*.parquet", "test*.parquet", "test.jsonl")
+    official_frames = replace(MODEL_SIZED, rule=FrameRule.MIDDLES, max_frames=64)
     official_sampling = Sampling(temperature=0.0, max_tokens=16)
+    paper_trimmed = True
 
-    def load(self, data: Path) -> Questions:
-        """Read the hub's Parquet file."""
-        files = first_existing(data, "videomme/test*.parquet", "test*.parquet", "test.jsonl")
-        rows = [row for file in files for row in read_rows(file)]
-        return Questions(samples=tuple(_make_sample(row, data) for row in rows), files=tuple(files))
+    def make_sample(self, row: Row, data: Path) -> Sample:
+        """Make the sample of a row of the hub's Parquet file."""
+        duration = row.text("duration")
+        if duration not in DURATIONS:
+            raise row.bad("duration", "short, medium or long")
+        video, options = row.text("videoID"), row.options("options")
+        parts = (duration, *(row.text(name) for name in ("domain", "sub_category", "task_type")))
+        return Sample(
+            id=f"{VideoMME.name}/{row.scalar('question_id')}",
+            task=VideoMME.name,
+            question=row.text("question"),
+            answer=row.letter("answer", len(options)),
+            kind=Kind.MULTIPLE_CHOICE,
+            category="/".join(part.replace("/", " ") for part in parts),
+            cluster=video,
+            options=unlettered(options),
+            media=(Media(path=_find_video(data, video, row)),),
+        )
 
     def official_prompt(self, sample: Sample) -> Prompt:
         """Return the published prompt without subtitles."""
         lines = [_ASK, sample.question, *lettered(sample.options), "The best answer is:"]
         return Prompt(text="\n".join(lines))
-
-    def paper_sample(self, sample: Sample) -> Sample:
-        """Return the question without blanks around its texts, as in Video-R1's other files."""
-        return without_blanks(sample)
 
     def official_rule(self) -> ScoreRule:
         """Return `score_official`: the first capital letter from A to D anywhere."""
@@ -140,35 +142,27 @@ class VideoMMESubtitles(VideoMME):
             raise DatasetError(
                 f"{folder}: no such folder; `videor1 data fetch {self.name}` unpacks the subtitles"
             )
-        questions = super().load(data)
-        samples = tuple(self._with_subtitles(sample, folder) for sample in questions.samples)
-        found = dict.fromkeys(s.source[SUBTITLES] for s in samples if SUBTITLES in s.source)
-        return Questions(samples=samples, files=(*questions.files, *map(Path, found)))
+        return add_subtitles(
+            super().load(data), self.name, lambda sample: self._find(folder, sample)
+        )
 
     def prompt_at(self, sample: Sample, template: str, times: Sequence[Sequence[float]]) -> Prompt:
         """Return the prompt with the subtitles at the times of the frames, if there are any."""
         prompt = self.prompt(sample, template)
-        if SUBTITLES not in sample.source:
-            return prompt
-        cues = read_cues(Path(sample.source[SUBTITLES]))
+        cues = read_cues(subtitles_of(sample)) if SUBTITLES in sample.source else ()
         lines = [line for shown in times for line in lines_at(cues, shown)]
         if not lines:
             return prompt
         return replace(prompt, text="\n".join([_LISTED, *lines, prompt.text]))
 
-    def _with_subtitles(self, sample: Sample, folder: Path) -> Sample:
+    def _find(self, folder: Path, sample: Sample) -> Path | None:
         found = find_subtitles(folder, sample.cluster)
         if found is None and sample.category.startswith("long/"):
             raise DatasetError(
                 f"{folder}: expected subtitles of the long video {sample.cluster!r}, got none"
                 f" (.{', .'.join(FORMATS)}); `videor1 data fetch {self.name}` completes the folder"
             )
-        return replace(
-            sample,
-            id=sample.id.replace("/", f"/{SUBTITLES}/", 1),
-            task=self.name,
-            source={} if found is None else {SUBTITLES: str(found)},
-        )
+        return found
 
 
 def score_official(sample: Sample, text: str) -> Score:
@@ -181,36 +175,10 @@ def score_official(sample: Sample, text: str) -> Score:
 
 def read_letter(text: str) -> str | None:
     """Return the first capital from A to D after the official deletions; None without one."""
-    for introduction in _REMOVED:
-        text = text.replace(introduction, "")
-    found = re.search(f"[{_LETTERS}]", text)
-    return found.group() if found else None
-
-
-def _make_sample(row: Row, data: Path) -> Sample:
-    duration = row.text("duration")
-    if duration not in DURATIONS:
-        raise row.bad("duration", "short, medium or long")
-    video, options = row.text("videoID"), row.options("options")
-    known = letters(len(options))
-    answer = row.text("answer")
-    if answer not in known:
-        raise row.bad("answer", "the letter of one of the options")
-    parts = (duration, *(row.text(name) for name in ("domain", "sub_category", "task_type")))
-    return Sample(
-        id=f"{VideoMME.name}/{row.scalar('question_id')}",
-        task=VideoMME.name,
-        question=row.text("question"),
-        answer=answer,
-        kind=Kind.MULTIPLE_CHOICE,
-        category="/".join(part.replace("/", " ") for part in parts),
-        cluster=video,
-        options=unlettered(options),
-        media=(Media(path=_find_video(data, video, row)),),
-    )
+    return read_first_letter(text, _REMOVED, _LETTERS)
 
 
 def _find_video(data: Path, video: str, row: Row) -> Path:
     """Return the path of a video; a few have another ending, as the publisher's script knows."""
-    paths = [inside(data, f"data/{video}.{ending}", row.where) for ending in ("mp4", "MP4", "mkv")]
-    return next((path for path in paths if path.is_file()), paths[0])
+    endings = ("mp4", "MP4", "mkv")
+    return first_file(*(inside(data, f"data/{video}.{ending}", row.where) for ending in endings))

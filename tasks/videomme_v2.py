@@ -6,7 +6,9 @@ Face hub, whose ``test.parquet`` is read; prompts, frames, official scorer:
 MME-Benchmarks/Video-MME-v2@b24176a, ``evaluation/test_video_mme_v2.py``; paper: arXiv 2604.05015.
 
 ``videomme-v2`` asks without subtitles, ``videomme-v2-subtitles`` with all words of the video's
-subtitle file before the question, as the publisher's script does without ``--subtitle-interleave``.
+subtitle file before the question, as the publisher's script does by default. The template
+``official-interleaved`` puts them between the frames, as the script does with
+``--subtitle-interleave`` (`tasks.videomme_v2_subtitles`).
 
 Traps of the official scorer, which ``official`` has as well:
 
@@ -24,23 +26,23 @@ Deliberate departures and known differences:
   item) is left out of the score; the publisher counts a failed item as unread.
 - The score is a mean of groups and has no interval; `group_se` is its standard error, which treats
   groups as independent. Categories have the mean of their questions.
-- Frames are shown as a video, not as 64 images. The script's two texts follow each other without a
-  separator, as the chat template of Qwen's models joins them.
+- Frames are shown as a video, not as 64 images, but where subtitles stand between them. The
+  script's texts follow each other without a separator, as the chat template of Qwen's models joins
+  them.
 - ``official-reasoning`` is the publisher's prompt for reasoning models (its missing quotation mark
-  included). Its interleaved form of subtitles is not offered.
+  included), ``official-reasoning-interleaved`` that with subtitles between the frames.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
-from harness.errors import DatasetError
 from harness.schema import (
-    FramePolicy,
     FrameRule,
+    FrameText,
     Kind,
     Media,
     Outcome,
@@ -55,14 +57,23 @@ from harness.scoring.prompts import lettered
 from harness.scoring.rules import ScoreRule, binary_score
 from harness.task.api import Questions
 from tasks import sources
-from tasks.base import MODEL_PIXELS, OFFICIAL, Benchmark, Total, without_blanks
-from tasks.files import Row, first_existing, inside, read_rows
+from tasks.base import MODEL_SIZED, OFFICIAL, Benchmark, Total
+from tasks.files import Row, first_file, inside
+from tasks.first_letter import read_first_letter
+from tasks.subtitled import add_subtitles, require_subtitles, subtitles_of
 from tasks.videomme_v2_groups import LOGIC, RELEVANCE, STRUCTURES, mean_score, without_unread
 from tasks.videomme_v2_records import describe_groups, read_groups
+from tasks.videomme_v2_subtitles import (
+    group_words,
+    read_text,
+    read_words,
+    spoken_behind,
+)
 
 OFFICIAL_REASONING = "official-reasoning"
-OPTIONS, SUBTITLES = "options", "subtitles"
-"""Fields of a sample's source: the options as published, the path of the subtitle file."""
+OFFICIAL_INTERLEAVED = "official-interleaved"
+OPTIONS = "options"
+"""Field of a sample's source: the options as published."""
 
 _OPTION_COUNT = 8
 _REMOVED = (
@@ -81,6 +92,10 @@ _REMOVED = (
 """What the official scorer deletes everywhere, in its order."""
 
 _FRAMES = "These are the frames of a video."
+_FRAMES_BETWEEN = (
+    "These are the frames of a video with corresponding subtitles shown between frames. The"
+    " subtitles indicate what is being said during the time interval between adjacent frames."
+)
 _LISTED = " This video's subtitles are listed below:\n{}\n"
 _INSTRUCT = (
     "Select the best answer to the following multiple-choice question based on the video. Respond"
@@ -91,6 +106,11 @@ _REASON = (
     " multiple-choice question selecting the best option from A through H and providing your final"
     " response strictly in the format: 'Final Answer: <letter>."
 )
+_INTERLEAVED = {
+    OFFICIAL_INTERLEAVED: _INSTRUCT,
+    f"{OFFICIAL_REASONING}-interleaved": _REASON,
+}
+"""Templates with subtitles between the frames, and their instructions."""
 
 
 class VideoMMEv2(Benchmark):
@@ -101,19 +121,26 @@ class VideoMMEv2(Benchmark):
     title = "Video-MME-v2"
     homepage = "https://huggingface.co/datasets/MME-Benchmarks/Video-MME-v2"
     source = sources.VIDEOMME_V2
-    official_frames = FramePolicy(
-        rule=FrameRule.INNER,
-        max_frames=64,
-        min_pixels=MODEL_PIXELS[0],
-        max_pixels=MODEL_PIXELS[1],
-    )
+    question_files = ("test.parquet", "test*.parquet", "test.jsonl")
+    official_frames = replace(MODEL_SIZED, rule=FrameRule.INNER, max_frames=64)
     official_sampling = Sampling(temperature=0.0, max_tokens=4096)
+    paper_trimmed = True
 
-    def load(self, data: Path) -> Questions:
-        """Read the hub's Parquet file."""
-        files = first_existing(data, "test.parquet", "test*.parquet", "test.jsonl")
-        rows = [row for file in files for row in read_rows(file)]
-        return Questions(samples=tuple(_make_sample(row, data) for row in rows), files=tuple(files))
+    def make_sample(self, row: Row, data: Path) -> Sample:
+        """Make the sample of a row of the hub's Parquet file."""
+        video = row.scalar("video_id")
+        return Sample(
+            id=f"{VideoMMEv2.name}/{row.scalar('question_id')}",
+            task=VideoMMEv2.name,
+            question=row.text("question"),
+            answer=row.letter("answer", _OPTION_COUNT),
+            kind=Kind.MULTIPLE_CHOICE,
+            category=_read_category(row),
+            cluster=video,
+            options=_split_options(row),
+            media=(Media(path=_find_video(data, video, row)),),
+            source={OPTIONS: row.text("options")},
+        )
 
     def official_prompt(self, sample: Sample) -> Prompt:
         """Return the published prompt, which asks for a letter alone."""
@@ -128,10 +155,6 @@ class VideoMMEv2(Benchmark):
         moved = super().rotate_options(sample, places)
         source = {**moved.source, OPTIONS: "\n".join(lettered(moved.options))}
         return replace(moved, source=source)
-
-    def paper_sample(self, sample: Sample) -> Sample:
-        """Return the question without blanks around its texts, as in Video-R1's files."""
-        return without_blanks(sample)
 
     def official_rule(self) -> ScoreRule:
         """Return `score_official`: the first capital letter from A to H anywhere."""
@@ -153,31 +176,51 @@ class VideoMMEv2(Benchmark):
 
 
 class VideoMMEv2Subtitles(VideoMMEv2):
-    """The same questions with all words of the video's subtitles before them."""
+    """The same questions with all words of the video's subtitles before them, or between frames."""
 
     name = "videomme-v2-subtitles"
     title = "Video-MME-v2 (with subtitles)"
 
     def load(self, data: Path) -> Questions:
         """Read the questions; every video must have its subtitle file."""
-        questions = super().load(data)
-        samples = []
-        for sample in questions.samples:
-            path = data / "subtitle" / f"{sample.cluster}.jsonl"
-            if not path.is_file():
-                raise DatasetError(
-                    f"{path}: no such file; `videor1 data fetch {self.name}` unpacks the subtitles"
-                )
-            samples.append(
-                replace(
-                    sample,
-                    id=sample.id.replace("/", f"/{SUBTITLES}/", 1),
-                    task=self.name,
-                    source={**sample.source, SUBTITLES: str(path)},
-                )
-            )
-        found = dict.fromkeys(sample.source[SUBTITLES] for sample in samples)
-        return Questions(samples=tuple(samples), files=(*questions.files, *map(Path, found)))
+        return add_subtitles(
+            super().load(data),
+            self.name,
+            lambda sample: require_subtitles(
+                data / "subtitle" / f"{sample.cluster}.jsonl", self.name
+            ),
+        )
+
+    def official_prompt(self, sample: Sample) -> Prompt:
+        """Return the published prompt with all words before the question."""
+        return _prompt(sample, _INSTRUCT, _list_words(sample))
+
+    def other_prompts(self) -> Mapping[str, Callable[[Sample], Prompt]]:
+        """Return the published prompts for reasoning and with the words between the frames."""
+        return {
+            OFFICIAL_REASONING: lambda sample: _prompt(sample, _REASON, _list_words(sample)),
+            **{name: partial(_prompt_between, name) for name in _INTERLEAVED},
+        }
+
+    def interleaves(self, template: str) -> bool:
+        """Return whether a template has the words between the frames."""
+        return template in _INTERLEAVED
+
+    def prompt_at(self, sample: Sample, template: str, times: Sequence[Sequence[float]]) -> Prompt:
+        """Return the prompt, with the words between the frames where the template has them there.
+
+        As in the publisher's script each part of speech stands behind every frame in whose time,
+        up to the next frame's, it is spoken.
+        """
+        prompt = self.prompt(sample, template)
+        if not self.interleaves(template):
+            return prompt
+        moments = [time for shown in times for time in shown]
+        spoken = spoken_behind(group_words(read_words(subtitles_of(sample))), moments)
+        between = tuple(
+            FrameText(place, line) for place, lines in enumerate(spoken, 1) for line in lines
+        )
+        return replace(prompt, between=between)
 
 
 def score_official(sample: Sample, text: str) -> Score:
@@ -188,27 +231,24 @@ def score_official(sample: Sample, text: str) -> Score:
 
 def read_letter(text: str) -> str | None:
     """Return the first capital from A to H after the official deletions; None without one."""
-    for introduction in _REMOVED:
-        text = text.replace(introduction, "")
-    found = re.search("[A-H]", text)
-    return found.group() if found else None
+    return read_first_letter(text, _REMOVED, "ABCDEFGH")
 
 
-def _prompt(sample: Sample, instruction: str) -> Prompt:
-    listed = _LISTED.format(_read_words(sample)) if SUBTITLES in sample.source else ""
+def _prompt(sample: Sample, instruction: str, listed: str = "", frames: str = _FRAMES) -> Prompt:
     options = sample.source[OPTIONS]
-    return Prompt(text=f"{_FRAMES}{listed}Question: {sample.question}\n{options}\n{instruction}")
+    return Prompt(text=f"{frames}{listed}Question: {sample.question}\n{options}\n{instruction}")
 
 
-def _read_words(sample: Sample) -> str:
-    """Return all words of a subtitle file with one word and its times per line."""
-    path = Path(sample.source[SUBTITLES])
-    if not path.stat().st_size:
-        return ""
-    return " ".join(row.text("text") for row in read_rows(path))
+def _prompt_between(template: str, sample: Sample) -> Prompt:
+    return _prompt(sample, _INTERLEAVED[template], frames=_FRAMES_BETWEEN)
 
 
-def _make_sample(row: Row, data: Path) -> Sample:
+def _list_words(sample: Sample) -> str:
+    return _LISTED.format(read_text(subtitles_of(sample)))
+
+
+def _read_category(row: Row) -> str:
+    """Return kind, structure, level and heads of the group that a row belongs to, as a path."""
     kind = row.text("group_type")
     if kind not in (RELEVANCE, LOGIC):
         raise row.bad("group_type", f"{RELEVANCE} or {LOGIC}")
@@ -216,26 +256,11 @@ def _make_sample(row: Row, data: Path) -> Sample:
     if kind == LOGIC and published not in STRUCTURES:
         raise row.bad("group_structure", f"one of {', '.join(STRUCTURES)}")
     structure = STRUCTURES[published] if kind == LOGIC else "any"
-    video = row.scalar("video_id")
-    answer = row.text("answer")
-    if answer not in letters(_OPTION_COUNT):
-        raise row.bad("answer", "a letter from A to H")
     level = row.fields.get("level")
     known = level is not None and str(level) != "None"
     heads = (str(row.fields.get(name)) for name in ("second_head", "third_head"))
     parts = (kind, structure, f"level-{level}" if known else "none", *heads)
-    return Sample(
-        id=f"{VideoMMEv2.name}/{row.scalar('question_id')}",
-        task=VideoMMEv2.name,
-        question=row.text("question"),
-        answer=answer,
-        kind=Kind.MULTIPLE_CHOICE,
-        category="/".join(part.replace("/", " ") for part in parts),
-        cluster=video,
-        options=_split_options(row),
-        media=(Media(path=_find_video(data, video, row)),),
-        source={OPTIONS: row.text("options")},
-    )
+    return "/".join(part.replace("/", " ") for part in parts)
 
 
 def _split_options(row: Row) -> tuple[str, ...]:
@@ -252,5 +277,6 @@ def _split_options(row: Row) -> tuple[str, ...]:
 def _find_video(data: Path, video: str, row: Row) -> Path:
     """Return the path of a video; the zips may have a folder inside."""
     path = inside(data, f"videos/{video}.mp4", row.where)
-    others = (inside(data, f"{video}.mp4", row.where), *path.parent.glob(f"*/{path.name}"))
-    return path if path.is_file() else next((one for one in others if one.is_file()), path)
+    return first_file(
+        path, inside(data, f"{video}.mp4", row.where), *path.parent.glob(f"*/{path.name}")
+    )

@@ -20,13 +20,12 @@ Deliberate departures and known differences:
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from harness.errors import DatasetError
 from harness.schema import (
-    FramePolicy,
     FrameRule,
     Kind,
     Media,
@@ -38,7 +37,6 @@ from harness.schema import (
 )
 from harness.scoring.answers import (
     MAX_OPTIONS,
-    letters,
     number,
 )
 from harness.scoring.prompts import (
@@ -51,7 +49,7 @@ from harness.task.api import (
     Questions,
 )
 from tasks import sources
-from tasks.base import MICRO, MODEL_PIXELS, Benchmark
+from tasks.base import MICRO, MODEL_SIZED, Benchmark
 from tasks.files import Row, first_existing, inside, json_rows, read_json, read_rows
 from tasks.unanswered import count_unanswered
 from tasks.videommmu_answers import (
@@ -108,12 +106,7 @@ class VideoMMMU(Benchmark):
     title = "VideoMMMU"
     homepage = "https://huggingface.co/datasets/lmms-lab/VideoMMMU"
     source = sources.VIDEOMMMU
-    official_frames = FramePolicy(
-        rule=FrameRule.LINSPACE,
-        max_frames=32,
-        min_pixels=MODEL_PIXELS[0],
-        max_pixels=MODEL_PIXELS[1],
-    )
+    official_frames = replace(MODEL_SIZED, rule=FrameRule.LINSPACE, max_frames=32)
     official_sampling = Sampling(temperature=0.0, max_tokens=1024)
     official_aggregation = MEAN_OF_TRACKS
 
@@ -157,7 +150,7 @@ class VideoMMMUQuestionOnly(VideoMMMU):
 
     name = "videommmu-question-only"
     title = "VideoMMMU (question only)"
-    official_frames = dataclasses.replace(VideoMMMU.official_frames, min_frames=1, max_frames=1)
+    official_frames = replace(VideoMMMU.official_frames, min_frames=1, max_frames=1)
     official_aggregation = MICRO
 
     def load(self, data: Path) -> Questions:
@@ -176,7 +169,7 @@ class VideoMMMUQuestionOnly(VideoMMMU):
 
     def _without_lecture(self, sample: Sample, data: Path) -> Sample:
         image = inside(data, f"question_only/{sample.cluster}_image.mp4", sample.id)
-        return dataclasses.replace(
+        return replace(
             sample,
             id=f"{VideoMMMU.name}/question_only/{sample.cluster}",
             task=self.name,
@@ -279,12 +272,10 @@ def _read_options(row: Row, track: str) -> tuple[tuple[str, ...], dict[str, str]
 
 
 def _read_answer(row: Row, options: Sequence[str]) -> tuple[Kind, str]:
+    if options:
+        return Kind.MULTIPLE_CHOICE, row.letter("answer", len(options))
     answer = row.scalar("answer")
-    if not options:
-        return Kind.FREE_FORM if number(answer) is None else Kind.NUMERICAL, answer
-    if answer not in letters(len(options)):
-        raise row.bad("answer", f"the letter of one of {len(options)} options")
-    return Kind.MULTIPLE_CHOICE, answer
+    return Kind.FREE_FORM if number(answer) is None else Kind.NUMERICAL, answer
 
 
 def _question_with_options(sample: Sample) -> str:

@@ -22,11 +22,11 @@ Deliberate departures and known differences:
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from harness.run.summary import estimate_score
 from harness.schema import (
-    FramePolicy,
     FrameRule,
     Kind,
     Media,
@@ -56,7 +56,7 @@ from harness.task.api import (
     Questions,
 )
 from tasks import sources
-from tasks.base import MICRO, MODEL_PIXELS, Benchmark
+from tasks.base import MICRO, MODEL_SIZED, Benchmark
 from tasks.files import Row, first_existing, inside, read_rows, read_text
 
 DIRECTION = "object_rel_direction"
@@ -96,12 +96,7 @@ class VSIBench(Benchmark):
     title = "VSI-Bench"
     homepage = "https://huggingface.co/datasets/nyu-visionx/VSI-Bench"
     source = sources.VSIBENCH
-    official_frames = FramePolicy(
-        rule=FrameRule.LINSPACE,
-        max_frames=32,
-        min_pixels=MODEL_PIXELS[0],
-        max_pixels=MODEL_PIXELS[1],
-    )
+    official_frames = replace(MODEL_SIZED, rule=FrameRule.LINSPACE, max_frames=32)
     official_sampling = Sampling(temperature=0.0, max_tokens=16)
     official_aggregation = Aggregation(name="macro8", levels=_task_path)
     paper_aggregation = Aggregation(name="acc_mra_mean", levels=_metric_path)
@@ -218,16 +213,17 @@ def _make_sample(row: Row, data: Path) -> Sample:
     if question_type not in NUMERICAL_TYPES | CHOICE_TYPES:
         raise row.bad("question_type", "one of the ten types of VSI-Bench")
     numerical = question_type in NUMERICAL_TYPES
+    options = () if numerical else row.options("options")
     video = f"{row.text('dataset')}/{row.scalar('scene_name')}"
     return Sample(
         id=f"vsibench/{row.scalar('id')}",
         task="vsibench",
         question=row.text("question"),
-        answer=_read_number(row) if numerical else _read_letter(row),
+        answer=_read_number(row) if numerical else row.letter("ground_truth", len(options)),
         kind=Kind.REGRESSION if numerical else Kind.MULTIPLE_CHOICE,
         category=question_type,
         cluster=video,
-        options=() if numerical else unlettered(row.options("options")),
+        options=unlettered(options),
         media=(Media(path=inside(data, f"{video}.mp4", row.where)),),
     )
 
@@ -236,11 +232,4 @@ def _read_number(row: Row) -> str:
     gold = row.scalar("ground_truth")
     if (_bare_number(gold) or 0.0) <= 0:  # the relative error is undefined for 0
         raise row.bad("ground_truth", "a number above 0")
-    return gold
-
-
-def _read_letter(row: Row) -> str:
-    gold = row.text("ground_truth")
-    if gold not in letters(len(row.options("options"))):
-        raise row.bad("ground_truth", "the letter of one of the options")
     return gold

@@ -26,6 +26,8 @@ class Asked:
     thinking_budget: int | None
     max_tokens: int | None
     """None: the task's own."""
+    images: int = 0
+    """Images of one request, where its frames are shown as images."""
 
 
 def refuse_switches(asked: Sequence[Asked], engine: str) -> None:

@@ -216,7 +216,7 @@ def _resolve_vllm(spec: str, config: EngineConfig, asked: Sequence[Asked]) -> Re
     def build() -> Backend:
         from harness.backends.vllm import VLLMBackend
 
-        return VLLMBackend(checkpoint, _vllm_config(config, further, bounded))
+        return VLLMBackend(checkpoint, _vllm_config(config, further, bounded, asked))
 
     return ResolvedEngine(
         backend="vllm",
@@ -241,7 +241,10 @@ def _numeric_of_vllm(settings: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _vllm_config(
-    config: EngineConfig, further: Mapping[str, Any], bounded: Marks | None
+    config: EngineConfig,
+    further: Mapping[str, Any],
+    bounded: Marks | None,
+    asked: Sequence[Asked],
 ) -> VLLMConfig:
     from harness.backends.vllm_engine import VLLMConfig
 
@@ -254,7 +257,13 @@ def _vllm_config(
         "max_model_len": config.max_model_len,
     }
     chosen: dict[str, Any] = {name: one for name, one in given.items() if one is not None}
-    return VLLMConfig(further=further, bounded_thoughts=bounded, **chosen)
+    images = max((one.images for one in asked), default=0)
+    return VLLMConfig(
+        further=further,
+        bounded_thoughts=bounded,
+        images_per_prompt=max(images, VLLMConfig().images_per_prompt),
+        **chosen,
+    )
 
 
 def _resolve_transformers(

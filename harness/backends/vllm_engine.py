@@ -45,8 +45,8 @@ class VLLMConfig:
     """Further arguments of `EngineArgs`, which replace those that are set here."""
     bounded_thoughts: Marks | None = None
     """Marks of thoughts that requests may bound by `Request.thinking_budget`; None: none may."""
-    media_per_prompt: int = 8
-    """Maximum number of videos, and of images, in one request."""
+    videos_per_prompt: int = 8
+    images_per_prompt: int = 8
     cpu_kv_cache_gib: int = 2
     """KV cache on a CPU in GiB; the variable ``VLLM_CPU_KVCACHE_SPACE`` overrides it."""
 
@@ -90,7 +90,10 @@ def engine_arguments(checkpoint: Checkpoint, options: VLLMConfig, processor: Any
         # Prefixes are shared in whole blocks; on a CPU vLLM's default block has 128 tokens.
         "block_size": _CPU_BLOCK if on_cpu else None,
         "mm_processor_cache_gb": options.media_cache_gib,
-        "limit_mm_per_prompt": dict.fromkeys(("image", "video"), options.media_per_prompt),
+        "limit_mm_per_prompt": {
+            "image": options.images_per_prompt,
+            "video": options.videos_per_prompt,
+        },
         "mm_processor_kwargs": chat.media_options(processor),
         "mm_device_do_normalize": _normalizes_alike(processor),
         "enable_lora": checkpoint.adapter is not None,

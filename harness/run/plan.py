@@ -19,11 +19,7 @@ from harness.run.protocol_files import ProtocolFile, find_protocol
 from harness.run.protocols import check_scorer, protocol_notes, resolve_protocol
 from harness.run.selections import check_data_root, find_tasks, local_names, select
 from harness.schema import Clip, FramePolicy, Prompt, Sample, Sampling
-from harness.task.api import (
-    Scorer,
-    Task,
-    TimedPrompts,
-)
+from harness.task.api import InterleavedPrompts, Scorer, Task, TimedPrompts
 from harness.task.local_results import describe_local
 from harness.task.protocol import Protocol
 from harness.task.rotation import rotate_questions
@@ -65,6 +61,14 @@ class PlannedTask:
             raise ValueError(f"{self.selection}: a protocol without sampling cannot be run")
         return self.protocol.sampling
 
+    @property
+    def images(self) -> int:
+        """Most frames of an item that are shown as images, with text between them."""
+        task = self.task
+        between = isinstance(task, InterleavedPrompts) and task.interleaves(self.protocol.template)
+        media = max((len(sample.media) for sample in self.samples), default=0)
+        return media * self.frames.max_frames if between else 0
+
     def prompt(self, sample: Sample, clips: Sequence[Clip] = ()) -> Prompt:
         """Build the prompt of one of the samples, with what the protocol adds to it.
 
@@ -99,6 +103,7 @@ class Plan:
                 reasoning=planned.protocol.reasoning,
                 thinking_budget=planned.protocol.thinking_budget,
                 max_tokens=planned.sampling.max_tokens,
+                images=planned.images,
             )
             for planned in self.tasks
         )

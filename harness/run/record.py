@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from harness.run.between_frames import describe_asked
 from harness.run.plan import PlannedTask
 from harness.run.thoughts import split_thought
 from harness.schema import (
@@ -95,6 +96,7 @@ def _unanswered(planned: PlannedTask, sample: Sample, clips: tuple[Clip, ...]) -
         frame_size=tuple((clip.frames.shape[2], clip.frames.shape[1]) for clip in clips),
         frame_spacing=tuple(clip.spacing_s for clip in clips),
         media_notes=tuple(note for clip in clips for note in clip.notes),
+        asked=describe_asked(planned, sample, clips),
         decode_s=sum(clip.decode_s for clip in clips),
     )
 

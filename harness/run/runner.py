@@ -17,6 +17,7 @@ from dataclasses import replace
 from typing import Protocol
 
 from harness.backends.base import Backend
+from harness.run.between_frames import show_between
 from harness.run.failure_watch import FailureLimits, FailureWatch
 from harness.run.observer import RunObserver
 from harness.run.open_items import Lease, OpenItems, Work
@@ -134,7 +135,7 @@ class Runner:
         try:
             with self._recorder:
                 for request, answer in backend.generate(self._requests(pool)):
-                    self._finish(pool, request.key, answer, request.clips)
+                    self._finish(pool, request.key, answer, request.decoded)
         finally:
             self.stop()
 
@@ -175,16 +176,18 @@ class Runner:
     def _request(self, key: AnswerKey, clips: Iterable[Clip]) -> Request:
         planned, sample = self.work[key]
         frames, protocol, (run, _, repeat) = planned.frames, planned.protocol, key
-        shown = tuple(arrange(clip, frames.order, frames.seed) for clip in clips)
+        whole = tuple(arrange(clip, frames.order, frames.seed) for clip in clips)
+        prompt, shown = show_between(planned.prompt(sample, whole), whole)
         return Request(
             id=sample.id,
             repeat=repeat,
             run=run,
-            prompt=planned.prompt(sample, shown),
+            prompt=prompt,
             sampling=sampling_of_repeat(planned.sampling, sample.id, repeat, protocol.repeats),
             thinking_budget=protocol.thinking_budget,
             reasoning=protocol.reasoning,
             clips=shown,
+            whole=() if shown is whole else whole,
         )
 
     def _finish(

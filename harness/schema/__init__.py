@@ -1,6 +1,15 @@
 """Defines the nouns of an evaluation: questions, requests, answers, records, and their figures."""
 
-from harness.schema.asking import LATER, FramePolicy, FrameRule, Sampling, TemplateArgs, Variant
+from harness.schema.asking import (
+    LATER,
+    AskedPart,
+    FramePolicy,
+    FrameRule,
+    FrameText,
+    Sampling,
+    TemplateArgs,
+    Variant,
+)
 from harness.schema.figures import RepeatFigure, RepeatSummary, TaskSummary
 from harness.schema.items import (
     AnswerKey,
@@ -22,11 +31,13 @@ from harness.schema.items import (
 __all__ = [
     "LATER",
     "AnswerKey",
+    "AskedPart",
     "Clip",
     "Completion",
     "Failure",
     "FramePolicy",
     "FrameRule",
+    "FrameText",
     "ItemKey",
     "Kind",
     "Media",

@@ -1,6 +1,6 @@
 """Defines how an item is asked: which frames are shown, and how the engine decodes text.
 
-These are the parts of a protocol that engines and decoders read.
+These are the parts of a protocol that engines and decoders read, and the texts between frames.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 from harness.bounds import between
 
@@ -124,3 +124,20 @@ class FramePolicy:
         between(self, "min_pixels", 1, 1 << 26, "pixels of one frame, 8192 x 8192 at most")
         between(self, "max_pixels", 1, 1 << 26, "pixels of one frame, 8192 x 8192 at most")
         between(self, "seed", 0, 2**32 - 1, "engines take 32 bits")
+
+
+class FrameText(NamedTuple):
+    """A text that belongs to frames, such as a subtitle, and its place between them."""
+
+    after: int
+    """Frames of the request, over all its clips, that are shown before it."""
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AskedPart:
+    """A part of the user turn: frames, and the text behind them."""
+
+    frames: int
+    """Frames shown before the text and behind the part before."""
+    text: str

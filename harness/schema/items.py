@@ -13,7 +13,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.schema.asking import Sampling, TemplateArgs
+from harness.schema.asking import AskedPart, FrameText, Sampling, TemplateArgs
 from harness.thoughts import Marks, PromptEnd, ThoughtEnd
 
 if TYPE_CHECKING:
@@ -142,6 +142,9 @@ class Prompt:
     """Start of the assistant turn; not part of the returned text."""
     before: tuple[str, ...] = ()
     """Text before each medium where text and media alternate; `text` follows the last one."""
+    between: tuple[FrameText, ...] | None = None
+    """Texts between the frames, in order of their places; every frame is then shown as an image of
+    its own. None: clips are shown whole."""
     template_args: TemplateArgs = field(default_factory=dict)
     """Values of the chat template's own variables."""
 
@@ -154,6 +157,8 @@ class Request:
     prompt: Prompt
     sampling: Sampling
     clips: tuple[Clip, ...] = ()
+    whole: tuple[Clip, ...] = ()
+    """The clips whose frames `clips` are, where these are single frames with text between them."""
     repeat: int = 0
     """Which of the repeats of a question; `run`, `id` and `repeat` together are unique."""
     run: str = ""
@@ -168,6 +173,11 @@ class Request:
     def key(self) -> AnswerKey:
         """What tells the request from the others that the engine gets."""
         return self.run, self.id, self.repeat
+
+    @property
+    def decoded(self) -> tuple[Clip, ...]:
+        """The clips as they were decoded, one per medium of the question."""
+        return self.whole or self.clips
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -261,6 +271,9 @@ class Record:
     """Mean seconds between the frames shown, per clip: all that Qwen2.5-VL is told of the times."""
     media_notes: tuple[str, ...] = ()
     """What is unusual about the media, though the frames are right."""
+    asked: tuple[AskedPart, ...] = ()
+    """The user turn where its text depends on the frames, as with subtitles; else the question's
+    line in ``samples.jsonl`` has it."""
     decode_s: float = 0.0
     generate_s: float = 0.0
     failure: Failure | None = None

@@ -166,6 +166,14 @@ class TimedPrompts(TypingProtocol):
 
 
 @runtime_checkable
+class InterleavedPrompts(TypingProtocol):
+    """A task some of whose prompts have text between the frames (`Prompt.between`)."""
+
+    def interleaves(self, template: str) -> bool:
+        """Return whether the prompts of a template do, so that every frame is an image."""
+
+
+@runtime_checkable
 class OwnFolder(TypingProtocol):
     """A task whose data lie beside its file, not under the data root."""
 

@@ -163,14 +163,38 @@ def with_subtitles(folder: Path, content: str) -> Sample:
     return WITH.load(write(folder, ROW)).samples[0]
 
 
-def test_subtitles_stand_before_the_question(tmp_path: Path) -> None:
-    """Only those that belong to frames, on the clock of the longer video."""
-    cues = [cue(79.0, 81.5, "see you"), cue(83.0, 84.5, "never shown")]
-    sample = with_subtitles(tmp_path, json.dumps(cues))
+CUES = [cue(79.0, 81.5, "see you"), cue(83.0, 84.5, "never shown"), cue(89.0, 91.5, "bye")]
+"""On the clock of the longer video, 75 s ahead of the clip's."""
+
+
+def test_the_official_prompt_has_the_subtitles_between_the_frames(tmp_path: Path) -> None:
+    """Where the publisher's loader has them, each on a line; those without a frame are left out."""
+    sample = with_subtitles(tmp_path, json.dumps(CUES))
     assert sample.id == "longvideobench/subtitles/AbC12345678_0"
-    assert WITH.prompt_at(sample, "official", [TIMES]).text == f"see you\n{PROMPT}"
-    assert WITH.prompt(sample, "official").text == PROMPT
+    assert WITH.interleaves("official")
+    prompt = WITH.prompt_at(sample, "official", [TIMES])
+    assert prompt.between == ((2, "see you\n"), (4, "bye\n"))
+    assert prompt.text == WITH.prompt(sample, "official").text == PROMPT
     assert len(WITH.load(tmp_path).files) == 2
+
+
+@pytest.mark.parametrize("template", ["official-listed", "video-r1"])
+def test_other_templates_have_the_subtitles_before_the_question(
+    tmp_path: Path, template: str
+) -> None:
+    """For models that take a video and no text between its frames."""
+    sample = with_subtitles(tmp_path, json.dumps(CUES))
+    prompt = WITH.prompt_at(sample, template, [TIMES])
+    assert not WITH.interleaves(template)
+    assert prompt.between is None
+    assert prompt.text == f"see you\nbye\n{WITH.prompt(sample, template).text}"
+    assert WITH.prompt(sample, "official-listed").text == PROMPT
+
+
+def test_frames_without_subtitles_are_images_all_the_same(tmp_path: Path) -> None:
+    """So that every question of a run is asked in one form."""
+    sample = with_subtitles(tmp_path, "[]")
+    assert WITH.prompt_at(sample, "official", [TIMES]).between == ()
 
 
 @pytest.mark.parametrize("content", ["{}", "[1]", '[{"timestamp": 3}]', '[{"text": "x"}]', "x"])

@@ -62,7 +62,7 @@ def test_the_publishers_folder_is_read(tmp_path: Path) -> None:
         ({"Options": {"A": "wind"}}, "an object with a text"),
         ({"Options": {"A": "wind", "C": "rain"}}, "an object with a text"),
         ({"Options": {"A": "wind", "B": 2}}, "an object with a text"),
-        ({"Answer": "D"}, "the letter of one of the options"),
+        ({"Answer": "D"}, "the letter of one of 3 options"),
         ({"video ID": None}, "a string"),
     ],
 )

@@ -74,8 +74,8 @@ def test_a_video_may_have_another_ending(tmp_path: Path, ending: str) -> None:
     ("change", "message"),
     [
         ({"duration": "middle"}, "short, medium or long"),
-        ({"answer": "E"}, "the letter of one of the options"),
-        ({"options": None}, "the letter of one of the options"),
+        ({"answer": "E"}, "the letter of one of 4 options"),
+        ({"options": None}, "the letter of one of 0 options"),
         ({"videoID": None}, "a string"),
         ({"videoID": "../../secret"}, "leaves the data root"),
         ({"task_type": None}, "a string"),

@@ -25,6 +25,7 @@ from tasks.videomme_v2_groups import (
     score_group,
     without_unread,
 )
+from tasks.videomme_v2_subtitles import Word, group_words, spoken_behind
 
 TASK, WITH = VideoMMEv2(), VideoMMEv2Subtitles()
 OPTIONS = "\n".join(f"{letter}. Choice {letter}" for letter in "ABCDEFGH")
@@ -76,7 +77,7 @@ def test_a_video_is_found_where_its_zip_put_it(tmp_path: Path, place: str) -> No
         ({"group_type": "both"}, "relevance or logic"),
         ({"group_structure": "[4,3,2,1]"}, r"one of \[1,2,3,4\]"),
         ({"group_structure": None}, "one of"),
-        ({"answer": "I"}, "a letter from A to H"),
+        ({"answer": "I"}, "the letter of one of 8 options"),
         ({"options": "A. only one"}, "eight lines"),
         ({"options": OPTIONS.replace("D. ", "D) ")}, "eight lines"),
         ({"options": f"Choose:\n{OPTIONS}"}, "eight lines"),
@@ -126,6 +127,88 @@ def test_subtitles_stand_before_the_question(tmp_path: Path) -> None:
     (tmp_path / "subtitle/001.jsonl").unlink()
     with pytest.raises(DatasetError, match=r"001\.jsonl: no such file"):
         WITH.load(tmp_path)
+
+
+def spoken(*words: tuple[str, float, float]) -> list[Word]:
+    return [Word(*word) for word in words]
+
+
+@pytest.mark.parametrize(
+    ("words", "parts"),
+    [
+        ([], []),
+        ([("He", 0.0, 0.4), ("leaves", 0.9, 1.2)], ["He leaves"]),  # a pause of 0.5 s exactly
+        ([("He", 0.0, 0.4), ("leaves", 1.0, 1.2)], ["He", "leaves"]),
+        ([("Stop.", 0.0, 0.5), ("Go", 0.7, 0.9)], ["Stop.", "Go"]),
+        ([("Stop.", 0.0, 0.5), ("Go", 0.5, 0.9)], ["Stop. Go"]),
+        ([("Stop! ", 0.0, 0.5), ("Go", 0.7, 0.9)], ["Stop! ", "Go"]),
+        ([("Stop,", 0.0, 0.5), ("Go", 0.7, 0.9)], ["Stop, Go"]),
+    ],
+)
+def test_words_are_grouped_at_pauses(words: list[Any], parts: list[str]) -> None:
+    """Longer ones than half a second, and shorter ones behind the end of a sentence."""
+    assert [part.text for part in group_words(spoken(*words))] == parts
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "behind"),
+    [
+        (0.0, 1.0, []),  # ends before the first frame
+        (0.0, 2.0, [0]),  # touches it
+        (2.5, 3.0, [0]),
+        (3.0, 4.0, [0, 1]),  # an end on a frame's time counts
+        (4.0, 4.5, [1]),  # a start on the next frame's time does not
+        (1.0, 7.0, [0, 1, 2]),
+        (7.0, 900.0, [2]),
+    ],
+)
+def test_a_part_stands_behind_every_frame_in_whose_time_it_is_spoken(
+    start: float, end: float, behind: list[int]
+) -> None:
+    """Frames at 2, 4 and 6 seconds; the time of a frame ends with the next one."""
+    found = list(spoken_behind([Word("x", start, end)], (2.0, 4.0, 6.0)))
+    assert [place for place, lines in enumerate(found) if lines] == behind
+    assert {line for lines in found for line in lines} <= {
+        f"[Subtitle {start:.2f}s - {end:.2f}s]: x"
+    }
+
+
+@pytest.mark.parametrize(
+    ("template", "ending"),
+    [
+        ("official-interleaved", "(A, B, C, D, E, F, G, or H) of the correct option."),
+        ("official-reasoning-interleaved", "'Final Answer: <letter>."),
+    ],
+)
+def test_subtitles_may_stand_between_the_frames(tmp_path: Path, template: str, ending: str) -> None:
+    """The publisher's other form, with another first sentence; nothing separates the texts."""
+    load(tmp_path, ROW)
+    (tmp_path / "subtitle").mkdir()
+    words = [{"text": "Hi", "start_time": 0.5, "end_time": 2.25}]
+    (tmp_path / "subtitle/001.jsonl").write_text(json.dumps(words[0]))
+    (sample,) = WITH.load(tmp_path).samples
+    prompt = WITH.prompt_at(sample, template, [(1.0, 2.0, 3.0)])
+    assert prompt.between == tuple((place, "[Subtitle 0.50s - 2.25s]: Hi") for place in (1, 2))
+    assert prompt.text.startswith(
+        "These are the frames of a video with corresponding subtitles shown between frames. The"
+        " subtitles indicate what is being said during the time interval between adjacent frames."
+        "Question: Why does he leave?\nA. Choice A"
+    )
+    assert prompt.text.endswith(ending)
+    assert WITH.interleaves(template)
+    assert not WITH.interleaves("official")
+    assert WITH.prompt_at(sample, "official", [(1.0,)]) == WITH.prompt(sample, "official")
+
+
+@pytest.mark.parametrize("line", ['{"text": "x"}', '{"text": "x", "start_time": -1}', "[]"])
+def test_a_malformed_subtitle_line_is_named(tmp_path: Path, line: str) -> None:
+    """Where its times are needed."""
+    load(tmp_path, ROW)
+    (tmp_path / "subtitle").mkdir()
+    (tmp_path / "subtitle/001.jsonl").write_text(line)
+    (sample,) = WITH.load(tmp_path).samples
+    with pytest.raises(DatasetError, match=r"001\.jsonl"):
+        WITH.prompt_at(sample, "official-interleaved", [(1.0,)])
 
 
 @pytest.mark.parametrize(
