@@ -45,7 +45,7 @@ def print_item(
         _print(console)
         if len(answers) > 1:
             _print(console, (f"repeat {record.repeat + 1} of {len(answers)}", "bold"))
-        for line in _answer_lines(record):
+        for line in _answer_lines(record, prompt=prompt):
             _print(console, *line)
 
 
@@ -100,9 +100,17 @@ def _whole_prompt(sample: StoredSample) -> str:
     return f"{text}\n[answer begins] {sample.prefill}" if sample.prefill else text
 
 
-def _answer_lines(record: Record) -> Iterator[tuple[_Part, ...]]:
+def _asked(record: Record) -> str:
+    """Return the user turn of a record whose text depends on the frames."""
+    parts = (f"<{part.frames} frames>{part.text}" for part in record.asked)
+    return "".join(part.removeprefix("<0 frames>") for part in parts)
+
+
+def _answer_lines(record: Record, *, prompt: bool) -> Iterator[tuple[_Part, ...]]:
     for number, indices in enumerate(record.frame_indices):
         yield _field("frames", _describe_frames(record, number, indices))
+    if prompt and record.asked:
+        yield _field("asked", _asked(record))
     for note in record.media_notes:
         yield _field("note", note)
     if record.reasoning is not None:

@@ -216,6 +216,7 @@ def _describe_record(record: Record) -> dict[str, Any]:
         "seconds": record.generate_s,
         "decode_s": record.decode_s,
         "notes": [shown(note) for note in record.media_notes],
+        "asked": [[part.frames, shown(part.text)] for part in record.asked],
         "failure": failure and [shown(failure.stage), shown(failure.error), shown(failure.message)],
     }
 
@@ -231,7 +232,9 @@ def _search_text(item: Mapping[str, Any]) -> str:
 
 def _count_characters(item: Mapping[str, Any]) -> int:
     texts = sum(
-        len(one["text"] or "") + len(one["reasoning"] or "")
+        len(one["text"] or "")
+        + len(one["reasoning"] or "")
+        + sum(len(text or "") for _, text in one["asked"])
         for of_run in item["answers"]
         for one in of_run
     )

@@ -40,6 +40,14 @@ videor1.answers = (() => {
         `${answer === null ? "" : `, read ${answer}`}${rule ? `, rule ${rule}` : ""}`)));
   }
 
+  // Show what this run asked where it depends on the frames: subtitles before or between them.
+  function askedOf(one) {
+    if (!one.asked.length) return null;
+    const shown = (count) => (count ? `[${count === 1 ? "a frame" : `${count} frames`}]\n` : "");
+    const text = one.asked.map(([frames, words]) => shown(frames) + words).join("\n");
+    return el("details", {}, el("summary", {}, "What was asked, with its frames"), longText(text));
+  }
+
   function makeOne(one, repeats, name) {
     const head = el("header", {}, name,
       el("span", { class: `badge b-${one.outcome}` }, words(one.outcome)),
@@ -53,7 +61,7 @@ videor1.answers = (() => {
     return [head, readOf(one),
       one.reasoning ? el("details", {}, el("summary", {}, `Reasoning${ended}`), longText(one.reasoning)) : null,
       ...(one.text ? longText(one.text) : [el("p", { class: "dim small" }, "The text is empty.")]),
-      othersOf(one), el("p", { class: "meta" }, figuresOf(one))];
+      othersOf(one), askedOf(one), el("p", { class: "meta" }, figuresOf(one))];
   }
 
   // Say what this run asked otherwise than the question shown above.
