@@ -102,6 +102,8 @@ class Benchmark(ABC):
         Raises:
             DatasetError: A file is missing or a row is malformed.
         """
+        if not self.question_files:
+            raise NotImplementedError(f"{type(self).__name__} has no `question_files` or `load`")
         files = first_existing(data, *self.question_files)
         rows = (row for file in files for row in read_rows(file))
         samples = tuple(self.make_sample(row, data) for row in rows)

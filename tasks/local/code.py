@@ -89,6 +89,8 @@ def _run_file(file: Path) -> ModuleType:
 def _make_task(kind: type[Benchmark], file: Path) -> Task:
     where = f"{file}, line {_line_of(kind)}: class {kind.__name__}"
     lacking = [f"{name}()" for name in sorted(kind.__abstractmethods__)]
+    if kind.load is Benchmark.load and kind.make_sample is Benchmark.make_sample:
+        lacking.append("load()")
     lacking += [name for name in _ATTRIBUTES if not hasattr(kind, name)]
     if lacking:
         raise UsageError(f"{where} lacks {', '.join(lacking)}; {_EXAMPLE}")
@@ -117,7 +119,7 @@ class _Guarded(Benchmark):
                 f"{data}: no such folder; the benchmark {self.name!r} of {self.own_file} has its"
                 " data there, --data names the folder that holds it"
             )
-        found: Any = self._guard(super().load, data)  # type: ignore[safe-super]
+        found: Any = self._guard(super().load, data)
         self._require(isinstance(found, Questions), "load", "harness.Questions", found)
         for sample in found.samples:
             self._require(isinstance(sample, Sample), "load", "samples of harness.Sample", sample)
