@@ -1,11 +1,11 @@
-"""Train with SFT, GRPO and T-GRPO on TRL, with the prompts, frames and scores of the evaluation.
+"""Train with SFT, GRPO, T-GRPO and its variants on TRL, with the prompts, frames and scores of the evaluation.
 
 - `cli`: the commands ``train``, ``watch``, ``annotate``, ``miniature``.
 - `algorithms`: one module per algorithm; `config.algorithms` lists them without importing torch.
 - `config`: what a recipe holds, its presets (``recipes/``), and how a field reaches TRL.
 - `data`: training rows, their check before training, and rationales from a model.
-- `rewards`: rewards of completions, and where they differ from scores. A new one is a function
-  there, a weight in `config.sections`, and an entry in the list of `algorithms.grpo` or `tgrpo`.
+- `rewards`: rewards of completions, where they differ from scores, and advantages. A new reward is
+  a function there, a weight in `config.sections`, and an entry in the list of its algorithm.
 - `loops`: what the algorithms share while training; all modules that import torch.
 - `runs`: training in a folder, its files, its checkpoints.
 - `watch`: evaluates every checkpoint while training goes on.

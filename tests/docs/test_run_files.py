@@ -57,9 +57,9 @@ def test_the_lines_of_completions_are_described():
         id="a", task="t", question="q", answer="A", kind=Kind.OCR, category="c", cluster="v"
     )
     one = ScoredCompletion(
-        text="x", tokens=1, truncated=False, accuracy=1.0, rewards={"format": 1.0}
+        text="x", tokens=1, truncated=False, accuracy=1.0, rewards={"format": 1.0}, log_ratio=0.1
     )
-    group = CompletionGroup(sample=sample, rollouts=(Rollout(row=0, ordered=one, shuffled=one),))
+    group = CompletionGroup(sample=sample, rollouts=(Rollout(row=0, ordered=one, shuffled=(one,)),))
     line = describe_group(
         group, step=1, question="q", rewards=[{"accuracy": 1.0}], totals=[1.0], advantages=[0.0]
     )

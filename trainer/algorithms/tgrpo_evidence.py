@@ -158,15 +158,19 @@ class VideoEvidenceTrainer(RolloutTrainer):
 
 def answer_tokens(processor: Any, tokens: Sequence[int]) -> slice:
     """Return which tokens of a completion have a part of its answer, between the answer's tags."""
-
-    def text_before(count: int) -> int:
-        return len(chat.decode(processor, tokens[:count]))
-
-    span = answer_span(chat.decode(processor, tokens))
+    text = chat.decode(processor, tokens)
+    span = answer_span(text)
     if span is None:
         return slice(0, 0)
-    first, last = (
-        bisect_right(range(len(tokens)), place, key=text_before) - 1
-        for place in (span[0], span[1] - 1)
-    )
-    return slice(first, last + 1)
+
+    def read(count: int) -> str:
+        return chat.decode(processor, tokens[:count])
+
+    # A token may end amid a character, which is then read as another one.
+    start = bisect_right(range(len(tokens)), span[0], key=lambda count: len(read(count))) - 1
+    while not text[: span[0]].startswith(read(start)):
+        start -= 1
+    end = start
+    while read(end)[: span[1]] != text[: span[1]]:
+        end += 1
+    return slice(start, end)

@@ -71,8 +71,8 @@ def lines(path):
 
 def says(row_id, shuffled, before):
     """Two of four ordered answers are right, and one of two shuffled ones; all are equally long."""
-    right = "ABCD"[int(row_id[-1]) % 4]
-    return f"<think>so</think>\n<answer>{right if before % 2 == 0 else 'X'}</answer>"
+    letter = "ABCD"[(int(row_id[-1]) + before % 2) % 4]
+    return f"<think>so</think>\n<answer>{letter}</answer>"
 
 
 def descend(recipe, tmp_path, run, name, **options):
@@ -375,6 +375,7 @@ def test_a_failed_group_has_no_advantage_and_shifts_no_other(name, student, tmp_
         ("<answer>\u5de6\u53f3</answer><answer>no</answer>", "\u5de6\u53f3"),
         ("<answer>1,250.5</answer>", "1,250.5"),
         ("<answer>a\nb</answer>", "a\nb"),
+        ("<think>\U0001f600</think><answer>\U0001f600\U0001f3c3</answer>", "\U0001f600\U0001f3c3"),
     ],
 )
 def test_the_tokens_of_an_answer_hold_it_and_little_else(student, text, answer):
@@ -384,9 +385,8 @@ def test_the_tokens_of_an_answer_hold_it_and_little_else(student, text, answer):
     part = answer_tokens(processor, ids)
     said = processor.tokenizer.decode(ids[part])
     assert answer in said
-    assert all(answer not in processor.tokenizer.decode(ids[part][cut]) for cut in (
-        slice(1, None), slice(None, -1)
-    ))  # fmt: skip
+    for fewer in (ids[part][1:], ids[part][:-1]):
+        assert answer not in processor.tokenizer.decode(fewer)
 
 
 def test_a_completion_without_an_answer_has_no_tokens_of_one(student):

@@ -19,6 +19,7 @@ from tests.trainer.small_runs import load_small
 from trainer.algorithms.grpo import VideoGRPOTrainer
 from trainer.algorithms.sft import VideoSFTTrainer
 from trainer.algorithms.tgrpo import VideoTGRPOTrainer
+from trainer.algorithms.tgrpo_evidence import VideoEvidenceTrainer
 from trainer.config.recipe import SFTRecipe
 from trainer.data.rows import TrainingRow
 from trainer.loops.callbacks import MetricsFile
@@ -58,6 +59,10 @@ class ShardedSFT(Sharded, VideoSFTTrainer):
 
 
 class ShardedTGRPO(Sharded, VideoTGRPOTrainer):
+    pass
+
+
+class ShardedEvidence(Sharded, VideoEvidenceTrainer):
     pass
 
 

@@ -32,10 +32,11 @@ LAUNCH = sorted((ROOT / "trainer" / "launch").glob("*.yaml"))
 CASES = {
     "whole": (
         "cut_groups", "fine_tune", "fine_tune_half_blind", "half_blind_groups",
-        "resume_fine_tuning", "resume_rollouts",
+        "evidence_of_cut_groups", "half_blind_evidence", "resume_fine_tuning", "resume_rollouts",
     ),
     "sharded": (
-        "fine_tune_half_blind", "half_blind_groups", "resume_fine_tuning", "resume_rollouts",
+        "fine_tune_half_blind", "half_blind_groups", "half_blind_evidence", "resume_fine_tuning",
+        "resume_rollouts",
     ),
 }  # fmt: skip
 """The functions of ``two_processes.py`` that one launch runs, with whole or sharded weights."""
@@ -98,6 +99,28 @@ def test_a_group_over_two_processes_is_one_group(trained):
         rewards = [answer["reward"] for answer in line["ordered"]]
         mean, spread = statistics.fmean(rewards), statistics.stdev(rewards)
         assert [answer["advantage"] for answer in line["ordered"]] == pytest.approx(
+            [(reward - mean) / (spread + 1e-4) for reward in rewards], abs=1e-4
+        )
+
+
+def test_evidence_of_a_group_over_two_processes(trained):
+    """Each compares its own right answers, with one permutation for both; likelihoods are right to
+    1e-5, and the second process, which has none, has the other's rewards in its baseline."""
+    folder = trained("evidence_of_cut_groups")
+    seen = [json.loads((folder / f"seen-{rank}.json").read_text()) for rank in (0, 1)]
+    assert all(one["largest"] < 1e-5 for one in seen)
+    assert seen[1]["shuffled"] == 0
+    written = lines(folder / "two" / "completions.jsonl")
+    videos = sum(not line["media"][0].endswith(".png") for line in written)
+    assert seen[0]["shuffled"] == 4 * videos > 0
+    for line in written:
+        ratios = [one.get("log_ratio") for one in line["ordered"]]
+        assert ratios[8:] == [None] * 8
+        image = line["media"][0].endswith(".png")
+        assert [ratio is None for ratio in ratios[:8]] == [image, True] * 4
+        rewards = [one["reward"] for one in line["ordered"]]
+        mean, spread = statistics.fmean(rewards), statistics.stdev(rewards)
+        assert [one["advantage"] for one in line["ordered"]] == pytest.approx(
             [(reward - mean) / (spread + 1e-4) for reward in rewards], abs=1e-4
         )
 
@@ -192,6 +215,17 @@ def test_two_processes_resume_to_the_same_result(trained, case, mode):
 def untimed(path: Path) -> list[dict[str, Any]]:
     """Return the lines of a file without what differs from run to run."""
     return [{name: one for name, one in line.items() if name not in TIMES} for line in lines(path)]
+
+
+@MODES
+def test_a_process_with_nothing_to_compare_takes_part_in_the_comparison(trained, mode):
+    """Its media cannot be decoded; both keep the same weights, the other's answers are compared."""
+    folder = trained("half_blind_evidence", mode)
+    one, two = (load_file(folder / f"weights-{rank}.safetensors") for rank in (0, 1))
+    assert all(torch.equal(one[name], two[name]) for name in one)
+    for group in lines(folder / "two" / "completions.jsonl"):
+        compared = ["log_ratio" in answer for answer in group["ordered"]]
+        assert compared == ([] if group["id"] == "row-4" else [True, False] * 2)
 
 
 @pytest.mark.parametrize("path", LAUNCH, ids=lambda path: path.stem)

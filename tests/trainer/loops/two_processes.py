@@ -50,6 +50,49 @@ def cut_groups(checkpoint: Path, folder: Path) -> None:
     )
 
 
+def evidence_of_cut_groups(checkpoint: Path, folder: Path) -> None:
+    """The same with evidence; in one process no answer is right, so that it compares none."""
+    from tests.trainer.checked_trainers import CheckingEvidence, run_evidence
+    from tests.trainer.small_runs import evidence_recipe, rows
+
+    recipe = evidence_recipe(
+        checkpoint, folder, max_steps=2, per_device_train_batch_size=8, save_steps=2
+    )
+    recipe = replace(recipe, rollout=replace(recipe.rollout, num_generations=16))
+    trainer, _ = run_evidence(
+        recipe, folder / "two", rows(folder / "media"), kind=CheckingEvidence, says=_right_in_first
+    )
+    note(folder, compared=trainer.compared, largest=trainer.largest, shuffled=trainer.shuffled)
+
+
+def _right_in_first(row_id: str, shuffled: bool, before: int) -> str:
+    """Answer rightly half of the time in the first process."""
+    right = os.environ["RANK"] == "0" and before % 2 == 0
+    letter = "ABCD"[(int(row_id[-1]) + (not right)) % 4]
+    return f"<think>so</think>\n<answer>{letter}</answer>"
+
+
+def half_blind_evidence(checkpoint: Path, folder: Path, *, sharded: bool = False) -> None:
+    """In every update one process has nothing to compare, and the other has a right answer."""
+    from tests.trainer.checked_trainers import run_evidence
+    from tests.trainer.loops.sharded import ShardedEvidence
+    from tests.trainer.small_runs import evidence_recipe, half_broken
+    from trainer.algorithms.tgrpo_evidence import VideoEvidenceTrainer
+
+    recipe = evidence_recipe(
+        checkpoint, folder, max_steps=2, per_device_train_batch_size=4, gradient_checkpointing=True
+    )
+    kind = ShardedEvidence if sharded else VideoEvidenceTrainer
+    trainer, _ = run_evidence(
+        recipe, folder / "two", half_broken(folder / "media"), kind=kind, says=_half_right
+    )
+    keep_weights(folder, trainer.model)
+
+
+def _half_right(row_id: str, shuffled: bool, before: int) -> str:
+    return f"<think>so</think>\n<answer>{'AB'[before % 2]}</answer>"
+
+
 def fine_tune_half_blind(checkpoint: Path, folder: Path, *, sharded: bool = False) -> None:
     """In every update the one row of one of the processes cannot be decoded."""
     from tests.trainer.loops.sharded import ShardedSFT, run_sft
