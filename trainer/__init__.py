@@ -1,4 +1,4 @@
-"""Train with SFT, GRPO, T-GRPO and its variants on TRL, with the prompts, frames and scores of the evaluation.
+"""Train with SFT, GRPO and T-GRPO on TRL, with the prompts, frames and scores of the evaluation.
 
 - `cli`: the commands ``train``, ``watch``, ``annotate``, ``miniature``.
 - `algorithms`: one module per algorithm; `config.algorithms` lists them without importing torch.
