@@ -10,6 +10,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from statistics import fmean
 
 from harness.data.fetch import Source
 from harness.errors import UsageError
@@ -62,6 +63,8 @@ MODEL_SIZED = FramePolicy(min_pixels=MODEL_PIXELS[0], max_pixels=MODEL_PIXELS[1]
 
 Total = Callable[[Sequence[Record]], float | None]
 """Computes a score (0 to 1) from all records of a task."""
+Units = Callable[[Sequence[Record]], Mapping[str, float]]
+"""Computes values (0 to 1) by cluster from all records of a task."""
 
 
 class Benchmark(ABC):
@@ -135,9 +138,17 @@ class Benchmark(ABC):
 
     def official_total(self) -> Total | None:
         """Return how the publishers make the score of all records; None: the mean of items."""
-        return None
+        return _mean_of(self.official_units())
 
     def mended_total(self) -> Total | None:
+        """Return the same for the other scorers, without the publishers' errors."""
+        return _mean_of(self.mended_units())
+
+    def official_units(self) -> Units | None:
+        """Return how the publishers value each video, where the score is the mean of that."""
+        return None
+
+    def mended_units(self) -> Units | None:
         """Return the same for the other scorers, without the publishers' errors."""
         return None
 
@@ -174,7 +185,9 @@ class Benchmark(ABC):
     def scorers(self) -> Mapping[str, Scorer]:
         """Return the scorers by name: the presets' and the others, and those of bridges."""
         rule, means = self.official_rule(), self.official_aggregation
-        total, mended = self.official_total(), self.mended_total()
+        total, units = self.official_total(), self.official_units()
+        mended, mended_units = self.mended_total(), self.mended_units()
+        bridged = registry.bridged_scorers(self.name, means)
         table = (
             Scorer(
                 name=OFFICIAL,
@@ -183,6 +196,7 @@ class Benchmark(ABC):
                 aggregation=means,
                 leaves_out=self.official_leaves_out,
                 total=total,
+                units=units,
             ),
             Scorer(
                 name="official+answer",
@@ -191,6 +205,7 @@ class Benchmark(ABC):
                 aggregation=means,
                 leaves_out=self.official_leaves_out,
                 total=total,
+                units=units,
             ),
             Scorer(
                 name=prompts.VIDEO_R1,
@@ -199,6 +214,7 @@ class Benchmark(ABC):
                 aggregation=self.paper_aggregation,
                 leaves_out=self.paper_leaves_out,
                 total=mended,
+                units=mended_units,
             ),
             Scorer(
                 name=flexible.NAME,
@@ -207,8 +223,9 @@ class Benchmark(ABC):
                 aggregation=means,
                 leaves_out=self.official_leaves_out,
                 total=mended,
+                units=mended_units,
             ),
-            *(replace(s, total=mended) for s in registry.bridged_scorers(self.name, means)),
+            *(replace(scorer, total=mended, units=mended_units) for scorer in bridged),
         )
         return {scorer.name: scorer for scorer in table}
 
@@ -255,6 +272,17 @@ class Benchmark(ABC):
     def extra(self, run: Mapping[str, Sequence[Record]]) -> dict[str, float]:
         """Return further figures from a run's records by task; most benchmarks have none."""
         return {}
+
+
+def _mean_of(units: Units | None) -> Total | None:
+    if units is None:
+        return None
+
+    def total(records: Sequence[Record]) -> float | None:
+        values = units(records).values()
+        return fmean(values) if values else None
+
+    return total
 
 
 def without_blanks(sample: Sample) -> Sample:

@@ -24,8 +24,8 @@ Deliberate departures and known differences:
 - The publisher cuts the rows into groups of four by position. Ours are the questions of a video in
   the order of their ids. A group without an answer to each of its questions (``--limit``, a failed
   item) is left out of the score; the publisher counts a failed item as unread.
-- The score is a mean of groups and has no interval; `group_se` is its standard error, which treats
-  groups as independent. Categories have the mean of their questions.
+- The score is a mean of groups, and so is its interval; a group is a video, so that groups are
+  independent. Categories have the mean of their questions. A gate compares means of questions.
 - Frames are shown as a video, not as 64 images, but where subtitles stand between them. The
   script's texts follow each other without a separator, as the chat template of Qwen's models joins
   them.
@@ -57,12 +57,12 @@ from harness.scoring.prompts import lettered
 from harness.scoring.rules import ScoreRule, binary_score
 from harness.task.api import Questions
 from tasks import sources
-from tasks.base import MODEL_SIZED, OFFICIAL, Benchmark, Total
+from tasks.base import MODEL_SIZED, OFFICIAL, Benchmark, Units
 from tasks.files import Row, first_file, inside
 from tasks.first_letter import read_first_letter
 from tasks.subtitled import add_subtitles, require_subtitles, subtitles_of
-from tasks.videomme_v2_groups import LOGIC, RELEVANCE, STRUCTURES, mean_score, without_unread
-from tasks.videomme_v2_records import describe_groups, read_groups
+from tasks.videomme_v2_groups import LOGIC, RELEVANCE, STRUCTURES
+from tasks.videomme_v2_records import describe_groups, value_groups
 from tasks.videomme_v2_subtitles import (
     group_words,
     read_text,
@@ -160,13 +160,13 @@ class VideoMMEv2(Benchmark):
         """Return `score_official`: the first capital letter from A to H anywhere."""
         return score_official
 
-    def official_total(self) -> Total:
-        """Return the mean of the groups' scores with the publisher's marks of unread answers."""
-        return lambda records: mean_score(read_groups(records))
+    def official_units(self) -> Units:
+        """Return the scores of the groups with the publisher's marks of unread answers."""
+        return lambda records: value_groups(records, official=True)
 
-    def mended_total(self) -> Total:
-        """Return the mean of the groups' scores, unread answers being wrong."""
-        return lambda records: mean_score([*map(without_unread, read_groups(records))])
+    def mended_units(self) -> Units:
+        """Return the scores of the groups, unread answers being wrong."""
+        return lambda records: value_groups(records, official=False)
 
     def extra(self, run: Mapping[str, Sequence[Record]]) -> dict[str, float]:
         """Return the publisher's other figures: by kind of group, by level, linear, of items."""

@@ -23,37 +23,55 @@ from tasks.videomme_v2_groups import (
 _UNREAD = (Outcome.NO_ANSWER, Outcome.TRUNCATED, Outcome.REFUSED)
 
 
+def value_groups(records: Sequence[Record], *, official: bool) -> dict[str, float]:
+    """Return the score (0 to 1) of each whole group by its video.
+
+    Args:
+        records: Records of one scorer.
+        official: Whether unread answers are marked as in the publisher's script.
+    """
+    return {
+        video: score_group(group if official else without_unread(group)) / 100
+        for video, group in _groups_by_video(records).items()
+    }
+
+
 def read_groups(records: Sequence[Record]) -> list[Group]:
     """Return the groups of which every question has an answer, in the order of the records."""
+    return [*_groups_by_video(records).values()]
+
+
+def _groups_by_video(records: Sequence[Record]) -> dict[str, Group]:
     by_video: defaultdict[str, list[Record]] = defaultdict(list)
     for record in records:
         if record.outcome is not Outcome.FAILED:
             by_video[record.cluster].append(record)
-    return [_make_group(four) for four in by_video.values() if len(four) == SIZE]
+    return {video: _make_group(four) for video, four in by_video.items() if len(four) == SIZE}
 
 
 def describe_groups(records: Sequence[Record], *, official: bool) -> dict[str, float]:
-    """Return the publisher's figures of answered records, in percent; none without a whole group.
+    """Return the publisher's figures of answered records, in percent.
+
+    Without a whole group there is only the mean of items.
 
     Args:
         records: Answered records of one scorer.
         official: Whether unread answers are marked as in the publisher's script.
     """
-    groups = read_groups(records)
-    if not groups:
+    if not records:
         return {}
+    groups = read_groups(records)
+    figures = {MEAN_OF_ITEMS: 100 * statistics.fmean(r.value or 0.0 for r in records)}
+    if not groups:
+        return figures
     mended = [without_unread(group) for group in groups]
     counted = groups if official else mended
-    figures = {MEAN_OF_ITEMS: 100 * statistics.fmean(r.value or 0.0 for r in records)}
     for kind in (RELEVANCE, LOGIC):
         scores = [score_group(group) for group in counted if group.kind == kind]
         figures |= {kind: statistics.fmean(scores)} if scores else {}
     linear = [linear_score(group) for group in counted if group.kind == RELEVANCE]
     figures |= {"relevance_linear": statistics.fmean(linear)} if linear else {}
     figures |= _by_level(records, official=official)
-    if len(counted) > 1:
-        spread = statistics.stdev(map(score_group, counted))
-        figures["group_se"] = spread / len(counted) ** 0.5
     unread = sum(record.outcome in _UNREAD for record in records)
     if unread:
         figures["unanswered"] = float(unread)

@@ -20,7 +20,7 @@ from harness.run.summary_shape import read_accounts, read_timing_fields
 from harness.run.timing import Timing
 from harness.schema import Outcome, Record, TaskSummary
 from harness.stats import Estimate, clustered_estimate
-from harness.task.api import Aggregation, Task
+from harness.task.api import Aggregation, Scorer, Task
 
 MEAN_OF_ITEMS = "mean_of_items"
 """An extra figure that a task has where its own number is not the mean of its items."""
@@ -43,11 +43,7 @@ def summarise(planned: PlannedTask, run: Mapping[str, Sequence[Record]]) -> Task
     records = merge_repeats(answers)
     scored = [record for record in records if record.value is not None]
     whole = estimate_score(answers, scorer.aggregation)
-    own = _mean_over_repeats(answers, scorer.total) if scorer.total else None
-    # An error belongs to the mean it was computed for; a number made otherwise stands without.
-    fits = whole is not None and (own is None or abs(own - whole.mean) <= SAME)
-    error, interval = (whole.se, whole.ci95) if whole is not None and fits else (None, None)
-    score = whole.mean if own is None and whole is not None else own
+    score, error, interval = _score_with_error(answers, scorer, whole)
     levels = scorer.aggregation.levels
     return TaskSummary(
         score=None if score is None else 100 * score,
@@ -76,6 +72,34 @@ def estimate_score(answers: Iterable[Record], means: Aggregation) -> Estimate | 
     Repeats of an item are averaged first.
     """
     return _estimate([r for r in merge_repeats(answers) if r.value is not None], means)
+
+
+def _score_with_error(
+    answers: Sequence[Record], scorer: Scorer, whole: Estimate | None
+) -> tuple[float | None, float | None, tuple[float, float] | None]:
+    """Return score, standard error and interval, from 0 to 1; `whole` is the mean of items."""
+    if scorer.units is not None:
+        whole, own = _estimate_units(answers, scorer.units), None
+    else:
+        own = _mean_over_repeats(answers, scorer.total) if scorer.total else None
+    if whole is None or (own is not None and abs(own - whole.mean) > SAME):
+        # An error belongs to the mean it was computed for; a number made otherwise has none.
+        return own, None, None
+    return whole.mean if own is None else own, whole.se, whole.ci95
+
+
+def _estimate_units(
+    answers: Sequence[Record], units: Callable[[Sequence[Record]], Mapping[str, float]]
+) -> Estimate | None:
+    """Estimate the mean of values of clusters; with repeats each value is the mean over them."""
+    found: defaultdict[str, list[float]] = defaultdict(list)
+    for one in _by_repeat(answers).values():
+        for cluster, value in units(one).items():
+            found[cluster].append(value)
+    if not found:
+        return None
+    means = [math.fsum(values) / len(values) for values in found.values()]
+    return clustered_estimate(means, list(found))
 
 
 def _mean_over_repeats(

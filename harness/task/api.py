@@ -57,6 +57,9 @@ class Scorer:
     """Returns whether the rule leaves a sample out of the mean, whatever the model answers."""
     total: Callable[[Sequence[Record]], float | None] | None = None
     """Computes the score (0 to 1) from all records, where it is not a mean of items."""
+    units: Callable[[Sequence[Record]], Mapping[str, float]] | None = None
+    """Computes values (0 to 1) by cluster, such as those of groups of questions, where `total` is
+    their mean; it then has an interval."""
 
     @property
     def tag(self) -> str:

@@ -8,13 +8,14 @@ each, at the size that a model gets. Every reader is a process of its own that i
 that all meet the machine in the same state. Ours includes the hash of the file and the check of its
 packet table. decord and torchcodec take part where they are installed; ``--against`` adds the
 decoder of another checkout. The table has medians: wall seconds of ours, then by reader its wall
-and processor seconds as multiples of ours (above 1: ours is faster).
+and processor seconds as multiples of ours (above 1: ours is faster; nan: it cannot read the file).
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
 import statistics
 import subprocess
@@ -41,8 +42,9 @@ OPTIONS = {
 }
 PATCH = 28
 OURS, OTHER = "videor1", "against"
+FAILED = (math.nan, math.nan)
 Ask = Callable[[Path, int], tuple[float, float]]
-"""Reads frames of a file in a worker; returns its wall and processor seconds."""
+"""Reads frames of a file in a worker; returns its wall and processor seconds, or `FAILED`."""
 
 
 def main() -> None:
@@ -73,7 +75,10 @@ def main() -> None:
                     for key, value in row.items():
                         ratios[key].append(value)
                     _print_row(name, count, *row.values())
-        means = (statistics.geometric_mean(found) for found in ratios.values())
+        means = (
+            statistics.geometric_mean(value for value in found if not math.isnan(value))
+            for found in ratios.values()
+        )
         _print_row("geometric mean", "", *means)
 
 
@@ -123,7 +128,7 @@ def _start(name: str, checkout: Path | None) -> Iterator[Ask]:
             if process.stdin is None or process.stdout is None:
                 raise RuntimeError("the worker has no pipes")
             print(json.dumps([str(file), count]), file=process.stdin, flush=True)
-            wall, cpu = json.loads(process.stdout.readline())
+            wall, cpu = json.loads(process.stdout.readline()) or FAILED
             return wall, cpu
 
         yield ask
@@ -137,7 +142,11 @@ def _work(name: str) -> None:
     for line in sys.stdin:
         path, count = json.loads(line)
         wall, cpu = time.perf_counter(), time.process_time()
-        read(Path(path), count)
+        try:
+            read(Path(path), count)
+        except Exception:  # noqa: BLE001 - decord cannot read every file
+            print("null", flush=True)  # noqa: T201
+            continue
         wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
         print(json.dumps([wall, cpu]), flush=True)  # noqa: T201
 

@@ -2,8 +2,10 @@
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import product
 from pathlib import Path
+from statistics import fmean, stdev
 from typing import Any
 
 import pyarrow
@@ -13,7 +15,9 @@ from hypothesis import strategies as st
 from pyarrow import parquet
 
 from harness.errors import DatasetError
-from harness.schema import FrameRule, Kind, Outcome, Record, Sample
+from harness.run.plan import PlannedTask
+from harness.run.summary import summarise
+from harness.schema import FrameRule, Kind, Outcome, Record, Sample, TaskSummary
 from tasks.videomme_v2 import VideoMMEv2, VideoMMEv2Subtitles, read_letter
 from tasks.videomme_v2_groups import (
     CHAIN,
@@ -323,7 +327,7 @@ def test_the_summary_has_the_publishers_figures() -> None:
     figures = TASK.extra({"videomme-v2": run[::-1]})
     assert figures == {
         "mean_of_items": 62.5, "relevance": 25.0, "logic": 25.0, "relevance_linear": 50.0,
-        "level_4": 25.0, "group_se": 0.0, "unanswered": 1.0,
+        "level_4": 25.0, "unanswered": 1.0,
         "score_if_wrong": pytest.approx((56.25 + 25) / 2),
     }  # fmt: skip
 
@@ -339,8 +343,69 @@ def test_other_scorers_count_unread_answers_as_wrong() -> None:
     run = records("1", "relevance/any", "111-", "flexible@1")
     assert TASK.extra({"videomme-v2": run})["relevance"] == 56.25
     assert "score_if_wrong" not in TASK.extra({"videomme-v2": run})
-    assert TASK.extra({"videomme-v2": run[:3]}) == {}
+    assert TASK.extra({"videomme-v2": run[:3]}) == {"mean_of_items": 100.0}
     assert TASK.extra({}) == {}
+
+
+def summary_of(scorer: str, run: Sequence[Record], repeats: int = 1) -> TaskSummary:
+    protocol = replace(TASK.protocol("official"), repeats=repeats)
+    samples = tuple({one.id: question(one) for one in run}.values())
+    planned = PlannedTask(
+        selection=TASK.name, task=TASK, protocol=protocol, scorer=TASK.scorers[scorer],
+        samples=samples, fingerprint="none",
+    )  # fmt: skip
+    return summarise(planned, {TASK.name: run})
+
+
+def question(one: Record) -> Sample:
+    return Sample(
+        id=one.id, task=one.task, question="?", answer="A", kind=Kind.MULTIPLE_CHOICE,
+        category=one.category, cluster=one.cluster,
+    )  # fmt: skip
+
+
+FOUR = [
+    *records("1", "relevance/any", "111-"), *records("2", "logic/1-2-3-4", "1111"),
+    *records("3", "logic/1-2-3-4", "0000"), *records("4", "relevance/any", "1111"),
+]  # fmt: skip
+"""Groups of 25 (56.25 without the error), 100, 0 and 100 points."""
+
+
+@pytest.mark.parametrize(
+    ("scorer", "points"),
+    [("official", (25, 100, 0, 100)), ("flexible", (56.25, 100, 0, 100))],
+)
+def test_the_score_of_groups_has_an_interval(scorer: str, points: tuple[float, ...]) -> None:
+    """That of a mean of four independent values: t with three degrees of freedom."""
+    found = summary_of(scorer, FOUR)
+    error = stdev(points) / 2
+    assert found.score == pytest.approx(fmean(points))
+    assert found.se == pytest.approx(error)
+    assert found.ci95 is not None
+    assert found.ci95 == pytest.approx(
+        (max(0, fmean(points) - 3.182446 * error), min(100, fmean(points) + 3.182446 * error))
+    )
+    assert found.extra["mean_of_items"] == pytest.approx(100 * 11 / 16)
+
+
+def test_one_group_has_no_interval_and_no_group_no_score() -> None:
+    """One value shows no spread; the mean of items is no stand-in for the groups' score."""
+    found = summary_of("official", FOUR[:4])
+    assert (found.score, found.se, found.ci95) == (25.0, None, None)
+    found = summary_of("official", FOUR[:3])
+    assert (found.score, found.se, found.ci95, found.n_scored) == (None, None, None, 3)
+
+
+def test_repeats_of_a_group_are_averaged_before_the_interval() -> None:
+    """Two repeats with 100 and 0 points are one value of 50, for each of three groups."""
+    second = [
+        replace(one, repeat=1, value=1 - (one.value or 0), outcome=(
+            Outcome.WRONG if one.value else Outcome.CORRECT
+        ))
+        for one in FOUR[4:]
+    ]  # fmt: skip
+    found = summary_of("official", [*FOUR[4:], *second], repeats=2)
+    assert (found.score, found.se) == (50.0, 0.0)
 
 
 @given(st.sampled_from(["official", "official+answer", "video-r1", "flexible"]), st.text())
