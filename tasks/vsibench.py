@@ -10,7 +10,7 @@ Deliberate departures and known differences:
   questions of VSI-Bench-Debiased v1 (vision-x-nyu/test-set-training@472257c), joined by id, and
   ``vsibench:pruned`` the others; a run of all of them has the scores of the debiased ones in its
   summary. Its paper averages over questions, the official code over eight tasks: both are there.
-  Its publisher wants them beside the score without frames (``videor1 probe``) and the gap between.
+  ``videor1 probe`` shows both sets with and without frames and the gap, as its publisher asks.
 - The publishers ran open models on 8 or 32 evenly spaced frames, depending on the model. Ours are
   32 for every model, truncated as theirs are; they have the size that the model chooses.
 - Numerical questions have the publishers' default wording; the template ``official-api`` has that
@@ -111,7 +111,7 @@ class VSIBench(Benchmark):
         samples = tuple(_make_sample(row, data) for _, row in rows)
         subsets = _read_subsets(rows, data)
         self._debiased = subsets.get(DEBIASED, frozenset())
-        return Questions(samples=samples, files=tuple(files), subsets=subsets)
+        return Questions(samples=samples, files=tuple(files), subsets=subsets, beside=(DEBIASED,))
 
     def official_prompt(self, sample: Sample) -> Prompt:
         """Return the published prompt, which asks for a letter, a word or a phrase alone."""

@@ -13,12 +13,15 @@ from pathlib import Path
 from harness.board.entry import Entry
 from harness.board.figures import Column, Figure
 from harness.board.titles import title_of
+from harness.probe.blind_gap import in_order
 from harness.probe.measures import AGREEMENT, GAIN
-from harness.probe.summary import ProbeSummary, is_probe, read_probe
+from harness.probe.summary import ProbeFigure, ProbeSummary, is_probe, read_probe
 from harness.schema import Variant
 
 _BLIND = "blind"
+_GAP = "gap"
 _NOTES = {
+    _GAP: "gap: ordered minus blind; of the full set and its parts, each question counting once",
     GAIN.name: "temporal gain: ordered minus shuffled frames, in points, on the same questions",
     _BLIND: "blind: score without frames",
     AGREEMENT.name: "option agreement: share of multiple-choice questions whose chosen option keeps"
@@ -55,6 +58,7 @@ def _all_columns(entries: Sequence[Entry]) -> Iterator[tuple[str, Column]]:
         AGREEMENT.name: partial(_measure, name=AGREEMENT.name),
     }
     for task in tasks:
+        yield from _gap_columns(entries, task)
         for name, found in find.items():
             title = name.replace("_", " ")
             yield (
@@ -66,6 +70,31 @@ def _all_columns(entries: Sequence[Entry]) -> Iterator[tuple[str, Column]]:
                     figure=partial(_figure, task=task, find=found),
                 ),
             )
+
+
+def _gap_columns(entries: Sequence[Entry], task: str) -> Iterator[tuple[str, Column]]:
+    """Yield three columns per set where a benchmark has parts beside its full set."""
+    probes = [_probe_of(folder) for entry in entries for folder in entry.folders]
+    sets = dict.fromkeys(
+        name for probe in probes if probe is not None for name in probe.blind_gaps.get(task, ())
+    )
+    for name in in_order(sets):
+        for part, heading in (("blind", "blind"), ("seen", "ordered"), ("gap", "gap")):
+            column = Column(
+                name=f"{task} {name} {part}",
+                title=f"{name} {heading}",
+                note="",
+                figure=partial(_figure, task=task, find=partial(_gap, name=name, part=part)),
+            )
+            yield _GAP, column
+
+
+def _gap(probe: ProbeSummary, task: str, *, name: str, part: str) -> Figure | None:
+    found = probe.blind_gaps.get(task, {}).get(name)
+    if found is None:
+        return None
+    figure: ProbeFigure = getattr(found, part)
+    return Figure(score=figure.value, ci95=figure.ci95)
 
 
 def _figure(entry: Entry, *, task: str, find: Find) -> Figure | None:

@@ -80,6 +80,18 @@ def measure_task(
     return _estimate_all(kept, _difference, left_out, whole)
 
 
+def pair_values(
+    ordered: PlannedTask, other: PlannedTask, records: tuple[Sequence[Record], Sequence[Record]]
+) -> dict[str, tuple[float, float, str]]:
+    """Return, for each question with a value in both variants, the two values and its video."""
+    pairs = _pair_records(ordered, other, records, Counter())
+    return {
+        pair.ordered.id: (pair.ordered.value, pair.other.value, pair.ordered.cluster)
+        for pair in pairs
+        if pair.ordered.value is not None and pair.other.value is not None
+    }
+
+
 def _pair_records(
     ordered: PlannedTask,
     other: PlannedTask,
@@ -117,9 +129,9 @@ def _estimate_all(
     if whole is None and pairs:
         whole = estimate(pairs)
     return TaskMeasure(
-        total=None if whole is None else _in_points(whole),
+        total=None if whole is None else in_points(whole),
         left_out={reason: count for reason, count in left_out.items() if count},
-        categories={name: _in_points(estimate(few)) for name, few in sorted(groups.items())},
+        categories={name: in_points(estimate(few)) for name, few in sorted(groups.items())},
     )
 
 
@@ -157,7 +169,8 @@ def _chosen_text(record: Record, options: Sequence[str]) -> str | None:
     return None if place is None else plain_text(options[place])
 
 
-def _in_points(estimate: Estimate) -> ProbeFigure:
+def in_points(estimate: Estimate) -> ProbeFigure:
+    """Return an estimate in points, 0 to 100."""
     interval = estimate.ci95
     return ProbeFigure(
         value=100 * estimate.mean,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -12,12 +11,11 @@ from typing import Any
 from harness.backends.select import ResolvedEngine
 from harness.errors import DatasetError, UsageError
 from harness.probe.config import ProbeConfig
-from harness.probe.measures import MEASURES, measure_task
+from harness.probe.figures import measure_all, measure_all_gaps, missing_gaps
 from harness.probe.summary import (
     SCHEMA_VERSION,
     ProbeSummary,
     ProbeVariant,
-    TaskMeasure,
     VariantScore,
     is_probe,
     read_probe,
@@ -237,7 +235,9 @@ def _summarise(
                 )
                 for name, found in results.items()
             },
-            measures=_measure_all(probe.asked.plans, records),
+            measures=measure_all(probe.asked.plans, records),
+            blind_gaps=measure_all_gaps(probe.asked.plans, records),
+            missing_gaps=missing_gaps(probe.asked.plans),
             left_out=probe.asked.left_out,
             engine_starts=0 if engine.served else max(1, len(done.replicas)),
             timing=None if done.timing is None else done.timing.as_json(),
@@ -264,34 +264,3 @@ def _keep_timing(folder: Path, summary: ProbeSummary) -> ProbeSummary:
 def _score(summary: TaskSummary) -> VariantScore:
     names = VariantScore.__dataclass_fields__
     return VariantScore(**{name: getattr(summary, name) for name in names})
-
-
-def _measure_all(
-    plans: Mapping[str, Plan], records: Mapping[str, Sequence[Record]]
-) -> dict[str, dict[str, TaskMeasure]]:
-    """Compute every measure whose variant was asked, by measure and task."""
-    by_task = {name: _by_task(some) for name, some in records.items()}
-    ordered = {one.task.name: one for one in plans[Variant.ORDERED].tasks}
-    return {
-        measure.name: {
-            other.task.name: measure_task(
-                measure,
-                ordered[other.task.name],
-                other,
-                (
-                    by_task[Variant.ORDERED].get(other.task.name, ()),
-                    by_task[measure.variant].get(other.task.name, ()),
-                ),
-            )
-            for other in plans[measure.variant].tasks
-        }
-        for measure in MEASURES
-        if measure.variant in plans
-    }
-
-
-def _by_task(records: Sequence[Record]) -> dict[str, Sequence[Record]]:
-    found: defaultdict[str, list[Record]] = defaultdict(list)
-    for record in records:
-        found[record.task].append(record)
-    return dict(found)

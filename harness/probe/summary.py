@@ -42,6 +42,18 @@ class TaskMeasure:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class BlindGap:
+    """A set of questions with and without frames; each question counts once."""
+
+    seen: ProbeFigure
+    """Score with the frames in order."""
+    blind: ProbeFigure
+    """Score without frames."""
+    gap: ProbeFigure
+    """The first minus the second, paired."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class VariantScore:
     """The score of one task in one variant, as in the ``summary.json`` of its run."""
 
@@ -80,6 +92,10 @@ class ProbeSummary:
     """By name; ``ordered`` is always there."""
     measures: Mapping[str, Mapping[str, TaskMeasure]]
     """By measure (`harness.probe.measures.MEASURES`) and task."""
+    blind_gaps: Mapping[str, Mapping[str, BlindGap]] = field(default_factory=dict)
+    """By task and set (`full` and its parts), where a publisher wants parts beside the full set."""
+    missing_gaps: Mapping[str, str] = field(default_factory=dict)
+    """By task, what it takes to have all of them."""
     left_out: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     """By variant and task: which questions are not asked in it, and why."""
     engine_starts: int = 0

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from harness.probe.blind_gap import FULL, in_order
 from harness.probe.config import OPTIONS, VARIANTS
 from harness.probe.measures import AGREEMENT, MEASURES, Measure
-from harness.probe.summary import ProbeFigure, ProbeSummary, TaskMeasure, VariantScore
+from harness.probe.summary import (
+    BlindGap,
+    ProbeFigure,
+    ProbeSummary,
+    TaskMeasure,
+    VariantScore,
+)
 from harness.run.summary import is_subcategory
 from harness.schema import Outcome, Variant
 from harness.text.shown import for_markdown
@@ -17,6 +24,10 @@ LEGEND = (
     " with the frames in order, in points. same option: share of multiple-choice questions whose"
     " chosen option keeps its text when options move by one place. Every comparison is paired and"
     " its interval clustered by video."
+)
+GAP_LEGEND = (
+    "gap: ordered minus blind. In the table of parts each question counts once (micro), as in their"
+    " publisher's tables; the scores above are averaged as the benchmark averages them."
 )
 _NOTHING = "-"
 _SYMMETRICAL = 0.1
@@ -34,14 +45,21 @@ class ProbeTable:
 
 
 def make_tables(probe: ProbeSummary) -> list[ProbeTable]:
-    """Return the table of all tasks and variants, and one of categories per task that has some."""
+    """Return the table of all tasks and variants, and those of parts and of categories."""
     by_category = [table for task in probe.tasks for table in _by_category(probe, task)]
-    return [_whole_table(probe), *by_category]
+    gaps = [
+        _gap_table(task, {name: sets[name] for name in in_order(sets)})
+        for task, sets in probe.blind_gaps.items()
+    ]
+    return [_whole_table(probe), *gaps, *by_category]
 
 
 def notes(probe: ProbeSummary) -> list[str]:
     """Return the legend, what was not asked, and what could not be compared."""
     lines = [LEGEND]
+    if probe.blind_gaps:
+        lines.append(GAP_LEGEND)
+    lines += [f"{task}: {why}" for task, why in probe.missing_gaps.items()]
     for variant, tasks in probe.left_out.items():
         lines += [f"{task}, {variant}: not asked: {why}" for task, why in tasks.items()]
     for measure in MEASURES:
@@ -82,6 +100,33 @@ def _whole_table(probe: ProbeSummary) -> ProbeTable:
             if name in probe.variants and task in probe.variants[name].tasks
         ),
         texts=2,
+    )
+
+
+def _gap_table(task: str, sets: Mapping[str, BlindGap]) -> ProbeTable:
+    """Return the table of the full set and its parts, and how far these are from it."""
+    rows = [
+        (
+            name,
+            with_interval(one.blind, signed=False),
+            with_interval(one.seen, signed=False),
+            with_interval(one.gap, signed=True),
+            f"{one.gap.n:,}",
+            f"{one.gap.n_clusters:,}",
+        )
+        for name, one in sets.items()
+    ]
+    full = sets.get(FULL)
+    for name, one in sets.items():
+        if full is not None and name != FULL:
+            pairs = ((one.blind, full.blind), (one.seen, full.seen), (one.gap, full.gap))
+            drop, seen, gap = (f"{_zero(part.value - all_.value):+.1f}" for part, all_ in pairs)
+            rows.append((f"{name} minus {FULL}", drop, seen, gap, "", ""))
+    return ProbeTable(
+        title=f"{task} without frames: {' and '.join(sets)}",
+        header=("questions", "blind", "ordered", "gap", "items", "videos"),
+        rows=tuple(rows),
+        texts=1,
     )
 
 

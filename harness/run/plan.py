@@ -44,6 +44,8 @@ class PlannedTask:
     """Whether the samples were chosen by id or category."""
     left_out: str = ""
     """Which of the chosen questions a protocol with `option_rotation` leaves out, and why."""
+    beside: Mapping[str, frozenset[str] | None] = field(default_factory=dict)
+    """Ids of the subsets that the publisher wants beside the whole; None: the data have no list."""
     run: str = ""
     """Which of several runs that share an engine asks it; empty where there is only one."""
 
@@ -219,6 +221,7 @@ def _plan_task(
         fingerprint=fingerprint,
         questions=len(questions.samples),
         chosen=choice.names_items,
+        beside={name: questions.subsets.get(name) for name in questions.beside},
     )
     if protocol.template != task.protocol(source.preset).template:
         planned.prompt(samples[0])  # refuses an unknown template now, not once per item

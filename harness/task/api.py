@@ -84,6 +84,9 @@ class Questions:
     """The question files; a hash of their content is the run's data fingerprint."""
     subsets: Mapping[str, frozenset[str]] = field(default_factory=dict)
     """Ids of further selections ``NAME:SUBSET`` that are no categories, by their name."""
+    beside: tuple[str, ...] = ()
+    """Subsets whose scores with and without frames a probe shows beside those of all questions,
+    because the publisher asks for it."""
     prepare: Callable[[Sequence[Sample]], None] = _prepare_nothing
     """Called with the samples of a run before its media are checked. Writes media that are not
     files yet; raises `UnavailableTaskError` if the task cannot be evaluated on this machine."""
