@@ -64,8 +64,8 @@ class EngineConfig:
     video_as_images: bool = _setting("openai", numeric=True, default=False)
     """Send frames as images, for a server that knows no video."""
     frame_grid: int | None = _setting("openai", metavar="N", numeric=True)
-    """Number of pixels of which frame sides are multiples at a served model (default: that of the
-    checkpoint which the server names, where it can be read, else 28)."""
+    """Pixels of which a served model's frame width and height are multiples (default: as many as
+    the checkpoint has that the server names, where it can be read, else 28)."""
 
     def __post_init__(self) -> None:
         between(self, "tensor_parallel", 1, 1024, "each is a GPU")

@@ -42,7 +42,8 @@ class DataCommand:
             "--tasks",
             type=task_list,
             metavar="A,B",
-            help="NAME or NAME:config (default: all that have a folder)",
+            help="NAME, NAME:CATEGORY, a suite, or a file such as ./traffic.jsonl (default: all"
+            " that have a folder)",
         )
         add_data_flag(check)
         check.add_argument("--decode", action="store_true", help="also decode every video")
@@ -96,11 +97,11 @@ def _fetch(args: Namespace) -> CommandResult:
     from harness.text.console import make_console
 
     console, checks = make_console(), []
-    tasks = [registry.get(registry.name_of(name)) for name in expand_suites([args.task])]
+    tasks = [registry.find(name) for name in expand_suites([args.task])]
     for task in tasks:
         if task.source is None:
             raise UsageError(
-                f"{task.name} cannot be downloaded from the hub; see {task.homepage} for its data"
+                f"{task.name} cannot be downloaded from the hub; its data: {task.homepage}"
             )
         folder = registry.data_folder(task, args.data)
         console.print(f"downloading {task.source.page} into {folder}", soft_wrap=True)

@@ -64,7 +64,9 @@ class DoctorCommand:
             help="compare every node of this Ray cluster with this machine instead",
         )
         parser.add_argument(
-            "--checkpoint", metavar="CHECKPOINT", help="with --ray: compare this one, too"
+            "--checkpoint",
+            metavar="CHECKPOINT",
+            help="with --ray: also compare this checkpoint on every node",
         )
 
     def run(self, args: Namespace) -> CommandResult:

@@ -32,7 +32,8 @@ class ProtocolCommand:
             type=task_list,
             default=DEFAULT_TASKS,
             metavar="A,B",
-            help="tasks of a preset or file (default: %(default)s); a run has its own",
+            help=f"tasks of a preset or file (default: {','.join(DEFAULT_TASKS)}); a run has its"
+            " own",
         )
         parser.add_argument(
             "-o", "--out", type=Path, metavar="FILE.toml", help="file to write (default: print it)"

@@ -26,8 +26,13 @@ class RescoreCommand:
 
     def configure(self, parser: ArgumentParser) -> None:
         """Declare the run, the scorer and what to show."""
-        parser.add_argument("run", type=Path, metavar="RUNDIR")
-        parser.add_argument("--scorer", required=True, metavar="NAME", help="see `videor1 tasks`")
+        parser.add_argument("run", type=Path, metavar="RUNDIR", help="run directory")
+        parser.add_argument(
+            "--scorer",
+            required=True,
+            metavar="NAME",
+            help="the other scorer; `videor1 tasks` lists them",
+        )
         add_data_flag(parser)
         parser.add_argument(
             "--tasks",

@@ -37,7 +37,12 @@ class RunsCommand:
             metavar="DIR",
             help="folder that holds run directories, at any of four levels (default: %(default)s)",
         )
-        parser.add_argument("--format", choices=("text", "json"), default="text")
+        parser.add_argument(
+            "--format",
+            choices=("text", "json"),
+            default="text",
+            help="how to print it (default: text)",
+        )
 
     def run(self, args: Namespace) -> CommandResult:
         """Read every run below the folder and print one line for each, the latest first."""

@@ -23,7 +23,12 @@ class ScoreCommand:
 
     def configure(self, parser: ArgumentParser) -> None:
         """Declare the task, the responses and the scorer."""
-        parser.add_argument("--task", required=True, metavar="NAME[:config]")
+        parser.add_argument(
+            "--task",
+            required=True,
+            metavar="NAME[:CATEGORY]",
+            help="benchmark, or a file of your own such as ./traffic.jsonl",
+        )
         add_data_flag(parser)
         parser.add_argument(
             "--responses",
@@ -33,7 +38,9 @@ class ScoreCommand:
             help='one {"id": ..., "text": ...} per line, with a "repeat" from 0 where items were'
             " asked several times",
         )
-        parser.add_argument("--scorer", metavar="NAME", help="default: the task's official one")
+        parser.add_argument(
+            "--scorer", metavar="NAME", help="scorer (default: the task's official one)"
+        )
         add_reasoning_flag(parser)
         add_failures_flag(parser, of="responses (those without text)")
         add_judge_flags(parser)

@@ -29,7 +29,12 @@ class ShowCommand:
         parser.add_argument(
             "--prompt", action="store_true", help="also print the item's prompt as it was asked"
         )
-        parser.add_argument("--format", choices=("text", "json"), default="text")
+        parser.add_argument(
+            "--format",
+            choices=("text", "json"),
+            default="text",
+            help="how to print it (default: text)",
+        )
 
     def run(self, args: Namespace) -> CommandResult:
         """Print the tables that the end of the run printed, or all that is known of an item."""

@@ -120,8 +120,8 @@ def _plan_task(selection: str, manifest: Mapping[str, Any], config: RescoreConfi
         task, advice = registry.get(name, config.include_path), _ADVICE
     else:
         task, advice = _find_local(name, about["file"], config.files), _LOCAL_ADVICE
-    questions, fingerprint = select(task, config.data, selection)
     scorer = pick_scorer(task, config.scorer, config.judge)
+    questions, fingerprint = select(task, config.data, selection)
     stored = manifest["data"][name]
     planned = with_moved_options(
         PlannedTask(

@@ -13,7 +13,7 @@ from harness.files import parse_json, read_file
 from harness.run.config import JudgeConfig
 from harness.run.manifest import make_manifest
 from harness.run.plan import Plan, PlannedTask
-from harness.run.protocols import pick_scorer
+from harness.run.protocols import check_scorer, pick_scorer
 from harness.run.record import make_record
 from harness.run.samples_file import keep_samples
 from harness.run.selections import select
@@ -71,6 +71,8 @@ def score_responses(config: ScoreConfig, argv: Sequence[str] = ()) -> ScoredResp
         UsageError: An unknown task or scorer, or a file that cannot be read.
         DatasetError: A malformed line, a duplicated id, or an id that the task does not have.
     """
+    # Names first: a misspelt one is told before anything about files.
+    check_scorer([registry.find(config.task, config.include_path)], config.scorer)
     responses = read_responses(config.responses)
     repeats = 1 + max((repeat for _, repeat in responses), default=0)
     planned = _plan_task(config, repeats)

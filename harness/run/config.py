@@ -93,7 +93,7 @@ class ClusterConfig:
     replicas: str = field(default="1", metadata={"metavar": "N|all"})
     """Engines that share the videos, all: as many as there are GPUs; more than one needs Ray."""
     ray: str | None = field(default=None, metadata={"metavar": "auto|HOST:PORT"})
-    """Ray cluster on which the engines run (default: this machine alone)."""
+    """Address of the Ray cluster on which the engines run (default: this machine alone)."""
 
     def __post_init__(self) -> None:
         if self.replicas != "all" and not (self.replicas.isdecimal() and int(self.replicas) > 0):
@@ -170,7 +170,8 @@ class EvalConfig:
     """
 
     tasks: tuple[str, ...] = field(default=DEFAULT_TASKS, metadata={"metavar": "A,B"})
-    """NAME, NAME:config or the name of a suite such as paper, separated by commas."""
+    """Benchmarks, separated by commas: NAME, NAME:CATEGORY, a suite such as paper, or a file of
+    your own such as ./traffic.jsonl or ./traffic.py."""
     data: Path = field(default=DEFAULT_DATA, metadata={"metavar": "DIR"})
     """Folder that holds one folder per benchmark."""
     protocol: str = field(default="video-r1", metadata={"metavar": "video-r1|official|FILE.toml"})
@@ -233,7 +234,7 @@ class EvalConfig:
     """Failed items that a complete run may have, a count or a percentage; where it is given, the
     run ends as soon as it has more (default: 0, judged at the end)."""
     stop_after_failures: int = field(default=STOP_AFTER_FAILURES, metadata={"metavar": "N"})
-    """Equal failures in a row from the start that end the run, 0: never."""
+    """End the run after so many equal failures in a row from the start, 0: never."""
     engine: EngineConfig = field(default_factory=EngineConfig)
     decode: DecodeConfig = field(default_factory=DecodeConfig)
     cluster: ClusterConfig = field(default_factory=ClusterConfig)

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from harness.errors import DatasetError, UnavailableTaskError, UsageError
+from harness.errors import DatasetError, UnavailableTaskError, UsageError, did_you_mean
 from harness.schema import Sample
 from harness.scoring.answers import MAX_OPTIONS
 from harness.task import registry
@@ -87,6 +87,7 @@ def select(task: Task, data: Path, selection: str) -> tuple[Questions, str]:
             known += sorted(questions.subsets)
             raise UsageError(
                 f"task {task.name!r} has no config {config!r}; it has: {', '.join(known)}"
+                f"{did_you_mean(config, known, shown='{!r}')}"
             )
     return replace(questions, samples=samples), _fingerprint(questions.files)
 

@@ -109,7 +109,7 @@ def get(name: str, include_path: Path | None = None) -> Task:
                 " docs/own_benchmark.md shows one"
             )
         others = "".join(f"; {prefix}:NAME for those of {prefix}" for prefix in bridges())
-        near = did_you_mean(name, (*found, *SUITES), shown="{!r}")
+        near = did_you_mean(name, (*found, *SUITES, *bridges()), shown="{!r}")
         raise UsageError(
             f"unknown task {name!r:.80}; known tasks: {', '.join(sorted(found))}{others}{near}"
         )

@@ -37,7 +37,12 @@ class AnnotateCommand:
     def configure(self, parser: ArgumentParser) -> None:
         """Declare rows, checkpoint and output, and one flag per field of `AnnotateConfig`."""
         parser.add_argument(
-            "--rows", type=Path, nargs="+", required=True, metavar="FILE", help=".json or .jsonl"
+            "--rows",
+            type=Path,
+            nargs="+",
+            required=True,
+            metavar="FILE",
+            help="training rows, .json or .jsonl",
         )
         parser.add_argument(
             "--media-root",
@@ -47,9 +52,15 @@ class AnnotateCommand:
             metavar="DIR",
             help="folders that the rows' paths are looked for in",
         )
-        parser.add_argument("--checkpoint", required=True, help="as for `videor1 eval`")
         parser.add_argument(
-            "--out", type=Path, required=True, metavar="FILE", help=".json or .jsonl, the kept rows"
+            "--checkpoint", required=True, help="folder or hub id, as for `videor1 eval`"
+        )
+        parser.add_argument(
+            "--out",
+            type=Path,
+            required=True,
+            metavar="FILE",
+            help="file for the rows that are kept, .json or .jsonl",
         )
         add_option_flags(parser, AnnotateConfig)
 

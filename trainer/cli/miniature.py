@@ -42,7 +42,7 @@ class MiniatureCommand:
             action="append",
             default=[],
             metavar="SECTION.FIELD=VALUE",
-            help="change a setting",
+            help="change one value of the settings; may be repeated",
         )
         parser.add_argument(
             "--seeds", type=count, default=1, metavar="N", help="trainings of each arm (default: 1)"
@@ -57,7 +57,11 @@ class MiniatureCommand:
             "--jobs", type=count, default=2, metavar="N", help="commands at a time (default: 2)"
         )
         parser.add_argument(
-            "--out", type=Path, default=DEFAULT_OUT, metavar="DIR", help="(default: %(default)s)"
+            "--out",
+            type=Path,
+            default=DEFAULT_OUT,
+            metavar="DIR",
+            help="folder of the results (default: %(default)s)",
         )
         parser.add_argument("--dry-run", action="store_true", help="print the commands, run none")
 

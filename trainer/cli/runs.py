@@ -14,7 +14,7 @@ def add_run_actions(actions: _SubParsersAction[ArgumentParser]) -> None:
     text = "print prompts, ordered and shuffled answers, and rewards of a run"
     show = actions.add_parser("show", help=text, description=text, allow_abbrev=False)
     show.add_argument("run", type=Path, metavar="RUN", help="folder of a GRPO or T-GRPO run")
-    show.add_argument("--step", type=int, metavar="N", help="default: the last one")
+    show.add_argument("--step", type=int, metavar="N", help="training step (default: the last one)")
     show.add_argument("--id", metavar="ID", help="only this row")
     show.add_argument(
         "--limit", type=count, default=3, metavar="N", help="prompts shown (default: %(default)s)"

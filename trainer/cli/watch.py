@@ -44,10 +44,13 @@ class WatchCommand:
             action="append",
             default=[],
             metavar="SECTION.FIELD=VALUE",
-            help="change a setting",
+            help="change one value of the settings; may be repeated",
         )
         parser.add_argument(
-            "--out", type=Path, metavar="OUT", help="results (default: results/runs/watch-NAME)"
+            "--out",
+            type=Path,
+            metavar="DIR",
+            help="folder of the results (default: results/runs/watch-NAME)",
         )
         parser.add_argument(
             "--once",
