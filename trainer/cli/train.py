@@ -109,7 +109,6 @@ def _make_job(args: Namespace) -> TrainJob:
 
 def _train_job(job: TrainJob, observer: TrainObserver) -> CommandResult:
     """Train, and say how the run ended and what can be done with the result."""
-    from trainer.runs.effects import describe_effects
     from trainer.runs.folder import STOP
     from trainer.runs.train import train
 
@@ -132,7 +131,5 @@ def _train_job(job: TrainJob, observer: TrainObserver) -> CommandResult:
             Exit.INCOMPLETE, f"{ending}; {answers and f'answers: {answers}; '}change the recipe or"
             " the rows, and train in another folder"
         )  # fmt: skip
-    effects = describe_effects(result.learnt.effects)
-    learnt = f"{result.learnt}; {effects}" if effects else f"{result.learnt}"
-    ending = f"trained ({learnt}); evaluate it: videor1 eval {result.checkpoint}"
+    ending = f"trained ({result.learnt}); evaluate it: videor1 eval {result.checkpoint}"
     return CommandResult(Exit.OK, f"{ending}; answers: {answers}" if answers else ending)

@@ -12,7 +12,7 @@ from typing import Any
 
 from harness.files import read_json_lines
 from trainer.rewards.advantages import Effect
-from trainer.runs.effects import read_effects
+from trainer.runs.effects import describe_effects, read_effects
 from trainer.runs.folder import COMPLETIONS
 from trainer.runs.step_lines import read_metrics
 
@@ -74,7 +74,8 @@ class Learnt:
             ]
         elif self.failed_rows is not None:
             parts.append(f"{self.failed_rows:.1%} of rows failed")
-        return ", ".join(parts)
+        effects = describe_effects(self.effects)
+        return ", ".join(parts) + (f"; {effects}" if effects else "")
 
 
 def read_learnt(run: Path) -> Learnt:

@@ -23,6 +23,7 @@ from tests.trainer.checked_trainers import (
     run_tgrpo,
 )
 from tests.trainer.small_runs import (
+    OPTIONS,
     contrast_recipe,
     evidence_recipe,
     gap_recipe,
@@ -51,7 +52,6 @@ VARIANTS = {
     "evidence": (evidence_recipe, run_evidence),
     "contrast": (contrast_recipe, run_contrast),
     "gap": (gap_recipe, run_gap),
-    "unscaled": (unscaled_recipe, run_tgrpo),
     "published": (tgrpo_recipe, run_tgrpo),
 }
 DESCENT = {
@@ -70,9 +70,9 @@ def lines(path):
 
 
 def says(row_id, shuffled, before):
-    """Two of four ordered answers are right, and one of two shuffled ones; all are equally long."""
-    letter = "ABCD"[(int(row_id[-1]) + before % 2) % 4]
-    return f"<think>so</think>\n<answer>{letter}</answer>"
+    """Half of the answers, ordered and shuffled, are right; in words that the student writes."""
+    number = (int(row_id[-1]) + before % 2) % 4
+    return f"<think>It goes {OPTIONS[number]}.</think>\n<answer>{'ABCD'[number]}</answer>"
 
 
 def descend(recipe, tmp_path, run, name, **options):
@@ -117,7 +117,7 @@ def test_the_published_gradient_is_that_of_grpo(student, tmp_path):
     assert log["effect/temporal_bonus/groups"] == 0.75
 
 
-@pytest.mark.parametrize("name", VARIANTS)
+@pytest.mark.parametrize("name", ["evidence", "contrast", "gap", "published"])
 def test_shuffled_answers_get_no_gradient(name, student, tmp_path):
     """The update is GRPO's with the same advantages, to the last digits of float32, whatever was
     computed behind shuffled frames; and no shuffled prompt is in a pass with a gradient."""
@@ -155,7 +155,6 @@ def test_shuffled_answers_get_no_gradient(name, student, tmp_path):
 @pytest.mark.parametrize(
     "trl",
     [
-        {"scale_rewards": "group"},
         {"scale_rewards": "batch"},
         {"scale_rewards": "none"},
         {"multi_objective_aggregation": "normalize_then_sum"},
@@ -198,22 +197,27 @@ def mixed_rows(folder):
 
 
 @pytest.mark.parametrize(
-    "optim",
+    ("share", "optim"),
     [
-        pytest.param(MIXED, id="one pass"),
+        pytest.param(True, MIXED, id="packed rows"),
+        pytest.param(False, MIXED, id="single rows"),
         pytest.param(
-            {**MIXED, "per_device_train_batch_size": 4, "gradient_accumulation_steps": 4},
-            id="accumulation",
+            True,
+            {
+                "max_steps": 2,
+                "per_device_train_batch_size": 4,
+                "gradient_accumulation_steps": 4,
+                "gradient_checkpointing": True,
+            },
+            id="accumulation and checkpointing",
         ),
-        pytest.param({**MIXED, "gradient_checkpointing": True}, id="gradient checkpointing"),
     ],
 )
-@pytest.mark.parametrize("share", [True, False])
 def test_likelihoods_behind_shuffled_frames_are_those_of_a_direct_forward(
     student, tmp_path, optim, share
 ):
-    """Before and after an update, with packed and with single rows: to 1e-5. The right answers of
-    two videos are compared, 2 of 4 each, in two updates; image and text have no other order."""
+    """Before and after an update: to 1e-5. The right answers of two videos are compared, 2 of 4
+    each, in two updates; image and text have no other order."""
     recipe = evidence_recipe(student, tmp_path, **optim)
     recipe = replace(recipe, rollout=replace(recipe.rollout, share_prompt=share))
     trainer, _ = run_evidence(

@@ -52,7 +52,7 @@ def train(world):
 )
 def test_the_shipped_recipes_dry_run_without_a_gpu(train, algorithm, preset, capsys, world):
     """Rows are validated, parameters counted, tokens and memory estimated; nothing is written."""
-    verdict = train(algorithm, config=preset)
+    verdict = train(algorithm, "--set", "data.decode_workers=0", config=preset)
     assert verdict.code is Exit.OK, verdict
     printed = capsys.readouterr().out
     # By hand: 96 vision + 2 * 400 embeddings + 2 * (64 + 32 + 128) in two layers.

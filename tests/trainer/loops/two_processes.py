@@ -67,9 +67,11 @@ def evidence_of_cut_groups(checkpoint: Path, folder: Path) -> None:
 
 def _right_in_first(row_id: str, shuffled: bool, before: int) -> str:
     """Answer rightly half of the time in the first process."""
+    from tests.trainer.small_runs import OPTIONS
+
     right = os.environ["RANK"] == "0" and before % 2 == 0
-    letter = "ABCD"[(int(row_id[-1]) + (not right)) % 4]
-    return f"<think>so</think>\n<answer>{letter}</answer>"
+    number = (int(row_id[-1]) + (not right)) % 4
+    return f"<think>It goes {OPTIONS[number]}.</think>\n<answer>{'ABCD'[number]}</answer>"
 
 
 def half_blind_evidence(checkpoint: Path, folder: Path, *, sharded: bool = False) -> None:

@@ -64,6 +64,31 @@ def test_the_last_whole_step_is_shown_with_both_groups_and_every_reward(show, ca
         assert text in printed
 
 
+def test_what_each_reward_did_to_the_advantages_of_the_step_is_shown(show, folder, capsys):
+    """From the metrics; a run of before has none, and says nothing of it."""
+    show()
+    assert "advantages changed" not in capsys.readouterr().out
+    logged = [
+        {"step": step, "effect/temporal_bonus": 0.04 * step, "effect/temporal_bonus/groups": 0.5}
+        for step in (1, 2)
+    ]
+    text = "".join(json.dumps(line) + "\n" for line in logged)
+    (folder / "metrics.jsonl").write_text(text, encoding="utf-8")
+    show("--step", "1")
+    printed = " ".join(capsys.readouterr().out.split())
+    assert "changed by temporal_bonus 4 % (50 % of groups by more than 1 %)" in printed
+
+
+def test_the_log_ratio_of_an_answer_is_shown(folder, show, capsys):
+    """With tgrpo-evidence, of the answers that were compared."""
+    group = _group(1, "r/1")
+    group["ordered"][0]["log_ratio"] = 0.125
+    (folder / "completions.jsonl").write_text(json.dumps(group) + "\n", encoding="utf-8")
+    show()
+    printed = capsys.readouterr().out
+    assert printed.count("log ratio 0.125") == printed.count("log ratio") == 1
+
+
 def test_a_step_and_a_row_can_be_chosen(show, capsys):
     """``--id`` alone takes the row's last step."""
     assert "1 of 1 prompts of step 1" in show("--step", "1").reason

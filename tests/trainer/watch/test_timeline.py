@@ -2,6 +2,7 @@
 
 import json
 from argparse import ArgumentParser
+from dataclasses import replace
 from io import StringIO
 from math import sqrt
 
@@ -11,6 +12,7 @@ from rich.console import Console
 from harness.cli.exits import Exit
 from harness.errors import UsageError
 from trainer.cli.train import TrainCommand
+from trainer.watch.evaluations import EvalPoint
 from trainer.watch.timeline import metric_gain, read_timeline
 from trainer.watch.timeline_view import print_timeline
 
@@ -61,6 +63,38 @@ def test_an_unwatched_run_prints_its_gain(trained):
     assert console.export_text() == (
         "grpo-tiny: reward 1.400 -> 3.400, gain +2.000 [+1.321, +2.679] (first and last 5 steps)\n"
     )
+
+
+def test_what_rewards_did_to_the_advantages_is_in_the_timeline(trained, tmp_path):
+    """A sentence over all updates, and a column per reward with the mean since the checkpoint
+    before: 0.2 % in the first two updates, 4 % in the next two."""
+    run = trained("tgrpo-tiny", [])
+    changes = [0.001, 0.003, 0.03, 0.05]
+    (run / "metrics.jsonl").write_text(
+        "".join(
+            json.dumps(
+                {"step": at, "effect/temporal_bonus": one, "effect/temporal_bonus/groups": at > 2}
+            )
+            + "\n"
+            for at, one in enumerate(changes, 1)
+        )
+    )
+    read = read_timeline(run, run)
+    points = [
+        EvalPoint(step=step, checkpoint=f"checkpoint-{step}", weights="x", scores={})
+        for step in (0, 2, 4)
+    ]
+    console = Console(record=True, width=150, file=StringIO())
+    print_timeline(console, replace(read, points=points))
+    printed = console.export_text()
+    assert (
+        "tgrpo-tiny: advantages changed by temporal_bonus 2.1 % (50 % of groups by more than 1 %)"
+        in printed
+    )
+    rows = [line.split() for line in printed.splitlines()]
+    assert ["2", "-", "-", "0.2", "%", "-"] in rows
+    assert ["4", "-", "-", "4", "%", "-"] in rows
+    assert "change by temporal_bonus" in printed
 
 
 def asked(*words):
