@@ -100,6 +100,12 @@ class ScriptedRollouts:
         pass
 
 
+def says(row_id: str, shuffled: bool, before: int) -> str:
+    """Say something for `ScriptedRollouts`: some answers are right, and lengths differ."""
+    letter = "ABCD"[(before + len(row_id) + int(row_id[-1])) % 4]
+    return f"<think>{'so ' * (before + 1)}</think>\n<answer>{letter}</answer>"
+
+
 def run_tgrpo(
     recipe: Any,
     out: Path,

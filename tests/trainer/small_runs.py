@@ -22,6 +22,7 @@ from trainer.config.recipe import (
 from trainer.config.sections import (
     DataSettings,
     FrameSettings,
+    LoraSettings,
     ModelSettings,
     OptimSettings,
     RewardSettings,
@@ -91,6 +92,19 @@ def row(number: int, media: Media, **changes: Any) -> TrainingRow:
 def rows(folder: Path, videos: int = 3, images: int = 1) -> list[TrainingRow]:
     """Make one row per medium."""
     return [row(number, one) for number, one in enumerate(write_media(folder, videos, images))]
+
+
+def mixed_rows(folder: Path) -> list[TrainingRow]:
+    """Make rows of two videos, an image, and a text alone."""
+    if not folder.exists():
+        write_media(folder, videos=2)
+    image = Media(path=folder / "0.png", kind=MediaKind.IMAGE)
+    media = (*(Media(path=folder / f"{number}.mp4") for number in range(2)), image)
+    text = row(3, media[0])
+    return [
+        *(row(number, one) for number, one in enumerate(media)),
+        replace(text, sample=replace(text.sample, media=())),
+    ]
 
 
 def half_broken(folder: Path) -> list[TrainingRow]:
@@ -166,6 +180,27 @@ def _common(recipe: Recipe) -> dict[str, Any]:
     return {name: getattr(recipe, name) for name in ("model", "data", "frames", "optim")}
 
 
+def update_recipe(
+    kind: str,
+    checkpoint: Path,
+    folder: Path,
+    *,
+    share: bool,
+    lora: LoraSettings | None = None,
+    **optim: Any,
+) -> GRPORecipe:
+    """Make a recipe of one update of plain gradient descent: weights change by their gradient."""
+    make = {"grpo": grpo_recipe, "tgrpo": tgrpo_recipe}[kind]
+    plain = {"learning_rate": 1.0, "max_steps": 1, "weight_decay": 0.0, "max_grad_norm": 1e6}
+    recipe = make(checkpoint, folder, **{**plain, **optim})
+    return replace(
+        recipe,
+        model=replace(recipe.model, lora=lora),
+        rollout=replace(recipe.rollout, share_prompt=share),
+        trl={"optim": "sgd"},
+    )
+
+
 def small_model(checkpoint: Path) -> ModelSettings:
     return ModelSettings(checkpoint=str(checkpoint), dtype=Dtype.FLOAT32)
 
@@ -194,6 +229,19 @@ def load_small(checkpoint: str | Path) -> Any:
     from trainer.loops.model import load
 
     return load(full_checkpoint(str(checkpoint)), small_model(Path(checkpoint)))
+
+
+def see(checkpoint: Path, folder: Path) -> tuple[Any, list[Any]]:
+    """Load a model, and build the inputs of two videos, an image and a text."""
+    from trainer.loops.clips import ClipLoader
+    from trainer.loops.inputs import InputBuilder
+
+    loaded = load_small(checkpoint)
+    data = mixed_rows(folder / "media")
+    multiple = loaded.checkpoint.patch_multiple
+    with ClipLoader(SMALL, small_data(folder), patch_multiple=multiple) as clips:
+        inputs = InputBuilder(loaded.processor, clips, cache_mib=64)
+        return loaded, inputs.build(inputs.start(one.sample for one in data))
 
 
 def train_small(algorithm: Any, recipe: Recipe, out: Path, **options: Any) -> None:

@@ -23,7 +23,6 @@ from trainer.data.rows import TrainingRow
 from trainer.loops import collate
 from trainer.loops.callbacks import MetricsFile
 from trainer.loops.clips import ClipLoader
-from trainer.loops.forward import KEPT
 from trainer.loops.inputs import InputBuilder, warn_of_failures
 from trainer.loops.model import (
     ExactResume,
@@ -34,6 +33,7 @@ from trainer.loops.model import (
 from trainer.loops.targets import tokenize_target
 from trainer.loops.trl_arguments import make_config
 from trainer.loops.trl_names import SFTConfig, SFTTrainer
+from trainer.loops.wanted_states import KEPT
 
 
 def train(

@@ -75,7 +75,7 @@ def media_tensors(
     if known is not None:
         return {**joined, FEATURES: known} if known.by_modality else joined
     shown = {modality: _media_indices(rows, distinct, grid) for modality, grid in _GRIDS.items()}
-    return {**joined, "shown": shown} if any(shown.values()) else joined
+    return {**joined, "shown": shown}
 
 
 def _media_indices(

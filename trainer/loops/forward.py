@@ -5,7 +5,8 @@
   rows (`trainer.loops.shared_prompts`).
 - Only the hidden states that predict the completions' tokens reach the LM head.
 - Vision tokens without features raise an error.
-- FSDP gathers the weights that are used outside of their module's own forward pass.
+- FSDP gathers the weights that are used outside of their module's own forward pass, and every
+  process calls the vision tower equally often.
 
 All of this is done by hooks on the model below the LM head (``base_model``), inside any wrapper for
 several processes, so that gradients are reduced as usual.
@@ -18,9 +19,11 @@ from typing import TYPE_CHECKING, Any
 
 from harness.errors import HarnessError, UsageError
 from trainer.loops import collate, shared_attention
+from trainer.loops.blank_media import encode_blank, in_several_processes
 from trainer.loops.inputs import PromptInputs
 from trainer.loops.kept_features import FEATURES, KeptFeatures, select_features
 from trainer.loops.shared_prompts import SharedPrompts, pack
+from trainer.loops.wanted_states import BLANK, KEPT, WantedStates
 
 if TYPE_CHECKING:
     import torch
@@ -34,8 +37,6 @@ _GET_FEATURES = "get_video_features"
 SHOWN = "shown"
 """Extra argument: maps a modality to the index of each medium of the batch among the distinct
 ones, whose pixels are given."""
-KEPT = "kept"
-"""Extra argument: number of last columns whose hidden states are wanted."""
 
 
 class MissingVisionFeaturesError(HarnessError):
@@ -61,7 +62,7 @@ def vision_ids(model: Any) -> dict[str, int]:
 def extend(model: Any) -> None:
     """Make a model accept the extra arguments `SHOWN` and `KEPT`; call it before any wrapping."""
     backbone = model.base_model
-    wanted = _WantedStates()
+    wanted = WantedStates()
     backbone.register_forward_pre_hook(_lay_positions, with_kwargs=True)
     backbone.register_forward_pre_hook(_encode_once, with_kwargs=True)
     backbone.register_forward_pre_hook(wanted.take_argument, with_kwargs=True)
@@ -78,7 +79,7 @@ def encode(model: Any, inputs: dict[str, Any]) -> dict[str, Any]:
         # FSDP gathers the weights of the vision tower only for what it knows as a forward pass.
         register_fsdp_forward_method(model, _GET_FEATURES)
     _, changed = _encode_once(model, (), inputs) or ((), inputs)
-    return changed
+    return {name: value for name, value in changed.items() if name != BLANK}
 
 
 def positions_of(
@@ -246,6 +247,8 @@ def _encode_once(
             pixels.append(kwargs.pop(pixels_name))
             grids.append(kwargs[_GRIDS[modality]][first])
             indices[modality] = [before + index for index in listed]
+    if not pixels:
+        return args, {**kwargs, BLANK: encode_blank(backbone) if in_several_processes() else None}
     features = backbone.get_video_features(torch.cat(pixels), torch.cat(grids), return_dict=True)
     outputs = {
         modality: select_features(features, selected) for modality, selected in indices.items()
@@ -264,32 +267,3 @@ def _gather_head(model: Any) -> None:
     head = model.get_output_embeddings()
     if isinstance(head, FSDPModule):
         head.unshard()
-
-
-class _WantedStates:
-    """Hooks that reduce the hidden states of one forward pass to those that are wanted."""
-
-    def __init__(self) -> None:
-        self._kept: int | None = None
-        self._row: SharedPrompts | None = None
-
-    def take_argument(
-        self, backbone: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
-    ) -> tuple[tuple[Any, ...], dict[str, Any]]:
-        """Remember `KEPT`, which the model does not know and does not get, or the packed row."""
-        kwargs = dict(kwargs)
-        self._kept = kwargs.pop(KEPT, None)
-        self._row = kwargs.get(shared_attention.NAME)
-        return args, kwargs
-
-    def select(self, backbone: Any, args: tuple[Any, ...], output: Any) -> Any:
-        """Keep the last columns, or what predicts completions; the next pass is whole again."""
-        if self._row is not None:
-            # Not by an index in brackets, whose gradient is summed in any order.
-            places = self._row.predicting
-            states = output.last_hidden_state[0].index_select(0, places.flatten())
-            output.last_hidden_state = states.unflatten(0, places.shape)
-        elif self._kept is not None:
-            output.last_hidden_state = output.last_hidden_state[:, -self._kept :]
-        self._kept = self._row = None
-        return output

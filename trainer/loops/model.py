@@ -23,6 +23,7 @@ from trainer.loops import forward
 from trainer.loops.callbacks import EqualModes, LogAtCheckpoints, SaveAtTerm, StopFile
 from trainer.loops.finite import FiniteUpdates, require_finite
 from trainer.loops.model_card import write_card
+from trainer.loops.shared_cache import pass_cache
 from trainer.runs.checkpoints import is_finished, newest_checkpoint
 from trainer.runs.failures import explain
 from trainer.runs.folder import STOP
@@ -68,6 +69,7 @@ def prepare_model(model: Any) -> None:
     """
     positions.fix_rope_positions(model)
     forward.extend(model)
+    model.base_model.register_forward_pre_hook(pass_cache, with_kwargs=True)
 
 
 def lora_config(settings: LoraSettings) -> Any:

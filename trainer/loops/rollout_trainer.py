@@ -27,7 +27,8 @@ from trainer.loops.groups import make_groups, update_rewards
 from trainer.loops.inputs import InputBuilder, PromptInputs, warn_of_failures
 from trainer.loops.kept_features import KeptFeatures, is_frozen
 from trainer.loops.model import ExactResume, prepare_model
-from trainer.loops.regroup import gather_prompts
+from trainer.loops.prefill import encode_media
+from trainer.loops.regroup import gather_prompts, warn_of_repeats
 from trainer.loops.rollouts import Rollouts
 from trainer.loops.scoring import CompletionScorer
 from trainer.loops.trl_arguments import name_for_trl
@@ -110,8 +111,10 @@ class RolloutTrainer(PromptBatches, ExactResume, GRPOTrainer):  # type: ignore[m
             prepare_model(reference)
             if self.shares_prompts:
                 shared_attention.prepare_model(reference)
-
-        self.kept_features = KeptFeatures() if self._keeps_features() else None
+        if self.shares_prompts:
+            warn_of_repeats(self)
+        frozen = self.shares_prompts and is_frozen(self.model)
+        self.kept_features: KeptFeatures | None = KeptFeatures() if frozen else None
         """Vision features of the batch, where sampler, reference and policy have the same ones."""
 
     def train(self, *args: Any, resume_from_checkpoint: str | None = None, **kwargs: Any) -> Any:
@@ -151,6 +154,8 @@ class RolloutTrainer(PromptBatches, ExactResume, GRPOTrainer):  # type: ignore[m
         self, prompt_ids: Any, *_: Any
     ) -> tuple[list[list[int]], list[list[float]] | None]:
         """Sample ordered and shuffled prompts in one call; a failed row gets an end token only."""
+        if self.kept_features is not None:
+            encode_media(self, [*self._batch, *([] if self.use_vllm else self._prompts.prompts)])
         sampled, logps = self._wait()
         self.begin_next_batch()
         self._shuffled = self._prompts.of_shuffled(sampled)
@@ -233,12 +238,17 @@ class RolloutTrainer(PromptBatches, ExactResume, GRPOTrainer):  # type: ignore[m
 
     @contextmanager
     def with_rows(self, rows: Sequence[PromptInputs]) -> Iterator[None]:
-        """Have the next passes over completions show these prompts instead of the batch's."""
-        before, self._batch = self._batch, list(rows)
+        """Have the next passes over completions show these prompts instead of the batch's.
+
+        Their media are encoded in every process, also where the features of all are known: sharded
+        processes have to call the vision tower equally often.
+        """
+        before = self._batch, self.kept_features
+        self._batch, self.kept_features = list(rows), None
         try:
             yield
         finally:
-            self._batch = before
+            self._batch, self.kept_features = before
 
     # Helpers of the methods above.
 
@@ -263,11 +273,6 @@ class RolloutTrainer(PromptBatches, ExactResume, GRPOTrainer):  # type: ignore[m
         if own is not None:
             return own
         return group_advantages(self._update.ordered, weights, self.advantage_rule)
-
-    def _keeps_features(self) -> bool:
-        # Sharded processes have to call the tower equally often, and a failed row is not sampled.
-        sharded = self.is_fsdp_enabled or self.is_deepspeed_enabled
-        return self.shares_prompts and not sharded and is_frozen(self.model)
 
     def _of_this_process(self, per_completion: Array) -> Array:
         start = self.accelerator.process_index * len(self._batch)

@@ -94,7 +94,7 @@ def _copy_prompts(
         "input_ids": ids,
         "attention_mask": collate.mask_of(prompts, left=True, device=device),
         "mm_token_type_ids": collate.token_types(ids, vision_ids),
-        **collate.media_tensors(rows, device=device),
+        **collate.media_tensors(rows, device=device, kept=kept),
     }
     return forward.encode(model, inputs)
 

@@ -13,12 +13,15 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import torch
 
+    from trainer.loops.shared_cache import SharedPromptCache
     from trainer.loops.shared_prompts import SharedPrompts
 
 _log = logging.getLogger(__name__)
 
 NAME = "shared_prompts"
 """Name of the attention among those of transformers, and of the argument that has the row."""
+CACHE = "prompt_cache"
+"""Name of the argument that has a sampler's cache."""
 
 
 def prepare_model(model: Any) -> str | None:
@@ -36,6 +39,11 @@ def prepare_model(model: Any) -> str | None:
         AttentionMaskInterface.register(NAME, sdpa_mask)
         model.set_attn_implementation({"text_config": NAME})
     return reason
+
+
+def is_prepared(model: Any) -> bool:
+    """Return whether `prepare_model` made the model accept packed rows."""
+    return bool(model.config.get_text_config()._attn_implementation == NAME)
 
 
 def accepts_packed_rows(model: Any) -> bool:
@@ -67,11 +75,16 @@ def attend(
         key: The same with the heads of keys and values.
         value: Like `key`.
         attention_mask: The model's mask, where the row is not packed.
-        shared_prompts: The packed row; None: transformers' own attention is used.
-        options: ``dropout``, ``scaling`` and what else a model gives its attention.
+        shared_prompts: The packed row.
+        options: ``dropout``, ``scaling`` and what else a model gives its attention; with a
+            `SharedPromptCache` a sampler decodes. Without it and a packed row transformers' own
+            attention is used.
     """
     from transformers.integrations.sdpa_attention import repeat_kv, sdpa_attention_forward
 
+    cache: SharedPromptCache | None = options.pop(CACHE, None)
+    if cache is not None:
+        return cache.attend(query, module.layer_idx, options["scaling"]), None
     if shared_prompts is None:
         plain: tuple[torch.Tensor, None] = sdpa_attention_forward(
             module, query, key, value, attention_mask, **options

@@ -1,4 +1,4 @@
-"""Shard a trainer's weights over CPU processes as ``launch/fsdp.yaml`` does on GPUs.
+"""Spread a trainer's weights over CPU processes as the files in ``launch`` do on GPUs.
 
 The launcher's settings come from the environment; see `environment`.
 """
@@ -16,10 +16,7 @@ from accelerate.utils import DistributedType, FullyShardedDataParallelPlugin
 
 from tests.paths import ROOT
 from tests.trainer.small_runs import load_small
-from trainer.algorithms.grpo import VideoGRPOTrainer
 from trainer.algorithms.sft import VideoSFTTrainer
-from trainer.algorithms.tgrpo import VideoTGRPOTrainer
-from trainer.algorithms.tgrpo_evidence import VideoEvidenceTrainer
 from trainer.config.recipe import SFTRecipe
 from trainer.data.rows import TrainingRow
 from trainer.loops.callbacks import MetricsFile
@@ -29,15 +26,23 @@ from trainer.loops.model import train_on
 from trainer.loops.trl_arguments import make_config
 from trainer.loops.trl_names import SFTConfig
 
-LAUNCH = ROOT / "trainer" / "launch" / "fsdp.yaml"
+LAUNCH = ROOT / "trainer" / "launch"
+FILES = {"sharded": "fsdp.yaml", "zero2": "zero2.yaml", "zero3": "zero3.yaml"}
 
 
-def environment() -> dict[str, str]:
-    """Return the variables that ``accelerate launch`` makes of the file."""
-    settings = yaml.safe_load(LAUNCH.read_text(encoding="utf-8"))["fsdp_config"]
-    return {"ACCELERATE_USE_FSDP": "true"} | {
-        name.upper(): str(value) for name, value in settings.items()
-    }
+def environment(mode: str) -> dict[str, str]:
+    """Return the variables that ``accelerate launch`` makes of a mode's file; none of ``whole``."""
+    if mode not in FILES:
+        return {}
+    settings = yaml.safe_load((LAUNCH / FILES[mode]).read_text(encoding="utf-8"))
+    if mode == "sharded":
+        given, prefix = settings["fsdp_config"], ""
+        switches = {"ACCELERATE_USE_FSDP": "true"}
+    else:
+        given, prefix = settings["deepspeed_config"], "ACCELERATE_DEEPSPEED_"
+        given["zero3_init"] = given["zero3_init_flag"]
+        switches = {"ACCELERATE_USE_DEEPSPEED": "true", "DS_ACCELERATOR": "cpu"}
+    return switches | {f"{prefix}{name}".upper(): str(value) for name, value in given.items()}
 
 
 class Sharded:
@@ -49,25 +54,49 @@ class Sharded:
         state.fsdp_plugin = FullyShardedDataParallelPlugin()
         if self.args.bf16:
             state.fsdp_plugin.set_mixed_precision("bf16")
-        state.distributed_type = DistributedType.FSDP
-        PartialState._shared_state["distributed_type"] = DistributedType.FSDP
+        _switch(state, DistributedType.FSDP)
         self.is_fsdp_enabled = True
 
 
-class ShardedSFT(Sharded, VideoSFTTrainer):
-    pass
+class WithDeepSpeed:
+    """Mixin before a trainer: makes Accelerate use DeepSpeed on CPUs."""
+
+    def __init__(self, **arguments: Any) -> None:
+        import sys
+
+        import deepspeed
+        import deepspeed.comm
+
+        # It would compile a kernel for reductions in shared memory, which takes minutes.
+        sys.modules["deepspeed.comm.torch"].build_shm_op = lambda: None  # type: ignore[attr-defined]
+        deepspeed.init_distributed(dist_backend="gloo", auto_mpi_discovery=False)
+        super().__init__(**arguments)
+
+    def create_accelerator_and_postprocess(self) -> None:
+        from transformers.trainer import propagate_args_to_deepspeed
+
+        super().create_accelerator_and_postprocess()
+        state, plugin = self.accelerator.state, self.args.deepspeed_plugin
+        state.deepspeed_plugins = {"default": plugin}
+        plugin.set_mixed_precision("bf16" if self.args.bf16 else "no")
+        plugin.select(_from_accelerator_state=True)
+        _switch(state, DistributedType.DEEPSPEED)
+        self.is_deepspeed_enabled = True
+        propagate_args_to_deepspeed(self.accelerator, self.args)
+        self.accelerator.deepspeed_engine_wrapped = None
 
 
-class ShardedTGRPO(Sharded, VideoTGRPOTrainer):
-    pass
+_MIXINS = {"sharded": Sharded, "zero2": WithDeepSpeed, "zero3": WithDeepSpeed}
 
 
-class ShardedEvidence(Sharded, VideoEvidenceTrainer):
-    pass
+def spread(mode: str, kind: Any) -> Any:
+    """Return a trainer class like `kind` that spreads its weights as the mode says."""
+    return type(kind.__name__, (_MIXINS[mode], kind), {}) if mode in _MIXINS else kind
 
 
-class ShardedGRPO(Sharded, VideoGRPOTrainer):
-    pass
+def _switch(state: Any, kind: DistributedType) -> None:
+    state.distributed_type = kind
+    PartialState._shared_state["distributed_type"] = kind
 
 
 def run_sft(
@@ -103,7 +132,15 @@ def run_sft(
 
 def whole_weights(model: Any) -> dict[str, torch.Tensor]:
     """Return the whole weights; all processes have to call this."""
-    return {
-        name: (weight.full_tensor() if hasattr(weight, "full_tensor") else weight).detach().clone()
-        for name, weight in model.named_parameters()
-    }
+    return {name: _gather(weight) for name, weight in model.named_parameters()}
+
+
+def _gather(weight: Any) -> torch.Tensor:
+    if hasattr(weight, "full_tensor"):
+        return weight.full_tensor().detach().clone()
+    if not hasattr(weight, "ds_id"):
+        return weight.detach().clone()
+    import deepspeed
+
+    with deepspeed.zero.GatheredParameters([weight]):
+        return weight.detach().clone()

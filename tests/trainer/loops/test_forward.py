@@ -18,12 +18,12 @@ from trainer.algorithms import (
 from trainer.algorithms.tgrpo import VideoTGRPOTrainer
 from trainer.loops import (
     collate,
-    forward,
 )
 from trainer.loops.clips import ClipLoader
 from trainer.loops.forward import MissingVisionFeaturesError
 from trainer.loops.inputs import InputBuilder
 from trainer.loops.rollouts import PolicyRollouts
+from trainer.loops.wanted_states import KEPT
 
 pytestmark = [
     pytest.mark.engine,
@@ -131,7 +131,7 @@ def test_only_the_kept_columns_reach_the_head(seen):
     batch = collate.make_batch([video], [[5, 6, 7]], loaded.vision_ids, 0)
     with torch.no_grad():
         whole = loaded.model(**batch).logits
-        kept = loaded.model(**batch, **{forward.KEPT: 4}).logits
+        kept = loaded.model(**batch, **{KEPT: 4}).logits
         again = loaded.model(**batch).logits
     torch.testing.assert_close(kept, whole[:, -4:], atol=1e-6, rtol=0)
     assert again.shape == whole.shape

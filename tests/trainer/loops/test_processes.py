@@ -7,6 +7,7 @@ import os
 import statistics
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,14 @@ from safetensors.torch import load_file
 
 from tests.paths import ROOT
 from tests.trainer.kills import TIMES
-from tests.trainer.small_runs import half_broken, load_small, rows, sft_recipe, train_small
+from tests.trainer.small_runs import (
+    half_broken,
+    load_small,
+    mixed_rows,
+    rows,
+    sft_recipe,
+    train_small,
+)
 from trainer.algorithms import sft
 
 pytestmark = [
@@ -29,17 +37,23 @@ pytestmark = [
 LAUNCH = sorted((ROOT / "trainer" / "launch").glob("*.yaml"))
 
 
+_HALF_BLIND = ("fine_tune_half_blind", "half_blind_groups", "half_blind_evidence")
+_EVERYWHERE = ("beside_text", "resume_fine_tuning", "resume_rollouts", "share_prompts")
 CASES = {
-    "whole": (
-        "cut_groups", "fine_tune", "fine_tune_half_blind", "half_blind_groups",
-        "evidence_of_cut_groups", "half_blind_evidence", "resume_fine_tuning", "resume_rollouts",
-    ),
-    "sharded": (
-        "fine_tune_half_blind", "half_blind_groups", "half_blind_evidence", "resume_fine_tuning",
-        "resume_rollouts",
-    ),
-}  # fmt: skip
-"""The functions of ``two_processes.py`` that one launch runs, with whole or sharded weights."""
+    "whole": ("cut_groups", "fine_tune", "evidence_of_cut_groups", *_HALF_BLIND, *_EVERYWHERE),
+    "sharded": (*_HALF_BLIND, *_EVERYWHERE),
+    "zero2": _EVERYWHERE,
+    "zero3": _EVERYWHERE,
+}
+"""Functions of ``two_processes.py`` that one launch runs: with whole weights, with those of FSDP,
+and with DeepSpeed's stages, which no environment of the tests installs."""
+_HAS_DEEPSPEED = find_spec("deepspeed") is not None
+_ZERO = [
+    pytest.param(
+        mode, marks=pytest.mark.skipif(not _HAS_DEEPSPEED, reason="deepspeed is not installed")
+    )
+    for mode in ("zero2", "zero3")
+]
 
 
 def launch(mode: str, checkpoint: Path, folder: Path) -> None:
@@ -74,6 +88,7 @@ def trained(student, tmp_path_factory):
             for name in CASES[mode]:
                 (done[mode] / name).mkdir()
                 make = half_broken if "half_blind" in name else rows
+                make = mixed_rows if name in ("beside_text", "share_prompts") else make
                 make(done[mode] / name / "media")
             launch(mode, student, done[mode])
         return done[mode] / case
@@ -142,7 +157,8 @@ def lines(path: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
 
 
-MODES = pytest.mark.parametrize("mode", CASES)
+MODES = pytest.mark.parametrize("mode", ["whole", "sharded"])
+ALL_MODES = pytest.mark.parametrize("mode", ["whole", "sharded", *_ZERO])
 
 
 @MODES
@@ -177,6 +193,39 @@ def test_a_process_without_a_decodable_row_takes_part_in_rollouts_and_updates(tr
         assert answers == ((0, 0) if failed else (4, 2))
 
 
+@ALL_MODES
+def test_a_process_with_text_alone_trains_beside_one_with_a_video(student, trained, mode):
+    """The others' calls of the vision tower find it there; the weights are those of training in one
+    process, and groups of both are sampled and trained on."""
+    folder = trained("beside_text", mode)
+    video, *_, text = mixed_rows(folder / "media")
+    recipe = sft_recipe(student, folder, max_steps=2, per_device_train_batch_size=2)
+    train_small(sft, recipe, folder / "one", rows=[video, text])
+    one = dict(load_small(folder / "one" / "checkpoint-2").model.named_parameters())
+    two = load_file(folder / "weights-0.safetensors")
+    assert one.keys() == two.keys()
+    for name in one:
+        torch.testing.assert_close(one[name].detach(), two[name], atol=2e-5, rtol=0)
+    groups = lines(folder / "groups" / "completions.jsonl")
+    shown = sorted((group["step"], len(group["media"])) for group in groups)
+    assert shown == [(1, 0), (1, 1), (2, 0), (2, 1)]
+
+
+@ALL_MODES
+@pytest.mark.parametrize("name", ["qwen2_5_vl", "qwen3_vl"])
+def test_packed_rows_update_two_processes_as_single_rows_do(trained, name, mode):
+    """With plain gradient descent and a rate of 1 the weights differ by their gradients, to 1e-5;
+    parts of groups, gradient checkpointing, videos in a process, image and text in the other."""
+    folder = trained("share_prompts", mode)
+    packed, single = (
+        load_file(folder / f"{name}-{share}" / "weights-0.safetensors") for share in (True, False)
+    )
+    assert packed.keys() == single.keys()
+    assert lines(folder / f"{name}-True" / "metrics.jsonl")[0]["grad_norm"] > 0.1
+    for part in single:
+        torch.testing.assert_close(packed[part], single[part], atol=1e-5, rtol=1e-5)
+
+
 OPTIMIZER = {"whole": "optimizer.pt", "sharded": "optimizer.bin"}
 
 
@@ -186,7 +235,7 @@ def moments(path: Path) -> dict[str, torch.Tensor]:
     return {f"{one}.{name}": value for one, own in state.items() for name, value in own.items()}
 
 
-@MODES
+@ALL_MODES
 @pytest.mark.parametrize("case", ["resume_fine_tuning", "resume_rollouts"])
 def test_two_processes_resume_to_the_same_result(trained, case, mode):
     """Killed in the third update of four: weights, optimizer, metrics and rollouts equal those of
@@ -196,9 +245,10 @@ def test_two_processes_resume_to_the_same_result(trained, case, mode):
     ours, theirs = (load_file(one / "model.safetensors") for one in (cut, whole))
     assert ours.keys() == theirs.keys()
     assert [name for name in ours if not torch.equal(ours[name], theirs[name])] == []
-    ours, theirs = (moments(one / OPTIMIZER[mode]) for one in (cut, whole))
-    assert ours.keys() == theirs.keys()
-    assert [name for name in ours if not torch.equal(ours[name], theirs[name])] == []
+    if mode in OPTIMIZER:  # DeepSpeed has a file per process, of flat tensors
+        ours, theirs = (moments(one / OPTIMIZER[mode]) for one in (cut, whole))
+        assert ours.keys() == theirs.keys()
+        assert [name for name in ours if not torch.equal(ours[name], theirs[name])] == []
     for file in ("metrics.jsonl", "completions.jsonl"):
         if (folder / "whole" / file).exists():
             assert untimed(folder / "cut" / file) == untimed(folder / "whole" / file)

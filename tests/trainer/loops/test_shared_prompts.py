@@ -13,14 +13,19 @@ import torch
 from trl.trainer.utils import add_fused_lm_head
 
 from tests.engines import tiny
-from tests.trainer.checked_trainers import run_grpo, run_tgrpo
-from tests.trainer.small_runs import grpo_recipe, load_small, rows, small_data, tgrpo_recipe
+from tests.trainer.checked_trainers import run_grpo, run_tgrpo, says
+from tests.trainer.small_runs import (
+    load_small,
+    mixed_rows,
+    rows,
+    see,
+    tgrpo_recipe,
+    update_recipe,
+)
 from tests.trainer.work_counts import count_work
 from trainer.config.sections import LoraSettings
 from trainer.loops import collate, forward, shared_attention
-from trainer.loops.clips import ClipLoader
 from trainer.loops.forward import VisionForward
-from trainer.loops.inputs import InputBuilder
 from trainer.loops.kept_features import KeptFeatures
 from trainer.loops.regroup import gather_prompts
 
@@ -28,18 +33,6 @@ pytestmark = [
     pytest.mark.engine,
     pytest.mark.filterwarnings("default"),  # third-party imports warn
 ]
-
-
-def see(checkpoint, folder):
-    """Load a model, and build the inputs of two videos, an image and a text."""
-    loaded = load_small(checkpoint)
-    recipe = grpo_recipe(checkpoint, folder)
-    data = rows(folder / "media", videos=2, images=1)
-    text = replace(data[0], sample=replace(data[0].sample, id="text", media=()))
-    multiple = loaded.checkpoint.patch_multiple
-    with ClipLoader(recipe.frames, small_data(folder), patch_multiple=multiple) as clips:
-        inputs = InputBuilder(loaded.processor, clips, cache_mib=64)
-        return loaded, inputs.build(inputs.start(one.sample for one in [*data, text]))
 
 
 def score(loaded, prompts, completions, *, share, left_out=(), kept=None):
@@ -138,52 +131,55 @@ def test_other_passes_of_a_prepared_model_stay_as_they_were(untrained, tmp_path)
 
 
 LORA = LoraSettings(r=2, lora_alpha=4)
+WHOLE, PARTS = (
+    {"per_device_train_batch_size": size, "gradient_accumulation_steps": 16 // size}
+    for size in (16, 2)
+)
 UPDATES = {
-    "one pass": ({"per_device_train_batch_size": 16}, None),
+    "one pass": (WHOLE, None),
     "accumulation": ({"per_device_train_batch_size": 8, "gradient_accumulation_steps": 2}, None),
-    "parts of groups": (
-        {"per_device_train_batch_size": 2, "gradient_accumulation_steps": 8}, None,
-    ),
-    "gradient checkpointing": (
-        {"per_device_train_batch_size": 16, "gradient_checkpointing": True}, None,
-    ),
-    "adapter": ({"per_device_train_batch_size": 16}, LORA),
-}  # fmt: skip
+    "parts of groups": (PARTS, None),
+    "checkpointing": ({**WHOLE, "gradient_checkpointing": True}, None),
+    "adapter": (WHOLE, LORA),
+    "parts, checkpointing": ({**PARTS, "gradient_checkpointing": True}, None),
+    "parts, checkpointing, adapter": ({**PARTS, "gradient_checkpointing": True}, LORA),
+}
 
 
-def says(row_id, shuffled, before):
-    """Some answers are right; lengths differ."""
-    letter = "ABCD"[(before + len(row_id) + int(row_id[-1])) % 4]
-    return f"<think>{'so ' * (before + 1)}</think>\n<answer>{letter}</answer>"
+@pytest.fixture(scope="module")
+def checkpoints(untrained, tmp_path_factory):
+    """Random weights of two architectures."""
+    folder = tmp_path_factory.mktemp("qwen3") / "model"
+    return {"qwen2_5_vl": untrained, "qwen3_vl": tiny.qwen3_vl(folder)}
 
 
 @pytest.mark.parametrize(
-    ("kind", "case"), [("grpo", "one pass"), *(("tgrpo", case) for case in UPDATES)]
+    ("name", "kind", "case"),
+    [
+        *(("qwen2_5_vl", "tgrpo", case) for case in UPDATES),
+        *(("qwen2_5_vl", "grpo", case) for case in ("one pass", "parts, checkpointing, adapter")),
+        *(("qwen3_vl", kind, "parts, checkpointing") for kind in ("grpo", "tgrpo")),
+        ("qwen3_vl", "tgrpo", "parts, checkpointing, adapter"),
+    ],
 )
-def test_an_update_has_the_gradient_of_single_rows(kind, case, student, tmp_path):
-    """Three videos and an image, groups of 4, KL term: with plain gradient descent and a rate of 1
-    the weights differ by their gradients, to 1e-5."""
+def test_an_update_has_the_gradient_of_single_rows(name, kind, case, checkpoints, tmp_path):
+    """Two videos, an image and a text, groups of 4, KL term: with plain gradient descent and a rate
+    of 1 the weights differ by their gradients, to 1e-5."""
     optim, lora = UPDATES[case]
+    checkpoint, data = checkpoints[name], mixed_rows(tmp_path / "media")
     weights = {}
     for share in (True, False):
-        make, run = (grpo_recipe, run_grpo) if kind == "grpo" else (tgrpo_recipe, run_tgrpo)
-        optim = {"learning_rate": 1.0, "max_steps": 1, "weight_decay": 0.0, **optim}
-        recipe = make(student, tmp_path, **{**optim, "max_grad_norm": 1e6})
-        recipe = replace(
-            recipe,
-            model=replace(recipe.model, lora=lora),
-            rollout=replace(recipe.rollout, share_prompt=share),
-            trl={"optim": "sgd"},
-        )
+        recipe = update_recipe(kind, checkpoint, tmp_path, share=share, lora=lora, **optim)
         torch.manual_seed(3)  # of the adapter's weights
-        ran = run(recipe, tmp_path / f"run-{share}", rows(tmp_path / "media"), says=says)
+        run = {"grpo": run_grpo, "tgrpo": run_tgrpo}[kind]
+        ran = run(recipe, tmp_path / f"run-{share}", data, says=says)
         trainer = ran[0] if isinstance(ran, tuple) else ran
         weights[share] = {
             name: one.detach().clone()
             for name, one in trainer.model.named_parameters()
             if one.requires_grad
         }
-    before = dict(load_small(student).model.named_parameters()) if lora is None else {}
+    before = dict(load_small(checkpoint).model.named_parameters()) if lora is None else {}
     for name, one in weights[False].items():
         torch.testing.assert_close(weights[True][name], one, atol=1e-5, rtol=1e-5)
         if name == "lm_head.weight":

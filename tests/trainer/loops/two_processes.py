@@ -74,17 +74,17 @@ def _right_in_first(row_id: str, shuffled: bool, before: int) -> str:
     return f"<think>It goes {OPTIONS[number]}.</think>\n<answer>{'ABCD'[number]}</answer>"
 
 
-def half_blind_evidence(checkpoint: Path, folder: Path, *, sharded: bool = False) -> None:
+def half_blind_evidence(checkpoint: Path, folder: Path, *, mode: str = "whole") -> None:
     """In every update one process has nothing to compare, and the other has a right answer."""
     from tests.trainer.checked_trainers import run_evidence
-    from tests.trainer.loops.sharded import ShardedEvidence
+    from tests.trainer.loops.sharded import spread
     from tests.trainer.small_runs import evidence_recipe, half_broken
     from trainer.algorithms.tgrpo_evidence import VideoEvidenceTrainer
 
     recipe = evidence_recipe(
         checkpoint, folder, max_steps=2, per_device_train_batch_size=4, gradient_checkpointing=True
     )
-    kind = ShardedEvidence if sharded else VideoEvidenceTrainer
+    kind = spread(mode, VideoEvidenceTrainer)
     trainer, _ = run_evidence(
         recipe, folder / "two", half_broken(folder / "media"), kind=kind, says=_half_right
     )
@@ -95,56 +95,103 @@ def _half_right(row_id: str, shuffled: bool, before: int) -> str:
     return f"<think>so</think>\n<answer>{'AB'[before % 2]}</answer>"
 
 
-def fine_tune_half_blind(checkpoint: Path, folder: Path, *, sharded: bool = False) -> None:
+def fine_tune_half_blind(checkpoint: Path, folder: Path, *, mode: str = "whole") -> None:
     """In every update the one row of one of the processes cannot be decoded."""
-    from tests.trainer.loops.sharded import ShardedSFT, run_sft
+    from tests.trainer.loops.sharded import run_sft, spread
     from tests.trainer.small_runs import half_broken, sft_recipe
     from trainer.algorithms.sft import VideoSFTTrainer
 
     recipe = sft_recipe(
         checkpoint, folder, max_steps=3, per_device_train_batch_size=1, gradient_checkpointing=True
     )
-    kind = ShardedSFT if sharded else VideoSFTTrainer
+    kind = spread(mode, VideoSFTTrainer)
     trainer = run_sft(recipe, folder / "two", half_broken(folder / "media"), kind)
     keep_weights(folder, trainer.model)
 
 
-def half_blind_groups(checkpoint: Path, folder: Path, *, sharded: bool = False) -> None:
+def half_blind_groups(checkpoint: Path, folder: Path, *, mode: str = "whole") -> None:
     """In every update the one group of one of the processes cannot be decoded."""
     from tests.trainer.checked_trainers import run_tgrpo
-    from tests.trainer.loops.sharded import ShardedTGRPO
+    from tests.trainer.loops.sharded import spread
     from tests.trainer.small_runs import half_broken, tgrpo_recipe
     from trainer.algorithms.tgrpo import VideoTGRPOTrainer
 
     recipe = tgrpo_recipe(
         checkpoint, folder, max_steps=3, per_device_train_batch_size=4, gradient_checkpointing=True
     )
-    kind = ShardedTGRPO if sharded else VideoTGRPOTrainer
+    kind = spread(mode, VideoTGRPOTrainer)
     trainer, _ = run_tgrpo(recipe, folder / "two", half_broken(folder / "media"), kind=kind)
     keep_weights(folder, trainer.model)
 
 
-def resume_fine_tuning(checkpoint: Path, folder: Path, *, sharded: bool = False) -> None:
+def beside_text(checkpoint: Path, folder: Path, *, mode: str = "whole") -> None:
+    """One of the processes has a video, the other a row of text alone, in SFT and in GRPO."""
+    from tests.trainer.checked_trainers import run_grpo
+    from tests.trainer.loops.sharded import run_sft, spread
+    from tests.trainer.small_runs import grpo_recipe, mixed_rows, sft_recipe
+    from trainer.algorithms.grpo import VideoGRPOTrainer
+    from trainer.algorithms.sft import VideoSFTTrainer
+
+    video, *_, text = mixed_rows(folder / "media")
+    optim = {"max_steps": 2, "gradient_checkpointing": True}
+    recipe = sft_recipe(checkpoint, folder, per_device_train_batch_size=1, **optim)
+    trainer = run_sft(recipe, folder / "two", [video, text], spread(mode, VideoSFTTrainer))
+    keep_weights(folder, trainer.model)
+    forget()
+    recipe = grpo_recipe(checkpoint, folder, per_device_train_batch_size=4, **optim)
+    run_grpo(recipe, folder / "groups", [video, text], kind=spread(mode, VideoGRPOTrainer))
+
+
+def share_prompts(checkpoint: Path, folder: Path, *, mode: str = "whole") -> None:
+    """One update with packed rows and one with single rows, of two architectures: a process has a
+    video and another one, the other an image and a text."""
+    from tests.engines import tiny
+    from tests.trainer.checked_trainers import run_grpo, run_tgrpo, says
+    from tests.trainer.loops.sharded import spread
+    from tests.trainer.small_runs import mixed_rows, update_recipe
+    from trainer.algorithms.grpo import VideoGRPOTrainer
+    from trainer.algorithms.tgrpo import VideoTGRPOTrainer
+
+    own = folder / f"rank-{os.environ['RANK']}"
+    models = {"qwen2_5_vl": checkpoint, "qwen3_vl": tiny.qwen3_vl(own / "qwen3")}
+    runs = {
+        "grpo": (run_grpo, spread(mode, VideoGRPOTrainer)),
+        "tgrpo": (run_tgrpo, spread(mode, VideoTGRPOTrainer)),
+    }
+    optim = {"per_device_train_batch_size": 2, "gradient_accumulation_steps": 4}
+    for algorithm, name in (("tgrpo", "qwen2_5_vl"), ("grpo", "qwen3_vl")):
+        for share in (True, False):
+            run, kind = runs[algorithm]
+            recipe = update_recipe(
+                algorithm, models[name], folder, share=share, gradient_checkpointing=True, **optim
+            )
+            out = folder / f"{name}-{share}"
+            ran = run(recipe, out, mixed_rows(folder / "media"), kind=kind, says=says)
+            keep_weights(out, (ran[0] if isinstance(ran, tuple) else ran).model)
+            forget()
+
+
+def resume_fine_tuning(checkpoint: Path, folder: Path, *, mode: str = "whole") -> None:
     """Four updates in one go, and the same killed in the third and resumed."""
     from functools import partial
 
-    from tests.trainer.loops.sharded import ShardedSFT, run_sft
+    from tests.trainer.loops.sharded import run_sft, spread
     from tests.trainer.small_runs import sft_recipe
     from trainer.algorithms.sft import VideoSFTTrainer
 
     recipe = sft_recipe(
         checkpoint, folder, max_steps=4, per_device_train_batch_size=1, save_steps=2
     )
-    kind = ShardedSFT if sharded else VideoSFTTrainer
+    kind = spread(mode, VideoSFTTrainer)
     kill_and_resume(folder, partial(run_sft, recipe, kind=kind))
 
 
-def resume_rollouts(checkpoint: Path, folder: Path, *, sharded: bool = False) -> None:
+def resume_rollouts(checkpoint: Path, folder: Path, *, mode: str = "whole") -> None:
     """The same for GRPO, with a reference model and accumulation."""
     from functools import partial
 
     from tests.trainer.checked_trainers import run_grpo
-    from tests.trainer.loops.sharded import ShardedGRPO
+    from tests.trainer.loops.sharded import spread
     from tests.trainer.small_runs import grpo_recipe
     from trainer.algorithms.grpo import VideoGRPOTrainer
 
@@ -156,7 +203,7 @@ def resume_rollouts(checkpoint: Path, folder: Path, *, sharded: bool = False) ->
         gradient_accumulation_steps=2,
         save_steps=2,
     )
-    kind = ShardedGRPO if sharded else VideoGRPOTrainer
+    kind = spread(mode, VideoGRPOTrainer)
     kill_and_resume(folder, partial(run_grpo, recipe, kind=kind))
 
 
@@ -199,16 +246,14 @@ def note(folder: Path, **seen: Any) -> None:
 
 
 def main(mode: str, checkpoint: Path, folder: Path, names: list[str]) -> None:
-    """Run the named cases, each in a folder of its name; `mode` is ``whole`` or ``sharded``."""
+    """Run the named cases, each in a folder of its name; see `sharded.FILES` for the modes."""
     from tests.trainer.loops.sharded import environment
 
-    sharded = mode == "sharded"
-    if sharded:
-        os.environ.update(environment())
+    os.environ.update(environment(mode))
     for name in names:
         case = folder / name
         case.mkdir(exist_ok=True)
-        globals()[name](checkpoint, case, **({"sharded": True} if sharded else {}))
+        globals()[name](checkpoint, case, **({} if mode == "whole" else {"mode": mode}))
         forget()
 
 
