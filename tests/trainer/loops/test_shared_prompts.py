@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 
@@ -27,7 +28,7 @@ from trainer.config.sections import LoraSettings
 from trainer.loops import collate, forward, shared_attention
 from trainer.loops.forward import VisionForward
 from trainer.loops.kept_features import KeptFeatures
-from trainer.loops.regroup import gather_prompts
+from trainer.loops.regroup import count_prompts, gather_prompts, warn_of_repeats
 
 pytestmark = [
     pytest.mark.engine,
@@ -200,10 +201,11 @@ class Counting:
     [(16, 1, [4]), (8, 2, [2, 2]), (4, 4, [1] * 4), (2, 8, [1] * 8)],
 )
 def test_each_pass_computes_a_prompt_once_per_part_of_a_batch(
-    student, tmp_path, size, passes, prompts
+    student, tmp_path, caplog, size, passes, prompts
 ):
     """Four groups of 4 in parts of 16, 8, 4 and 2: TRL's shuffled parts would have up to four
-    prompts each. The reference, without a gradient, takes whole groups at a time."""
+    prompts each. The reference, without a gradient, takes whole groups at a time. Where parts cut
+    groups the log says what it costs."""
     from trainer.algorithms.tgrpo import VideoTGRPOTrainer
 
     class CountingTGRPO(Counting, VideoTGRPOTrainer):
@@ -216,10 +218,13 @@ def test_each_pass_computes_a_prompt_once_per_part_of_a_batch(
         per_device_train_batch_size=size,
         gradient_accumulation_steps=passes,
     )
-    trainer, _ = run_tgrpo(
-        recipe, tmp_path / "run", rows(tmp_path / "media"), kind=CountingTGRPO, says=says
-    )
+    with caplog.at_level(logging.WARNING, logger="trainer"):
+        trainer, _ = run_tgrpo(
+            recipe, tmp_path / "run", rows(tmp_path / "media"), kind=CountingTGRPO, says=says
+        )
     counts = trainer.counts
+    assert count_prompts(size, passes, 4) == sum(prompts)
+    assert ("computes 8 prompts for the 4 of an update" in caplog.text) == (size == 2)
     seen = list(zip(counts.prompts, counts.with_gradient, strict=True))
     assert [number for number, gradient in seen if gradient] == prompts
     assert sum(number for number, gradient in seen if not gradient) == 4, "whole groups: reference"
@@ -258,6 +263,24 @@ def test_a_model_that_takes_no_packed_rows_gets_single_ones_and_says_why(student
         )
     assert trainer.counts.prompts == [16, 16]
     assert 'model.attn_implementation is "eager"' in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("size", "parts", "group", "prompts"),
+    [(6, 2, 4, 4), (2, 4, 8, 4), (8, 1, 8, 1), (3, 4, 4, 6), (1, 8, 8, 8), (24, 1, 8, 3)],
+)
+def test_prompts_of_parts_are_counted(size, parts, group, prompts):
+    """Parts of 6 and groups of 4: the second group is in both parts, 2 + 2 prompts."""
+    assert count_prompts(size, parts, group) == prompts
+
+
+def test_a_router_loss_is_said_to_cost_the_sharing(caplog):
+    """Once, with what leaves it out; whole groups are not spoken of."""
+    arguments = SimpleNamespace(per_device_train_batch_size=8, gradient_accumulation_steps=2)
+    with caplog.at_level(logging.WARNING, logger="trainer"):
+        warn_of_repeats(SimpleNamespace(aux_loss_enabled=True, args=arguments, num_generations=8))
+    assert "trl.router_aux_loss_coef = 0" in caplog.text
+    assert "cut groups" not in caplog.text
 
 
 def test_the_parts_of_a_batch_keep_what_belongs_together():
