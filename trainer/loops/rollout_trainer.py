@@ -21,6 +21,7 @@ from harness.schema import Sample
 from trainer.data.rows import TrainingRow
 from trainer.loops import shared_attention
 from trainer.loops.batches import PromptBatches
+from trainer.loops.blank_media import in_several_processes
 from trainer.loops.completion_lines import CompletionLines
 from trainer.loops.forward import VisionForward
 from trainer.loops.groups import make_groups, update_rewards
@@ -240,11 +241,13 @@ class RolloutTrainer(PromptBatches, ExactResume, GRPOTrainer):  # type: ignore[m
     def with_rows(self, rows: Sequence[PromptInputs]) -> Iterator[None]:
         """Have the next passes over completions show these prompts instead of the batch's.
 
-        Their media are encoded in every process, also where the features of all are known: sharded
-        processes have to call the vision tower equally often.
+        In several processes their media are encoded in each, also where the features of all are
+        known: sharded processes have to call the vision tower equally often.
         """
         before = self._batch, self.kept_features
-        self._batch, self.kept_features = list(rows), None
+        self._batch = list(rows)
+        if in_several_processes():
+            self.kept_features = None
         try:
             yield
         finally:
