@@ -3,7 +3,8 @@
 Annotations: jiyanggao/TALL@3df6794 (paper: arXiv 1705.02101); videos: Charades of the Allen
 Institute for AI. Three forms of the test set are read: the original text file, the JSON object by
 video of Time-R1 and VideoChat-R1, and the Parquet file of lmms-lab/charades_sta on the Hugging Face
-hub, whose zips have the videos.
+hub, whose zips have the videos. Its times are half-precision numbers; they are rounded to the
+tenths of a second of the annotations, which lmms-eval does not do.
 
 Item values are the overlap of the answered span with the annotated one
 (`harness.scoring.metrics.temporal_iou`), so that the score is mIoU; a summary also has the share of
@@ -92,7 +93,7 @@ class CharadesSTA(Benchmark):
     """The test set; the score is the mean overlap with the annotated spans."""
 
     name = "charades-sta"
-    version = 1
+    version = 2
     title = "Charades-STA"
     homepage = "https://huggingface.co/datasets/lmms-lab/charades_sta"
     source = sources.CHARADES_STA
@@ -195,12 +196,17 @@ def _read_videos(file: Path) -> Iterator[Found]:
 
 
 def _read_table(file: Path) -> Iterator[Found]:
-    """Yield the rows of the hub's file."""
+    """Yield the rows of the hub's file, with times as they were annotated, in tenths of a second.
+
+    The file has half-precision numbers, which are off by up to 0.03: 24.3 is 24.296875 there.
+    """
     for row in read_rows(file):
-        span = row.fields.get("timestamp")
-        if not isinstance(span, list) or len(span) != 2:
-            raise row.bad("timestamp", "start and end in seconds")
-        yield row.text("video").removesuffix(".mp4"), *span, row.text("caption"), row.where
+        match row.fields.get("timestamp"):
+            case [float() | int() as start, float() | int() as end]:
+                tenths = round(float(start), 1), round(float(end), 1)
+            case _:
+                raise row.bad("timestamp", "start and end in seconds")
+        yield row.text("video").removesuffix(".mp4"), *tenths, row.text("caption"), row.where
 
 
 def _make_sample(video: str, start: Any, end: Any, sentence: Any, where: str, data: Path) -> Sample:

@@ -10,8 +10,8 @@ Deliberate departures and known differences:
 - Video-R1 shows whole videos, so ``video-r1`` ignores the times. Branch ``video`` has the cut clips
   only: its ``video-r1`` scores are not comparable with the paper's.
 - Video-R1's own file has no blanks around questions and options and no carriage returns, which 24
-  of the 4,000 published questions have. ``video-r1`` asks them without. It asked them with until
-  November 2026; the version of the task was not raised for that.
+  of the 4,000 published questions have. ``video-r1`` asks them without since version 2 of the task,
+  so that runs of version 1 are neither resumed nor compared with later ones.
 - The notebook shows VideoChat2 frames of 224 x 224 pixels; here the model's own frame size and chat
   template are used.
 - The notebook puts ``(`` in front of every response, because its prompt ends in one, and so does
@@ -99,7 +99,7 @@ class MVBench(Benchmark):
     """MVBench with its official prompt, prefilled response and substring matching."""
 
     name = "mvbench"
-    version = 1
+    version = 2
     official_version = 2
     title = "MVBench"
     homepage = "https://huggingface.co/datasets/OpenGVLab/MVBench"

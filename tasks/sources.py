@@ -1,12 +1,8 @@
 """The benchmarks on the Hugging Face hub: repositories, commits, files, archives.
 
-The commits were taken from public projects that pin them or have them in their caches, not from the
-hub itself: VSI-Bench's of 11 November 2025, which has the ``pruned`` column, one of MVBench's
-``main``, and the only ones found for VideoMMMU and TempCompass; of MMVU the last one with a known
-hash (January 2025; later ones change the card and add rationales), of Video-MME, Video-MME-v2 and
-LongVideoBench those that public caches have, of Video-Holmes that of its last upload of a file with
-a known hash. If the hub does not have a
-commit, ``videor1 data fetch`` says so.
+The commits were taken from stored pages of the hub and from public projects that pin them or have
+them in their caches, not from the hub itself: docs/sources.md, "Commits and layouts of the data",
+says which from where. If the hub does not have a commit, ``videor1 data fetch`` says so.
 """
 
 from __future__ import annotations
@@ -134,8 +130,7 @@ VIDEOHOLMES = Source(
 
 CHARADES_STA = Source(
     repo="lmms-lab/charades_sta",
-    # No commit with a known hash holds the data; the first fetch notes the one that it got.
-    revision="main",
+    revision="799008a8e37860e3bbd8418c6e3111b0bc05f648",
     folder="charades-sta",
     files=("data/*.parquet",),
     archives=tuple(

@@ -6,6 +6,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow
 import pytest
 from hypothesis import given
@@ -56,6 +57,34 @@ def test_all_forms_of_the_data_are_the_same_questions(tmp_path: Path) -> None:
     assert (first.kind, first.answer, first.cluster) == (Kind.SPAN, "4.3 to 12.5", "ABCDE")
     assert first.media[0].path == tmp_path / "Charades_v1_480/ABCDE.mp4"
     assert first.id.startswith("charades-sta/ABCDE/")
+
+
+def test_half_precision_times_are_read_as_the_tenths_that_they_stand_for(tmp_path: Path) -> None:
+    """All of them up to 99.9 s, longer than any video; the hub's file says 24.296875 for 24.3."""
+    times = [tenths / 10 for tenths in range(1000)]
+    stored = pyarrow.array(
+        [[np.float16(start), np.float16(start + 1)] for start in times],
+        type=pyarrow.list_(pyarrow.float16()),
+    )
+    columns = {
+        "video": ["ABCDE.mp4"] * 1000, "caption": [f"{time}" for time in times],
+        "timestamp": stored,
+    }  # fmt: skip
+    (tmp_path / "data").mkdir()
+    parquet.write_table(pyarrow.table(columns), tmp_path / "data/test-00000-of-00001.parquet")
+    read = [sample.answer for sample in TASK.load(tmp_path).samples]
+    assert read == [f"{time:g} to {round(time + 1, 1):g}" for time in times]
+
+
+@pytest.mark.parametrize("span", [None, [1.0], [1.0, 2.0, 3.0], ["a", "b"], [1.0, None]])
+def test_a_row_without_two_times_is_named(tmp_path: Path, span: Any) -> None:
+    """With file and row."""
+    (tmp_path / "data").mkdir()
+    row = {"video": "A.mp4", "caption": "x", "timestamp": span}
+    table = pyarrow.Table.from_pylist([row])
+    parquet.write_table(table, tmp_path / "data/test-00000-of-00001.parquet")
+    with pytest.raises(DatasetError, match=r"parquet, row 0: .*start and end in seconds"):
+        TASK.load(tmp_path)
 
 
 @pytest.mark.parametrize(

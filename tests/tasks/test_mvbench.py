@@ -347,7 +347,7 @@ def test_every_question_weighs_the_same() -> None:
 def test_the_official_preset_cuts_and_samples_as_the_notebook() -> None:
     """16 segment middles of the cut clip, and 100 new tokens without sampling."""
     protocol = TASK.protocol("official")
-    assert (protocol.task, protocol.scorer) == ("mvbench@1", "official@2")
+    assert (protocol.task, protocol.scorer) == ("mvbench@2", "official@2")
     assert protocol.sampling == Sampling(temperature=0.0, max_tokens=100)
     assert protocol.frames is not None
     assert (protocol.frames.rule, protocol.frames.max_frames) == (FrameRule.SEGMENTS, 16)

@@ -34,8 +34,6 @@ TASKS = (
     "videoholmes",
     "charades-sta",
 )
-UNPINNED = ("charades-sta",)
-"""Benchmarks of which no commit with data has a known hash."""
 
 
 def table(*rows: Mapping[str, Any]) -> bytes:
@@ -316,9 +314,7 @@ def test_pin_is_a_commit_and_the_page_is_where_the_task_says(name: str) -> None:
     """Every source names a full commit hash, and tasks and sources agree on the repository."""
     task = registry.get(name)
     assert task.source is not None
-    pinned = name not in UNPINNED
-    assert task.source.revision == "main" or len(bytes.fromhex(task.source.revision)) == 20
-    assert pinned == (task.source.revision != "main")
+    assert len(bytes.fromhex(task.source.revision)) == 20
     assert task.source.page == task.homepage
 
 
