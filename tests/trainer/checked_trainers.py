@@ -166,9 +166,10 @@ def run_grpo(
     *,
     kind: type[VideoGRPOTrainer] = VideoGRPOTrainer,
     says: Callable[[str, bool, int], str] | None = None,
+    callbacks: Sequence[Any] = (),
 ) -> Any:
     """The same for `grpo.train`; returns the trainer alone."""
-    return _run(recipe, out, rows, grpo_rewards(recipe.reward), kind, says)[0]
+    return _run(recipe, out, rows, grpo_rewards(recipe.reward), kind, says, callbacks)[0]
 
 
 def _run(
