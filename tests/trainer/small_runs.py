@@ -201,6 +201,25 @@ def update_recipe(
     )
 
 
+def filtered_recipe(checkpoint: Path, folder: Path, **optim: Any) -> GRPORecipe:
+    """Two updates of groups of four; those without spread are replaced."""
+    recipe = grpo_recipe(checkpoint, folder, max_steps=2, save_steps=2, **optim)
+    return replace(recipe, rollout=replace(recipe.rollout, filter_groups=True))
+
+
+def seven_rows(folder: Path) -> list[TrainingRow]:
+    """Make seven rows about three videos and an image; files that are there stay."""
+    media = write_media(folder / "media")
+    return [row(number, media[number % 4]) for number in range(7)]
+
+
+def says_with_spread(row_id: str, shuffled: bool, before: int) -> str:
+    """Answer rows 1, 4 and 6 rightly every other time, and all others always."""
+    number = int(row_id.removeprefix("row-"))
+    right = number not in (1, 4, 6) or before % 2 == 0
+    return f"<think>so</think>\n<answer>{'ABCD'[number % 4] if right else 'E'}</answer>"
+
+
 def small_model(checkpoint: Path) -> ModelSettings:
     return ModelSettings(checkpoint=str(checkpoint), dtype=Dtype.FLOAT32)
 

@@ -109,6 +109,10 @@ class Recipe:
             )
 
 
+_SCALING = ("scale_rewards", "multi_objective_aggregation")
+"""Fields that say how TRL scales advantages."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SFTRecipe(Recipe):
     """Supervised fine-tuning on rows with a rationale."""
@@ -131,6 +135,16 @@ class GRPORecipe(Recipe):
             raise ValueError(
                 f"trl.{CORRECTION}: expected true with rollout.ahead, whose completions are of"
                 " older weights than the update"
+            )
+        scaled = [name for name in _SCALING if name in self.trl]
+        if scaled and self.reward.task_ema_decay is not None:
+            raise ValueError(
+                f"trl.{scaled[0]} cannot be set: reward.task_ema_decay scales the advantages"
+            )
+        if self.reward.task_ema_decay is not None and self.scale_rewards != "group":
+            raise ValueError(
+                "reward.task_ema_decay: this algorithm says itself what advantages are divided by"
+                f" ({self.scale_rewards}); leave it out, or train with grpo or tgrpo"
             )
         self._require_saves_between_batches()
 

@@ -82,9 +82,10 @@ def with_new_names(recipe: Mapping[str, Any]) -> dict[str, Any]:
     if "schedule" in recipe.get("optim", {}) and optim["lr_scheduler_type"] == "constant":
         optim["lr_scheduler_type"] = "constant_with_warmup"  # what it became in transformers
     if "rollout" in renamed:  # before there was a choice, every completion had a copy of its prompt
-        renamed["rollout"] = {"share_prompt": False, "ahead": 0, **renamed["rollout"]}
+        new = {"ahead": 0, "filter_groups": False, "max_filter_rounds": 8}
+        renamed["rollout"] = {"share_prompt": False, **new, **renamed["rollout"]}
     if "reward" in renamed:
-        renamed["reward"] = {"functions": [], **renamed["reward"]}
+        renamed["reward"] = {"functions": [], "task_ema_decay": None, **renamed["reward"]}
     return renamed
 
 

@@ -204,11 +204,17 @@ class RolloutSettings:
     one batch old; 0: with the present weights, in turns."""
     share_prompt: bool = True
     """Compute a prompt once for all of its completions, in every pass over a batch."""
+    filter_groups: bool = False
+    """Replace groups whose completions all earn the same by those of further rows."""
+    max_filter_rounds: int = 8
+    """How often an update asks further rows at most; places still unfilled get no gradient."""
 
     def __post_init__(self) -> None:
         if self.num_generations < 2:
             raise ValueError(f"num_generations: expected at least 2, got {self.num_generations}")
-        positive(self, "max_completion_length", "temperature", "vllm_server_timeout")
+        positive(
+            self, "max_completion_length", "temperature", "vllm_server_timeout", "max_filter_rounds"
+        )
         share(self, "top_p", "vllm_gpu_memory_utilization")
         if self.engine.is_vllm and self.temperature != 1:
             # vLLM's log-probabilities leave the temperature out, the trainer's do not.
@@ -228,6 +234,11 @@ class RolloutSettings:
             raise ValueError("servers names one twice")
         if self.ahead not in (0, 1):
             raise ValueError(f"ahead: expected 0 or 1, got {self.ahead}")
+        if self.ahead and self.filter_groups:
+            raise ValueError(
+                "filter_groups: expected false with ahead = 1: which rows an update asks is known"
+                " only once its first completions are rewarded"
+            )
         if self.vllm_enable_sleep_mode and self.engine is not RolloutEngine.VLLM:
             raise ValueError('vllm_enable_sleep_mode: expected engine = "vllm", which can sleep')
         for name in ("servers", "weights_folder", "ahead"):
@@ -294,9 +305,16 @@ class RewardSettings:
     """Weight of the KL term against the starting checkpoint; 0 needs no reference model."""
     epsilon: float = 0.2
     """Clip range of the policy ratio."""
+    task_ema_decay: float | None = None
+    """Divide advantages by a moving standard deviation of their problem type (EMA-GRPO), of which
+    this share stays in an update; None: as ``scale_rewards`` of the algorithm says."""
 
     def __post_init__(self) -> None:
         at_least_zero(self, "format_weight", "length_weight", "beta", "epsilon")
+        if self.task_ema_decay is not None and not 0 <= self.task_ema_decay < 1:
+            raise ValueError(
+                f"task_ema_decay: expected at least 0 and below 1, got {self.task_ema_decay}"
+            )
         positive(self, "length_min", "length_min_correct")
         ordered(self, "length_min", "length_max")
         if not 0 <= self.tau < 1:

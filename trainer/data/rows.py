@@ -33,6 +33,8 @@ TASK = "train"
 _READ = (
     "problem_id", "problem", "options", "solution", "process", "path", "data_type", "problem_type",
 )  # fmt: skip
+_SPAN = "span"
+"""Another name of the type temporal grounding."""
 _OTHER_MEDIA = (
     "video", "videos", "image", "images", "video_path", "image_path", "video_paths", "image_paths",
     "media",
@@ -198,6 +200,8 @@ def _row_id(row: Row, prefix: str, position: int) -> str:
 
 def _read_kind(row: Row) -> Kind:
     name = row.text("problem_type")
+    if name == _SPAN:
+        return Kind.SPAN
     if name not in list(Kind):
         raise row.bad("problem_type", f"one of {', '.join(Kind)}")
     return Kind(name)

@@ -37,7 +37,8 @@ class CompletionLines:
         groups: Sequence[CompletionGroup],
         rewards: UpdateRewards,
         weights: Sequence[float],
-        advantages: Sequence[float],
+        advantages: Sequence[float | None],
+        left_out: Sequence[str | None] | None = None,
     ) -> None:
         """Append the groups of an update.
 
@@ -46,14 +47,17 @@ class CompletionLines:
             groups: The groups of all processes.
             rewards: Their rewards.
             weights: The weight of each reward.
-            advantages: The advantage of each completion.
+            advantages: The advantage of each completion; None where it has no place in the batch.
+            left_out: Why each group is not trained on, where groups are filtered.
         """
+        if not groups:
+            return
         size = len(advantages) // len(groups)
         totals = np.nan_to_num(sum_rewards(rewards.ordered, weights)).tolist()
         columns = [
             dict(zip(rewards.names, values, strict=True)) for values in rewards.ordered.tolist()
         ]
-        self._lines.append(
+        lines = [
             describe_group(
                 group,
                 step=step,
@@ -63,4 +67,7 @@ class CompletionLines:
                 advantages=advantages[at : at + size],
             )
             for at, group in zip(range(0, len(advantages), size), groups, strict=True)
-        )
+        ]
+        if left_out is not None:
+            lines = [{**line, "left_out": why} for line, why in zip(lines, left_out, strict=True)]
+        self._lines.append(lines)

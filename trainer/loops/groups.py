@@ -21,6 +21,7 @@ from trainer.rewards.completions import (
     Rollout,
     ScoredCompletion,
 )
+from trainer.rewards.consistency import is_consistent
 from trainer.rewards.reward import Reward
 from trainer.runs.step_lines import without_nan
 
@@ -75,11 +76,19 @@ def accuracies(completions: Iterable[ScoredCompletion]) -> list[float]:
 
 
 def group_metrics(groups: Sequence[CompletionGroup]) -> dict[str, float]:
-    """Return the accuracy per problem type, the share of truncated completions, and failures."""
+    """Return what is logged of every step.
+
+    Accuracy per problem type, share of truncated completions, think-answer consistency
+    (`trainer.rewards.consistency`) and the share of completions in which it could be read, and the
+    number of failed groups.
+    """
     found: defaultdict[str, list[float]] = defaultdict(list)
     for group in groups:
         found[f"accuracy/{group.sample.kind}"] += accuracies(group.ordered)
         found["truncated"] += [float(completion.truncated) for completion in group.ordered]
+        agree = [is_consistent(group.sample, completion.text) for completion in group.ordered]
+        found["consistency/think_answer"] += [float(one) for one in agree if one is not None]
+        found["consistency/read"] += [float(one is not None) for one in agree]
     failed = sum(group.failure is not None for group in groups)
     return {**_means(found), "failed_groups": float(failed)}
 
@@ -117,7 +126,7 @@ def describe_group(
     question: str,
     rewards: Sequence[Mapping[str, float]],
     totals: Sequence[float],
-    advantages: Sequence[float],
+    advantages: Sequence[float | None],
 ) -> dict[str, Any]:
     """Return the group's line in ``completions.jsonl``.
 
@@ -127,7 +136,7 @@ def describe_group(
         question: The prompt's text.
         rewards: Per ordered completion its rewards by name.
         totals: Per ordered completion the weighted sum of its rewards.
-        advantages: Per ordered completion its advantage.
+        advantages: Per ordered completion its advantage; None where it was not trained on.
     """
     sample = group.sample
     ordered = [

@@ -67,6 +67,10 @@ class RolloutRun:
         if self.recipe.rollout.ahead:
             assert isinstance(self.rollouts, ServerRollouts)
             trainer.sample_ahead(self.rollouts)
+        if self.recipe.rollout.filter_groups:
+            trainer.filter_groups(self.recipe.rollout.max_filter_rounds)
+        if self.recipe.reward.task_ema_decay is not None:
+            trainer.scale_by_task(self.recipe.reward.task_ema_decay)
         train_on(trainer, self.out)
 
 

@@ -20,9 +20,9 @@ from transformers.trainer_callback import PrinterCallback
 from harness.schema import Sample
 from trainer.data.rows import TrainingRow
 from trainer.loops import shared_attention
-from trainer.loops.batches import PromptBatches
 from trainer.loops.blank_media import in_several_processes
 from trainer.loops.completion_lines import CompletionLines
+from trainer.loops.filtered_sampling import FilteredSampling
 from trainer.loops.forward import VisionForward
 from trainer.loops.groups import make_groups, update_rewards
 from trainer.loops.inputs import InputBuilder, PromptInputs, warn_of_failures
@@ -32,6 +32,7 @@ from trainer.loops.prefill import encode_media
 from trainer.loops.regroup import gather_prompts, warn_of_repeats
 from trainer.loops.rollouts import Rollouts
 from trainer.loops.scoring import CompletionScorer
+from trainer.loops.task_scaling import TaskScaling
 from trainer.loops.trl_arguments import name_for_trl
 from trainer.loops.trl_names import GRPOTrainer
 from trainer.rewards.advantages import (
@@ -40,13 +41,15 @@ from trainer.rewards.advantages import (
     UpdateRewards,
     effect_of_rewards,
     group_advantages,
+    join_rewards,
 )
-from trainer.rewards.completions import CompletionGroup
+from trainer.rewards.completions import CompletionGroup, Rollout
 from trainer.rewards.reward import Reward
+from trainer.rewards.spans import with_duration
 from trainer.runs.effects import effect_metrics
 
 
-class RolloutTrainer(PromptBatches, ExactResume, GRPOTrainer):  # type: ignore[misc]
+class RolloutTrainer(FilteredSampling, TaskScaling, ExactResume, GRPOTrainer):  # type: ignore[misc]
     """`GRPOTrainer` on rows with images and videos.
 
     Args:
@@ -92,7 +95,7 @@ class RolloutTrainer(PromptBatches, ExactResume, GRPOTrainer):  # type: ignore[m
         self._rollouts = rollouts
         self._rewards = list(rewards)
         self._scorer = CompletionScorer(
-            self.processing_class, self._samples, rewards, self.eos_token_ids,
+            self.processing_class, rewards, self.eos_token_ids,
             shuffled=self.scores_shuffled,
         )  # fmt: skip
         self._lines = CompletionLines(Path(self.args.output_dir), inputs)
@@ -124,6 +127,7 @@ class RolloutTrainer(PromptBatches, ExactResume, GRPOTrainer):  # type: ignore[m
             step = Path(resume_from_checkpoint).name if resume_from_checkpoint else "checkpoint-0"
             self._lines.keep_until(int(step.rpartition("-")[2]))
         self.restore_batch(resume_from_checkpoint)
+        self.restore_task_ema(resume_from_checkpoint)
         return super().train(*args, resume_from_checkpoint=resume_from_checkpoint, **kwargs)
 
     # Methods that TRL calls, in this order.
@@ -133,19 +137,18 @@ class RolloutTrainer(PromptBatches, ExactResume, GRPOTrainer):  # type: ignore[m
 
     def _generate_and_score_completions(self, inputs: list[dict[str, Any]]) -> dict[str, Any]:
         self._prompts, self._wait = self.take_batch(inputs)
-        self._batch = rows = self._prompts.rows
-        warn_of_failures(rows)
+        self._batch = self._prompts.rows
+        warn_of_failures(self._batch)
+        if self.group_filter is not None:
+            inputs = self._sample_in_rounds(inputs)
+            if self.kept_features is not None:  # each round has kept its own prompts' features
+                encode_media(self, self._batch)
+        rows = self._batch
         output: dict[str, Any] = super()._generate_and_score_completions(inputs)
         advantages = self._replace_advantages(output)
-        # A failed group has no rewards, hence no advantage; its KL term has to be left out, too.
-        failed = self._of_this_process(np.repeat(self._update.failed, self.num_generations))
-        mask = output["completion_mask"]
-        mask[torch.from_numpy(failed).to(mask.device)] = 0
+        self._leave_out(output)
         if self.accelerator.is_main_process:
-            self._lines.write(
-                self.state.global_step + 1, self._groups, self._update,
-                self.reward_weights.tolist(), advantages,
-            )  # fmt: skip
+            self._write_groups(advantages)
         return {**output, "rows": rows}
 
     def _tokenize_prompts(self, prompts: Any) -> tuple[list[list[int]], None, dict[str, Any]]:
@@ -154,6 +157,10 @@ class RolloutTrainer(PromptBatches, ExactResume, GRPOTrainer):  # type: ignore[m
     def _generate_single_turn(
         self, prompt_ids: Any, *_: Any
     ) -> tuple[list[list[int]], list[list[float]] | None]:
+        filled = self._filled
+        return self._sample_batch() if filled is None else self._filled_completions(filled)
+
+    def _sample_batch(self) -> tuple[list[list[int]], list[list[float]] | None]:
         """Sample ordered and shuffled prompts in one call; a failed row gets an end token only."""
         if self.kept_features is not None:
             encode_media(self, [*self._batch, *([] if self.use_vllm else self._prompts.prompts)])
@@ -167,22 +174,19 @@ class RolloutTrainer(PromptBatches, ExactResume, GRPOTrainer):  # type: ignore[m
         self, inputs: list[dict[str, Any]], prompts: Any, completions: Any, ids: list[list[int]]
     ) -> torch.Tensor:
         """Score completions, then groups; shape (completions of all processes, rewards)."""
-        rollouts = [
-            self._scorer.make_rollout(
-                example["row"], self._batch[at].failure, tokens, self._shuffled.get(at, ()),
-                self.state.global_step + 1,
-            )
-            for at, (example, tokens) in enumerate(zip(inputs, ids, strict=True))
-        ]  # fmt: skip
-        measured = list(self.measure(rollouts, ids))
-        self._groups = make_groups(gather_object(measured), self._samples, self.num_generations)
-        self._update = update_rewards(
-            self._rewards, self._groups, self.state.global_step + 1, shuffled=self.scores_shuffled
-        )
+        filled = self._filled
+        if filled is not None:
+            self._groups = [one.group for one in filled.groups]
+            self._update = join_rewards([one.rewards for one in filled.groups])
+        else:
+            measured = self._measured([example["row"] for example in inputs], ids)
+            self._groups = make_groups(gather_object(measured), self._samples, self.num_generations)
+            self._update = self._reward(self._groups)
         table = torch.from_numpy(self._update.ordered).float()
         weights = self.reward_weights.tolist()
+        metrics = {**self._update_task_ema(), **self.step_metrics(self._groups, table)}
         effects = effect_of_rewards(self._update, weights, self._advantages_under)
-        metrics = {**self.step_metrics(self._groups, table), **effect_metrics(effects)}
+        metrics |= {**effect_metrics(effects), **(filled.metrics() if filled else {})}
         for name, value in metrics.items():
             self._metrics["train" if self.model.training else "eval"][name].append(value)
         return table.to(self.accelerator.device)
@@ -255,13 +259,60 @@ class RolloutTrainer(PromptBatches, ExactResume, GRPOTrainer):  # type: ignore[m
 
     # Helpers of the methods above.
 
+    def _measured(self, rows: Sequence[int], ids: Sequence[list[int]]) -> list[Rollout]:
+        """Score the batch of this process.
+
+        Args:
+            rows: Index of the row in the training data, per row of the batch.
+            ids: The ordered completions.
+        """
+        rollouts = [
+            self._scorer.make_rollout(
+                row, with_duration(self._samples[row], self._batch[at].clips),
+                self._batch[at].failure, tokens, self._shuffled.get(at, ()),
+                self.state.global_step + 1,
+            )
+            for at, (row, tokens) in enumerate(zip(rows, ids, strict=True))
+        ]  # fmt: skip
+        return list(self.measure(rollouts, ids))
+
+    def _reward(self, groups: Sequence[CompletionGroup]) -> UpdateRewards:
+        step = self.state.global_step + 1
+        return update_rewards(self._rewards, groups, step, shuffled=self.scores_shuffled)
+
+    def _leave_out(self, output: dict[str, Any]) -> None:
+        """Mask the completions that teach nothing: without a reward, or of a place left unfilled.
+
+        They have no advantage; their KL term and their tokens must not count either.
+        """
+        left_out: Any = np.isnan(self._update.ordered).all(axis=1)
+        for place in self._filled.unfilled if self._filled else ():
+            left_out[place * self.num_generations : (place + 1) * self.num_generations] = True
+        if not left_out.any():
+            return
+        mask = output["completion_mask"]
+        mask[torch.from_numpy(self._of_this_process(left_out)).to(mask.device)] = 0
+        output["num_items_in_batch"] = self.accelerator.gather(mask.sum()).sum()
+
+    def _write_groups(self, advantages: Sequence[float]) -> None:
+        """Write the groups of the update, and those that were sampled for it in vain."""
+        step, weights = self.state.global_step + 1, self.reward_weights.tolist()
+        why = None if self._filled is None else self._filled.why_in_batch()
+        self._lines.write(step, self._groups, self._update, weights, advantages, why)
+        others = self._filled.left_out if self._filled else ()
+        if others:
+            groups = [one.group for one, _ in others]
+            rewards = join_rewards([one.rewards for one, _ in others])
+            none = [None] * (len(others) * self.num_generations)
+            self._lines.write(step, groups, rewards, weights, none, [str(why) for _, why in others])
+
     def _replace_advantages(self, output: dict[str, Any]) -> list[float]:
         """Put the algorithm's advantages in place of TRL's, where it has its own.
 
         Returns:
             The advantages of all processes.
         """
-        own = self.advantages(self._update, self.reward_weights.tolist())
+        own = self._own_advantages(self._update, self.reward_weights.tolist())
         if own is None:
             return gather_object(output["advantages"].tolist())  # type: ignore[no-any-return]
         there = output["advantages"]
@@ -272,7 +323,7 @@ class RolloutTrainer(PromptBatches, ExactResume, GRPOTrainer):  # type: ignore[m
 
     def _advantages_under(self, weights: Sequence[float]) -> Array:
         """Return the advantages of the update under other weights of its rewards."""
-        own = self.advantages(self._update, weights)
+        own = self._own_advantages(self._update, weights)
         if own is not None:
             return own
         return group_advantages(self._update.ordered, weights, self.advantage_rule)

@@ -17,7 +17,6 @@ class CompletionScorer:
 
     Args:
         processor: The checkpoint's processor.
-        samples: The training rows.
         rewards: All rewards; those of groups are left to `trainer.loops.groups.reward_table`.
         ends: Tokens that end a completion.
         shuffled: Whether completions of shuffled prompts get their rewards, besides the accuracy.
@@ -26,14 +25,12 @@ class CompletionScorer:
     def __init__(
         self,
         processor: Any,
-        samples: Sequence[Sample],
         rewards: Sequence[Reward],
         ends: Collection[int],
         *,
         shuffled: bool,
     ) -> None:
         self._processor = processor
-        self._samples = samples
         self._rewards = [reward for reward in rewards if reward.of_completion is not None]
         self._ends = ends
         self._shuffled = shuffled
@@ -41,6 +38,7 @@ class CompletionScorer:
     def make_rollout(
         self,
         row: int,
+        sample: Sample,
         failure: Failure | None,
         ordered: Sequence[int],
         shuffled: Sequence[Sequence[int]],
@@ -50,6 +48,7 @@ class CompletionScorer:
 
         Args:
             row: Index of the row in the training data.
+            sample: The row, with the length of its video (`trainer.rewards.spans.with_duration`).
             failure: Why its media could not be decoded, where they could not.
             ordered: The completion, with its end token where it has one.
             shuffled: Those of the prompt with shuffled frames.
@@ -57,18 +56,18 @@ class CompletionScorer:
         """
         return Rollout(
             row=row,
-            ordered=None if failure else self._score(row, ordered, step, self._rewards),
+            ordered=None if failure else self._score(sample, ordered, step, self._rewards),
             shuffled=tuple(
-                self._score(row, tokens, step, self._rewards if self._shuffled else ())
+                self._score(sample, tokens, step, self._rewards if self._shuffled else ())
                 for tokens in shuffled
             ),
             failure=failure.message if failure else None,
         )
 
     def _score(
-        self, row: int, tokens: Sequence[int], step: int, rewards: Sequence[Reward]
+        self, sample: Sample, tokens: Sequence[int], step: int, rewards: Sequence[Reward]
     ) -> ScoredCompletion:
-        text, sample = chat.decode(self._processor, tokens), self._samples[row]
+        text = chat.decode(self._processor, tokens)
         return ScoredCompletion(
             text=text,
             tokens=len(tokens),

@@ -68,6 +68,16 @@ class Effect:
     """Share of the groups whose own advantages change by more than 1 %; of those with rewards."""
 
 
+def join_rewards(parts: Sequence[UpdateRewards]) -> UpdateRewards:
+    """Return the rewards of the groups of all parts, one after the other; there is at least one."""
+    return UpdateRewards(
+        names=parts[0].names,
+        ordered=np.concatenate([part.ordered for part in parts]),
+        shuffled=tuple(one for part in parts for one in part.shuffled),
+        failed=tuple(one for part in parts for one in part.failed),
+    )
+
+
 def sum_rewards(table: Array, weights: Sequence[float] | Array) -> Array:
     """Return the weighted sum of each completion's rewards; NaN where none applies.
 

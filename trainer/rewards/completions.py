@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from harness.schema import Sample
@@ -10,6 +11,15 @@ from harness.schema import Sample
 NOT_APPLICABLE = float("nan")
 """The value of a reward that does not apply to a completion: it counts neither as a reward nor in
 a mean."""
+
+_EQUAL = 1e-6
+"""Rewards that differ by less are one reward: sums of weights have rounding errors."""
+
+
+def differ(rewards: Iterable[float]) -> bool:
+    """Return whether some of the rewards differ; those that do not apply are left out."""
+    applied = [reward for reward in rewards if not math.isnan(reward)]
+    return bool(applied) and max(applied) - min(applied) > _EQUAL
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

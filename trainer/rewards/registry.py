@@ -15,8 +15,12 @@ from harness.errors import UsageError
 from harness.plugins import discover, importing
 from trainer.config.sections import RewardUse
 from trainer.rewards.reward import Reward
+from trainer.rewards.spans import SPAN_REWARDS
 
 ENTRY_POINTS = "videor1.rewards"
+
+BUILT_IN = {reward.name: reward for reward in SPAN_REWARDS}
+"""Rewards that every algorithm offers and none has by default."""
 
 
 def choose_rewards(uses: Sequence[RewardUse], own: Sequence[Reward]) -> list[Reward]:
@@ -50,7 +54,7 @@ def require_reward(rewards: Sequence[Reward], name: str, algorithm: str) -> None
 
 
 def find_reward(use: str, known: Collection[str] = ()) -> Reward:
-    """Return the reward that ``use`` names: ``FILE.py:NAME``, ``package:NAME`` or an entry point.
+    """Return the reward that ``use`` names: built in, ``FILE.py:NAME``, ``package:NAME``, a plugin.
 
     Args:
         use: What the recipe says. A function is a reward per completion, a `Reward` is what it is.
@@ -60,10 +64,12 @@ def find_reward(use: str, known: Collection[str] = ()) -> Reward:
         UsageError: There is none, or its module cannot be imported.
     """
     place, colon, name = use.rpartition(":")
+    if use in BUILT_IN:
+        return BUILT_IN[use]
     if not colon:
         points = discover(ENTRY_POINTS)
         if use not in points:
-            listed = ", ".join([*known, *points])
+            listed = ", ".join([*known, *BUILT_IN, *points])
             raise UsageError(
                 f"reward.functions: no reward is named {use!r}; there are {listed}; a reward of"
                 " your own is written as FILE.py:NAME or package:NAME"

@@ -22,8 +22,8 @@ from harness.scoring.answers import (
     answer_tag,
     number,
 )
-from harness.scoring.metrics import numerical_match, temporal_iou
-from harness.scoring.spans import parse_gold, read_span
+from harness.scoring.metrics import numerical_match
+from trainer.rewards.spans import temporal_iou
 
 if TYPE_CHECKING:
     from trainer.config.sections import RewardSettings
@@ -47,8 +47,7 @@ def accuracy(sample: Sample, text: str) -> float:
                 return 0.0
             return relative_closeness(value, target)
         case Kind.SPAN:
-            span = read_span(answer)
-            return 0.0 if span is None else temporal_iou(span, parse_gold(sample.answer))
+            return temporal_iou(sample, text)
         case Kind.OCR:
             return word_accuracy(answer, sample.answer)
         case Kind.FREE_FORM:

@@ -79,6 +79,8 @@ def _print_group(console: Console, group: Group) -> None:
     console.print(f"gold: {group['gold']}", style="bold")
     if group["failure"] is not None:
         console.print(f"dropped: {group['failure']}", style="red", soft_wrap=True)
+    elif group.get("left_out"):
+        console.print(f"left out: {group['left_out']}", style="yellow")
     for variant in ("ordered", "shuffled"):
         if group[variant]:
             console.print(f"\n{variant} frames", style="bold")

@@ -12,12 +12,10 @@ from typing import Any
 
 from harness.files import read_json_lines
 from trainer.rewards.advantages import Effect
+from trainer.rewards.completions import differ
 from trainer.runs.effects import describe_effects, read_effects
 from trainer.runs.folder import COMPLETIONS
 from trainer.runs.step_lines import read_metrics
-
-_EQUAL = 1e-6
-"""Rewards that differ by less are one reward: sums of weights have rounding errors."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,7 +98,7 @@ def _count_groups(groups: Iterable[Mapping[str, Any]], updates: int) -> Learnt:
             failed += 1
             continue
         totals = [completion["reward"] for completion in ordered]
-        alike += max(totals) - min(totals) <= _EQUAL
+        alike += not differ(totals)
         completions += len(ordered)
         truncated += sum(bool(completion["truncated"]) for completion in ordered)
         best = max(best, *(completion["rewards"].get("accuracy") or 0.0 for completion in ordered))

@@ -270,6 +270,15 @@ def test_a_run_of_before_the_option_goes_on_without_shared_prompts():
     assert "rollout" not in with_new_names(as_json(SFT.read_recipe("paper")))
 
 
+def test_advantages_are_scaled_by_one_rule(recipe):
+    """By problem type, or as TRL does; never both in silence."""
+    assert recipe(sets=["reward.task_ema_decay=0.99"]).reward.task_ema_decay == 0.99
+    with pytest.raises(UsageError, match=r"expected at least 0 and below 1, got 1\.0"):
+        recipe(sets=["reward.task_ema_decay=1.0"])
+    with pytest.raises(UsageError, match=r"trl\.scale_rewards cannot be set: reward\.task_ema"):
+        recipe("[trl]\nscale_rewards = 'none'", sets=["reward.task_ema_decay=0.9"])
+
+
 def test_a_constant_learning_rate_refuses_a_warmup(recipe):
     """transformers would ignore the warm-up in silence."""
     with pytest.raises(UsageError, match="expected 0 with the scheduler constant, got 5"):

@@ -86,6 +86,14 @@ def test_every_problem_type_is_read(tmp_path, kind, solution, gold):
     assert (row.sample.kind, row.sample.answer) == (kind, gold)
 
 
+def test_temporal_grounding_may_be_called_span(tmp_path):
+    """The name that other data sets have for it."""
+    row = read_row(
+        tmp_path, problem_type="span", options=None, solution="<answer>2.5 to 8</answer>"
+    )
+    assert (row.sample.kind, row.sample.category) == (Kind.SPAN, "temporal grounding")
+
+
 @pytest.mark.parametrize(
     ("changes", "fault", "message"),
     [

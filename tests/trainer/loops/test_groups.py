@@ -78,7 +78,12 @@ def test_groups_are_neighbours_of_one_prompt():
 def test_the_metrics_of_a_step_leave_failed_groups_out():
     """2 of 4 right; one failed group is counted."""
     metrics = group_metrics([group(1.0, 0.0), group(1.0, 0.0), FAILED])
-    assert metrics == {"accuracy/multiple choice": 0.5, "truncated": 0.0, "failed_groups": 1.0}
+    assert metrics == {
+        "accuracy/multiple choice": 0.5,
+        "truncated": 0.0,
+        "consistency/read": 0.0,
+        "failed_groups": 1.0,
+    }
 
 
 def test_the_temporal_gap_is_over_the_groups_with_shuffled_completions():

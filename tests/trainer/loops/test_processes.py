@@ -19,12 +19,16 @@ import torch
 from safetensors.torch import load_file
 
 from tests.paths import ROOT
+from tests.trainer.checked_trainers import run_grpo
 from tests.trainer.kills import TIMES
 from tests.trainer.small_runs import (
+    filtered_recipe,
     half_broken,
     load_small,
     mixed_rows,
     rows,
+    says_with_spread,
+    seven_rows,
     sft_recipe,
     train_small,
 )
@@ -40,7 +44,14 @@ LAUNCH = sorted((ROOT / "trainer" / "launch").glob("*.yaml"))
 _HALF_BLIND = ("fine_tune_half_blind", "half_blind_groups", "half_blind_evidence")
 _EVERYWHERE = ("beside_text", "resume_fine_tuning", "resume_rollouts", "share_prompts")
 CASES = {
-    "whole": ("cut_groups", "fine_tune", "evidence_of_cut_groups", *_HALF_BLIND, *_EVERYWHERE),
+    "whole": (
+        "cut_groups",
+        "filtered_groups",
+        "fine_tune",
+        "evidence_of_cut_groups",
+        *_HALF_BLIND,
+        *_EVERYWHERE,
+    ),
     "sharded": (*_HALF_BLIND, *_EVERYWHERE),
     "zero2": _EVERYWHERE,
     "zero3": _EVERYWHERE,
@@ -87,6 +98,9 @@ def trained(student, tmp_path_factory):
             done[mode] = tmp_path_factory.mktemp(mode)
             for name in CASES[mode]:
                 (done[mode] / name).mkdir()
+                if name == "filtered_groups":
+                    seven_rows(done[mode] / name)
+                    continue
                 make = half_broken if "half_blind" in name else rows
                 make = mixed_rows if name in ("beside_text", "share_prompts") else make
                 make(done[mode] / name / "media")
@@ -138,6 +152,31 @@ def test_evidence_of_a_group_over_two_processes(trained):
         assert [one["advantage"] for one in line["ordered"]] == pytest.approx(
             [(reward - mean) / (spread + 1e-4) for reward in rewards], abs=1e-4
         )
+
+
+def test_two_processes_filter_groups_as_one(student, trained):
+    """Both ask the same rows, a group that one of them sampled trains in the other, and weights,
+    groups and counts are those of one process."""
+    folder = trained("filtered_groups")
+    recipe = filtered_recipe(student, folder, per_device_train_batch_size=12)
+    run_grpo(recipe, folder / "one", seven_rows(folder), says=says_with_spread)
+    one, two = (lines(folder / run / "completions.jsonl") for run in ("one", "two"))
+    assert one == two
+    assert sum(line["left_out"] is None for line in one) == 2 * 3
+    counts = [
+        [
+            {name: value for name, value in line.items() if name.startswith("filter/")}
+            for line in lines(folder / run / "metrics.jsonl")
+        ]
+        for run in ("one", "two")
+    ]
+    assert counts[0] == counts[1]
+    assert counts[0][0]["filter/rounds"] > 1
+    ours = dict(load_small(folder / "one" / "checkpoint-2").model.named_parameters())
+    for rank in (0, 1):
+        theirs = load_file(folder / f"weights-{rank}.safetensors")
+        for name, weight in ours.items():
+            torch.testing.assert_close(weight.detach(), theirs[name], atol=2e-5, rtol=0)
 
 
 def test_two_processes_fine_tune_as_one(student, trained):

@@ -233,6 +233,16 @@ def forget() -> None:
     GradientState._reset_state()  # a killed run may have stood between two parts of an update
 
 
+def filtered_groups(checkpoint: Path, folder: Path) -> None:
+    """Three groups of four: the second one is cut in two; three rows of seven have spread."""
+    from tests.trainer.checked_trainers import run_grpo
+    from tests.trainer.small_runs import filtered_recipe, says_with_spread, seven_rows
+
+    recipe = filtered_recipe(checkpoint, folder, per_device_train_batch_size=6)
+    trainer = run_grpo(recipe, folder / "two", seven_rows(folder), says=says_with_spread)
+    keep_weights(folder, trainer.model)
+
+
 def keep_weights(folder: Path, model: Any) -> None:
     from safetensors.torch import save_file
 
