@@ -11,6 +11,7 @@ from importlib.metadata import EntryPoint
 from pathlib import Path
 
 from harness.errors import UsageError, did_you_mean
+from harness.files import open_file
 from harness.plugins import discover
 from harness.task.api import Aggregation, Bridge, OwnFolder, Scorer, Task
 from harness.task.selection import TASK_FILES, FileSelection, file_of, known_suffixes
@@ -82,16 +83,25 @@ def find(selection: str, include_path: Path | None = None) -> Task:
 
 
 def _load_file(file: FileSelection) -> Task:
-    if not file.path.is_file():
-        beside = [str(one) for one in file.path.parent.glob(f"*{file.path.suffix}")]
-        raise UsageError(f"{file.path}: no such file{did_you_mean(str(file.path), beside)}")
+    if file.path.exists():
+        open_file(file.path).close()  # a folder or a pipe is told as such
+    else:
+        beside = {str(one) for one in file.path.parent.glob(f"*{file.path.suffix}")}
+        near = did_you_mean(str(file.path), beside - {str(file.path)})
+        raise UsageError(f"{file.path}: no such file{near}")
     load = discover(TASK_FILES)[file.suffix].load()
     task: Task = load(file.path)
-    taken = "suite" if task.name in SUITES else "benchmark" if task.name in installed() else None
-    if taken or file_of(task.name) or bridge_of(f"{task.name}:"):
+    taken = {"suite": SUITES, "benchmark": installed(), "bridge": bridges()}
+    for what, names in taken.items():
+        if task.name in names:
+            raise UsageError(
+                f"{file.path}: the name {task.name!r} belongs to an installed {what}; rename the"
+                " file (or the `name` in it), so that results are told apart"
+            )
+    if file_of(task.name):
         raise UsageError(
-            f"{file.path}: the name {task.name!r} belongs to an installed {taken or 'bridge'};"
-            " rename the file (or the `name` in it), so that results are told apart"
+            f"{file.path}: the name {task.name!r} is that of a file; rename the file (or the `name`"
+            " in it)"
         )
     return task
 

@@ -8,20 +8,19 @@ from __future__ import annotations
 
 import inspect
 import sys
-import traceback
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Mapping
 from hashlib import sha256
 from importlib.util import module_from_spec, spec_from_loader
 from pathlib import Path
 from types import ModuleType
-from typing import Any, cast
+from typing import cast
 
-from harness.errors import DatasetError, HarnessError, UsageError
+from harness.errors import HarnessError, UsageError
 from harness.files import read_file
-from harness.schema import FramePolicy, Prompt, Sample, Sampling, Score
-from harness.task.api import Questions, Task
+from harness.schema import FramePolicy, Sampling
+from harness.task.api import Task
 from tasks.base import Benchmark
+from tasks.local.guarded import EXAMPLE, Guarded, as_usage_error
 from tasks.local.names import check_name
 
 _ATTRIBUTES: Mapping[str, type] = {
@@ -33,7 +32,6 @@ _ATTRIBUTES: Mapping[str, type] = {
     "official_sampling": Sampling,
 }
 """What a class derived from `tasks.Benchmark` has to set, with the types."""
-_EXAMPLE = "docs/benchmarks.md has an example"
 
 
 def load_class(file: Path) -> Task:
@@ -54,7 +52,7 @@ def load_class(file: Path) -> Task:
     if not leaves:
         raise UsageError(
             f"{file}: defines no benchmark: expected one class derived from tasks.Benchmark, got"
-            f" {_list_classes(module)}; {_EXAMPLE}"
+            f" {_list_classes(module)}; {EXAMPLE}"
         )
     if len(leaves) > 1:
         named = ", ".join(f"{one.__name__} (line {_line_of(one)})" for one in leaves)
@@ -82,7 +80,7 @@ def _run_file(file: Path) -> ModuleType:
     except HarnessError:
         raise
     except (Exception, SystemExit) as error:  # noqa: BLE001 - code of the user
-        raise _as_usage_error(file, error) from None
+        raise as_usage_error(file, error) from None
     return module
 
 
@@ -93,83 +91,18 @@ def _make_task(kind: type[Benchmark], file: Path) -> Task:
         lacking.append("load()")
     lacking += [name for name in _ATTRIBUTES if not hasattr(kind, name)]
     if lacking:
-        raise UsageError(f"{where} lacks {', '.join(lacking)}; {_EXAMPLE}")
+        raise UsageError(f"{where} lacks {', '.join(lacking)}; {EXAMPLE}")
     for name, expected in _ATTRIBUTES.items():
         value = getattr(kind, name)
         if not isinstance(value, expected) or isinstance(value, bool):
             raise UsageError(f"{where}: {name}: expected {expected.__name__}, got {value!r:.80}")
     check_name(kind.name, file, f"change `name` of {kind.__name__}")
-    guarded = type(kind.__name__, (_Guarded, kind), {"__doc__": kind.__doc__, "own_file": file})
+    guarded = type(kind.__name__, (Guarded, kind), {"__doc__": kind.__doc__, "own_file": file})
     try:
         made = guarded()
     except Exception as error:  # noqa: BLE001 - code of the user
-        raise _as_usage_error(file, error) from None
+        raise as_usage_error(file, error) from None
     return cast(Task, made)
-
-
-class _Guarded(Benchmark):
-    """Checks what the class of a file returns, and names the line of an error in it."""
-
-    own_file: Path
-
-    def load(self, data: Path) -> Questions:
-        """Read the questions; the content of the Python file belongs to the run as theirs does."""
-        if not data.is_dir():
-            raise UsageError(
-                f"{data}: no such folder; the benchmark {self.name!r} of {self.own_file} has its"
-                " data there, --data names the folder that holds it"
-            )
-        found: Any = self._guard(super().load, data)
-        self._require(isinstance(found, Questions), "load", "harness.Questions", found)
-        for sample in found.samples:
-            self._require(isinstance(sample, Sample), "load", "samples of harness.Sample", sample)
-            self._require(
-                sample.task == self.name, "load", f"samples with task={self.name!r}", sample.task
-            )
-        self._try_out(found.samples)
-        made: Questions = replace(found, files=(*found.files, self.own_file))
-        return made
-
-    def _try_out(self, samples: Sequence[Sample]) -> None:
-        """Build the first question's prompts and score two replies, before an engine starts."""
-        for sample in samples[:1]:
-            prompt = self._guard(self.official_prompt, sample)
-            self._require(isinstance(prompt, Prompt), "official_prompt", "harness.Prompt", prompt)
-            rule = self._guard(self.official_rule)
-            for reply in ("", sample.answer):
-                score = self._guard(rule, sample, reply)
-                self._require(isinstance(score, Score), "official_rule", "harness.Score", score)
-
-    def _guard(self, function: Callable[..., Any], *arguments: Any) -> Any:
-        try:
-            return function(*arguments)
-        except HarnessError:
-            raise
-        except Exception as error:  # noqa: BLE001 - code of the user
-            raise _as_usage_error(self.own_file, error) from None
-
-    def _require(self, holds: bool, method: str, expected: str, got: object) -> None:
-        if not holds:
-            raise DatasetError(
-                f"{self.own_file}: {method}() of {type(self).__name__}: expected {expected}, got"
-                f" {got!r:.80}; {_EXAMPLE}"
-            )
-
-
-def _as_usage_error(file: Path, error: BaseException) -> UsageError:
-    """Return the error of a file's code with the last of its lines that took part."""
-    if isinstance(error, SyntaxError):
-        line, text = error.lineno, error.msg
-    else:
-        frames = traceback.extract_tb(error.__traceback__)
-        lines = [one.lineno for one in frames if one.filename == str(file)]
-        line, text = (lines[-1] if lines else None), str(error)
-    place = str(file) if line is None else f"{file}, line {line}"
-    first = next((one.strip() for one in text.splitlines() if one.strip()), "")
-    missing = isinstance(error, ModuleNotFoundError)
-    advice = "a benchmark is one file; what it imports has to be installed" if missing else ""
-    told = f"{type(error).__name__}: {first:.300}" if first else type(error).__name__
-    return UsageError(f"{place}: {told}; {advice or 'correct the file'}")
 
 
 def _list_classes(module: ModuleType) -> str:

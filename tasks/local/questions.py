@@ -69,9 +69,9 @@ class Table:
         if choice and len(options) < 2:
             raise row.bad(_first(self.columns.options or "options"), "at least two options")
         return Sample(
-            id=f"{self.name}/{row.scalar(id_).strip()}",
+            id=f"{self.name}/{_filled(row, id_, row.scalar(id_))}",
             task=self.name,
-            question=row.text(question),
+            question=_filled(row, question, row.text(question)),
             answer=self._answer(row, answer, kind, options),
             kind=kind,
             category=self._category(row, kind),
@@ -148,7 +148,14 @@ class Table:
         parts = [
             row.scalar(name).strip() if row.fields.get(name) is not None else "" for name in names
         ]
-        return "/".join(part or _NO_CATEGORY for part in parts)
+        path = "/".join(part or _NO_CATEGORY for part in parts)
+        return "/".join(filter(None, map(str.strip, path.split("/")))) or _NO_CATEGORY
+
+
+def _filled(row: Row, name: str, text: str) -> str:
+    if not text.strip():
+        raise row.bad(name, "a text that is not empty")
+    return text.strip()
 
 
 def _seconds(row: Row, name: str) -> float | None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from harness.errors import DatasetError
 from harness.files import parse_json
@@ -29,7 +30,7 @@ def read_table(path: Path) -> list[Row]:
     elif suffix == ".csv":
         rows = list(_read_csv(path))
     else:
-        return read_rows(path)
+        return [Row(_without_nan(row.fields), row.where) for row in read_rows(path)]
     if not rows:
         raise DatasetError(f"{path}: has no rows, expected at least one question")
     return rows
@@ -38,6 +39,11 @@ def read_table(path: Path) -> list[Row]:
 def columns_of(rows: Sequence[Row]) -> list[str]:
     """Return the names of all columns, in the order in which they appear."""
     return list(dict.fromkeys(name for row in rows for name in row.fields))
+
+
+def _without_nan(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a row without what pandas writes into cells that are empty."""
+    return {name: value for name, value in fields.items() if value == value}
 
 
 def _read_lines(path: Path) -> Iterator[Row]:

@@ -80,6 +80,12 @@ class Columns:
     """Start of the clip in the video, in seconds."""
     end: str | None = None
 
+    def __post_init__(self) -> None:
+        for one in fields(self):
+            named = getattr(self, one.name)
+            if named is not None and not all(named or [""]):
+                raise ValueError(f"{one.name}: expected the name of a column, got {named!r:.80}")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TableSettings:

@@ -169,6 +169,10 @@ def test_without_categories_the_kinds_are_the_categories(tmp_path):
         ([ROW], '[columns]\nquestion = "qustion"', "no column 'qustion'; did you mean question?"),
         ([ROW], 'titel = "x"', "unknown key 'titel'"),
         ([ROW], 'kind = "essay"', "kind: expected one of multiple-choice"),
+        ([ROW], "[columns]\nvideo = []", "video: expected the name of a column, got ()"),
+        ([ROW], '[columns]\nid = ""', "id: expected the name of a column, got ''"),
+        ([{**ROW, "id": " "}], "", "field 'id': expected a text that is not empty, got ' '"),
+        ([{**ROW, "question": ""}], "", "field 'question': expected a text that is not empty"),
         ([ROW], "max_frames = 0", "max_frames: expected a number from 1"),
         ([ROW], 'prompt = "Go"', "prompt: expected a text that holds {question}"),
         ([ROW], 'name = "a b"', "the benchmark's name"),
@@ -250,3 +254,22 @@ def test_the_official_prompt_is_that_of_the_settings(tmp_path):
     settings = 'prompt = "Q: {question}\\n{options}\\nA:"'
     task, [sample] = _load(_write(tmp_path, [{**CHOICE, "question": "{options}?"}], settings))
     assert task.prompt(sample, "official").text == "Q: {options}?\nA. left\nB. right\nA:"
+
+
+def test_cells_that_pandas_leaves_empty_are_no_ids(tmp_path):
+    """A NaN is an empty cell, not the text nan."""
+    cells = {"id": [1.0, float("nan")], "video": ["a", "a"], "question": ["q", "q"]}
+    table = pa.table({**cells, "answer": [1.0, 2.0]})
+    pq.write_table(table, tmp_path / "traffic.parquet")
+    with pytest.raises(UsageError, match="row 1: field 'id': expected a string or a number"):
+        _load(tmp_path / "traffic.parquet")
+
+
+def test_what_is_no_file_is_told_as_what_it_is(tmp_path):
+    """A folder, and a name with one letter wrong."""
+    (tmp_path / "folder.jsonl").mkdir()
+    _write(tmp_path, [ROW])
+    with pytest.raises(UsageError, match="is a folder, expected a file"):
+        registry.find(str(tmp_path / "folder.jsonl"))
+    with pytest.raises(UsageError, match=r"no such file; did you mean .*traffic.jsonl\?"):
+        registry.find(str(tmp_path / "trafic.jsonl"))
