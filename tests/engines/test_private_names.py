@@ -49,6 +49,8 @@ TABLE = [
     ),
     Name("transformers.trainer:Trainer._load_from_checkpoint", "trainer/loops/model.py"),
     Name("transformers.trainer:Trainer._maybe_log_save_evaluate", "trainer/loops/finite.py"),
+    Name("transformers.trainer:Trainer._save_checkpoint", "trainer/loops/phases.py"),
+    Name("transformers.trainer:Trainer.get_batch_samples", "trainer/loops/phases.py"),
     Name("transformers.trainer:Trainer._prepare_inputs", "trainer/algorithms/sft.py"),
     Name("transformers.integrations.sdpa_attention:repeat_kv", "trainer/loops/shared_attention.py"),
     Name(

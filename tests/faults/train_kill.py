@@ -21,13 +21,13 @@ from typing import Any
 
 from tests.interrupts import interruptible
 from tests.paths import ROOT
+from tests.trainer.times import is_time
 
 ROWS, UPDATES, SAVE_STEPS = 8, 16, 3
 """Four updates are an epoch."""
 THREADS = {"GOMP_SPINCOUNT": "0", "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
 """Sums of another number of threads may differ in the last bit."""
 ENVIRONMENT = {**os.environ, **THREADS, "PYTHONPATH": str(ROOT), "TOKENIZERS_PARALLELISM": "false"}
-TIMES = ("step_time", "train_runtime", "train_samples_per_second", "train_steps_per_second")
 
 
 def main() -> int:
@@ -131,7 +131,7 @@ def _content(out: Path) -> dict[str, Any]:
     for name in ("metrics.jsonl", "completions.jsonl"):
         if (out / name).exists():
             lines = [json.loads(line) for line in (out / name).read_text().splitlines()]
-            found[name] = [{k: v for k, v in line.items() if k not in TIMES} for line in lines]
+            found[name] = [{k: v for k, v in line.items() if not is_time(k)} for line in lines]
     return found
 
 

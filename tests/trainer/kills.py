@@ -6,9 +6,6 @@ from typing import Any
 
 from transformers import TrainerCallback
 
-TIMES = ("step_time", "train_runtime", "train_samples_per_second", "train_steps_per_second")
-"""Columns of ``metrics.jsonl`` that differ between equal runs."""
-
 
 class Killed(BaseException):
     """Raised in place of a kill; nothing catches it."""

@@ -30,6 +30,8 @@ from trainer.loops.model import (
     lora_config,
     train_on,
 )
+from trainer.loops.phase_clock import POLICY
+from trainer.loops.phases import time_methods
 from trainer.loops.targets import tokenize_target
 from trainer.loops.trl_arguments import make_config
 from trainer.loops.trl_names import SFTConfig, SFTTrainer
@@ -81,6 +83,7 @@ def train(
         train_on(trainer, out)
 
 
+@time_methods({"compute_loss": POLICY})
 class VideoSFTTrainer(ExactResume, SFTTrainer):  # type: ignore[misc]
     """`SFTTrainer` on rows whose media are decoded when their batch comes up.
 

@@ -12,6 +12,7 @@ from rich.progress import Progress
 
 from trainer.cli.rows_view import print_report
 from trainer.data.checks import RowReport
+from trainer.runs.phase_times import PhaseTimes
 from trainer.runs.train import OnChecked, TrainObserver
 
 
@@ -32,6 +33,10 @@ class ConsoleObserver(TrainObserver):
     def checked(self, report: RowReport) -> None:
         """Print rows per problem type, and the bad rows."""
         print_report(self._console, report)
+
+    def trained(self, times: PhaseTimes) -> None:
+        """Print the seconds of an update by phase."""
+        self._console.print(str(times), soft_wrap=True, highlight=False)
 
     @contextmanager
     def training(self, out: Path) -> Iterator[Sequence[Any]]:

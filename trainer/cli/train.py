@@ -124,6 +124,8 @@ def _train_job(job: TrainJob, observer: TrainObserver) -> CommandResult:
             Exit.REGRESSION,
             f"stopped by `videor1 watch`: {result.stopped}; remove {job.out / STOP} to resume",
         )
+    if result.times is not None and job.dist.rank == 0:
+        observer.trained(result.times)
     answers = f"videor1 train show {job.out}" if job.recipe.samples_completions else ""
     if result.learnt.nothing is not None:
         ending = f"nothing was learnt: {result.learnt.nothing} ({result.learnt})"

@@ -22,6 +22,7 @@ from harness.scoring import prompts
 from trainer.config.choices import Permutation
 from trainer.loops.clips import ClipLoader, PendingClips
 from trainer.loops.frame_shuffle import shuffled_clip
+from trainer.loops.phase_clock import DATA, PhaseClock
 from trainer.runs.failures import first_line
 
 if TYPE_CHECKING:
@@ -81,6 +82,8 @@ class InputBuilder:
         """Prompts, ordered and shuffled, that were processed so far."""
         self.failures: dict[str, Failure] = {}
         """Rows whose media could not be decoded, by id."""
+        self.clock = PhaseClock()
+        """Measures how long `build` takes; the trainer's own while one trains."""
         self._processor = processor
         self._clips = clips
         self._media_options = chat.media_options(processor)
@@ -106,10 +109,11 @@ class InputBuilder:
     def build(self, pending: Sequence[PendingInput]) -> list[PromptInputs]:
         """Wait for the clips and process each distinct row once; one result per pending row."""
         built: dict[str, PromptInputs] = {}
-        for row in pending:
-            name = row.sample.id
-            if name not in built:
-                built[name] = row.inputs or self._cache.get(name) or self._build(row)
+        with self.clock.phase(DATA):
+            for row in pending:
+                name = row.sample.id
+                if name not in built:
+                    built[name] = row.inputs or self._cache.get(name) or self._build(row)
         return [built[row.sample.id] for row in pending]
 
     def build_row(self, sample: Sample, clips: tuple[Clip, ...]) -> PromptInputs:

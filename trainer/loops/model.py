@@ -22,11 +22,12 @@ from trainer.config.sections import (
 from trainer.loops import forward
 from trainer.loops.callbacks import EqualModes, LogAtCheckpoints, SaveAtTerm, StopFile
 from trainer.loops.finite import FiniteUpdates, require_finite
-from trainer.loops.model_card import write_card
+from trainer.loops.phases import TimedUpdates
 from trainer.loops.shared_cache import pass_cache
 from trainer.runs.checkpoints import is_finished, newest_checkpoint
 from trainer.runs.failures import explain
 from trainer.runs.folder import STOP
+from trainer.watch.model_card import note_versions, renew_card, write_card
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,7 +87,7 @@ def lora_config(settings: LoraSettings) -> Any:
     )
 
 
-class ExactResume(FiniteUpdates):
+class ExactResume(TimedUpdates, FiniteUpdates):
     """Mixin for a `transformers.Trainer` class: resumes with exactly the saved weights.
 
     It also logs numbers alone, and stops at an update that is not finite.
@@ -110,8 +111,9 @@ class ExactResume(FiniteUpdates):
         trainer.log(logs, start_time)
 
     def create_model_card(self, *_: Any, **__: Any) -> None:
-        """Write a card that names the checkpoint that training started from."""
+        """Write the card of the run: where it started, recipe, data, scores, versions."""
         if self.accelerator.is_main_process:
+            note_versions(Path(self.args.output_dir))
             start = str(getattr(self.model.config, "_name_or_path", "") or "a checkpoint")
             write_card(Path(self.args.output_dir), algorithm=self.algorithm, start=start)
 
@@ -168,6 +170,8 @@ def train_on(trainer: Any, out: Path) -> None:
         raise explain(error, trainer.state.global_step, out) from error
     finally:
         terminated.restore()
+    if trainer.accelerator.is_main_process:
+        renew_card(out)  # the one of the last checkpoint was written before it
     if terminated.received and not is_finished(out):
         raise KeyboardInterrupt
 

@@ -19,7 +19,7 @@ from transformers.trainer_callback import PrinterCallback
 
 from harness.schema import Sample
 from trainer.data.rows import TrainingRow
-from trainer.loops import shared_attention
+from trainer.loops import phase_clock, shared_attention
 from trainer.loops.blank_media import in_several_processes
 from trainer.loops.completion_lines import CompletionLines
 from trainer.loops.filtered_sampling import FilteredSampling
@@ -28,6 +28,7 @@ from trainer.loops.groups import make_groups, update_rewards
 from trainer.loops.inputs import InputBuilder, PromptInputs, warn_of_failures
 from trainer.loops.kept_features import KeptFeatures, is_frozen
 from trainer.loops.model import ExactResume, prepare_model
+from trainer.loops.phases import time_methods
 from trainer.loops.prefill import encode_media
 from trainer.loops.regroup import gather_prompts, warn_of_repeats
 from trainer.loops.rollouts import Rollouts
@@ -49,6 +50,13 @@ from trainer.rewards.spans import with_duration
 from trainer.runs.effects import effect_metrics
 
 
+@time_methods(
+    {
+        "_generate_single_turn": phase_clock.ROLLOUT,
+        "_calculate_rewards": phase_clock.REWARD,
+        "_get_per_token_logps_and_entropies": phase_clock.POLICY,
+    }
+)
 class RolloutTrainer(FilteredSampling, TaskScaling, ExactResume, GRPOTrainer):  # type: ignore[misc]
     """`GRPOTrainer` on rows with images and videos.
 

@@ -24,6 +24,7 @@ from trainer.config.choices import Dtype
 from trainer.config.recipe import GRPORecipe
 from trainer.loops.ahead import Wait
 from trainer.loops.inputs import PromptInputs
+from trainer.loops.phase_clock import SYNC
 from trainer.loops.rollouts import Sampled
 from trainer.loops.shared_prompts import distinct_rows
 from trainer.loops.weights import TrainedWeights
@@ -74,7 +75,8 @@ class ServerRollouts:
 
         What `sample` may raise is raised by the returned function.
         """
-        self._update_weights(trainer)
+        with trainer.clock.phase(SYNC):
+            self._update_weights(trainer)
         prompts, prompt_of = distinct_rows(rows)
         counts = Counter(prompt_of)
         first = trainer.accelerator.process_index

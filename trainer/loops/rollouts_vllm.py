@@ -24,6 +24,7 @@ from harness.models.checkpoint import Checkpoint
 from harness.schema import Request, Sampling
 from trainer.config.sections import RolloutSettings
 from trainer.loops.inputs import PromptInputs
+from trainer.loops.phase_clock import SYNC
 from trainer.loops.rollouts import Sampled
 from trainer.loops.weights import TrainedWeights
 from trainer.runs.folder import DistInfo
@@ -114,16 +115,17 @@ class VLLMRollouts:
     @contextmanager
     def _awake(self, trainer: Any) -> Iterator[None]:
         """Give the engine the weights of this step; let it sleep afterwards."""
-        if self._sleeps:
-            release_unused_memory()
-            self._engine.wake_up("weights")
-            self._loaded_step = None  # what slept has none
-        if self._loaded_step != trainer.state.global_step:
-            self._engine.load(self._weights.of(trainer))
-            self._loaded_step = trainer.state.global_step
-        if self._sleeps:
-            # After the weights: the copies that are made on the way need the room of the cache.
-            self._engine.wake_up("kv_cache")
+        with trainer.clock.phase(SYNC):
+            if self._sleeps:
+                release_unused_memory()
+                self._engine.wake_up("weights")
+                self._loaded_step = None  # what slept has none
+            if self._loaded_step != trainer.state.global_step:
+                self._engine.load(self._weights.of(trainer))
+                self._loaded_step = trainer.state.global_step
+            if self._sleeps:
+                # After the weights: the copies that are made on the way need the room of the cache.
+                self._engine.wake_up("kv_cache")
         yield
         if self._sleeps:
             self._engine.sleep()

@@ -32,6 +32,7 @@ from trainer.runs.checkpoints import is_finished, newest_checkpoint
 from trainer.runs.failures import explained_setup
 from trainer.runs.folder import STOP, DistInfo
 from trainer.runs.learnt import Learnt, read_learnt
+from trainer.runs.phase_times import PhaseTimes, read_phase_times
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +54,8 @@ class TrainResult:
     """The newest complete checkpoint."""
     learnt: Learnt
     """What the updates learnt from."""
+    times: PhaseTimes | None = None
+    """Where the time of the updates went."""
     stopped: str | None = None
     """Why `videor1 watch` stopped the run; None: it was not stopped."""
 
@@ -70,6 +73,9 @@ class TrainObserver:
 
     def checked(self, report: RowReport) -> None:
         """Receive what the check found; not called where the result of an earlier one is reused."""
+
+    def trained(self, times: PhaseTimes) -> None:
+        """Receive where the time of the updates went, at the end."""
 
     def training(self, out: Path) -> AbstractContextManager[Sequence[Any]]:
         """Return a context that training runs in, giving callbacks of transformers' Trainer."""
@@ -175,5 +181,8 @@ def _read_result(job: TrainJob) -> TrainResult:
     stop = job.out / STOP
     reason = json.loads(stop.read_text(encoding="utf-8"))["reason"] if stop.exists() else None
     return TrainResult(
-        checkpoint=newest_checkpoint(job.out), learnt=read_learnt(job.out), stopped=reason
+        checkpoint=newest_checkpoint(job.out),
+        learnt=read_learnt(job.out),
+        times=read_phase_times(job.out),
+        stopped=reason,
     )

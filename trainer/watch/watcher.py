@@ -38,6 +38,7 @@ from trainer.watch.evaluations import (
     EvalPoint,
 )
 from trainer.watch.liveness import Liveness
+from trainer.watch.model_card import renew_card
 from trainer.watch.settings import (
     SliceSettings,
     WatchSettings,
@@ -202,6 +203,7 @@ class Watcher:
         if target.saved is not None:
             point = self._with_verdict(point, target.saved)
         evaluations.write_point(self._out, point)
+        renew_card(self._run)
         self._on_point(point)
 
     def _with_verdict(self, point: EvalPoint, saved: SavedCheckpoint) -> EvalPoint:

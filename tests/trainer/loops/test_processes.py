@@ -20,7 +20,6 @@ from safetensors.torch import load_file
 
 from tests.paths import ROOT
 from tests.trainer.checked_trainers import run_grpo
-from tests.trainer.kills import TIMES
 from tests.trainer.small_runs import (
     filtered_recipe,
     half_broken,
@@ -32,6 +31,7 @@ from tests.trainer.small_runs import (
     sft_recipe,
     train_small,
 )
+from tests.trainer.times import is_time
 from trainer.algorithms import sft
 
 pytestmark = [
@@ -303,7 +303,7 @@ def test_two_processes_resume_to_the_same_result(trained, case, mode):
 
 def untimed(path: Path) -> list[dict[str, Any]]:
     """Return the lines of a file without what differs from run to run."""
-    return [{name: one for name, one in line.items() if name not in TIMES} for line in lines(path)]
+    return [{name: one for name, one in line.items() if not is_time(name)} for line in lines(path)]
 
 
 @MODES

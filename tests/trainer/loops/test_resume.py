@@ -15,7 +15,7 @@ import torch
 from safetensors.torch import load_file
 
 from harness.errors import CheckpointError
-from tests.trainer.kills import TIMES, KillAt, Killed
+from tests.trainer.kills import KillAt, Killed
 from tests.trainer.small_runs import (
     grpo_recipe,
     load_small,
@@ -25,6 +25,7 @@ from tests.trainer.small_runs import (
     train_small,
     write_media,
 )
+from tests.trainer.times import is_time
 from trainer.algorithms import (
     grpo,
     sft,
@@ -42,7 +43,7 @@ pytestmark = [
 
 def lines(path):
     found = [json.loads(line) for line in path.read_text().splitlines()]
-    return [{name: value for name, value in line.items() if name not in TIMES} for line in found]
+    return [{name: value for name, value in line.items() if not is_time(name)} for line in found]
 
 
 def state_of(checkpoint):
