@@ -22,6 +22,7 @@ VSIBENCH = Source(
     repo="nyu-visionx/VSI-Bench",
     revision="d7cb1a3960b79dd3e20d4990b83005e96e1bcd9d",
     folder="vsibench",
+    licence="Apache-2.0",
     files=("test.jsonl", "*.parquet", "pruned_ids.txt"),
     archives=_folders("arkitscenes", "scannet", "scannetpp"),
     size_gb=5.7,
@@ -31,6 +32,7 @@ VIDEOMMMU = Source(
     repo="lmms-lab/VideoMMMU",
     revision="d1c35ac933123d79e877b7f1b9506afb0309cf1b",
     folder="videommmu",
+    licence="none named; gated, the videos belong to their owners",
     files=("*.parquet", "question_only/*.mp4"),
     archives=_folders(
         "Art", "Business", "Engineering", "Humanities", "Medicine", "Science", "question_only"
@@ -73,6 +75,7 @@ TEMPCOMPASS = Source(
     repo="lmms-lab/TempCompass",
     revision="c8a67d88a3bc6fd4b2f9ae2f9e112668fbe05722",
     folder="tempcompass",
+    licence="none named",
     size_gb=0.4,
     files=("*.parquet",),
     archives=(Archive(path="tempcompass_videos.zip", root="videos", into="videos"),),
@@ -145,5 +148,6 @@ MMVU = Source(
     repo="yale-nlp/MMVU",
     revision="c83339b82df1f21b1ceaf5f0870360043d699604",
     folder="mmvu",
+    licence="none named",
     files=("validation.json", "videos/*.mp4"),
 )

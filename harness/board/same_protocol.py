@@ -16,6 +16,7 @@ from typing import Any
 from harness.board.entry import Entry
 from harness.scoring.tags import task_of_column
 from harness.task import registry
+from harness.task.local_results import LOCAL_TASKS, local_preset
 from harness.task.protocol import PRESETS, complete
 
 _FREE = ("hash", "repeats")
@@ -51,7 +52,8 @@ def _changes(entry: Entry) -> set[str]:
     found = set()
     for column, setting in entry.settings.items():
         protocol = setting["protocol"]
-        preset = _preset(task_of_column(column), str(protocol.get("suite")))
+        task, suite = task_of_column(column), str(protocol.get("suite"))
+        preset = local_preset({LOCAL_TASKS: entry.local}, task, suite) or _preset(task, suite)
         if preset is not None:
             changed = _changed(protocol, preset)
             found.add(json.dumps([protocol["suite"], changed], sort_keys=True))

@@ -62,7 +62,8 @@ def evaluate(  # noqa: PLR0913 - the public call: each argument is named in the 
     Args:
         checkpoint: Folder, LoRA adapter folder, hub id (``org/name@revision``) or the name of a
             served model.
-        tasks: Names (``vsibench``) or names with a config (``tempcompass:yes_no``).
+        tasks: Names (``vsibench``), names with a config (``tempcompass:yes_no``), or files of your
+            own (``./traffic.jsonl``).
         data: Folder that holds one folder per benchmark.
         protocol: ``video-r1`` or ``official``.
         out: Run directory; None: a folder under ``results/runs`` named by what is evaluated.

@@ -55,6 +55,8 @@ def _check_local(fields: Fields) -> None:
     for _, about in fields.tables(LOCAL_TASKS):
         for name in ("file", "title"):
             about.text(name)
+        for _, preset in about.tables("presets"):
+            check_protocol(preset)
         for _, means in about.tables("aggregations"):
             means.text("name")
             levels = means.table("levels", optional=True)

@@ -2,18 +2,20 @@
 
 Installed benchmarks are found by name. One that a file defines is not, and its Python file is never
 run because a run directory names it; so ``run.json`` says, under ``local_tasks``, how its items are
-averaged and what its title is.
+averaged, what its protocols are unchanged, and what its title is.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
+from dataclasses import asdict
 from functools import cache
 from typing import Any
 
 from harness.scoring.tags import task_of_column
 from harness.task.api import Aggregation, FromFile, Task
+from harness.task.protocol import PRESETS, complete
 
 LOCAL_TASKS = "local_tasks"
 """Key in ``run.json``."""
@@ -27,6 +29,7 @@ def describe_local(task: Task, categories: Iterable[str]) -> dict[str, Any] | No
     return {
         "file": str(task.own_file.absolute()),
         "title": task.title,
+        "presets": {suite: asdict(task.protocol(suite)) for suite in PRESETS},
         "aggregations": {
             scorer.tag: {
                 "name": scorer.aggregation.name,
@@ -46,6 +49,12 @@ def local_of(manifest: Mapping[str, Any], column: str) -> Mapping[str, Any] | No
     """
     found = (manifest.get(LOCAL_TASKS) or {}).get(task_of_column(column))
     return found if isinstance(found, Mapping) else None
+
+
+def local_preset(manifest: Mapping[str, Any], column: str, suite: str) -> dict[str, Any] | None:
+    """Return a preset of a local task as ``run.json`` has it; None where the run has none."""
+    found = (local_of(manifest, column) or {}).get("presets", {}).get(suite)
+    return None if found is None else complete(found)
 
 
 def local_aggregation(manifest: Mapping[str, Any], column: str, tag: str) -> Aggregation | None:

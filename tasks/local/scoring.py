@@ -53,6 +53,6 @@ def _rouge_l(answer: str, gold: str) -> float:
 
 @cache
 def _rouge() -> Any:
-    with importing("rouge_score", "train", "rouge-score"):
+    with importing("rouge_score", None, "rouge-score"):
         from rouge_score.rouge_scorer import RougeScorer
     return RougeScorer(["rougeL"], use_stemmer=True)

@@ -5,6 +5,7 @@ import shutil
 
 import pytest
 
+from harness.board.leaderboard import read_board
 from harness.cli import main
 from harness.run.store import read_manifest
 from tests.clips import write_clip
@@ -129,6 +130,15 @@ def test_a_category_may_be_selected(inside):
     assert _eval("rain", "./rain.jsonl:rain") == 0
     manifest = read_manifest(inside / "rain")
     assert (manifest["tasks"], manifest["data"]["rain"]["items"]) == (["rain:rain"], 1)
+
+
+def test_runs_of_a_file_and_of_a_benchmark_are_one_row(inside, demo_data):
+    """One checkpoint and one protocol, though each has frames of its own under `official`."""
+    official = ["--protocol", "official", "--limit", "2"]
+    assert _eval("own", "./signs.jsonl", *official) == 0
+    assert _eval("theirs", "vsibench", "--data", str(demo_data), *official) == 0
+    board = read_board(["own", "theirs"])
+    assert [list(row.cells) for row in (*board.ranked, *board.below)] == [["signs", "vsibench"]]
 
 
 def test_two_files_of_one_name_are_refused(inside, capsys):
