@@ -87,8 +87,8 @@ _KINDS = ("wall", "cpu")
 
 def _compare(readers: dict[str, Ask], path: Path, count: int, repeats: int) -> dict[str, float]:
     """Return our wall seconds, and those and the processor's of the others, divided by ours."""
-    found = defaultdict(list)
     order = list(readers)
+    found: dict[str, list[tuple[float, float]]] = {name: [] for name in order}
     for turn in range(-1, repeats):
         for name in order if turn % 2 else reversed(order):
             measured = readers[name](path, count)
@@ -144,7 +144,8 @@ def _work(name: str) -> None:
         wall, cpu = time.perf_counter(), time.process_time()
         try:
             read(Path(path), count)
-        except Exception:  # noqa: BLE001 - decord cannot read every file
+        except Exception as error:  # noqa: BLE001 - decord cannot read every file
+            print(f"{name}: {path}: {error!r:.200}", file=sys.stderr)  # noqa: T201
             print("null", flush=True)  # noqa: T201
             continue
         wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
