@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import torch
 
-    from trainer.loops.shared_cache import SharedPromptCache
     from trainer.loops.shared_prompts import SharedPrompts
 
 _log = logging.getLogger(__name__)
@@ -21,7 +20,7 @@ _log = logging.getLogger(__name__)
 NAME = "shared_prompts"
 """Name of the attention among those of transformers, and of the argument that has the row."""
 CACHE = "prompt_cache"
-"""Name of the argument that has a sampler's cache."""
+"""Name of the argument that has a sampler's cache, see `trainer.loops.shared_cache`."""
 
 
 def prepare_model(model: Any) -> str | None:
@@ -76,14 +75,13 @@ def attend(
         value: Like `key`.
         attention_mask: The model's mask, where the row is not packed.
         shared_prompts: The packed row.
-        options: ``dropout``, ``scaling`` and what else a model gives its attention; with a
-            `SharedPromptCache` a sampler decodes. Without it and a packed row transformers' own
+        options: ``dropout``, ``scaling`` and what else a model gives its attention; with
+            `CACHE` a sampler decodes. Without it and a packed row transformers' own
             attention is used.
     """
     from transformers.integrations.sdpa_attention import repeat_kv, sdpa_attention_forward
 
-    cache: SharedPromptCache | None = options.pop(CACHE, None)
-    if cache is not None:
+    if (cache := options.pop(CACHE, None)) is not None:
         return cache.attend(query, module.layer_idx, options["scaling"]), None
     if shared_prompts is None:
         plain: tuple[torch.Tensor, None] = sdpa_attention_forward(
