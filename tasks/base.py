@@ -86,6 +86,8 @@ class Benchmark(ABC):
     """What ``videor1 data fetch`` downloads; None: users bring the data themselves."""
     question_files: tuple[str, ...] = ()
     """Patterns below the folder; the files of the first one with a match are read by `load`."""
+    published_size: tuple[int, int | None] | None = None
+    """Number of questions and of videos, as published; None where they do not say it."""
     official_version: int = 1
     """Raised with every change of the official rule's scores; part of the scorer's tag."""
     official_frames: FramePolicy

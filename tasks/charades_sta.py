@@ -95,6 +95,7 @@ class CharadesSTA(Benchmark):
     name = "charades-sta"
     version = 2
     title = "Charades-STA"
+    published_size = (3720, 1334)
     homepage = "https://huggingface.co/datasets/lmms-lab/charades_sta"
     source = sources.CHARADES_STA
     official_frames = replace(MODEL_SIZED, rule=FrameRule.LINSPACE, max_frames=96)

@@ -94,6 +94,7 @@ class LongVideoBench(Benchmark):
     name = "longvideobench"
     version = 1
     title = "LongVideoBench"
+    published_size = (1337, 753)
     homepage = "https://huggingface.co/datasets/longvideobench/LongVideoBench"
     source = sources.LONGVIDEOBENCH
     question_files = ("lvb_val.json", "validation*.parquet")

@@ -117,6 +117,7 @@ class MMVU(Benchmark):
     name = "mmvu"
     version = 1
     title = "MMVU"
+    published_size = (1000, 583)
     homepage = "https://huggingface.co/datasets/yale-nlp/MMVU"
     source = sources.MMVU
     question_files = ("validation.json", "data/validation.json")

@@ -102,6 +102,7 @@ class MVBench(Benchmark):
     version = 2
     official_version = 2
     title = "MVBench"
+    published_size = (4000, None)
     homepage = "https://huggingface.co/datasets/OpenGVLab/MVBench"
     source = sources.MVBENCH
     official_frames = replace(MODEL_SIZED, rule=FrameRule.SEGMENTS, max_frames=16)

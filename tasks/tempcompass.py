@@ -94,6 +94,7 @@ class TempCompass(Benchmark):
     name = "tempcompass"
     version = 1
     title = "TempCompass"
+    published_size = (7540, 410)
     homepage = "https://huggingface.co/datasets/lmms-lab/TempCompass"
     source = sources.TEMPCOMPASS
     official_frames = FramePolicy(

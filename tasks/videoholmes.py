@@ -50,6 +50,7 @@ class VideoHolmes(Benchmark):
     name = "videoholmes"
     version = 1
     title = "Video-Holmes"
+    published_size = (1837, 270)
     homepage = "https://huggingface.co/datasets/TencentARC/Video-Holmes"
     source = sources.VIDEOHOLMES
     question_files = ("test_Video-Holmes.json",)

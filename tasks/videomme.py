@@ -89,6 +89,7 @@ class VideoMME(Benchmark):
     name = "videomme"
     version = 1
     title = "Video-MME"
+    published_size = (2700, 900)
     homepage = "https://huggingface.co/datasets/lmms-lab/Video-MME"
     source = sources.VIDEOMME
     question_files = ("videomme/test*.parquet", "test*.parquet", "test.jsonl")

@@ -119,6 +119,7 @@ class VideoMMEv2(Benchmark):
     name = "videomme-v2"
     version = 1
     title = "Video-MME-v2"
+    published_size = (3200, 800)
     homepage = "https://huggingface.co/datasets/MME-Benchmarks/Video-MME-v2"
     source = sources.VIDEOMME_V2
     question_files = ("test.parquet", "test*.parquet", "test.jsonl")

@@ -104,6 +104,7 @@ class VideoMMMU(Benchmark):
     name = "videommmu"
     version = 2
     title = "VideoMMMU"
+    published_size = (900, 300)
     homepage = "https://huggingface.co/datasets/lmms-lab/VideoMMMU"
     source = sources.VIDEOMMMU
     official_frames = replace(MODEL_SIZED, rule=FrameRule.LINSPACE, max_frames=32)
@@ -150,6 +151,7 @@ class VideoMMMUQuestionOnly(VideoMMMU):
 
     name = "videommmu-question-only"
     title = "VideoMMMU (question only)"
+    published_size = (300, 300)
     official_frames = replace(VideoMMMU.official_frames, min_frames=1, max_frames=1)
     official_aggregation = MICRO
 

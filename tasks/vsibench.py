@@ -94,6 +94,7 @@ class VSIBench(Benchmark):
     name = "vsibench"
     version = 1
     title = "VSI-Bench"
+    published_size = (5130, 288)
     homepage = "https://huggingface.co/datasets/nyu-visionx/VSI-Bench"
     source = sources.VSIBENCH
     official_frames = replace(MODEL_SIZED, rule=FrameRule.LINSPACE, max_frames=32)

@@ -125,7 +125,11 @@ def _size(page: TaskPage) -> str:
     source = page.task.source
     download = "" if source is None or source.size_gb is None else f"{source.size_gb:g} GB"
     if not page.samples:
-        return f"{download} to download" if download else f"{_UNKNOWN} without the data"
+        known = getattr(page.task, "published_size", None)
+        counted = zip(known or (), ("questions", "videos"), strict=False)
+        parts = [f"{count:,} {what}" for count, what in counted if count is not None]
+        parts += [f"{download} to download"] if download else []
+        return ", ".join(parts) or f"{_UNKNOWN} without the data"
     paths = {media.path for sample in page.samples for media in sample.media}
     on_disk = sum(path.stat().st_size for path in paths if path.is_file()) / 1e9
     parts = [f"{len(page.samples):,} questions", f"{len(paths):,} videos and pictures"]

@@ -95,6 +95,18 @@ def test_the_commands_without_a_model_succeed(folder: Path) -> None:
     assert len(list((folder / "results" / "runs").iterdir())) == 2
 
 
+def test_the_sizes_on_the_page_on_evaluation_are_those_of_the_classes() -> None:
+    """`videor1 tasks NAME` says the same without data."""
+    page = (ROOT / "docs" / "evaluate.md").read_text(encoding="utf-8")
+    line = re.compile(r"^\| [^|]+ \| `([\w-]+)`[^|]* \| ([^|]+) \| ([^|]+) \|$", re.MULTILINE)
+    rows = line.findall(page)[1:]
+    assert len(rows) == 10
+    for name, questions, videos in rows:
+        size = registry.get(name).published_size  # type: ignore[attr-defined]
+        assert f"{size[0]:,}" in questions, name
+        assert size[1] is None or f"{size[1]:,}" in videos, name
+
+
 def test_the_table_names_every_installed_benchmark() -> None:
     """No benchmark is missing from the page's table."""
     listed = set(re.findall(r"`([\w-]+)`", PAGE[: PAGE.index("## Add your own")]))
