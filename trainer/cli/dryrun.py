@@ -13,8 +13,8 @@ from harness.plugins import is_installed
 from harness.text.console import styled
 from trainer.config.trl_fields import check_fields
 from trainer.cost.estimate import Estimate, estimate
-from trainer.cost.lora_targets import check_targets, linear_layers
-from trainer.cost.model_shape import ModelShape, has_weights, read_shape
+from trainer.cost.lora_targets import check_targets
+from trainer.cost.model_shape import ModelShape, has_weights, linear_layers, read_shape
 from trainer.data.rows import TrainingRow
 from trainer.rewards.registry import check_uses
 from trainer.runs import folder
@@ -64,7 +64,7 @@ def _print_estimate(
     """Print the estimates; every figure is an upper bound or says that it is rough."""
     cost = estimate(job.recipe, rows, shape, world_size=job.dist.world_size)
     lines = {
-        "checkpoint": _describe_checkpoint(job.recipe.model.checkpoint),
+        "checkpoint": _describe_checkpoint(job.recipe.model.checkpoint, shape),
         "run directory": str(job.out),
         "processes": f"{job.dist.world_size}",
         "further TRL fields": trl,
@@ -79,7 +79,9 @@ def _print_estimate(
     _print_memory(console, cost, job.dist.world_size)
 
 
-def _describe_checkpoint(spec: str) -> str:
+def _describe_checkpoint(spec: str, shape: ModelShape) -> str:
+    if shape.remembered:
+        return f"{spec} (the hub was not reached; the sizes are those that videor1 knows)"
     absent = Path(spec).expanduser().is_dir() and not has_weights(spec)
     return f"{spec} (it has no weights; training needs them)" if absent else spec
 

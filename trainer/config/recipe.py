@@ -11,6 +11,7 @@ from typing import Any, TypeVar, cast
 
 from harness.config import NO_PRESETS, read_settings
 from harness.errors import UsageError
+from trainer.config.choices import RolloutEngine
 from trainer.config.renamed import refuse_old_settings
 from trainer.config.sections import (
     DataSettings,
@@ -135,6 +136,11 @@ class GRPORecipe(Recipe):
             raise ValueError(
                 f"trl.{CORRECTION}: expected true with rollout.ahead, whose completions are of"
                 " older weights than the update"
+            )
+        if self.model.load_in_4bit and self.rollout.engine.is_vllm:
+            raise ValueError(
+                f'rollout.engine: expected "{RolloutEngine.TRANSFORMERS}" with model.load_in_4bit:'
+                " weights in 4 bits cannot be copied to vLLM"
             )
         scaled = [name for name in _SCALING if name in self.trl]
         if scaled and self.reward.task_ema_decay is not None:

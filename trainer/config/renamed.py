@@ -84,6 +84,8 @@ def with_new_names(recipe: Mapping[str, Any]) -> dict[str, Any]:
     if "rollout" in renamed:  # before there was a choice, every completion had a copy of its prompt
         new = {"ahead": 0, "filter_groups": False, "max_filter_rounds": 8}
         renamed["rollout"] = {"share_prompt": False, **new, **renamed["rollout"]}
+    if "model" in renamed:
+        renamed["model"] = {"load_in_4bit": False, **renamed["model"]}
     if "reward" in renamed:
         renamed["reward"] = {"functions": [], "task_ema_decay": None, **renamed["reward"]}
     return renamed

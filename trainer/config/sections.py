@@ -54,6 +54,16 @@ class ModelSettings:
     """Train the language model only."""
     lora: LoraSettings | None = None
     """Train an adapter; None: train the weights themselves."""
+    load_in_4bit: bool = False
+    """Hold the frozen linear layers of the language model in 4 bits (QLoRA: bitsandbytes' nf4 with
+    double quantisation); needs an adapter."""
+
+    def __post_init__(self) -> None:
+        if self.load_in_4bit and self.lora is None:
+            raise ValueError(
+                "load_in_4bit: expected an adapter beside it, as weights in 4 bits are not trained;"
+                " set lora, such as lora.r = 16"
+            )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -28,6 +28,11 @@ _TILE = (4096, 32768)
 """Tokens and words whose logits TRL 1.16 holds at once (`trl.kernels.chunked_logprob`)."""
 
 
+_BYTES_IN_4_BIT = 1 / 2 + 1 / 64 + 4 / (64 * 256)
+"""Of nf4 with double quantisation: half a byte, a byte per block of 64 weights, and a float32 per
+256 blocks (QLoRA, arXiv 2305.14314, section 3)."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Estimate:
     """Cost of one update."""
@@ -121,9 +126,8 @@ def _memory_bytes(
     layer = tokens * (8 * shape.hidden + 3 * shape.intermediate) * number
     kept = tokens * shape.hidden * number  # the output of a layer
     checkpointed = recipe.optim.gradient_checkpointing
-    frozen = 4 if recipe.model.lora is None else number
     memory = {
-        "weights": 4 * trained + frozen * (_loaded_weights(recipe, shape) - trained),
+        "weights": 4 * trained + _frozen_bytes(recipe, shape, trained),
         "gradients": 4 * trained,
         "optimizer": 8 * trained,
         "activations": shape.layers * kept + layer if checkpointed else shape.layers * layer,
@@ -140,6 +144,17 @@ def _memory_bytes(
             sampled * (prompt + completion) * shape.layers * shape.key_value * number
         )
     return memory
+
+
+def _frozen_bytes(recipe: Recipe, shape: ModelShape, trained: int) -> int:
+    """Return the bytes of the weights that are not trained."""
+    frozen = _loaded_weights(recipe, shape) - trained
+    if recipe.model.lora is None:
+        return 4 * frozen
+    if not recipe.model.load_in_4bit:
+        return _number_bytes(recipe) * frozen
+    quantized = shape.quantizable_parameters
+    return _number_bytes(recipe) * (frozen - quantized) + int(_BYTES_IN_4_BIT * quantized)
 
 
 def _logit_bytes(recipe: Recipe, shape: ModelShape, tokens: int) -> int:

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import Path
 
 from harness.errors import UsageError
 from harness.models.weights import read_tensors, weight_files
 from trainer.config.sections import LoraSettings
-from trainer.cost.model_shape import is_vision
-
-_NOT_ADAPTED = ("embed_tokens", "lm_head")
-"""Matrices that are no linear layers of the language model's blocks; TRL takes no adapter there."""
+from trainer.cost.model_shape import linear_layers
 
 
 def read_layers(folder: Path) -> list[str]:
@@ -23,17 +20,6 @@ def read_layers(folder: Path) -> list[str]:
             for name, tensor in read_tensors(path).items()
         }
     )
-
-
-def linear_layers(shapes: Mapping[str, tuple[int, ...]]) -> list[str]:
-    """Return the names of the layers with a matrix of weights, the vision tower left out."""
-    return [
-        layer
-        for name, shape in shapes.items()
-        for layer in [name.removesuffix(".weight")]
-        if len(shape) == 2 and layer != name and not is_vision(name)
-        if layer.rpartition(".")[2] not in _NOT_ADAPTED
-    ]
 
 
 def check_targets(lora: LoraSettings, layers: Iterable[str]) -> None:

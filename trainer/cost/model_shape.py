@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from harness.errors import CheckpointError
@@ -17,9 +17,14 @@ from harness.models.video_processor import patch_multiple, require_video, video_
 from harness.models.weights import ADAPTER_CONFIG, read_tensors, weight_files
 from harness.plugins import importing, is_installed
 from trainer.config.sections import LoraSettings
+from trainer.cost.known_shapes import find_known
 
 _VISION = ("visual.", "vision_tower.", "vision_model.")
 """Parts of tensor names that belong to the vision tower."""
+
+
+_NOT_ADAPTED = ("embed_tokens", "lm_head")
+"""Matrices that are no linear layers of the language model's blocks; TRL takes no adapter there."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,11 +46,19 @@ class ModelShape:
     """Where its configurations and its tokenizer's files are."""
     frames_per_token: int
     """Consecutive video frames that share a vision token."""
+    remembered: bool = False
+    """Whether the sizes are those that videor1 knows, as the hub could not be reached."""
 
     @property
     def parameters(self) -> int:
         """All weights."""
         return sum(map(math.prod, self.tensors.values()))
+
+    @property
+    def quantizable_parameters(self) -> int:
+        """Weights of the linear layers of the language model, which may be held in 4 bits."""
+        shapes = (self.tensors[f"{layer}.weight"] for layer in linear_layers(self.tensors))
+        return sum(map(math.prod, shapes))
 
     @property
     def vision_parameters(self) -> int:
@@ -70,20 +83,30 @@ def read_shape(spec: str) -> ModelShape:
     folder without weights transformers builds the model of its ``config.json`` on torch's meta
     device, which needs both libraries and no memory.
 
+    Where the hub cannot be reached, the sizes of a well-known model are taken from
+    `trainer.cost.known_shapes`.
+
     Raises:
         CheckpointError: It cannot be found, is an adapter, takes no videos, or cannot be measured.
     """
     folder = Path(spec).expanduser()
     hub = None if folder.is_dir() else HUB_ID.fullmatch(spec)
+    remembered = False
     if hub is not None:
-        folder, tensors = _from_hub(hub["repo"], hub["revision"])
+        try:
+            folder, tensors = _from_hub(hub["repo"], hub["revision"])
+        except CheckpointError:
+            known = find_known(hub["repo"])
+            if known is None:
+                raise
+            (folder, tensors), remembered = known, True
     elif not folder.is_dir() or (folder / ADAPTER_CONFIG).is_file():
         folder = full_checkpoint(spec).path  # says what is wrong with it
         tensors = _local_tensors(folder)
     else:
         tensors = _local_tensors(folder) if has_weights(spec) else _meta_tensors(folder)
     require_video(folder)
-    return _make_shape(folder, tensors)
+    return replace(_make_shape(folder, tensors), remembered=remembered)
 
 
 def has_weights(spec: str) -> bool:
@@ -172,3 +195,14 @@ def _from_hub(repo: str, revision: str | None) -> tuple[Path, dict[str, tuple[in
 def is_vision(name: str) -> bool:
     """Return whether a weight belongs to the vision tower."""
     return any(part in name for part in _VISION)
+
+
+def linear_layers(shapes: Mapping[str, tuple[int, ...]]) -> list[str]:
+    """Return the names of the layers with a matrix of weights, the vision tower left out."""
+    return [
+        layer
+        for name, shape in shapes.items()
+        for layer in [name.removesuffix(".weight")]
+        if len(shape) == 2 and layer != name and not is_vision(name)
+        if layer.rpartition(".")[2] not in _NOT_ADAPTED
+    ]

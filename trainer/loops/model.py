@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +14,7 @@ import torch
 from harness.backends import chat, positions
 from harness.errors import CheckpointError, HarnessError, UsageError
 from harness.models.checkpoint import Checkpoint
-from harness.plugins import importing
+from harness.plugins import importing, require
 from trainer.config.choices import Dtype
 from trainer.config.sections import (
     LoraSettings,
@@ -162,6 +163,7 @@ def train_on(trainer: Any, out: Path) -> None:
     trainer.add_callback(LogAtCheckpoints())
     trainer.add_callback(EqualModes())
     newest = newest_checkpoint(out)
+    _widen_trained_weights(trainer.model)
     try:
         trainer.train(resume_from_checkpoint=None if newest is None else str(newest))
     except HarnessError:
@@ -174,6 +176,13 @@ def train_on(trainer: Any, out: Path) -> None:
         renew_card(out)  # the one of the last checkpoint was written before it
     if terminated.received and not is_finished(out):
         raise KeyboardInterrupt
+
+
+def _widen_trained_weights(model: Any) -> None:
+    """Make trained weights float32: TRL turns the adapter of a model in 4 bits into bfloat16."""
+    for weight in model.parameters():
+        if weight.requires_grad and weight.dtype is torch.bfloat16:
+            weight.data = weight.data.float()
 
 
 def restore_weights(model: Any, folder: Path) -> None:
@@ -200,6 +209,8 @@ def restore_weights(model: Any, folder: Path) -> None:
 def _load_model(checkpoint: Checkpoint, settings: ModelSettings) -> Any:
     with importing("transformers", "train"):
         import transformers
+    if settings.load_in_4bit:
+        require("bitsandbytes", "qlora")
     half = settings.dtype is Dtype.BFLOAT16 and settings.lora is not None
     transformers.logging.disable_progress_bar()
     try:
@@ -208,6 +219,7 @@ def _load_model(checkpoint: Checkpoint, settings: ModelSettings) -> Any:
             dtype=torch.bfloat16 if half else torch.float32,
             attn_implementation=settings.attn_implementation,
             output_loading_info=True,
+            **(_in_4bit(settings) if settings.load_in_4bit else {}),
         )
     except (OSError, ValueError, RuntimeError, ImportError) as error:
         raise CheckpointError(f"transformers cannot load {checkpoint.path}: {error}") from error
@@ -219,6 +231,23 @@ def _load_model(checkpoint: Checkpoint, settings: ModelSettings) -> Any:
         )
     require_finite(model.named_parameters(), checkpoint.path)
     return model
+
+
+def _in_4bit(settings: ModelSettings) -> dict[str, Any]:
+    """Return the arguments of ``from_pretrained`` for QLoRA; vision tower and head stay whole."""
+    from transformers import BitsAndBytesConfig
+
+    compute = torch.bfloat16 if settings.dtype is Dtype.BFLOAT16 else torch.float32
+    config = BitsAndBytesConfig(
+        load_in_4bit=True,
+        bnb_4bit_quant_type="nf4",
+        bnb_4bit_use_double_quant=True,
+        bnb_4bit_compute_dtype=compute,
+        llm_int8_skip_modules=["visual", "model.visual", "lm_head"],
+    )
+    # Weights in 4 bits stay where they are loaded.
+    device = int(os.environ.get("LOCAL_RANK", "0")) if torch.cuda.is_available() else "cpu"
+    return {"quantization_config": config, "device_map": {"": device}}
 
 
 def _freeze_vision(model: Any) -> None:

@@ -97,6 +97,8 @@ def train(job: TrainJob, observer: TrainObserver | None = None) -> TrainResult:
     for name in job.algorithm.packages:
         if not is_installed(name):
             raise missing_extra(name, "train")
+    if job.recipe.model.load_in_4bit and not is_installed("bitsandbytes"):
+        raise missing_extra("bitsandbytes", "qlora")
     checkpoint = full_checkpoint(job.recipe.model.checkpoint)
     require_video(checkpoint.path)
     with ExitStack() as stack:

@@ -48,8 +48,9 @@ def test_every_preset_that_ships_is_a_valid_recipe(algorithm, preset):
 def test_each_algorithm_has_the_papers_recipe_and_a_tiny_one():
     """``code`` exists where the published code departs from the paper."""
     large = {"qwen2.5-vl-7b", "qwen3-vl-8b"}
-    assert set(SFT.presets) == {"paper", "tiny", "gpu"}
-    assert set(GRPO.presets) == {"paper", "code", "tiny", "gpu"} | large
+    small = {f"{name}-24gb" for name in large}
+    assert set(SFT.presets) == {"paper", "tiny", "gpu"} | large | small
+    assert set(GRPO.presets) == {"paper", "code", "tiny", "gpu"} | large | small
     assert set(TGRPO.presets) == {"paper", "code", "tiny", "gpu"} | large
     variants = [name for name in ALGORITHMS if name.startswith("tgrpo-")]
     assert [set(ALGORITHMS[name].presets) for name in variants] == [{"tiny", "gpu"} | large] * 4
