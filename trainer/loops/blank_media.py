@@ -20,15 +20,20 @@ def in_several_processes() -> bool:
     return bool(distributed.is_initialized() and distributed.get_world_size() > 1)
 
 
-def encode_blank(backbone: Any) -> torch.Tensor:
+def vision_tower(model: Any) -> Any:
+    """Return the vision tower of a model, of one with an adapter, or of one without a head."""
+    return getattr(model, "get_base_model", lambda: model)().base_model.visual
+
+
+def encode_blank(model: Any) -> torch.Tensor:
     """Encode a grey picture of one token; return 0, with a gradient of 0 for all of the tower."""
     import torch
 
-    tower = backbone.visual
+    tower = vision_tower(model)
     config, side = tower.config, tower.config.spatial_merge_size
     values = config.in_channels * config.temporal_patch_size * config.patch_size**2
     device = next(tower.parameters()).device
-    features = backbone.get_video_features(
+    features = model.get_video_features(
         torch.zeros(side * side, values, device=device),
         torch.tensor([[1, side, side]], device=device),
         return_dict=True,

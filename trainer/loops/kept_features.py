@@ -9,6 +9,7 @@ import copy
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from trainer.loops.blank_media import vision_tower
 from trainer.loops.inputs import PromptInputs
 
 FEATURES = "kept_features"
@@ -71,8 +72,7 @@ def select_features(features: Any, indices: Sequence[int]) -> Any:
 
 def is_frozen(model: Any) -> bool:
     """Return whether no weight of the vision tower is trained."""
-    tower = getattr(model, "get_base_model", lambda: model)().base_model.visual
-    return not any(weight.requires_grad for weight in tower.parameters())
+    return not any(weight.requires_grad for weight in vision_tower(model).parameters())
 
 
 def _join(parts: Sequence[Any]) -> Any:
