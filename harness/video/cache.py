@@ -13,8 +13,10 @@ import time
 from contextlib import suppress
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from harness.errors import HarnessError, UsageError
 from harness.files import open_file, sweep_leftovers, write_atomically
@@ -22,7 +24,7 @@ from harness.schema import Clip, FramePolicy, Media, MediaKind
 from harness.video.decode import DECODER_VERSION, content_key, decode
 
 _SUFFIX = ".frames"
-_BROKEN_HEAD = (ValueError, TypeError, KeyError, AttributeError, RecursionError)
+BROKEN_HEAD = (ValueError, TypeError, KeyError, AttributeError, RecursionError)
 """What an entry of another version, or one that was made by hand, raises."""
 _DESCRIBED = [
     field.name for field in fields(Clip) if field.name not in ("frames", "decode_s", "cached")
@@ -85,13 +87,7 @@ class FrameCache:
             return None
         try:
             clip = _make_clip(head, pixels)
-        except (
-            ValueError,
-            TypeError,
-            KeyError,
-            AttributeError,
-            RecursionError,
-        ):  # another version's entry
+        except BROKEN_HEAD:  # another version's entry
             return None
         whole = clip.key == key and len(clip.indices) == len(clip.timestamps) == len(clip.frames)
         return clip if whole else None
@@ -100,8 +96,7 @@ class FrameCache:
         pixels = np.ascontiguousarray(clip.frames)
         if pixels.nbytes > self.max_bytes:
             return
-        described = {name: getattr(clip, name) for name in _DESCRIBED}
-        head = json.dumps({**described, "shape": pixels.shape}).encode() + b"\n"
+        head = json.dumps({**describe_clip(clip), "shape": pixels.shape}).encode() + b"\n"
         path = self._file_of(clip.key)
 
         def write(temporary: Path) -> None:
@@ -135,10 +130,20 @@ def _digest(head: bytes, pixels: bytearray | memoryview) -> bytes:
     return hashed.hexdigest().encode() + b"\n"
 
 
+def describe_clip(clip: Clip) -> dict[str, Any]:
+    """Return everything that is stored of a clip besides its frames, as JSON types."""
+    return {name: getattr(clip, name) for name in _DESCRIBED}
+
+
+def build_clip(described: dict[str, Any], frames: NDArray[np.uint8]) -> Clip:
+    """Return the clip that was described; what is wrong with a description raises `BROKEN_HEAD`."""
+    fields_of_clip = {**described, "kind": MediaKind(described["kind"])}
+    for name in ("indices", "timestamps", "notes"):
+        fields_of_clip[name] = tuple(described[name])
+    return Clip(**fields_of_clip, frames=frames)
+
+
 def _make_clip(head: bytes, pixels: bytearray) -> Clip:
     described = json.loads(head)
     shape = described.pop("shape")
-    described["kind"] = MediaKind(described["kind"])
-    for name in ("indices", "timestamps", "notes"):
-        described[name] = tuple(described[name])
-    return Clip(**described, frames=np.frombuffer(pixels, dtype=np.uint8).reshape(shape))
+    return build_clip(described, np.frombuffer(pixels, dtype=np.uint8).reshape(shape))

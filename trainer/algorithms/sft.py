@@ -23,6 +23,7 @@ from trainer.data.rows import TrainingRow
 from trainer.loops import collate
 from trainer.loops.callbacks import MetricsFile
 from trainer.loops.clips import ClipLoader
+from trainer.loops.input_cache import make_input_cache
 from trainer.loops.inputs import InputBuilder, warn_of_failures
 from trainer.loops.model import (
     ExactResume,
@@ -63,7 +64,12 @@ def train(
     with ClipLoader(
         recipe.frames, recipe.data, patch_multiple=loaded.checkpoint.patch_multiple
     ) as clips:
-        inputs = InputBuilder(loaded.processor, clips, cache_mib=recipe.data.cache_mib)
+        inputs = InputBuilder(
+            loaded.processor,
+            clips,
+            cache_mib=recipe.data.cache_mib,
+            disk=make_input_cache(recipe, loaded.checkpoint),
+        )
         trainer = VideoSFTTrainer(
             rows=rows,
             inputs=inputs,

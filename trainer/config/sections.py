@@ -90,13 +90,17 @@ class DataSettings:
     """Seconds after which a file counts as unreadable."""
     cache_mib: int = 1024
     """Memory per process for media that are decoded and may be needed again, in MiB."""
+    input_cache: Path | None = None
+    """Folder in which the inputs of rows are kept, so that a later epoch decodes nothing."""
+    input_cache_gib: int = 50
+    """Size of that folder at most, in GiB."""
 
     def __post_init__(self) -> None:
         if not self.rows or not self.media_roots:
             raise ValueError("rows and media_roots need at least one entry each")
         if len(set(self.rows)) < len(self.rows):
             raise ValueError("rows names a file twice")
-        positive(self, "limit", "decode_timeout_s")
+        positive(self, "limit", "decode_timeout_s", "input_cache_gib")
         at_least_zero(self, "decode_workers", "cache_mib")
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +23,9 @@ from harness.scoring import prompts
 from trainer.config.choices import Permutation
 from trainer.loops.clips import ClipLoader, PendingClips
 from trainer.loops.frame_shuffle import shuffled_clip
+from trainer.loops.input_cache import InputCache, Parts
 from trainer.loops.phase_clock import DATA, PhaseClock
+from trainer.loops.twin_pixels import TwinPixels
 from trainer.runs.failures import first_line
 
 if TYPE_CHECKING:
@@ -66,6 +69,10 @@ class PendingInput:
     sample: Sample
     clips: PendingClips | None = None
     inputs: PromptInputs | None = None
+    key: str | None = None
+    """Of the inputs on disk; None: they are not kept there."""
+    stored: Future[Parts | None] | None = None
+    """Inputs that are being read from the disk."""
 
 
 class InputBuilder:
@@ -75,9 +82,17 @@ class InputBuilder:
         processor: The checkpoint's processor: tokenizer, image and video processor.
         clips: Decodes media.
         cache_mib: Size of the cache in MiB.
+        disk: Keeps inputs on disk; None: they are not kept there.
     """
 
-    def __init__(self, processor: Any, clips: ClipLoader, *, cache_mib: int) -> None:
+    def __init__(
+        self,
+        processor: Any,
+        clips: ClipLoader,
+        *,
+        cache_mib: int,
+        disk: InputCache | None = None,
+    ) -> None:
         self.processor_calls = 0
         """Prompts, ordered and shuffled, that were processed so far."""
         self.failures: dict[str, Failure] = {}
@@ -92,6 +107,8 @@ class InputBuilder:
         self._free_bytes = cache_mib * 2**20
         video_processor = getattr(processor, "video_processor", None)
         self._merged_frames = int(getattr(video_processor, "temporal_patch_size", 1))
+        self._disk = disk
+        self._twins = TwinPixels(self._merged_frames) if disk is not None else None
 
     @property
     def decodes(self) -> int:
@@ -137,25 +154,48 @@ class InputBuilder:
         clips = tuple(shuffled_clip(clip, unit, size, seed) for clip in inputs.clips)
         if all(ours is theirs for ours, theirs in zip(clips, inputs.clips, strict=True)):
             return None
-        return self._process(inputs.id, inputs.prompt, clips)
+        if self._twins is None or len(clips) != 1:
+            return self._process(inputs.id, inputs.prompt, clips)
+        made = self._twins.make(inputs.tensors, inputs.clips[0], clips[0])
+        if made is not None:
+            return replace(inputs, clips=clips, tensors=made)
+        twin = self._process(inputs.id, inputs.prompt, clips)
+        if twin.ids == inputs.ids:
+            self._twins.learn(inputs.tensors, inputs.clips[0], clips[0], twin.tensors)
+        return twin
 
     def _start(self, sample: Sample) -> PendingInput:
         if sample.id in self._cache:
             self._cache.move_to_end(sample.id)
             return PendingInput(sample=sample, inputs=self._cache[sample.id])
         if sample.id not in self._waiting:
-            clips = self._clips.start(sample.media)
-            self._waiting[sample.id] = PendingInput(sample=sample, clips=clips)
+            self._waiting[sample.id] = self._fetch(sample)
         return self._waiting[sample.id]
 
+    def _fetch(self, sample: Sample) -> PendingInput:
+        """Begin to read the inputs of a row from the disk, or to decode its media."""
+        disk = self._disk
+        key = None if disk is None else disk.key_of(self.question(sample), sample.media)
+        if disk is not None and key is not None and disk.has(key):
+            return PendingInput(sample=sample, key=key, stored=disk.start(key))
+        return PendingInput(sample=sample, key=key, clips=self._clips.start(sample.media))
+
     def _build(self, row: PendingInput) -> PromptInputs:
-        assert row.clips is not None
         self._waiting.pop(row.sample.id, None)
-        sample, decoded = row.sample, row.clips.result()
+        sample = row.sample
+        if row.stored is not None and (parts := row.stored.result()) is not None:
+            ids, tensors, kept = parts
+            prompt = self.question(sample)
+            inputs = PromptInputs(id=sample.id, prompt=prompt, ids=ids, clips=kept, tensors=tensors)
+            self._remember(inputs)
+            return inputs
+        decoded = (row.clips or self._clips.start(sample.media)).result()
         if isinstance(decoded, Failure):
             return self._build_blank(sample.id, self.question(sample), decoded)
         inputs = self.build_row(sample, decoded)
         self._remember(inputs)
+        if self._disk is not None and row.key is not None:
+            self._disk.store(row.key, inputs.ids, inputs.tensors, inputs.clips)
         return inputs
 
     def _build_blank(self, sample_id: str, prompt: Prompt, failure: Failure) -> PromptInputs:

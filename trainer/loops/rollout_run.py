@@ -18,6 +18,7 @@ from trainer.data.checks import require_media_files
 from trainer.data.rows import TrainingRow
 from trainer.loops.callbacks import MetricsFile
 from trainer.loops.clips import ClipLoader
+from trainer.loops.input_cache import make_input_cache
 from trainer.loops.inputs import InputBuilder
 from trainer.loops.model import Loaded, load, lora_config, train_on
 from trainer.loops.rollout_trainer import RolloutTrainer
@@ -104,7 +105,12 @@ def rollout_run(
     with ClipLoader(
         recipe.frames, recipe.data, patch_multiple=loaded.checkpoint.patch_multiple
     ) as clips:
-        inputs = InputBuilder(loaded.processor, clips, cache_mib=recipe.data.cache_mib)
+        inputs = InputBuilder(
+            loaded.processor,
+            clips,
+            cache_mib=recipe.data.cache_mib,
+            disk=make_input_cache(recipe, loaded.checkpoint),
+        )
         try:
             yield RolloutRun(
                 recipe=recipe,

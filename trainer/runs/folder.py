@@ -36,7 +36,9 @@ COMPLETIONS = "completions.jsonl"
 """One line per group of completions, GRPO and T-GRPO."""
 RUNS = Path("results/runs")
 
-_MACHINE_SETTINGS = ("check", "decode_workers", "decode_timeout_s", "cache_mib")
+_MACHINE_SETTINGS = (
+    "check", "decode_workers", "decode_timeout_s", "cache_mib", "input_cache", "input_cache_gib",
+)  # fmt: skip
 """Data settings that change no result: a resumed run may have others."""
 _PLACES = ("vllm_enable_sleep_mode", "servers", "vllm_server_timeout", "weights_folder")
 """Rollout settings of the same kind."""
