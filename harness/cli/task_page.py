@@ -125,16 +125,21 @@ def _size(page: TaskPage) -> str:
     source = page.task.source
     download = "" if source is None or source.size_gb is None else f"{source.size_gb:g} GB"
     if not page.samples:
-        known = getattr(page.task, "published_size", None)
-        counted = zip(known or (), ("questions", "videos"), strict=False)
-        parts = [f"{count:,} {what}" for count, what in counted if count is not None]
-        parts += [f"{download} to download"] if download else []
-        return ", ".join(parts) or f"{_UNKNOWN} without the data"
+        return published_size(page.task) or f"{_UNKNOWN} without the data"
     paths = {media.path for sample in page.samples for media in sample.media}
     on_disk = sum(path.stat().st_size for path in paths if path.is_file()) / 1e9
     parts = [f"{len(page.samples):,} questions", f"{len(paths):,} videos and pictures"]
     parts += [f"{on_disk:.2g} GB on disk"] if on_disk else []
     return ", ".join([*parts, *([f"{download} to download"] if download else [])])
+
+
+def published_size(task: Task) -> str:
+    """Return how large a benchmark is, as published; empty where that is not known."""
+    known = getattr(task, "published_size", None)
+    counted = zip(known or (), ("questions", "videos"), strict=False)
+    parts = [f"{count:,} {what}" for count, what in counted if count is not None]
+    size = None if task.source is None else task.source.size_gb
+    return ", ".join([*parts, *([] if size is None else [f"{size:g} GB to download"])])
 
 
 def _licence(task: Task) -> str:

@@ -40,7 +40,8 @@ class TasksCommand:
 
 
 def _list_all() -> CommandResult:
-    """Print title, scorers and data source of every task."""
+    """Print title, size, scorers and data source of every task."""
+    from harness.cli.task_page import published_size
     from harness.text.console import make_console, styled
 
     console = make_console()
@@ -49,7 +50,9 @@ def _list_all() -> CommandResult:
         task = registry.get(name)
         scorers = [f"{s.tag} ({s.aggregation.name})" for s in task.scorers.values()]
         console.print(styled((name, "bold"), f"  {task.title}"))
-        for line in (f"scorers  {', '.join(scorers)}", f"data     {task.homepage}"):
+        size = published_size(task)
+        lines = [f"size     {size}"] if size else []
+        for line in (*lines, f"scorers  {', '.join(scorers)}", f"data     {task.homepage}"):
             console.print(f"  {line}", soft_wrap=True)
     for suite, selections in SUITES.items():
         console.print(styled((suite, "bold"), f"  suite: {', '.join(selections)}"), soft_wrap=True)
