@@ -14,6 +14,7 @@ from safetensors.torch import load_file
 from transformers import AutoTokenizer
 
 from harness.errors import UsageError
+from harness.schema import Kind
 from tests.trainer.checked_trainers import run_grpo, run_tgrpo
 from tests.trainer.small_runs import grpo_recipe, row, rows, tgrpo_recipe, write_media
 from trainer.algorithms.tgrpo import VideoTGRPOTrainer
@@ -21,6 +22,7 @@ from trainer.config.choices import (
     GroupAccuracy,
     Permutation,
 )
+from trainer.config.sections import RewardUse
 from trainer.loops.shuffled_twins import permutation_seed, shuffled_places
 
 pytestmark = [
@@ -273,6 +275,20 @@ def test_a_failed_rollout_drops_its_whole_group(student, tmp_path, caplog):
     assert by_id["row-1"]["ordered"] == by_id["row-1"]["shuffled"] == []
     assert by_id["row-0"]["failure"] is None
     assert metrics["accuracy/multiple choice"] == 0.5  # of the sound group alone
+
+
+def test_a_first_reward_that_does_not_apply_drops_no_group(student, tmp_path):
+    """Accuracy for OCR alone, on multiple choice: the format still teaches. Half of the answers are
+    well-formed, so that there is a gradient."""
+    recipe = grpo_recipe(student, tmp_path, max_steps=1, per_device_train_batch_size=4)
+    uses = RewardUse(use="accuracy", kinds=(Kind.OCR,)), RewardUse(use="format_reward")
+    recipe = replace(recipe, reward=replace(recipe.reward, functions=uses, beta=0.0))
+    data = rows(tmp_path / "media", videos=1, images=0)
+    run_grpo(recipe, tmp_path / "run", data, says=lambda *at: text("A") + " no" * (at[2] % 2))
+    (line,) = lines(tmp_path / "run" / "completions.jsonl")
+    assert column(line, "accuracy") == [None] * 4
+    assert column(line, "format_reward") == [1.0, 0.0] * 2
+    assert lines(tmp_path / "run" / "metrics.jsonl")[0]["grad_norm"] > 0
 
 
 def test_a_failed_group_shifts_no_other(student, tmp_path):
