@@ -7,7 +7,17 @@ from collections.abc import Iterable
 import numpy as np
 
 from harness.backends.base import Backend
-from harness.schema import Clip, Completion, Failure, MediaKind, Prompt, Request, Sampling
+from harness.run.between_frames import show_between
+from harness.schema import (
+    Clip,
+    Completion,
+    Failure,
+    FrameText,
+    MediaKind,
+    Prompt,
+    Request,
+    Sampling,
+)
 
 Answers = dict[str, Completion | Failure]
 GREEDY = Sampling(temperature=0.0, max_tokens=12)
@@ -42,7 +52,7 @@ def request(
 
 
 def questions(patch_multiple: int) -> list[Request]:
-    """List 44 requests: nine clips asked four times each, and every other kind of input."""
+    """List 45 requests: nine clips asked four times each, and every other kind of input."""
     many = [
         request(
             f"clip-{seed}/{turn}",
@@ -54,8 +64,11 @@ def questions(patch_multiple: int) -> list[Request]:
     ]
     system = Prompt(text="And now?", system="You are a careful observer.")
     prefilled = Prompt(text="And now?", prefill="<think>")
+    between = Prompt(text="And now?", between=(FrameText(1, "Hello.\n"), FrameText(4, "Bye.\n")))
+    spoken, frames = show_between(between, (clip(patch_multiple, 53),))
     return [
         *many,
+        request("text between frames", clips=frames, prompt=spoken),
         request("blind"),
         request("image", clips=[image(patch_multiple, 50)]),
         request("image and video", clips=[image(patch_multiple, 50), clip(patch_multiple, 1)]),
