@@ -32,7 +32,12 @@ def serve(checkpoint: Path, log: Path, flags: Sequence[str] = ()) -> Iterator[st
     ]
     # fmt: on
     # Without a process per part the server starts in half the time and dies as one.
-    environment = {**os.environ, "VLLM_ENABLE_V1_MULTIPROCESSING": "0", "VLLM_NO_USAGE_STATS": "1"}
+    environment = {
+        **os.environ,
+        "VLLM_ENABLE_V1_MULTIPROCESSING": "0",
+        "VLLM_NO_USAGE_STATS": "1",
+        "VLLM_SERVER_DEV_MODE": "1",  # a training can give it weights
+    }
     with log.open("w") as output:
         process = subprocess.Popen(
             command, env=environment, stdout=output, stderr=output, start_new_session=True

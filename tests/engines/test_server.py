@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -18,6 +19,7 @@ from harness.run.store import (
     read_records,
 )
 from harness.schema import Completion, Failure, Sampling
+from trainer.serving.command import EXTENSION
 
 pytest.importorskip("torch", reason="needs the heavy environment: torch is not installed")
 pytest.importorskip("vllm.platforms", reason="needs the heavy environment: no vllm")
@@ -31,9 +33,10 @@ pytestmark = [
 
 @pytest.fixture(scope="module")
 def server(checkpoint_of, small_cpu_cache, tmp_path_factory) -> Iterator[str]:
-    """Serve the tiny Qwen2.5-VL as ``tiny`` and give the base URL."""
+    """Serve the tiny Qwen2.5-VL as ``tiny`` and give the base URL; trainings may use it, too."""
     log = tmp_path_factory.mktemp("server") / "log.txt"
-    with serve(checkpoint_of("qwen2_5_vl").path, log) as url:
+    flags = ("--worker-extension-cls", EXTENSION)
+    with serve(checkpoint_of("qwen2_5_vl").path, log, flags) as url:
         yield url
 
 
@@ -109,3 +112,33 @@ def test_the_model_is_looked_up(server):
     assert served(server).model == "tiny"
     with pytest.raises(CheckpointError, match="no model 'other'; it lists: tiny"):
         served(server, "other")
+
+
+def test_a_training_samples_with_the_server_and_gives_it_new_weights(
+    server, checkpoint_of, tmp_path
+):
+    """The server's log-probabilities are the trainer's in every update, ordered and shuffled: it
+    sees the same frames and has the weights of the step. One batch ahead they are not.
+    """
+    pytest.importorskip("trl", reason="needs the heavy environment: trl is not installed")
+    from tests.trainer.small_runs import rows, tgrpo_recipe, train_small
+    from trainer.algorithms import tgrpo
+    from trainer.config.choices import RolloutEngine
+    from trainer.serving.server import RolloutServer
+
+    checkpoint = checkpoint_of("qwen2_5_vl").path
+    media = rows(tmp_path / "media", videos=2, images=1)
+    largest = {}
+    for ahead in (0, 1):
+        recipe = tgrpo_recipe(checkpoint, tmp_path, max_steps=3, learning_rate=1e-2)
+        rollout = replace(
+            recipe.rollout, engine=RolloutEngine.VLLM_SERVER, servers=(server,), ahead=ahead
+        )
+        out = tmp_path / f"run-{ahead}"
+        train_small(tgrpo, replace(recipe, rollout=rollout), out, rows=media)
+        lines = [json.loads(line) for line in (out / "metrics.jsonl").open()][:3]
+        largest[ahead] = [line["sampling/sampling_logp_difference/max"] for line in lines]
+    assert max(largest[0]) < 1e-3
+    assert largest[1][0] < 1e-3
+    assert min(largest[1][1:]) > 1e-3
+    RolloutServer(server).load_weights(checkpoint)  # for the tests that follow

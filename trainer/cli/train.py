@@ -15,6 +15,7 @@ from harness.cli.flags import count
 from harness.errors import UsageError
 from trainer.cli.check import add_check_action
 from trainer.cli.runs import add_run_actions
+from trainer.cli.serve import add_serve_action
 from trainer.config.algorithms import find_algorithms
 
 if TYPE_CHECKING:
@@ -25,11 +26,12 @@ class TrainCommand:
     """The ``train`` command."""
 
     help = (
-        "train a checkpoint (sft, grpo, tgrpo), or inspect rows (check) or a run (show, timeline)"
+        "train a checkpoint (sft, grpo, tgrpo), serve it to trainings (serve), or inspect rows"
+        " (check) or a run (show, timeline)"
     )
 
     def configure(self, parser: ArgumentParser) -> None:
-        """Declare one action per algorithm, ``check``, ``show`` and ``timeline``.
+        """Declare one action per algorithm, ``check``, ``show``, ``timeline`` and ``serve``.
 
         Raises:
             UsageError: An algorithm of another package cannot be used.
@@ -42,6 +44,7 @@ class TrainCommand:
             sub.set_defaults(action=_run_action, algorithm=algorithm)
         add_check_action(actions)
         add_run_actions(actions)
+        add_serve_action(actions)
 
     def run(self, args: Namespace) -> CommandResult:
         """Run the chosen action and return its result."""

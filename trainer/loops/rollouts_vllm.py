@@ -32,6 +32,13 @@ from trainer.runs.folder import DistInfo
 _log = logging.getLogger(__name__)
 
 
+class WeightSource(Protocol):
+    """Where the weights of a trainer's model come from."""
+
+    def of(self, trainer: Any) -> Iterator[tuple[str, Any]]:
+        """Yield name and value of every weight."""
+
+
 class WeightedEngine(Protocol):
     """An engine whose weights can be replaced, and that may sleep in between."""
 
@@ -62,17 +69,23 @@ class VLLMRollouts:
         engine: What `start_engine` returned.
         settings: Sampling parameters.
         vision_ids: Vision tokens, which are never sampled.
+        weights: Where the weights come from.
     """
 
     reports_logps = True
 
     def __init__(
-        self, engine: WeightedEngine, settings: RolloutSettings, *, vision_ids: Sequence[int]
+        self,
+        engine: WeightedEngine,
+        settings: RolloutSettings,
+        *,
+        vision_ids: Sequence[int],
+        weights: WeightSource | None = None,
     ) -> None:
         self._engine = engine
         self._settings = settings
         self._never = dict.fromkeys(vision_ids, -100.0)
-        self._weights = TrainedWeights()
+        self._weights = weights or TrainedWeights()
         self._loaded_step: int | None = None
         self._sleeps = settings.vllm_enable_sleep_mode and engine.can_sleep
         if settings.vllm_enable_sleep_mode and not engine.can_sleep:

@@ -2,7 +2,7 @@
 
 Beside the two trainers: `unwrap_model_for_generation` and `RepeatSampler`. By inheritance also the
 methods that `rollout_trainer`, `model`, `finite` and `sft` override; `rollouts` reads the tokenizer
-(``_tokenizer``) and ``_dist``, and `rollouts_vllm` uses the iteration over weights of TRL's vLLM
+(``_tokenizer``) and ``_dist``, and `weights` uses the iteration over weights of TRL's vLLM
 mode. None of these is public, so the version is pinned.
 """
 

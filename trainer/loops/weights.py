@@ -64,7 +64,8 @@ def _write_file(folder: Path, held: dict[str, torch.Tensor], files: int) -> int:
     """Write the weights that are held, and hold none; return the number of files so far."""
     from safetensors.torch import save_file
 
-    save_file(held, folder / f"model-{files:05}.safetensors", metadata={"format": "pt"})
+    name = f"model-{files:05}" if files else "model"  # of one file as transformers calls it
+    save_file(held, folder / f"{name}.safetensors", metadata={"format": "pt"})
     held.clear()
     return files + 1
 

@@ -36,6 +36,9 @@ def recipe(tmp_path):
     return write
 
 
+SERVED = '[rollout]\nengine = "vllm-server"\nservers = ["http://a"]\n'
+
+
 @pytest.mark.parametrize(
     ("algorithm", "preset"),
     [(algorithm, preset) for algorithm in ALGORITHMS.values() for preset in algorithm.presets],
@@ -175,6 +178,22 @@ def test_more_shuffled_than_ordered_answers_may_be_sampled(recipe):
         ),
         ("[rollout]\nnum_generations = 1", r"num_generations: expected at least 2"),
         ('[rollout]\nengine = "vllm"\ntemperature = 0.9', r"temperature: expected 1 with the vllm"),
+        (
+            '[rollout]\nengine = "vllm-server"',
+            r"servers: the engine vllm-server needs at least one",
+        ),
+        ('[rollout]\nservers = ["http://a"]', r'servers: expected engine = "vllm-server"'),
+        ("[rollout]\nahead = 1", r'ahead: expected engine = "vllm-server", got "transformers"'),
+        ("[rollout]\nahead = 2", r"ahead: expected 0 or 1, got 2"),
+        (f"{SERVED}filter_groups = true\nahead = 1", r"ahead: expected 0 with filter_groups"),
+        (f"{SERVED}temperature = 0.9", r"temperature: expected 1 with the vllm-server engine"),
+        (f"{SERVED}vllm_enable_sleep_mode = true", r"vllm_enable_sleep_mode: expected engine ="),
+        (
+            f"{SERVED}ahead = 1\n[trl]\nvllm_importance_sampling_correction = false",
+            r"vllm_importance_sampling_correction: expected true with rollout.ahead",
+        ),
+        ("[rollout]\nvllm_enable_sleep_mode = true", r"vllm_enable_sleep_mode: expected engine"),
+        ('[rollout]\nweights_folder = "w"', r"weights_folder: expected engine"),
         ("[rollout]\nshuffled_group_size = 0", r"shuffled_group_size: expected more than 0"),
         ("[reward]\ntau = 1.0", r"tau: expected at least 0 and below 1"),
         ("[reward]\nlength_min = 600", r"length_min is 600, more than length_max, 512"),
