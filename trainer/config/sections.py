@@ -255,8 +255,6 @@ class RolloutSettings:
             )
         if self.vllm_enable_sleep_mode and self.engine is not RolloutEngine.VLLM:
             raise ValueError('vllm_enable_sleep_mode: expected engine = "vllm", which can sleep')
-        if self.ahead and self.filter_groups:
-            raise ValueError("ahead: expected 0 with filter_groups, which samples until it is full")
         for name in ("servers", "weights_folder", "ahead"):
             if getattr(self, name) and not served:
                 raise ValueError(

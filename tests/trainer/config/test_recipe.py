@@ -180,12 +180,12 @@ def test_more_shuffled_than_ordered_answers_may_be_sampled(recipe):
         ('[rollout]\nengine = "vllm"\ntemperature = 0.9', r"temperature: expected 1 with the vllm"),
         (
             '[rollout]\nengine = "vllm-server"',
-            r"servers: the engine vllm-server needs at least one",
+            r"servers: the engine vllm-server needs",
         ),
         ('[rollout]\nservers = ["http://a"]', r'servers: expected engine = "vllm-server"'),
         ("[rollout]\nahead = 1", r'ahead: expected engine = "vllm-server", got "transformers"'),
         ("[rollout]\nahead = 2", r"ahead: expected 0 or 1, got 2"),
-        (f"{SERVED}filter_groups = true\nahead = 1", r"ahead: expected 0 with filter_groups"),
+        (f"{SERVED}filter_groups = true\nahead = 1", r"filter_groups: expected false with ahead"),
         (f"{SERVED}temperature = 0.9", r"temperature: expected 1 with the vllm-server engine"),
         (f"{SERVED}vllm_enable_sleep_mode = true", r"vllm_enable_sleep_mode: expected engine ="),
         (
