@@ -58,7 +58,7 @@ def _all_columns(entries: Sequence[Entry]) -> Iterator[tuple[str, Column]]:
         AGREEMENT.name: partial(_measure, name=AGREEMENT.name),
     }
     for task in tasks:
-        yield from _gap_columns(entries, task)
+        yield from _gap_columns(entries, task, "" if len(tasks) == 1 else f"{title_of(task)} ")
         for name, found in find.items():
             title = name.replace("_", " ")
             yield (
@@ -72,8 +72,14 @@ def _all_columns(entries: Sequence[Entry]) -> Iterator[tuple[str, Column]]:
             )
 
 
-def _gap_columns(entries: Sequence[Entry], task: str) -> Iterator[tuple[str, Column]]:
-    """Yield three columns per set where a benchmark has parts beside its full set."""
+def _gap_columns(entries: Sequence[Entry], task: str, before: str) -> Iterator[tuple[str, Column]]:
+    """Yield three columns per set where a benchmark has parts beside its full set.
+
+    Args:
+        entries: The rows of the board.
+        task: The benchmark.
+        before: What its headings begin with.
+    """
     probes = [_probe_of(folder) for entry in entries for folder in entry.folders]
     sets = dict.fromkeys(
         name for probe in probes if probe is not None for name in probe.blind_gaps.get(task, ())
@@ -82,7 +88,7 @@ def _gap_columns(entries: Sequence[Entry], task: str) -> Iterator[tuple[str, Col
         for part, heading in (("blind", "blind"), ("seen", "ordered"), ("gap", "gap")):
             column = Column(
                 name=f"{task} {name} {part}",
-                title=f"{name} {heading}",
+                title=f"{before}{name} {heading}",
                 note="",
                 figure=partial(_figure, task=task, find=partial(_gap, name=name, part=part)),
             )
