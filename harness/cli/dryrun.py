@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from harness.cli.exits import CommandResult, Exit
+from harness.run.between_frames import cut_clips
 from harness.run.config import DecodeConfig
 from harness.run.media_check import check_media
 from harness.run.plan import Plan, PlannedTask
@@ -98,9 +99,10 @@ def _token_table(
         table.add_column(heading, justify="right")
     for planned in plan.tasks:
         name = planned.task.name
-        found = estimate_frame_tokens(
-            probes.items.get(name, ()), engine.patch_multiple, engine.folder
-        )
+        items = probes.items.get(name, ())
+        if planned.images:
+            items = [cut_clips(clips) for clips in items]
+        found = estimate_frame_tokens(items, engine.patch_multiple, engine.folder)
         count, exact = count_text_tokens(prompts[name], engine.folder)
         table.add_row(
             planned.selection,

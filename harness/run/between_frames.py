@@ -8,6 +8,7 @@ takes.
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterable
 from dataclasses import replace
 
 from harness.run.plan import PlannedTask
@@ -32,7 +33,7 @@ def show_between(prompt: Prompt, clips: tuple[Clip, ...]) -> tuple[Prompt, tuple
     """
     if prompt.between is None:
         return prompt, clips
-    frames = [frame for clip in clips for frame in _cut(clip)]
+    frames = cut_clips(clips)
     texts: defaultdict[int, str] = defaultdict(str)
     first = 0
     for before, clip in zip(prompt.before, clips, strict=False):
@@ -44,7 +45,7 @@ def show_between(prompt: Prompt, clips: tuple[Clip, ...]) -> tuple[Prompt, tuple
         texts[after] += text
     before_each = tuple(texts[place] for place in range(len(frames)))
     text = texts[len(frames)] + prompt.text
-    return replace(prompt, before=before_each, between=None, text=text), tuple(frames)
+    return replace(prompt, before=before_each, between=None, text=text), frames
 
 
 def describe_asked(
@@ -71,6 +72,11 @@ def describe_asked(
             frames = 0
         frames += len(clip.frames)
     return (*parts, AskedPart(frames=frames, text=storable(prompt.text)))
+
+
+def cut_clips(clips: Iterable[Clip]) -> tuple[Clip, ...]:
+    """Return every frame of some clips as an image of its own."""
+    return tuple(frame for clip in clips for frame in _cut(clip))
 
 
 def _cut(clip: Clip) -> list[Clip]:

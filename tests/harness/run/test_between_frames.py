@@ -9,11 +9,12 @@ import numpy as np
 import pytest
 
 from harness.backends.fake import FakeBackend
-from harness.run.between_frames import describe_asked, show_between
+from harness.run.between_frames import cut_clips, describe_asked, show_between
 from harness.run.observer import RunObserver
 from harness.run.plan import Plan
 from harness.run.runner import Runner
 from harness.run.store import RunWriter, read_records, write_parquet
+from harness.run.token_estimate import estimate_frame_tokens
 from harness.schema import AskedPart, Clip, FrameText, Media, MediaKind, Prompt, Variant
 from tests.toys import ToyTask, planned, sample
 
@@ -105,6 +106,16 @@ def test_a_place_that_is_not_there_is_an_error(after):
     prompt = Prompt(text="Q", between=(FrameText(after, "x"),))
     with pytest.raises(ValueError, match=rf"behind {after} frames, there are 2"):
         show_between(prompt, (_clip(2),))
+
+
+def test_single_frames_have_a_token_each_where_a_video_has_half():
+    """The estimate of a dry run says so: four frames of one patch, two of a video share a token."""
+    whole = estimate_frame_tokens([(_clip(4),)], 28, None)
+    single = estimate_frame_tokens([cut_clips([_clip(4)])], 28, None)
+    assert whole is not None
+    assert single is not None
+    assert (whole.frames, whole.tokens) == (4, 2)
+    assert (single.frames, single.tokens) == (4, 4)
 
 
 class Spoken(ToyTask):
