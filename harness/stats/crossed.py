@@ -18,6 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 from harness.stats.estimate import Estimate
 from harness.stats.paired import bounds
 
+_MOST_SEEDS = 10_000
 _ROUNDING = 1e-9
 """Relative difference below which values are equal."""
 _NOTHING = 1e-24
@@ -60,6 +61,36 @@ def crossed_estimate(table: ArrayLike) -> Estimate:
         n=values.size,
         n_clusters=clips,
     )
+
+
+def seeds_needed(table: ArrayLike, half_width: float) -> int | None:
+    """Return how many seeds would make the 95 % interval of the mean this narrow, on these clips.
+
+    The variance of seeds, of clips and of the rest is estimated from the table; with S seeds the
+    variance of the mean is ``seeds / S + clips / K + rest / (S K)``. Student's t has S - 1 degrees
+    of freedom, fewer than `crossed_estimate` may find, so that the number is rather too large.
+
+    Args:
+        table: Scores, or differences of scores, shape (seeds, clips).
+        half_width: Half of the interval, in the unit of the table; above 0.
+
+    Returns:
+        The number; None where one seed alone was measured, or more than 10,000 seeds are needed:
+        then more clips are.
+    """
+    from scipy.special import stdtrit
+
+    values = np.atleast_2d(np.asarray(table, dtype=np.float64))
+    seeds, clips = values.shape
+    if seeds < 2 or clips < 2:
+        return None
+    squares = _mean_squares(values)
+    of_seeds = max(0.0, squares.seeds - squares.rest) / clips
+    of_clips = max(0.0, squares.clips - squares.rest) / seeds
+    number = np.arange(2, _MOST_SEEDS + 1)
+    variance = of_seeds / number + of_clips / clips + squares.rest / (number * clips)
+    enough = stdtrit(number - 1, 0.975) * np.sqrt(variance) < half_width
+    return int(number[np.argmax(enough)]) if enough.any() else None
 
 
 @dataclass(frozen=True, slots=True)

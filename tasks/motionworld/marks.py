@@ -34,6 +34,17 @@ class MarkKind(StrEnum):
     """There is none."""
 
 
+class Reader(StrEnum):
+    """How the rationale of a row comes to its solution, right or wrong."""
+
+    ORDER = "order"
+    """It names the figure that comes first."""
+    ORDER_WRONGLY = "order, wrongly"
+    """It takes the other figure for the one that comes first."""
+    MARK = "mark"
+    """It names the colour of the mark."""
+
+
 HELD_OUT_MARKS = (MarkKind.ABSENT, MarkKind.CONTRADICTS)
 """Marks of the development and test splits: the shortcut is gone, or it lies."""
 
@@ -46,22 +57,23 @@ class PlainClip:
     spec: PairSpec
     pair: ContrastPair
     clip: LabelledScene
-    wrong: str
-    """The colour of the figure that comes second."""
+    wrong: LabelledScene
+    """The other clip of the pair, whose answer is the wrong one here."""
 
-    def item(self, kind: MarkKind, *, suffix: str = "", reads_mark: bool = False) -> Item:
+    def item(self, kind: MarkKind, *, suffix: str = "", reader: Reader = Reader.ORDER) -> Item:
         """Return the question about this clip with a mark.
 
         Args:
             kind: What the mark says.
             suffix: Appended to the name.
-            reads_mark: Whether rationale and solution are those of a reader of the mark, which may
-                be wrong, and not those of a reader of the order.
+            reader: Whose rationale and solution the row has.
         """
         colour = self._colour_of(kind)
         answer, rationale = self.clip.answer, self.clip.rationale
-        if reads_mark and colour is not None:
+        if reader is Reader.MARK and colour is not None:
             answer, rationale = colour, f"The mark is {colour}"
+        elif reader is Reader.ORDER_WRONGLY:
+            answer, rationale = self.wrong.answer, self.wrong.rationale
         row = make_row(self.pair.question, self.pair.options, answer, rationale, self.pair.kind)
         return Item(
             name=f"{self.name}{suffix}",
@@ -74,7 +86,7 @@ class PlainClip:
             case MarkKind.AGREES:
                 return self.clip.answer
             case MarkKind.CONTRADICTS:
-                return self.wrong
+                return self.wrong.answer
             case _:
                 return None
 
@@ -102,7 +114,9 @@ def tempting_rows(split: Split, seed: int, agreement: float) -> Iterator[Item]:
         yield clip.item(MarkKind.AGREES if agrees else MarkKind.CONTRADICTS)
 
 
-def undecided_rows(split: Split, seed: int, order_share: float) -> Iterator[Item]:
+def undecided_rows(
+    split: Split, seed: int, order_share: float, misread_share: float = 0.0
+) -> Iterator[Item]:
     """Yield rows for supervised fine-tuning that read the order in some clips, the mark in others.
 
     The mark says nothing about the order (`CHANCE`), and the solution is what the rationale reads:
@@ -112,13 +126,19 @@ def undecided_rows(split: Split, seed: int, order_share: float) -> Iterator[Item
         split: How many pairs.
         seed: Seed of the dataset.
         order_share: Share of the clips whose rationale reads the order, exact up to one clip.
+        misread_share: Share of these whose rationale reads it wrongly, so that a model at
+            temperature 1 does so, too: order is harder to see than a mark.
     """
     clips = list(plain_clips(split, seed))
     agreeing = _choose(len(clips), CHANCE, split, seed, "mark")
     ordered = _choose(len(clips), order_share, split, seed, "reader")
+    misread = iter(_choose(sum(ordered), misread_share, split, seed, "misread"))
     for clip, agrees, reads_order in zip(clips, agreeing, ordered, strict=True):
         kind = MarkKind.AGREES if agrees else MarkKind.CONTRADICTS
-        yield clip.item(kind, reads_mark=not reads_order)
+        reader = Reader.MARK
+        if reads_order:
+            reader = Reader.ORDER_WRONGLY if next(misread) else Reader.ORDER
+        yield clip.item(kind, reader=reader)
 
 
 def held_out_questions(split: Split, seed: int) -> Iterator[Item]:
@@ -135,11 +155,10 @@ def plain_clips(split: Split, seed: int) -> Iterator[PlainClip]:
         spec = make_spec(split, seed, ASPECT, number)
         pair = order(spec.rng, spec.appearance, spec.others)
         number += 1
-        answers = [scene.answer for scene in pair.scenes]
-        if BOTH in answers:
+        if BOTH in [scene.answer for scene in pair.scenes]:
             continue  # one frame with both figures would tell
         pairs += 1
-        for scene, wrong, letter in zip(pair.scenes, reversed(answers), "ab", strict=True):
+        for scene, wrong, letter in zip(pair.scenes, pair.scenes[::-1], "ab", strict=True):
             name = f"{spec.labels['pair']}{letter}"
             yield PlainClip(name=name, spec=spec, pair=pair, clip=scene, wrong=wrong)
 

@@ -149,6 +149,18 @@ def test_sampling_follows_the_seed(backend):
     assert len({answers[name].token_ids for name in ("one", "two", "greedy")}) == 3
 
 
+def test_batches_do_not_share_their_random_numbers(backend):
+    """One question, first in three batches of three beside other ones, is answered differently."""
+    warm = Sampling(temperature=1.0, max_tokens=12, seed=1)
+    first = Prompt(text="And now?")
+    asked = [
+        request(str(at), prompt=Prompt(text=f"Say {at}.") if at % 3 else first, sampling=warm)
+        for at in range(9)
+    ]
+    answers = ask(backend, asked)
+    assert len({answers[name].token_ids for name in ("0", "3", "6")}) == 3
+
+
 def test_sampling_settings_reach_the_model(backend):
     """One probable token is greedy; a stop text ends the answer and is no part of it."""
     warm = Sampling(temperature=1.0, max_tokens=12, seed=3)

@@ -1,8 +1,8 @@
-"""``videor1 miniature``: run the paper's experiment at a small scale, from data to report."""
+"""``videor1 miniature``: run an experiment at a small scale, from data to report."""
 
 from __future__ import annotations
 
-from argparse import ArgumentParser, Namespace
+from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,8 +20,18 @@ if TYPE_CHECKING:
         Scheduler,
         SchedulerProgress,
     )
+    from trainer.miniature.study import Study
 
 DEFAULT_OUT = Path("results/runs/miniature")
+SHORTCUT_OUT = Path("results/runs/shortcut")
+_SEED_DIGITS = 9
+
+
+def seed_number(text: str) -> int:
+    """Read a whole number from 0 on."""
+    if not text.isdecimal() or len(text) > _SEED_DIGITS:
+        raise ArgumentTypeError(f"expected a whole number from 0 on, got {text!r:.40}")
+    return int(text)
 
 
 class MiniatureCommand:
@@ -35,7 +45,8 @@ class MiniatureCommand:
             "--config",
             default="tiny",
             metavar="FILE.toml",
-            help="tiny (two CPU cores), gpu (one GPU) or a file (default: %(default)s)",
+            help="tiny (two CPU cores), gpu (one GPU), shortcut (does training take one?) or a file"
+            " (default: %(default)s)",
         )
         parser.add_argument(
             "--set",
@@ -48,10 +59,19 @@ class MiniatureCommand:
             "--seeds", type=count, default=1, metavar="N", help="trainings of each arm (default: 1)"
         )
         parser.add_argument(
+            "--first-seed",
+            type=seed_number,
+            default=0,
+            metavar="N",
+            help="the first of these seeds (default: 0)",
+        )
+        parser.add_argument(
             "--steps", type=count, metavar="N", help="updates of reinforcement learning"
         )
         parser.add_argument(
-            "--arms", metavar="A,B", help="only these (sft, zero, grpo, tgrpo-video, tgrpo)"
+            "--arms",
+            metavar="A,B",
+            help="only these (sft, zero, grpo, tgrpo-video, tgrpo; --dry-run shows others)",
         )
         parser.add_argument(
             "--jobs", type=count, default=2, metavar="N", help="commands at a time (default: 2)"
@@ -59,9 +79,8 @@ class MiniatureCommand:
         parser.add_argument(
             "--out",
             type=Path,
-            default=DEFAULT_OUT,
             metavar="DIR",
-            help="folder of the results (default: %(default)s)",
+            help=f"folder of the results (default: {DEFAULT_OUT}; {SHORTCUT_OUT} for shortcut)",
         )
         parser.add_argument("--dry-run", action="store_true", help="print the commands, run none")
 
@@ -81,8 +100,10 @@ class MiniatureCommand:
         console = make_console(stderr=True)
         claim_experiment(experiment)
         with locked(experiment.out):
-            threads = experiment.settings.threads
-            scheduler = Scheduler(experiment.out, jobs=args.jobs, threads=threads)
+            settings = experiment.settings
+            scheduler = Scheduler(
+                experiment.out, jobs=args.jobs, threads=settings.threads, warm=settings.warm
+            )
             try:
                 create_inputs(experiment, console.print)
                 _run_stages(experiment, scheduler, console)
@@ -104,26 +125,35 @@ class MiniatureCommand:
 def _read_experiment(args: Namespace) -> Experiment:
     from trainer.miniature.experiment import Experiment
     from trainer.miniature.settings import read_miniature
+    from trainer.miniature.studies import find_study
 
+    settings = read_miniature(args.config, args.set)
+    study = find_study(settings)
     return Experiment(
-        out=args.out,
-        settings=read_miniature(args.config, args.set),
-        seeds=range(args.seeds),
-        arms=_choose_arms(args.arms),
+        out=args.out or _default_out(args.config),
+        settings=settings,
+        study=study,
+        seeds=range(args.first_seed, args.first_seed + args.seeds),
+        arms=_choose_arms(args.arms, study),
         steps=args.steps,
     )
 
 
-def _choose_arms(names: str | None) -> tuple[Arm, ...]:
-    """Return the named arms; the arm that one of them starts from has to be named, too."""
-    from trainer.miniature.arms import ARMS, INITIAL
+def _default_out(config: str) -> Path:
+    """Return the folder of an experiment without ``--out``: one for each shipped study."""
+    return SHORTCUT_OUT if config == "shortcut" else DEFAULT_OUT
 
-    known = {arm.name: arm for arm in ARMS}
+
+def _choose_arms(names: str | None, study: Study) -> tuple[Arm, ...]:
+    """Return the named arms; the arm that one of them starts from has to be named, too."""
+    from trainer.miniature.arms import INITIAL
+
+    known = {arm.name: arm for arm in study.arms}
     chosen = list(known) if names is None else [name.strip() for name in names.split(",")]
     unknown = [name for name in chosen if name not in known]
     if unknown:
         raise UsageError(f"--arms: no arm {unknown[0]!r}; there are {', '.join(known)}")
-    arms = tuple(arm for arm in ARMS if arm.name in chosen)
+    arms = tuple(arm for arm in study.arms if arm.name in chosen)
     for arm in arms:
         if arm.start not in (INITIAL, *chosen):
             raise UsageError(f"--arms: {arm.name} starts from {arm.start}; name {arm.start}, too")
@@ -166,16 +196,12 @@ def _run_stages(experiment: Experiment, scheduler: Scheduler, console: Console) 
 
 
 def _conclude(experiment: Experiment) -> CommandResult:
-    """Write and print the report; return which claims of the paper it supports."""
+    """Write and print the report; return what the experiment found."""
     from harness.board.text import print_tables
     from harness.text.console import make_console
-    from trainer.miniature.evaluations import read_evaluations
-    from trainer.miniature.hypotheses import decide, summarize
-    from trainer.miniature.report import report_tables, write_report
-    from trainer.miniature.results import AblationResults
+    from trainer.miniature.studies import conclude
 
-    results = AblationResults(read_evaluations(experiment.out, experiment.seeds, experiment.arms))
-    files = write_report(experiment.out, results)
-    print_tables(make_console(), report_tables(results))
-    written = ", ".join(file.name for file in files)
-    return CommandResult(Exit.OK, f"{summarize(decide(results))}; {written} in {experiment.out}")
+    found = conclude(experiment)
+    print_tables(make_console(), found.tables)
+    written = ", ".join(file.name for file in found.files)
+    return CommandResult(Exit.OK, f"{found.summary}; {written} in {experiment.out}")

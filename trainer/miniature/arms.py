@@ -25,6 +25,19 @@ class Arm:
     """Name of the arm whose checkpoint it starts from, or `INITIAL`."""
     changes: tuple[str, ...] = ()
     """Values of the recipe that differ, as ``section.field=value``."""
+    rows: str = ""
+    """Name of its training rows in the dataset; empty: ``sft`` or ``rl``, as its algorithm needs.
+    """
+
+    @property
+    def is_fine_tuning(self) -> bool:
+        """Whether it learns from rationales, not from rewards."""
+        return self.algorithm is algorithms.SFT
+
+    @property
+    def training_rows(self) -> str:
+        """Name of its training rows in the dataset."""
+        return self.rows or ("sft" if self.is_fine_tuning else "rl")
 
 
 SFT = Arm(name="sft", title="SFT", algorithm=algorithms.SFT, start=INITIAL)

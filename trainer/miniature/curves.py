@@ -10,7 +10,6 @@ from statistics import fmean
 from typing import Any
 
 from harness.plugins import importing
-from trainer.config import algorithms
 from trainer.miniature.arms import ARMS, Arm
 from trainer.watch.timeline import (
     ACCURACY,
@@ -53,7 +52,7 @@ _SIZE = (10.0, 6.5)
 
 def rl_arms(arms: Sequence[Arm]) -> list[Arm]:
     """Return the arms that are trained with reinforcement learning."""
-    return [arm for arm in arms if arm.algorithm is not algorithms.SFT]
+    return [arm for arm in arms if not arm.is_fine_tuning]
 
 
 def draw_curves(out: Path, arms: Sequence[Arm], seeds: Sequence[int], path: Path) -> None:

@@ -6,7 +6,7 @@ be answered by every model under one protocol, so that a missing answer is an er
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -35,12 +35,34 @@ class Evaluations:
     """Questions per task; a task without questions is left out."""
     scores: Mapping[tuple[str, Variant, str], NDArray[np.float64]]
     """Values in [0, 1] by name of the arm, variant and task, shape (seeds, questions)."""
+    answers: Mapping[tuple[str, Variant, str], NDArray[np.str_]]
+    """The answers that were read from the texts, in the same shape; empty where there is none."""
     protocols: Mapping[str, Mapping[str, Any]]
     """Protocol of each task with ordered frames, as in ``run.json``."""
 
 
-def read_evaluations(out: Path, seeds: Sequence[int], arms: Sequence[Arm]) -> Evaluations:
+RunFolder = Callable[[int, Arm, Variant], Path]
+"""Returns the run directory of the final evaluation of a seed and an arm with one frame order."""
+
+
+def read_evaluations(
+    out: Path,
+    seeds: Sequence[int],
+    arms: Sequence[Arm],
+    *,
+    split: str = "test",
+    variants: Mapping[Variant, tuple[str, ...]] = VARIANTS,
+    run_folder: RunFolder | None = None,
+) -> Evaluations:
     """Read every final evaluation in the folder of the experiment.
+
+    Args:
+        out: Folder of the experiment.
+        seeds: Its seeds.
+        arms: Its arms.
+        split: The split that was asked.
+        variants: The frame orders, each with its benchmarks.
+        run_folder: Returns the run directory of an evaluation; None: as the ablation has them.
 
     Raises:
         DatasetError: A question has no answer or its answer failed, or an answer belongs to another
@@ -48,21 +70,34 @@ def read_evaluations(out: Path, seeds: Sequence[int], arms: Sequence[Arm]) -> Ev
         RunMismatchError: Two runs of a variant differ in protocol or data.
         UsageError: A run is missing.
     """
-    samples = _read_questions(out / "world" / "test")
+    find = run_folder or (lambda *which: _run_folder(out, *which))
+    samples = _read_questions(out / "world" / split)
     scores: dict[tuple[str, Variant, str], NDArray[np.float64]] = {}
+    answers: dict[tuple[str, Variant, str], NDArray[np.str_]] = {}
     protocols: Mapping[str, Mapping[str, Any]] = {}
-    for variant, tasks in VARIANTS.items():
+    for variant, tasks in variants.items():
         asked = {task: samples[task] for task in tasks if task in samples}
-        folders = [_run_folder(out, seed, arm, variant) for arm in arms for seed in seeds]
+        folders = [find(seed, arm, variant) for arm in arms for seed in seeds]
         manifest = _read_common_manifest(folders)
         if variant is Variant.ORDERED:
             protocols = {task: manifest["protocol"][task] for task in asked}
         for arm in arms:
-            values = [_read_values(_run_folder(out, seed, arm, variant), asked) for seed in seeds]
+            found = [_read_answers(find(seed, arm, variant), asked) for seed in seeds]
             for task in asked:
-                scores[arm.name, variant, task] = np.array([of_seed[task] for of_seed in values])
+                of_seeds = [records[task] for records in found]
+                scores[arm.name, variant, task] = np.array(
+                    [[record.value for record in records] for records in of_seeds], np.float64
+                )
+                answers[arm.name, variant, task] = np.array(
+                    [[record.answer or "" for record in records] for records in of_seeds], np.str_
+                )
     return Evaluations(
-        arms=tuple(arms), seeds=tuple(seeds), samples=samples, scores=scores, protocols=protocols
+        arms=tuple(arms),
+        seeds=tuple(seeds),
+        samples=samples,
+        scores=scores,
+        answers=answers,
+        protocols=protocols,
     )
 
 
@@ -93,20 +128,20 @@ def _read_common_manifest(folders: Sequence[Path]) -> Mapping[str, Any]:
     return first[1]
 
 
-def _read_values(folder: Path, asked: Mapping[str, Sequence[Sample]]) -> dict[str, list[float]]:
-    """Return the values of one run, per task in the order of its questions."""
+def _read_answers(folder: Path, asked: Mapping[str, Sequence[Sample]]) -> dict[str, list[Record]]:
+    """Return the records of one run, per task in the order of its questions; all have a value."""
     records = {record.id: record for record in read_records(folder)}
     known = {sample.id for samples in asked.values() for sample in samples}
     unknown = next((name for name in records if name not in known), None)
     if unknown is not None:
         raise DatasetError(f"{folder}: {unknown} is not a question of this experiment's dataset")
     return {
-        task: [_value_of(folder, sample.id, records.get(sample.id)) for sample in samples]
+        task: [_require_value(folder, sample.id, records.get(sample.id)) for sample in samples]
         for task, samples in asked.items()
     }
 
 
-def _value_of(folder: Path, name: str, record: Record | None) -> float:
+def _require_value(folder: Path, name: str, record: Record | None) -> Record:
     if record is None:
         raise DatasetError(f"{folder}: {name} has no record; run the evaluation again to resume")
     if record.value is None:
@@ -115,4 +150,4 @@ def _value_of(folder: Path, name: str, record: Record | None) -> float:
             f"{folder}: {name} has no value, its outcome is {record.outcome}{reason};"
             " run the evaluation again to retry it"
         )
-    return record.value
+    return record

@@ -7,21 +7,25 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from harness.cli.exits import Exit
 from harness.files import FolderClaim, write_folder
 from harness.schema import Variant
-from trainer.config import algorithms
 from trainer.config.renamed import rename_fields
-from trainer.miniature.arms import ARMS, INITIAL, SFT, VARIANTS, VIDEO_TASK, Arm
-from trainer.miniature.settings import RENAMED, MiniatureSettings
+from trainer.miniature.arms import INITIAL, SFT, VIDEO_TASK, Arm
+from trainer.miniature.settings import RENAMED, MiniatureSettings, describe_settings
+from trainer.miniature.study import Study
 from trainer.watch.evaluations import (
     START,
     read_points,
 )
+
+if TYPE_CHECKING:
+    from tasks.motionworld.splits import Item
 
 MANIFEST = "miniature.json"
 CLAIM = FolderClaim(
@@ -31,6 +35,8 @@ CLAIM = FolderClaim(
     must_be_new=True,
 )
 
+_FORMAT_PAIRS = 100
+"""Pairs of clips with marks on whose questions an initial model learns the answer format."""
 _OLD_INITIAL = "untaught"
 """Folder of the initial model in experiments of version 0.1."""
 _WATCH = "tiny"
@@ -61,8 +67,10 @@ class Experiment:
 
     out: Path
     settings: MiniatureSettings
+    study: Study
     seeds: Sequence[int]
-    arms: Sequence[Arm] = ARMS
+    arms: Sequence[Arm]
+    """Those arms of the study that are trained."""
     steps: int | None = None
     """Updates of reinforcement learning; None: the recipes'."""
 
@@ -93,14 +101,16 @@ class Experiment:
         """
         if name == INITIAL:
             return self.initial_model(seed)
-        arm = next(arm for arm in ARMS if arm.name == name)
-        found = self._cold_start(seed) if arm is SFT else None
+        arm = self.study.arm(name)
+        found = self._cold_start(seed) if arm is SFT and self.study.start_is_chosen else None
         return found or self._last_checkpoint(seed, arm)
 
     def first_stages(self) -> list[Stage]:
         """List the stages that decide which checkpoints the other arms start from."""
         arms = [arm for arm in self.arms if arm.start == INITIAL]
         trainings = [self._training(seed, arm) for arm in arms for seed in self.seeds]
+        if not self.study.start_is_chosen:
+            return trainings
         return trainings + [self._watch(seed, arm) for arm in arms for seed in self.seeds]
 
     def stages(self) -> list[Stage]:
@@ -120,17 +130,52 @@ class Experiment:
                 return Path(point.checkpoint)
         return None
 
+    def saved_steps(self, seed: int, arm: Arm) -> list[int]:
+        """Return the updates after which an arm saves a checkpoint; the last one is evaluated."""
+        optim = arm.algorithm.read_recipe(self.settings.recipes, self._changes(seed, arm)).optim
+        assert optim.max_steps is not None, f"{self.settings.recipes}: optim.max_steps is not set"
+        return sorted(
+            {*range(optim.save_steps, optim.max_steps, optim.save_steps), optim.max_steps}
+        )
+
+    def probed_steps(self, seed: int, arm: Arm) -> list[int]:
+        """Return the updates whose checkpoints are probed: all, of the start the last one."""
+        steps = self.saved_steps(seed, arm)
+        return steps[-1:] if arm.start == INITIAL else steps
+
+    def test_run(self, seed: int, arm: Arm, variant: Variant) -> Path:
+        """Return the run directory of an arm's final evaluation with one frame order."""
+        folder = self.folder(seed) / "test"
+        return (
+            self._test_probe(seed, arm) / variant
+            if self.study.probed
+            else (folder / f"{arm.name}-{variant}")
+        )
+
+    def dev_run(self, step: int, seed: int, arm: Arm, variant: Variant) -> Path:
+        """Return the run directory of a probed checkpoint on the development split."""
+        return self._dev_probe(seed, arm, step) / variant
+
+    def _test_probe(self, seed: int, arm: Arm) -> Path:
+        return self.folder(seed) / "test" / arm.name
+
+    def _dev_probe(self, seed: int, arm: Arm, step: int) -> Path:
+        return self.folder(seed) / "dev" / f"{arm.name}-{step}"
+
     def _last_checkpoint(self, seed: int, arm: Arm) -> Path:
-        recipe = arm.algorithm.read_recipe(self.settings.recipes, self._changes(seed, arm))
-        return self.run(seed, arm) / f"checkpoint-{recipe.optim.max_steps}"
+        return self.run(seed, arm) / f"checkpoint-{self.saved_steps(seed, arm)[-1]}"
 
     def _stages_of(self, seed: int) -> Iterator[Stage]:
         for arm in self.arms:
             yield self._training(seed, arm)
         for arm in self.arms:
-            yield self._watch(seed, arm)
-            for variant, tasks in VARIANTS.items():
-                yield self._evaluation(seed, arm, variant, tasks)
+            if self.study.start_is_chosen:
+                yield self._watch(seed, arm)
+            if self.study.probed:
+                yield from self._probes(seed, arm)
+            else:
+                for variant, tasks in self.study.variants.items():
+                    yield self._evaluation(seed, arm, variant, tasks)
 
     def _training(self, seed: int, arm: Arm) -> Stage:
         sets = [word for change in self._changes(seed, arm) for word in ("--set", change)]
@@ -145,14 +190,13 @@ class Experiment:
 
     def _changes(self, seed: int, arm: Arm) -> list[str]:
         """Return what this experiment changes in the recipe, as ``--set`` values."""
-        split = "sft" if arm.algorithm is algorithms.SFT else "rl"
         changes = [
-            f"data.rows={self.dataset / split}.json",
+            f"data.rows={self.dataset / arm.training_rows}.json",
             f"data.media_roots={self.dataset}",
             f"optim.seed={seed}",
             *arm.changes,
         ]
-        steps = self.settings.sft_steps if arm.algorithm is algorithms.SFT else self.steps
+        steps = self.settings.sft_steps if arm.is_fine_tuning else self.steps
         if steps is not None:
             changes.append(f"optim.max_steps={steps}")
         # Last, because the name of a checkpoint depends on the steps of its arm.
@@ -177,7 +221,7 @@ class Experiment:
 
     def _evaluation(self, seed: int, arm: Arm, variant: Variant, tasks: Sequence[str]) -> Stage:
         """Return the final evaluation of an arm with one frame order, on the test split."""
-        out = self.folder(seed) / "test" / f"{arm.name}-{variant}"
+        out = self.test_run(seed, arm, variant)
         has_images = self.settings.dataset.has_images
         asked = [task for task in tasks if task == VIDEO_TASK or has_images]
         return Stage(
@@ -186,6 +230,31 @@ class Experiment:
                 "eval", str(self.checkpoint(seed, arm.name)), "--data", str(self.dataset / "test"),
                 "--tasks", ",".join(asked), "--variant", variant,
                 "--backend", self.settings.backend, "--workers", "1",
+                "--frame-cache", str(self.out / "frames"), "--out", str(out),
+            ),
+            needs=_stage_name(seed, arm),
+        )  # fmt: skip
+
+    def _probes(self, seed: int, arm: Arm) -> Iterator[Stage]:
+        """Yield the probes of an arm: its checkpoints on dev, the last one on the test split."""
+        for step in self.probed_steps(seed, arm):
+            checkpoint = self.run(seed, arm) / f"checkpoint-{step}"
+            yield self._probe(
+                f"dev-{step}", seed, arm, checkpoint, "dev", self._dev_probe(seed, arm, step)
+            )
+        checkpoint, out = self.checkpoint(seed, arm.name), self._test_probe(seed, arm)
+        yield self._probe("test", seed, arm, checkpoint, "test", out)
+
+    def _probe(
+        self, name: str, seed: int, arm: Arm, checkpoint: Path, split: str, out: Path
+    ) -> Stage:
+        return Stage(
+            name=f"{_stage_name(seed, arm)}/{name}",
+            words=(
+                "probe", str(checkpoint), "--variants", ",".join(self.study.variants),
+                "--data", str(self.dataset / split), "--tasks", VIDEO_TASK,
+                "--backend", self.settings.backend, "--workers", "1",
+                "--temperature", f"{self.settings.temperature:g}",
                 "--frame-cache", str(self.out / "frames"), "--out", str(out),
             ),
             needs=_stage_name(seed, arm),
@@ -200,7 +269,7 @@ def claim_experiment(experiment: Experiment) -> None:
     Raises:
         RunMismatchError: The folder holds an experiment with other settings, or something else.
     """
-    asked = {**asdict(experiment.settings), "steps": experiment.steps}
+    asked = {**describe_settings(experiment.settings), "steps": experiment.steps}
     CLAIM.take(experiment.out, asked)
 
 
@@ -227,10 +296,32 @@ def _stage_name(seed: int, arm: Arm) -> str:
 
 
 def _write_dataset(folder: Path, experiment: Experiment) -> None:
-    from tasks.motionworld.folder import write_dataset
+    from tasks.motionworld.folder import write_dataset, write_marked_dataset
 
     dataset = experiment.settings.dataset
-    write_dataset(folder, dataset.seed, dataset.aspects, dataset.splits)
+    if dataset.marks is None:
+        write_dataset(folder, dataset.seed, dataset.aspects, dataset.splits)
+    else:
+        write_marked_dataset(
+            folder,
+            dataset.seed,
+            dataset.splits,
+            order_share=dataset.marks.order_share,
+            misread_share=dataset.marks.misread_share,
+            agreements=dataset.marks.agreements,
+        )
+
+
+def _format_questions(experiment: Experiment) -> list[Item] | None:
+    """Return the questions on which the initial model learns the format; None: of all aspects."""
+    from tasks.motionworld.marks import undecided_rows
+    from tasks.motionworld.splits import Split
+
+    dataset = experiment.settings.dataset
+    if dataset.marks is None:
+        return None
+    split = Split(name="tokenizer", pairs=_FORMAT_PAIRS, stills=0)
+    return list(undecided_rows(split, dataset.seed, dataset.marks.order_share))
 
 
 def _build_model(folder: Path, experiment: Experiment, seed: int) -> None:
@@ -245,6 +336,6 @@ def _build_model(folder: Path, experiment: Experiment, seed: int) -> None:
     before, threads = torch.get_num_threads(), experiment.settings.threads
     torch.set_num_threads(threads or before)
     try:
-        build(folder, seed, experiment.settings.model)
+        build(folder, seed, experiment.settings.model, _format_questions(experiment))
     finally:
         torch.set_num_threads(before)

@@ -18,7 +18,7 @@ from harness.stats import Estimate
 from trainer.miniature.arms import Arm
 from trainer.miniature.curves import draw_curves, rl_arms
 from trainer.miniature.hypotheses import HypothesisResult, decide
-from trainer.miniature.results import AblationResults, Measure
+from trainer.miniature.results import AblationResults, Measure, Results
 
 MARKDOWN, LATEX, NUMBERS, CURVES = "table.md", "table.tex", "outcome.json", "curves.png"
 
@@ -71,9 +71,7 @@ def to_json(results: AblationResults) -> dict[str, Any]:
             for measure in measures
         },
         "scores": {
-            arm.name: {
-                measure.name: _in_points(results.score(arm, measure)) for measure in measures
-            }
+            arm.name: {measure.name: in_points(results.score(arm, measure)) for measure in measures}
             for arm in results.arms
         },
         "claims": {one.hypothesis.name: _describe_claim(one) for one in decide(results)},
@@ -87,11 +85,12 @@ def _describe_claim(decided: HypothesisResult) -> dict[str, Any]:
         "source": hypothesis.source,
         "difference": hypothesis.difference,
         "verdict": decided.decision.value,
-        **_in_points(decided.difference),
+        **in_points(decided.difference),
     }
 
 
-def _in_points(estimate: Estimate) -> Mapping[str, Any]:
+def in_points(estimate: Estimate) -> Mapping[str, Any]:
+    """Return mean and interval in points, for JSON."""
     interval = _interval_in_points(estimate)
     return {
         "points": round(100 * estimate.mean, _DIGITS),
@@ -117,7 +116,7 @@ def _score_table(
             Block(
                 rows=(
                     (TableCell(text=CONSTANT), *(_score_cell(p, None) for p in constants)),
-                    *(_arm_row(results, arm, measures) for arm in results.arms),
+                    *(arm_row(results, arm, measures) for arm in results.arms),
                 )
             ),
         ),
@@ -125,14 +124,14 @@ def _score_table(
     )
 
 
-def _arm_row(
-    results: AblationResults, arm: Arm, measures: Sequence[Measure]
-) -> tuple[TableCell, ...]:
-    scores = (_estimate_cell(results.score(arm, measure)) for measure in measures)
+def arm_row(results: Results, arm: Arm, measures: Sequence[Measure]) -> tuple[TableCell, ...]:
+    """Return the row of an arm: its title and its estimates."""
+    scores = (estimate_cell(results.score(arm, measure)) for measure in measures)
     return TableCell(text=arm.title), *scores
 
 
-def _estimate_cell(estimate: Estimate) -> TableCell:
+def estimate_cell(estimate: Estimate) -> TableCell:
+    """Return an estimate in points with its interval."""
     return _score_cell(100 * estimate.mean, _interval_in_points(estimate))
 
 
@@ -150,12 +149,13 @@ def _notes(results: AblationResults) -> Iterator[str]:
         in_pairs = f" in {pairs:,} contrast pairs" if pairs < len(samples) else ""
         yield (
             f"{task}: {len(samples):,} questions{in_pairs}, the same for every model;"
-            f" {_format_protocol(results.evaluations.protocols[task])}"
+            f" {format_protocol(results.evaluations.protocols[task])}"
         )
     yield "Settings were tuned on the development split only; these scores are of the test split"
 
 
-def _format_protocol(protocol: Mapping[str, Any]) -> str:
+def format_protocol(protocol: Mapping[str, Any]) -> str:
+    """Return the scorer and the hash of a protocol, for a note."""
     scorer, digest = (protocol.get(name, NOTHING) for name in ("scorer", "hash"))
     return f"scorer {scorer}, protocol {digest}"
 
@@ -170,7 +170,7 @@ def _claim_table(results: AblationResults, decided: Sequence[HypothesisResult]) 
                 rows=tuple(
                     (
                         TableCell(text=f"{claim.sentence} [{sources.index(claim.source) + 1}]"),
-                        _estimate_cell(one.difference),
+                        estimate_cell(one.difference),
                         TableCell(text=claim.difference),
                         TableCell(text=one.decision),
                     )

@@ -33,6 +33,8 @@ class Measure:
     variant: Variant = Variant.ORDERED
     minus: Variant | None = None
     """The variant that is subtracted, clip by clip."""
+    same_as: Variant | None = None
+    """Measure, in place of scores, whether the answer is the same as in this variant."""
     part: str | None = None
     """An aspect, or whether the appearance was seen in training; None: all questions."""
 
@@ -56,7 +58,7 @@ MEASURES = (
 
 
 @dataclass(frozen=True, slots=True)
-class AblationResults:
+class Results:
     """Scores of every arm over clips and seeds."""
 
     evaluations: Evaluations
@@ -70,6 +72,54 @@ class AblationResults:
     def seeds(self) -> tuple[int, ...]:
         """Seeds of the trainings."""
         return self.evaluations.seeds
+
+    @property
+    def basis(self) -> str:
+        """What the intervals are over, as text."""
+        if len(self.seeds) == 1:
+            return "over clips alone: one seed says nothing about another seed"
+        return f"over clips and {len(self.seeds)} seeds: for new clips and new seeds"
+
+    def score(self, arm: Arm, measure: Measure) -> Estimate:
+        """Return the mean score of an arm; the interval of a score is cut to [0, 1]."""
+        found = estimate_table(self.table(arm, measure))
+        if measure.minus is not None or found.ci95 is None:
+            return found
+        low, high = found.ci95
+        return replace(found, ci95=(max(0.0, low), min(1.0, high)))
+
+    def difference(self, arm: Arm, other: Arm, measure: Measure) -> Estimate:
+        """Return the score of an arm minus that of another one, on the same clips and seeds."""
+        return estimate_table(self.table(arm, measure) - self.table(other, measure))
+
+    def table(self, arm: Arm, measure: Measure) -> NDArray[np.float64]:
+        """Return the mean values of contrast pairs, shape (seeds, pairs)."""
+        scores = self._values(arm, measure)
+        samples = self.evaluations.samples[measure.task]
+        kept = [index for index, sample in enumerate(samples) if _belongs(sample, measure)]
+        clusters = [samples[index].cluster for index in kept]
+        sizes = cluster_sums(np.ones(len(kept)), clusters)
+        assert len(set(sizes)) == 1, f"{measure.title}: pairs of different sizes, {set(sizes)}"
+        return np.stack([cluster_sums(row, clusters) / sizes for row in scores[:, kept]])
+
+    def _values(self, arm: Arm, measure: Measure) -> NDArray[np.float64]:
+        """Return the values of single clips, shape (seeds, clips)."""
+        evaluations = self.evaluations
+        scores: NDArray[np.float64]
+        scores = evaluations.scores[arm.name, measure.variant, measure.task]
+        if measure.same_as is not None:
+            answers = evaluations.answers[arm.name, measure.variant, measure.task]
+            other = evaluations.answers[arm.name, measure.same_as, measure.task]
+            same: NDArray[np.float64] = np.asarray(answers == other, np.float64)
+            return same
+        if measure.minus is not None:
+            scores = scores - evaluations.scores[arm.name, measure.minus, measure.task]
+        return scores
+
+
+@dataclass(frozen=True, slots=True)
+class AblationResults(Results):
+    """The results of the paper's ablation."""
 
     @property
     def measures(self) -> tuple[Measure, ...]:
@@ -91,25 +141,6 @@ class AblationResults:
             *((IMAGES_BLIND,) if IMAGE_TASK in self.evaluations.samples else ()),
         )
 
-    @property
-    def basis(self) -> str:
-        """What the intervals are over, as text."""
-        if len(self.seeds) == 1:
-            return "over clips alone: one seed says nothing about another seed"
-        return f"over clips and {len(self.seeds)} seeds: for new clips and new seeds"
-
-    def score(self, arm: Arm, measure: Measure) -> Estimate:
-        """Return the mean score of an arm; the interval of a score is cut to [0, 1]."""
-        found = _estimate(self._score_table(arm, measure))
-        if measure.minus is not None or found.ci95 is None:
-            return found
-        low, high = found.ci95
-        return replace(found, ci95=(max(0.0, low), min(1.0, high)))
-
-    def difference(self, arm: Arm, other: Arm, measure: Measure) -> Estimate:
-        """Return the score of an arm minus that of another one, on the same clips and seeds."""
-        return _estimate(self._score_table(arm, measure) - self._score_table(other, measure))
-
     def constant_baseline(self, measure: Measure) -> float:
         """Return the score of the best constant answer per aspect, chosen on these questions."""
         if measure.minus is not None:
@@ -123,20 +154,8 @@ class AblationResults:
         ]
         return float(np.mean(earned))
 
-    def _score_table(self, arm: Arm, measure: Measure) -> NDArray[np.float64]:
-        """Return mean scores of contrast pairs, shape (seeds, pairs)."""
-        scores = self.evaluations.scores[arm.name, measure.variant, measure.task]
-        if measure.minus is not None:
-            scores = scores - self.evaluations.scores[arm.name, measure.minus, measure.task]
-        samples = self.evaluations.samples[measure.task]
-        kept = [index for index, sample in enumerate(samples) if _belongs(sample, measure)]
-        clusters = [samples[index].cluster for index in kept]
-        sizes = cluster_sums(np.ones(len(kept)), clusters)
-        assert len(set(sizes)) == 1, f"{measure.title}: pairs of different sizes, {set(sizes)}"
-        return np.stack([cluster_sums(row, clusters) / sizes for row in scores[:, kept]])
 
-
-def _estimate(table: NDArray[np.float64]) -> Estimate:
+def estimate_table(table: NDArray[np.float64]) -> Estimate:
     """Estimate the mean of a table of shape (seeds, pairs); no interval for a single pair."""
     if table.shape[1] < 2:
         return Estimate(

@@ -13,11 +13,13 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 from harness.cli.child import PREFIX
 from harness.cli.exits import Exit
 from harness.files import JsonLinesWriter, read_json_lines
 from trainer.miniature.experiment import Stage
+from trainer.miniature.warm import WarmProgram
 
 DONE = "stages.jsonl"
 """One line per finished stage: its command and the seconds it took."""
@@ -31,12 +33,30 @@ _GRACE_S = 60.0
 """Seconds that an interrupted command may take to save its state."""
 
 
+class Handle(Protocol):
+    """A running command, as `subprocess.Popen` is one."""
+
+    returncode: int | None
+
+    def poll(self) -> int | None:
+        """Return the exit code, None while the command runs."""
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Wait for the end and return the exit code, or raise `subprocess.TimeoutExpired`."""
+
+    def send_signal(self, sig: int) -> None:
+        """Send a signal to the command."""
+
+    def kill(self) -> None:
+        """End the command at once."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunningStage:
     """A stage whose command is running."""
 
     stage: Stage
-    handle: subprocess.Popen[bytes]
+    handle: Handle
     began: float
 
 
@@ -48,6 +68,8 @@ class Scheduler:
         jobs: Number of commands that run at the same time.
         threads: CPU threads of each command; None: the libraries' choice.
         program: The command line in front of the words of a stage.
+        warm: Whether the commands run in forks of processes that have imported torch
+            (`trainer.miniature.warm`), instead of as `program`.
     """
 
     def __init__(
@@ -57,12 +79,14 @@ class Scheduler:
         jobs: int,
         threads: int | None = None,
         program: Sequence[str] = PREFIX,
+        warm: bool = False,
     ) -> None:
         self.failed: dict[str, str] = {}
         """Reasons of the stages that failed, by name."""
         self._folder = folder
         self._jobs = jobs
         self._program = program
+        self._warm = WarmProgram() if warm else None
         self._environment = {**os.environ, "GOMP_SPINCOUNT": "0"}
         if threads is not None:
             self._environment["OMP_NUM_THREADS"] = str(threads)
@@ -94,6 +118,8 @@ class Scheduler:
             on_change(SchedulerProgress(len(stages), len(stages), ()))
         finally:
             _interrupt(running)
+            if self._warm is not None:
+                self._warm.close()
 
     def _start_ready(
         self, waiting: list[Stage], running: list[RunningStage], done: set[str]
@@ -108,19 +134,27 @@ class Scheduler:
     def _start(self, stage: Stage) -> RunningStage:
         log = stage_log(self._folder, stage)
         log.parent.mkdir(parents=True, exist_ok=True)
+        handle: Handle
+        if self._warm is not None:
+            handle = self._warm.start(stage.words, log, self._environment)
+        else:
+            handle = self._start_program(stage.words, log)
+        return RunningStage(stage=stage, handle=handle, began=time.monotonic())
+
+    def _start_program(self, words: Sequence[str], log: Path) -> Handle:
         with log.open("ab") as file:
-            handle = subprocess.Popen(
-                [*self._program, *stage.words],
+            return subprocess.Popen(
+                [*self._program, *words],
                 stdin=subprocess.DEVNULL,
                 stdout=file,
                 stderr=file,
                 env=self._environment,
                 start_new_session=True,  # Ctrl-C reaches this process alone
             )
-        return RunningStage(stage=stage, handle=handle, began=time.monotonic())
 
     def _record_end(self, process: RunningStage, done: set[str]) -> None:
-        stage, code = process.stage, process.handle.returncode
+        stage, code = process.stage, process.handle.poll()
+        assert code is not None
         log = stage_log(self._folder, stage)
         if code not in stage.accepted or not _states_its_end(log, code):
             self.failed[stage.name] = f"exit {code}, see {log}"

@@ -31,6 +31,7 @@ from trainer.miniature.scheduler import (
     stage_log,
 )
 from trainer.miniature.settings import read_miniature
+from trainer.miniature.studies import find_study
 from trainer.watch.evaluations import (
     EvalPoint,
     TaskScore,
@@ -39,7 +40,12 @@ from trainer.watch.evaluations import (
 
 
 def experiment(out: Path, **changes: object) -> Experiment:
-    values = {"settings": read_miniature("tiny"), "seeds": (0, 1), "out": out, **changes}
+    settings = changes.get("settings") or read_miniature("tiny")
+    study = find_study(settings)  # type: ignore[arg-type]
+    values = {
+        "settings": settings, "study": study, "arms": study.arms, "seeds": (0, 1), "out": out,
+        **changes,
+    }  # fmt: skip
     return Experiment(**values)  # type: ignore[arg-type]
 
 
@@ -112,7 +118,8 @@ def test_steps_are_those_of_reinforcement_learning(tmp_path):
 def test_the_shipped_settings_load_with_their_recipes(preset, tmp_path):
     """Every stage of every arm can be written down."""
     plan = experiment(tmp_path, settings=read_miniature(preset))
-    assert len(plan.stages()) == 2 * len(ARMS) * 7
+    stages = {"shortcut": 2 * (3 + 12 * 6)}  # a start, and twelve arms with four checkpoints
+    assert len(plan.stages()) == stages.get(preset, 2 * len(ARMS) * 7)
 
 
 def test_a_dry_run_prints_the_commands_and_runs_none(tmp_path, capsys):
@@ -130,7 +137,7 @@ def test_a_dry_run_prints_the_commands_and_runs_none(tmp_path, capsys):
     [
         (("--arms", "tgrpo"), "tgrpo starts from sft; name sft, too"),
         (("--arms", "dpo"), "no arm 'dpo'; there are sft, zero"),
-        (("--config", "huge"), "presets: gpu, tiny"),
+        (("--config", "huge"), "presets: gpu, shortcut, tiny"),
         (("--set", "dataset.aspects=smell"), "no ['smell']"),
         (("--set", "model.heads=3"), "3 heads of width 128"),
     ],

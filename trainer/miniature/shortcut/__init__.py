@@ -1,0 +1,6 @@
+"""Ask whether training takes a shortcut: `videor1 miniature --config shortcut`.
+
+- `arms`: an arm per algorithm and share of training clips whose mark agrees with the answer.
+- `measures`: what is measured. `questions`: the four questions and their answers.
+- `report`, `curves`: tables and plots. `times`: seconds per update.
+"""
