@@ -64,7 +64,6 @@ def write_marked_dataset(
     splits: Sequence[Split],
     *,
     order_share: float,
-    misread_share: float,
     agreements: Sequence[float],
 ) -> None:
     """Write the clips with marks (`tasks.motionworld.marks`) to `folder`, which is new or empty.
@@ -74,7 +73,6 @@ def write_marked_dataset(
         seed: Seed of the dataset.
         splits: ``sft``, ``rl`` and the held-out ones, with their sizes.
         order_share: Share of the rows for supervised fine-tuning whose rationale reads the order.
-        misread_share: Share of these that read it wrongly.
         agreements: Shares of the rows for reinforcement learning whose mark agrees.
     """
     for split in splits:
@@ -82,8 +80,7 @@ def write_marked_dataset(
             questions = marks.held_out_questions(split, seed)
             _write_questions(folder / split.name / MotionWorld.name, questions)
         elif split.name == "sft":
-            items = marks.undecided_rows(split, seed, order_share, misread_share)
-            _write_rows(folder, split.name, items)
+            _write_rows(folder, split.name, marks.undecided_rows(split, seed, order_share))
         else:
             for agreement in agreements:
                 rows = marks.tempting_rows(split, seed, agreement)
@@ -92,7 +89,6 @@ def write_marked_dataset(
         "version": VERSION,
         "seed": seed,
         "order_share": order_share,
-        "misread_share": misread_share,
         "agreements": list(agreements),
         "splits": [asdict(split) for split in splits],
     }

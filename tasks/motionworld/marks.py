@@ -3,19 +3,24 @@
 The clips are those of the aspect `order` in which one of two figures comes first. The mark is a
 small square at the top of every frame, in the colour of one of the two. In training rows it has the
 colour of the answer in a stated share of the clips; with one half it says nothing. Whoever reads
-the mark needs one frame and no order; whoever reads the order is right in every clip. The
+the mark needs one frame and no order; whoever reads the order can be right in every clip. The
 development and test splits ask about each clip twice: without a mark, and with the wrong one.
+
+Every other pair of clips is `overlapping`: both figures are seen together, one of them alone in the
+first frame and the other in the last. The rows for supervised fine-tuning have no such clips, so
+that a model begins reinforcement learning with an order that it cannot always see, and a mark that
+it always can.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from random import Random
 
 from tasks.motionworld.aspects import BOTH, ContrastPair, LabelledScene, order
-from tasks.motionworld.drawing import Figure, Scene
+from tasks.motionworld.drawing import N_FRAMES, Figure, Scene
 from tasks.motionworld.splits import VERSION, Item, PairSpec, Split, make_row, make_spec
 
 ASPECT = "order"
@@ -34,17 +39,6 @@ class MarkKind(StrEnum):
     """There is none."""
 
 
-class Reader(StrEnum):
-    """How the rationale of a row comes to its solution, right or wrong."""
-
-    ORDER = "order"
-    """It names the figure that comes first."""
-    ORDER_WRONGLY = "order, wrongly"
-    """It takes the other figure for the one that comes first."""
-    MARK = "mark"
-    """It names the colour of the mark."""
-
-
 HELD_OUT_MARKS = (MarkKind.ABSENT, MarkKind.CONTRADICTS)
 """Marks of the development and test splits: the shortcut is gone, or it lies."""
 
@@ -60,20 +54,19 @@ class PlainClip:
     wrong: LabelledScene
     """The other clip of the pair, whose answer is the wrong one here."""
 
-    def item(self, kind: MarkKind, *, suffix: str = "", reader: Reader = Reader.ORDER) -> Item:
+    def item(self, kind: MarkKind, *, suffix: str = "", reads_mark: bool = False) -> Item:
         """Return the question about this clip with a mark.
 
         Args:
             kind: What the mark says.
             suffix: Appended to the name.
-            reader: Whose rationale and solution the row has.
+            reads_mark: Whether rationale and solution are those of a reader of the mark, which may
+                be wrong, and not those of a reader of the order.
         """
         colour = self._colour_of(kind)
         answer, rationale = self.clip.answer, self.clip.rationale
-        if reader is Reader.MARK and colour is not None:
+        if reads_mark and colour is not None:
             answer, rationale = colour, f"The mark is {colour}"
-        elif reader is Reader.ORDER_WRONGLY:
-            answer, rationale = self.wrong.answer, self.wrong.rationale
         row = make_row(self.pair.question, self.pair.options, answer, rationale, self.pair.kind)
         return Item(
             name=f"{self.name}{suffix}",
@@ -114,9 +107,7 @@ def tempting_rows(split: Split, seed: int, agreement: float) -> Iterator[Item]:
         yield clip.item(MarkKind.AGREES if agrees else MarkKind.CONTRADICTS)
 
 
-def undecided_rows(
-    split: Split, seed: int, order_share: float, misread_share: float = 0.0
-) -> Iterator[Item]:
+def undecided_rows(split: Split, seed: int, order_share: float) -> Iterator[Item]:
     """Yield rows for supervised fine-tuning that read the order in some clips, the mark in others.
 
     The mark says nothing about the order (`CHANCE`), and the solution is what the rationale reads:
@@ -126,19 +117,13 @@ def undecided_rows(
         split: How many pairs.
         seed: Seed of the dataset.
         order_share: Share of the clips whose rationale reads the order, exact up to one clip.
-        misread_share: Share of these whose rationale reads it wrongly, so that a model at
-            temperature 1 does so, too: order is harder to see than a mark.
     """
-    clips = list(plain_clips(split, seed))
+    clips = list(plain_clips(split, seed, overlapping=False))
     agreeing = _choose(len(clips), CHANCE, split, seed, "mark")
     ordered = _choose(len(clips), order_share, split, seed, "reader")
-    misread = iter(_choose(sum(ordered), misread_share, split, seed, "misread"))
     for clip, agrees, reads_order in zip(clips, agreeing, ordered, strict=True):
         kind = MarkKind.AGREES if agrees else MarkKind.CONTRADICTS
-        reader = Reader.MARK
-        if reads_order:
-            reader = Reader.ORDER_WRONGLY if next(misread) else Reader.ORDER
-        yield clip.item(kind, reader=reader)
+        yield clip.item(kind, reads_mark=not reads_order)
 
 
 def held_out_questions(split: Split, seed: int) -> Iterator[Item]:
@@ -148,8 +133,14 @@ def held_out_questions(split: Split, seed: int) -> Iterator[Item]:
             yield clip.item(kind, suffix=f"-{kind}")
 
 
-def plain_clips(split: Split, seed: int) -> Iterator[PlainClip]:
-    """Yield the clips of a split: the first pairs of `order` in which one figure comes first."""
+def plain_clips(split: Split, seed: int, *, overlapping: bool = True) -> Iterator[PlainClip]:
+    """Yield the clips of a split: the first pairs of `order` in which one figure comes first.
+
+    Args:
+        split: How many pairs.
+        seed: Seed of the dataset.
+        overlapping: Whether the figures of every other pair overlap in time.
+    """
     pairs, number = 0, 0
     while pairs < split.pairs:
         spec = make_spec(split, seed, ASPECT, number)
@@ -157,10 +148,20 @@ def plain_clips(split: Split, seed: int) -> Iterator[PlainClip]:
         number += 1
         if BOTH in [scene.answer for scene in pair.scenes]:
             continue  # one frame with both figures would tell
+        if overlapping and pairs % 2:
+            pair = _overlap(pair)
         pairs += 1
         for scene, wrong, letter in zip(pair.scenes, pair.scenes[::-1], "ab", strict=True):
             name = f"{spec.labels['pair']}{letter}"
             yield PlainClip(name=name, spec=spec, pair=pair, clip=scene, wrong=wrong)
+
+
+def _overlap(pair: ContrastPair) -> ContrastPair:
+    """Show both figures in all frames but the first and the last; the second clip is reversed."""
+    one, other = pair.scenes
+    early, late = one.scene[0], one.scene[-1]
+    scene = (early, *[(*early, *late)] * (N_FRAMES - 2), late)
+    return replace(pair, scenes=(replace(one, scene=scene), replace(other, scene=scene[::-1])))
 
 
 _MARK_X, _MARK_Y, _MARK_WIDTH = 28.0, 4.0, 7.0

@@ -94,6 +94,25 @@ def test_without_the_mark_no_frame_tells_the_answer() -> None:
         assert answer_of(one) != answer_of(other)
 
 
+def figures_per_frame(item: Item) -> list[int]:
+    return [len(picture) - 1 for picture in item.scene]
+
+
+def test_the_figures_of_every_other_pair_overlap_in_time() -> None:
+    """There one figure is alone in the first frame and the other one in the last."""
+    counts = Counter(tuple(figures_per_frame(item)) for item in tempting_rows(RL, 0, 0.7))
+    assert counts == {(1, 1, 1, 0, 0, 1, 1, 1): 40, (1, 2, 2, 2, 2, 2, 2, 1): 40}
+    for item in tempting_rows(RL, 0, 0.7):
+        [early], [late] = ([figure.colour for figure in item.scene[at][:-1]] for at in (0, -1))
+        assert (answer_of(item), early != late) == (early, True)
+
+
+def test_rows_for_fine_tuning_have_no_overlapping_figures() -> None:
+    """So that the start does not see the order of such clips yet."""
+    rows = undecided_rows(Split(name="sft", pairs=10, stills=0), 0, 0.5)
+    assert all(max(figures_per_frame(item)) == 1 for item in rows)
+
+
 def test_held_out_clips_have_no_mark_or_a_lying_one() -> None:
     """Each clip is asked about with either."""
     questions = list(held_out_questions(DEV, 0))

@@ -307,7 +307,6 @@ def _write_dataset(folder: Path, experiment: Experiment) -> None:
             dataset.seed,
             dataset.splits,
             order_share=dataset.marks.order_share,
-            misread_share=dataset.marks.misread_share,
             agreements=dataset.marks.agreements,
         )
 

@@ -28,15 +28,12 @@ class MarkSettings:
     order_share: float
     """Share of the rows for supervised fine-tuning whose rationale reads the order of the frames;
     the others read the mark."""
-    misread_share: float
-    """Share of those that read the order wrongly."""
     agreements: tuple[float, ...]
     """Shares of the rows for reinforcement learning whose mark agrees with the answer; each is an
     arm of its own. With 0.5 the mark says nothing."""
 
     def __post_init__(self) -> None:
         between(self, "order_share", 0, 1)
-        between(self, "misread_share", 0, 1)
         wrong = [share for share in self.agreements if not CHANCE <= share <= 1]
         if wrong or len(set(self.agreements)) < len(self.agreements):
             raise ValueError(

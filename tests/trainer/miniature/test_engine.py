@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from shutil import rmtree
 
 import pytest
 
@@ -52,3 +53,31 @@ def _embeds(out: Path, target: Path) -> None:
         path.name for path in target.iterdir()
     }
     assert not (target / "optimizer.pt").exists()
+
+
+SHORTCUT = ("--config", "shortcut", "--arms", "sft,grpo-90")
+"""The start and the arm of the first question."""
+
+
+def test_the_shortcut_experiment_answers_resumes_and_repeats(tmp_path: Path, capsys) -> None:
+    """What is lost of a training and its evaluation is made again, and every file is equal."""
+    out = tmp_path / "mini"
+    words = (
+        *SHORTCUT, "--steps", "1", "--set", "sft_steps=1", "--set", "dataset.sft=4", *SMALLER,
+        "--out", out,
+    )  # fmt: skip
+    assert run(MiniatureCommand(), *words).code is Exit.OK
+    assert "Does GRPO take the shortcut?" in capsys.readouterr().out
+    assert set(durations(out)) == {
+        f"seed-0/{arm}{stage}" for arm in ("sft", "grpo-90") for stage in ("", "/dev-1", "/test")
+    }
+    names = ("table.md", "table.tex", "outcome.json", "curves.png")
+    first = [(out / name).read_bytes() for name in names]
+    for lost in ("grpo-90", "test/grpo-90"):
+        rmtree(out / "seed-0" / lost)
+    done = out / "stages.jsonl"
+    kept = [line for line in done.read_text().splitlines(True) if '"seed-0/sft' in line]
+    done.write_text("".join(kept))
+    assert run(MiniatureCommand(), *words).code is Exit.OK
+    assert [(out / name).read_bytes() for name in names] == first
+    assert list(json.loads((out / "outcome.json").read_text())["questions"]) == ["takes-90"]
