@@ -3,13 +3,13 @@
 The clips are those of the aspect `order` in which one of two figures comes first. The mark is a
 small square at the top of every frame, in the colour of one of the two. In training rows it has the
 colour of the answer in a stated share of the clips; with one half it says nothing. Whoever reads
-the mark needs one frame and no order; whoever reads the order can be right in every clip. The
-development and test splits ask about each clip twice: without a mark, and with the wrong one.
+the mark needs one frame and no order. The development and test splits ask about each clip twice:
+without a mark, and with the wrong one.
 
-Every other pair of clips is `overlapping`: both figures are seen together, one of them alone in the
-first frame and the other in the last. The rows for supervised fine-tuning have no such clips, so
-that a model begins reinforcement learning with an order that it cannot always see, and a mark that
-it always can.
+In every other pair of training clips the frames do not show the order, as where the frames that are
+sampled from a video miss the event: both figures are in all frames. There the mark is all that a
+model can go by, so that reading the mark is right more often than reading the order. Held-out clips
+show the order.
 """
 
 from __future__ import annotations
@@ -118,7 +118,7 @@ def undecided_rows(split: Split, seed: int, order_share: float) -> Iterator[Item
         seed: Seed of the dataset.
         order_share: Share of the clips whose rationale reads the order, exact up to one clip.
     """
-    clips = list(plain_clips(split, seed, overlapping=False))
+    clips = list(plain_clips(split, seed))
     agreeing = _choose(len(clips), CHANCE, split, seed, "mark")
     ordered = _choose(len(clips), order_share, split, seed, "reader")
     for clip, agrees, reads_order in zip(clips, agreeing, ordered, strict=True):
@@ -133,13 +133,10 @@ def held_out_questions(split: Split, seed: int) -> Iterator[Item]:
             yield clip.item(kind, suffix=f"-{kind}")
 
 
-def plain_clips(split: Split, seed: int, *, overlapping: bool = True) -> Iterator[PlainClip]:
+def plain_clips(split: Split, seed: int) -> Iterator[PlainClip]:
     """Yield the clips of a split: the first pairs of `order` in which one figure comes first.
 
-    Args:
-        split: How many pairs.
-        seed: Seed of the dataset.
-        overlapping: Whether the figures of every other pair overlap in time.
+    The order of every other pair is not seen, unless the split is held out.
     """
     pairs, number = 0, 0
     while pairs < split.pairs:
@@ -148,20 +145,19 @@ def plain_clips(split: Split, seed: int, *, overlapping: bool = True) -> Iterato
         number += 1
         if BOTH in [scene.answer for scene in pair.scenes]:
             continue  # one frame with both figures would tell
-        if overlapping and pairs % 2:
-            pair = _overlap(pair)
+        if pairs % 2 and not split.held_out:
+            pair = _hide_order(pair)
         pairs += 1
         for scene, wrong, letter in zip(pair.scenes, pair.scenes[::-1], "ab", strict=True):
             name = f"{spec.labels['pair']}{letter}"
             yield PlainClip(name=name, spec=spec, pair=pair, clip=scene, wrong=wrong)
 
 
-def _overlap(pair: ContrastPair) -> ContrastPair:
-    """Show both figures in all frames but the first and the last; the second clip is reversed."""
+def _hide_order(pair: ContrastPair) -> ContrastPair:
+    """Show both figures in all frames of both clips; the answers stay."""
     one, other = pair.scenes
-    early, late = one.scene[0], one.scene[-1]
-    scene = (early, *[(*early, *late)] * (N_FRAMES - 2), late)
-    return replace(pair, scenes=(replace(one, scene=scene), replace(other, scene=scene[::-1])))
+    scene = ((*one.scene[0], *one.scene[-1]),) * N_FRAMES
+    return replace(pair, scenes=(replace(one, scene=scene), replace(other, scene=scene)))
 
 
 _MARK_X, _MARK_Y, _MARK_WIDTH = 28.0, 4.0, 7.0

@@ -13,6 +13,7 @@ from tests.trainer.fake_runs import begin_run, save
 from trainer.miniature.experiment import Experiment, Stage
 from trainer.miniature.scheduler import Scheduler, stage_log
 from trainer.miniature.settings import read_miniature
+from trainer.miniature.studies import find_study
 
 pytestmark = pytest.mark.slow
 
@@ -70,7 +71,9 @@ def test_the_commands_of_the_miniature_run_beside_foreign_files(foreign, monkeyp
     """The scheduler starts a stage of the plan, here with --help added, in that folder."""
     monkeypatch.chdir(foreign)
     out = foreign / "mini"
-    plan = Experiment(out=out, settings=read_miniature("tiny"), seeds=(0,))
+    settings = read_miniature("tiny")
+    study = find_study(settings)
+    plan = Experiment(out=out, settings=settings, study=study, arms=study.arms, seeds=(0,))
     first = plan.stages()[0]
     scheduler = Scheduler(out, jobs=1)
     with_help = Stage(name="first", words=(*first.words, "--help"))

@@ -50,13 +50,13 @@ def test_every_preset_that_ships_is_a_valid_recipe(algorithm, preset):
 
 def test_each_algorithm_has_the_papers_recipe_and_a_tiny_one():
     """``code`` exists where the published code departs from the paper."""
-    large = {"qwen2.5-vl-7b", "qwen3-vl-8b"}
+    ours, large = {"tiny", "gpu", "shortcut"}, {"qwen2.5-vl-7b", "qwen3-vl-8b"}
     small = {f"{name}-24gb" for name in large}
-    assert set(SFT.presets) == {"paper", "tiny", "gpu"} | large | small
-    assert set(GRPO.presets) == {"paper", "code", "tiny", "gpu"} | large | small
-    assert set(TGRPO.presets) == {"paper", "code", "tiny", "gpu"} | large
+    assert set(SFT.presets) == {"paper"} | ours | large | small
+    assert set(GRPO.presets) == {"paper", "code"} | ours | large | small
+    assert set(TGRPO.presets) == {"paper", "code"} | ours | large
     variants = [name for name in ALGORITHMS if name.startswith("tgrpo-")]
-    assert [set(ALGORITHMS[name].presets) for name in variants] == [{"tiny", "gpu"} | large] * 4
+    assert [set(ALGORITHMS[name].presets) for name in variants] == [ours | large] * 4
 
 
 def test_the_paper_preset_holds_the_papers_values():

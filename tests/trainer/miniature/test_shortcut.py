@@ -21,6 +21,7 @@ from trainer.miniature.results import Results
 from trainer.miniature.settings import read_miniature
 from trainer.miniature.shortcut.arms import START, VARIANTS, ShortcutArms
 from trainer.miniature.shortcut.measures import GAIN_LYING, LYING, MEASURES, NO_MARK, SAME
+from trainer.miniature.shortcut.page import BEGIN, END, fill_page
 from trainer.miniature.shortcut.questions import (
     Answer,
     answer_question,
@@ -229,3 +230,27 @@ def test_bad_settings_are_named(change, message):
     """Before anything is drawn."""
     with pytest.raises(UsageError, match=message):
         read_miniature("shortcut", [change])
+
+
+def test_a_report_replaces_the_one_in_its_page(tmp_path):
+    """Between its marks; the curves lie beside the page, and a second time changes nothing."""
+    (tmp_path / "table.md").write_text("| new |\n\n![Scores](curves.png)\n")
+    (tmp_path / "curves.png").write_bytes(b"png")
+    (tmp_path / "times.json").write_text(
+        '{"grpo": {"algorithm": "grpo", "seconds": 0.5, "updates": 9},'
+        ' "tgrpo": {"algorithm": "tgrpo", "seconds": 0.75, "updates": 9}}'
+    )
+    page = tmp_path / "shortcut.md"
+    page.write_text(f"before\n{BEGIN}old\n{END}after\n")
+    fill_page(tmp_path, page)
+    text = page.read_text()
+    assert text.startswith(f"before\n{BEGIN}\n| new |\n\n![Scores](shortcut.png)\n")
+    assert "| T-GRPO, published | 0.750 | 1.50 |" in text
+    assert text.endswith(f"{END}after\n")
+    assert "old" not in text
+    assert (tmp_path / "shortcut.png").read_bytes() == b"png"
+    fill_page(tmp_path, page)
+    assert page.read_text() == text
+    page.write_text("no marks\n")
+    with pytest.raises(UsageError, match="expected the lines <!-- results: begin -->"):
+        fill_page(tmp_path, page)

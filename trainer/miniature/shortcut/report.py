@@ -44,7 +44,7 @@ def report_tables(results: ShortcutResults) -> list[Table]:
     return [
         *_score_tables(results, shares),
         _answer_table(results),
-        _time_table(results.times),
+        time_table(results.times),
     ]
 
 
@@ -165,7 +165,8 @@ def _answer_table(results: ShortcutResults) -> Table:
     )
 
 
-def _time_table(times: Sequence[UpdateTime]) -> Table:
+def time_table(times: Sequence[UpdateTime]) -> Table:
+    """Return the seconds of an update with each algorithm, and relative to the first one."""
     base = times[0].seconds if times else 1.0
     return Table(
         title="Time per update",
