@@ -10,6 +10,7 @@ import pytest
 from asking import ask, clip, disagreements, questions, request
 from serving import serve
 
+from harness.backends import chat
 from harness.backends.openai import OpenAIBackend, ServerConfig
 from harness.cli import main
 from harness.errors import CheckpointError
@@ -35,8 +36,10 @@ pytestmark = [
 def server(checkpoint_of, small_cpu_cache, tmp_path_factory) -> Iterator[str]:
     """Serve the tiny Qwen2.5-VL as ``tiny`` and give the base URL; trainings may use it, too."""
     log = tmp_path_factory.mktemp("server") / "log.txt"
-    flags = ("--worker-extension-cls", EXTENSION)
-    with serve(checkpoint_of("qwen2_5_vl").path, log, flags) as url:
+    checkpoint = checkpoint_of("qwen2_5_vl")
+    options = json.dumps(chat.media_options(chat.load_processor(checkpoint)))
+    flags = ("--worker-extension-cls", EXTENSION, "--mm-processor-kwargs", options)
+    with serve(checkpoint.path, log, flags) as url:
         yield url
 
 

@@ -46,6 +46,7 @@ class ServedPolicy(WeightsFromFolder):
         """Text of each question, and the weights, the seed and the number of its completions."""
         self.forgotten: list[str] = []
         """Caches that were reset."""
+        self.lives = 0
         self._lock = threading.Lock()
         self._start(0)
 
@@ -57,7 +58,8 @@ class ServedPolicy(WeightsFromFolder):
         threading.Thread(target=self.http.serve_forever, args=(0.02,), daemon=True).start()
 
     def die(self) -> None:
-        """Stop to listen."""
+        """Stop to listen; what is under way gets no answer."""
+        self.lives += 1
         self.http.shutdown()
         self.http.server_close()
 
@@ -86,12 +88,14 @@ class ServedPolicy(WeightsFromFolder):
         """Answer a chat completion request."""
         content = body["messages"][-1]["content"]
         with self._lock:
-            number = len(self.asked)
+            number, life = len(self.asked), self.lives
             self.asked.append((content[-1]["text"], self._weights, body["seed"], body["n"]))
         self.before(number)
         inputs = self._inputs(content, body)
         with self._lock:
             choices = self._sample(inputs, body)
+            if life != self.lives:
+                raise BrokenPipeError
         return {"prompt_token_ids": inputs["input_ids"][0].tolist(), "choices": choices}
 
     def _inputs(self, content: list[Body], body: Body) -> Any:
