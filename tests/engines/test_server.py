@@ -144,4 +144,4 @@ def test_a_training_samples_with_the_server_and_gives_it_new_weights(
     assert max(largest[0]) < 1e-3
     assert largest[1][0] < 1e-3
     assert min(largest[1][1:]) > 1e-3
-    RolloutServer(server).load_weights(checkpoint)  # for the tests that follow
+    RolloutServer(server).load_weights(checkpoint, alone=True)  # for the tests that follow

@@ -53,6 +53,7 @@ class ServedPolicy(WeightsFromFolder):
     def _start(self, port: int) -> None:
         self._model = load_small(self.checkpoint).model.eval()
         self._weights = "checkpoint"
+        self.trained_weights = None
         self.http = ThreadingHTTPServer(("127.0.0.1", port), _make_handler(self))
         self.url = f"http://127.0.0.1:{self.http.server_port}"
         threading.Thread(target=self.http.serve_forever, args=(0.02,), daemon=True).start()

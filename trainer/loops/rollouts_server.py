@@ -8,6 +8,7 @@ writes the weights.
 from __future__ import annotations
 
 import hashlib
+import secrets
 import shutil
 import threading
 from collections import Counter
@@ -61,6 +62,7 @@ class ServerRollouts:
         self._weights = TrainedWeights()
         self._step: int | None = None
         self._writes = False
+        self._start = ""
 
     def sample(self, trainer: Any, rows: Sequence[PromptInputs]) -> Sampled:
         """Sample one completion per row, with the log-probability of each of its tokens.
@@ -119,14 +121,18 @@ class ServerRollouts:
             return
         accelerator = trainer.accelerator
         accelerator.wait_for_everyone()  # servers still sample for a process that is behind
-        folder = self._folder / f"step-{step}"
+        if not self._start:  # servers that are still up know the weights of an earlier start
+            start = [secrets.token_hex(4)]
+            broadcast_object_list(start, from_process=0)
+            self._start = start[0]
+        folder = self._folder / self._start / f"step-{step}"
         self._weights.write(trainer, folder, self._dtype)
         ready: list[Any] = [None]
         self._writes = accelerator.is_main_process
         if self._writes:
             self._pool.load(folder)
             ready = [self._pool.ready()]
-            for old in self._folder.glob("step-*"):
+            for old in self._folder.glob("*/step-*"):
                 if old != folder:
                     shutil.rmtree(old, ignore_errors=True)
         broadcast_object_list(ready, from_process=0)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -29,8 +30,8 @@ class WeightedServer(Protocol):
 
     url: str
 
-    def load_weights(self, folder: Path) -> None:
-        """Replace the weights."""
+    def load_weights(self, folder: Path, *, alone: bool) -> None:
+        """Replace the weights; `alone`: nobody is asking the server."""
 
     def close(self) -> None:
         """Close the connections."""
@@ -78,6 +79,7 @@ class ServerPool(Generic[Server]):
         """The weights that a server has confirmed."""
         self._errors: dict[Server, Exception] = {}
         """What lost servers said last."""
+        self._loads: Counter[Server] = Counter()
         self._lock = threading.Lock()
         self._reviving = threading.Lock()
 
@@ -89,7 +91,7 @@ class ServerPool(Generic[Server]):
         """
         with self._lock:
             self._weights = folder
-        self._load_where_possible()
+        self._load_where_possible(alone=True)
         self._choose(0)
 
     def assume(self, folder: Path, urls: Collection[str]) -> None:
@@ -116,11 +118,13 @@ class ServerPool(Generic[Server]):
         losses = 0
         while True:
             server = self._choose(number)
+            loads = self._loads[server]
             try:
                 return question(server)
             except LOST as error:
                 losses += 1
-                self._lose(server, error)
+                if loads == self._loads[server]:  # else it was lost before, and is back
+                    self._lose(server, error)
                 if losses >= _MOST_LOSSES:
                     raise BackendError(
                         f"{losses} servers were lost with one prompt, at last {server.url}: {error}"
@@ -147,22 +151,23 @@ class ServerPool(Generic[Server]):
             with self._reviving:
                 if not self.ready():
                     time.sleep(_PAUSE_S)
-                    self._load_where_possible()
+                    self._load_where_possible(alone=False)
 
-    def _load_where_possible(self) -> None:
+    def _load_where_possible(self, *, alone: bool) -> None:
         folder = self._weights
         assert folder is not None
         with ThreadPoolExecutor(len(self._servers)) as threads:
-            list(threads.map(lambda server: self._load_one(server, folder), self._servers))
+            list(threads.map(lambda server: self._load_one(server, folder, alone), self._servers))
 
-    def _load_one(self, server: Server, folder: Path) -> None:
+    def _load_one(self, server: Server, folder: Path, alone: bool) -> None:
         try:
-            server.load_weights(folder)
+            server.load_weights(folder, alone=alone)
         except LOST as error:
             self._lose(server, error)
             return
         with self._lock:
             self._ready[server] = folder
+            self._loads[server] += 1
             came_back = self._errors.pop(server, None) is not None
         if came_back:
             _log.warning("the rollout server %s is back and has the present weights", server.url)

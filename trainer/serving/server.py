@@ -76,8 +76,13 @@ class RolloutServer(OpenAIBackend):
         )
         self.url = url
 
-    def load_weights(self, folder: Path) -> None:
+    def load_weights(self, folder: Path, *, alone: bool) -> None:
         """Replace the weights and clear the caches, which belong to the old weights.
+
+        Args:
+            folder: Where they are; no two sets of weights have the same path.
+            alone: Whether nobody may ask the server now. Otherwise another process of the training
+                may have given it the same weights and be asking.
 
         Raises:
             BackendError: The server cannot replace its weights, or does not see the folder.
@@ -86,8 +91,12 @@ class RolloutServer(OpenAIBackend):
             reply = self._client.post(
                 "/../collective_rpc", {"method": _METHOD, "args": [str(folder)]}
             )
+            results = [one for one in reply.get("results", ()) if one]
+            if results and all("unchanged" in one for one in results):
+                return
             self._client.post("/../reset_encoder_cache", {})
-            cleared = self._client.post("/../reset_prefix_cache", {})
+            again = "" if alone else "?reset_running_requests=true"
+            cleared = self._client.post(f"/../reset_prefix_cache{again}", {})
         except (NotFoundError, ServerFaultError) as error:
             if isinstance(error, ServerFaultError) and _METHOD not in str(error):
                 raise
@@ -95,7 +104,7 @@ class RolloutServer(OpenAIBackend):
                 f"the server at {self.url} takes no weights ({error}); start it with"
                 f" `{START_COMMAND}`"
             ) from error
-        faults = [one["error"] for one in reply.get("results", ()) if one and "error" in one]
+        faults = [one["error"] for one in results if "error" in one]
         if faults:
             raise BackendError(
                 f"{self.url}: {faults[0]}; set rollout.weights_folder to a folder that the trainer"

@@ -221,7 +221,7 @@ def test_a_restarted_server_gets_the_weights_before_it_is_asked(untrained, serve
     recipe = with_servers(grpo_recipe(untrained, tmp_path, max_steps=2), [server])
     out = tmp_path / "run"
     run_grpo(recipe, out, rows(tmp_path / "media", 3, 1))
-    assert server.loads == ["step-0", "step-1", "step-1"]
+    assert server.loads == ["step-0", "step-1", "step-1"]  # the last one after the restart
     assert metrics_of(out)[1]["sampling/sampling_logp_difference/max"] < 1e-4
 
 

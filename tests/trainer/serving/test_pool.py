@@ -27,11 +27,13 @@ class Server:
         self.url = url
         self.weights = Path("checkpoint")
         self.fails = None
+        self.loads = []
 
-    def load_weights(self, folder):
+    def load_weights(self, folder, *, alone):
         if self.fails:
             raise self.fails
         self.weights = folder
+        self.loads.append((folder, alone))
 
     def answer(self):
         if self.fails:
@@ -102,6 +104,31 @@ def test_where_all_are_lost_the_first_that_answers_again_gets_the_weights(a):
 
     threading.Thread(target=come_back).start()
     assert ask(pool) == ("a", OLD)
+    assert a.loads == [(OLD, True), (OLD, False)]  # another process may be asking by then
+
+
+def test_a_late_loss_does_not_count_against_a_server_that_is_back(a):
+    """Two questions are under way when it dies; the second one breaks after it has come back."""
+    pool = ServerPool([a], timeout_s=30)
+    pool.load(OLD)
+    answers = []
+
+    def question(server):
+        answers.append(server.url)
+        if len(answers) == 1:
+            with pytest.raises(BackendError, match="x"):
+                pool.ask(0, other)
+            raise BrokenConnectionError("late")
+        return server.answer()
+
+    def other(server):
+        answers.append(server.url)
+        if len(answers) == 2:
+            raise BrokenConnectionError("first")
+        raise BackendError("x")
+
+    assert pool.ask(0, question) == ("a", OLD)
+    assert len(a.loads) == 2
 
 
 def test_a_loss_of_all_is_told_with_names_and_reasons(pool, a, b):
