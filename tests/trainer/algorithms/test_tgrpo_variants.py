@@ -40,6 +40,7 @@ from trainer.algorithms.grpo import VideoGRPOTrainer
 from trainer.algorithms.tgrpo_contrast import VideoContrastTrainer
 from trainer.algorithms.tgrpo_evidence import VideoEvidenceTrainer, answer_tokens
 from trainer.config.choices import EvidenceTokens
+from trainer.config.sections import LoraSettings
 from trainer.loops.likelihoods import split_by_prompt
 from trainer.rewards.advantages import AdvantageRule, group_advantages
 from trainer.rewards.temporal import evidence_share
@@ -197,10 +198,12 @@ def mixed_rows(folder):
 
 
 @pytest.mark.parametrize(
-    ("share", "optim"),
+    ("share", "optim", "model"),
     [
-        pytest.param(True, MIXED, id="packed rows"),
-        pytest.param(False, MIXED, id="single rows"),
+        pytest.param(True, MIXED, {}, id="packed rows"),
+        pytest.param(False, MIXED, {}, id="single rows"),
+        pytest.param(True, MIXED, {"freeze_vision": True}, id="kept vision features"),
+        pytest.param(True, MIXED, {"lora": LoraSettings(r=2, lora_alpha=4)}, id="adapter"),
         pytest.param(
             True,
             {
@@ -209,17 +212,22 @@ def mixed_rows(folder):
                 "gradient_accumulation_steps": 4,
                 "gradient_checkpointing": True,
             },
+            {},
             id="accumulation and checkpointing",
         ),
     ],
 )
 def test_likelihoods_behind_shuffled_frames_are_those_of_a_direct_forward(
-    student, tmp_path, optim, share
+    student, tmp_path, optim, share, model
 ):
     """Before and after an update: to 1e-5. The right answers of two videos are compared, 2 of 4
     each, in two updates; image and text have no other order."""
     recipe = evidence_recipe(student, tmp_path, **optim)
-    recipe = replace(recipe, rollout=replace(recipe.rollout, share_prompt=share))
+    recipe = replace(
+        recipe,
+        rollout=replace(recipe.rollout, share_prompt=share),
+        model=replace(recipe.model, **model),
+    )
     trainer, _ = run_evidence(
         recipe, tmp_path / "run", mixed_rows(tmp_path / "media"), kind=CheckingEvidence, says=says
     )
