@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from harness.errors import DatasetError
 from harness.files import write_json_lines, write_text
 from harness.run.plan import (
     Plan,
@@ -99,6 +100,10 @@ def make_plan(
     by_media: dict[MediaKind, list[Sample]] = defaultdict(list)
     for row in rows:
         media = row.sample.media
+        if len(media) > 1:
+            raise DatasetError(
+                f"{row.where}: rows of several media are not annotated; leave them out"
+            )
         by_media[media[0].kind if media else MediaKind.IMAGE].append(row.sample)
     digest = hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()[:16]
     return Plan(

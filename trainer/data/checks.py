@@ -8,9 +8,9 @@ there.
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 
 from harness.errors import DatasetError
 from harness.run.items import evenly_spaced
@@ -178,13 +178,14 @@ def require_media_files(rows: Sequence[TrainingRow]) -> None:
 
 
 def media_kind(row: TrainingRow) -> MediaKind | None:
-    """Return whether a row has a video or an image; None without media."""
-    return row.sample.media[0].kind if row.sample.media else None
+    """Return whether a row has a video or images alone; None without media."""
+    kinds = {media.kind for media in row.sample.media}
+    return MediaKind.VIDEO if MediaKind.VIDEO in kinds else next(iter(kinds), None)
 
 
 def _is_wanted(row: TrainingRow, data: DataSettings) -> bool:
-    shown = media_kind(row)
-    return row.sample.kind in data.kinds and (shown is None or shown in data.media)
+    shown = {media.kind for media in row.sample.media}
+    return row.sample.kind in data.kinds and shown <= set(data.media)
 
 
 def _choose(parsed: Sequence[ParsedRow], data: DataSettings) -> list[ParsedRow]:
@@ -240,9 +241,12 @@ def _find_untrainable(
     build: _Build,
 ) -> Found:
     """Decode every distinct medium in worker processes, and build its intact rows here."""
-    users = _rows_by_media(rows)  # a row has one medium at most
-    buildable = _rows_by_media(intact)
-    yield from build.find_faults(buildable.pop((), ()), ())
+    users: defaultdict[Media, list[TrainingRow]] = defaultdict(list)
+    for row in rows:
+        for media in dict.fromkeys(row.sample.media):
+            users[media].append(row)
+    waiting = _WaitingRows(intact)
+    yield from build.find_faults(waiting.without_media, ())
     with DecodePool(
         workers=max(1, data.decode_workers),
         timeout_s=data.decode_timeout_s,
@@ -250,11 +254,12 @@ def _find_untrainable(
     ) as pool:
         for done, (job, decoded) in enumerate(pool.decode(jobs), start=1):
             if isinstance(decoded, Failure):
-                for row in users[job.media]:
+                for row in users[job.media[0]]:
                     yield make_fault(row, Fault.UNREADABLE, decoded.message)
             else:
                 build.watcher.on_decoded(job.media[0], decoded[0])
-                yield from build.find_faults(buildable.get(job.media, ()), decoded)
+                for row, clips in waiting.decoded(job.media[0], decoded[0]):
+                    yield from build.find_faults((row,), clips)
             pool.release(job)
             build.watcher.on_checked(done, len(jobs))
 
@@ -266,10 +271,40 @@ def _find_unbuilt(rows: Sequence[TrainingRow], build: _Build) -> Found:
         build.watcher.on_checked(done, len(rows))
 
 
-def _rows_by_media(
-    rows: Iterable[TrainingRow],
-) -> dict[tuple[Media, ...], Sequence[TrainingRow]]:
-    found: defaultdict[tuple[Media, ...], list[TrainingRow]] = defaultdict(list)
-    for row in rows:
-        found[row.sample.media].append(row)
-    return dict(found)
+class _WaitingRows:
+    """Rows whose media are being decoded; clips are kept until the last medium of a row is there.
+
+    Args:
+        rows: Rows to build.
+    """
+
+    def __init__(self, rows: Iterable[TrainingRow]) -> None:
+        self.without_media: list[TrainingRow] = []
+        self._users: defaultdict[Media, list[TrainingRow]] = defaultdict(list)
+        self._open: Counter[Media] = Counter()
+        self._kept: dict[Media, Clip] = {}
+        for row in rows:
+            for media in dict.fromkeys(row.sample.media):
+                self._users[media].append(row)
+                self._open[media] += 1
+            if not row.sample.media:
+                self.without_media.append(row)
+
+    def decoded(self, media: Media, clip: Clip) -> Iterator[tuple[TrainingRow, tuple[Clip, ...]]]:
+        """Yield the rows that are complete with this medium, with their clips in order."""
+        users = self._users[media]
+        if any(set(row.sample.media) != {media} for row in users):
+            # The pool takes the frames of a job back.
+            self._kept[media] = replace(clip, frames=clip.frames.copy())
+        for row in users:
+            known = {**self._kept, media: clip}
+            if all(one in known for one in row.sample.media):
+                yield row, tuple(known[one] for one in row.sample.media)
+                self._release(row)
+
+    def _release(self, row: TrainingRow) -> None:
+        """Drop the clips that no other row waits for."""
+        for media in dict.fromkeys(row.sample.media):
+            self._open[media] -= 1
+            if not self._open[media]:
+                self._kept.pop(media, None)

@@ -110,6 +110,17 @@ EXAMPLES = (
         process="<think>30 / 2 = 15.</think>",
         solution="<answer>15</answer>",
     ),
+    _row(
+        "multiple choice, an image and a video between the texts",
+        problem_id=9,
+        problem="Does the driver who sees this sign <image> stop in <video>? ",
+        problem_type="multiple choice",
+        options=["A. yes", "B. no"],
+        images=["pictures/sign.png"],
+        videos=["clips/1.mp4"],
+        process="<think>The sign says stop, and the car waits.</think>",
+        solution="<answer>A</answer>",
+    ),
 )
 """Of a problem type with several examples, the first is shown in messages."""
 

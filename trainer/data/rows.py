@@ -26,20 +26,24 @@ from harness.scoring.spans import parse_gold
 from tasks.files import Row, check_name, inside, read_rows
 from trainer.data.faults import BadRow, Fault
 from trainer.data.options import unlabelled
+from trainer.data.placeholders import in_order
 from trainer.data.row_ids import id_prefixes
 
 TASK = "train"
 
 _READ = (
     "problem_id", "problem", "options", "solution", "process", "path", "data_type", "problem_type",
+    "images", "videos",
 )  # fmt: skip
 _SPAN = "span"
 """Another name of the type temporal grounding."""
 _OTHER_MEDIA = (
-    "video", "videos", "image", "images", "video_path", "image_path", "video_paths", "image_paths",
+    "video", "image", "video_path", "image_path", "video_paths", "image_paths",
     "media",
 )  # fmt: skip
-"""Fields in which other formats name media; here they are under ``path``."""
+"""Fields in which other formats name media; here: ``path``, or ``images`` and ``videos``."""
+_LISTS = {"images": MediaKind.IMAGE, "videos": MediaKind.VIDEO}
+"""Fields with the media of a row that may have several."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -166,10 +170,18 @@ def _parse_row(row: Row, prefix: str, position: int, media_roots: Sequence[Path]
         kind=kind or Kind.FREE_FORM,
         media=reader.read(lambda: _find_media(row, media_roots), ()),
         category=(kind or Kind.FREE_FORM).value,
-        cluster=str(row.fields.get("path") or row_id),
+        cluster=_cluster(row, row_id),
     )
     whole = TrainingRow(sample=sample, solution=solution, rationale=rationale, where=row.where)
     return ParsedRow(row=whole, faults=tuple(reader.faults))
+
+
+def _cluster(row: Row, row_id: str) -> str:
+    """Return the path of the first medium, else the row's id."""
+    fields = row.fields
+    first = [fields.get("path"), *(fields[name] for name in _LISTS if fields.get(name))]
+    found = next((path for path in first if path), row_id)
+    return str(found[0] if isinstance(found, list) else found)
 
 
 def _as_texts(value: object) -> tuple[str, ...]:
@@ -244,34 +256,64 @@ def _read_gold(solution: str, kind: Kind | None, options: Sequence[str]) -> str:
 
 def _find_media(row: Row, roots: Sequence[Path]) -> tuple[Media, ...]:
     other = next((name for name in _OTHER_MEDIA if row.fields.get(name)), None)
+    if any(row.fields.get(name) for name in _LISTS):
+        return _find_listed_media(row, roots)
     if not row.fields.get("path"):
         if other is not None:
-            raise row.bad(other, "nothing: the medium of a row is under 'path'")
+            raise row.bad(
+                other,
+                "nothing: the medium of a row is under 'path', several under 'images', 'videos'",
+            )
         if row.fields.get("data_type") not in (None, "", "text"):
             raise row.bad("path", f"a file, as data_type is {row.fields['data_type']!r:.20}")
         return ()  # a question without media
     if isinstance(row.fields["path"], list):
-        raise row.bad("path", "one file: rows of several media are not trained on")
+        raise row.bad("path", "one file; several media are under 'images' and 'videos'")
     if other is not None and row.fields[other] not in (row.fields["path"], [row.fields["path"]]):
-        raise row.bad(other, "nothing beside 'path': rows of several media are not trained on")
+        raise row.bad(other, "nothing beside 'path'; several media are under 'images' and 'videos'")
     kind = row.text("data_type")
     if kind not in (MediaKind.VIDEO, MediaKind.IMAGE):
         raise row.bad("data_type", "'video' or 'image'")
-    paths = list(_candidate_paths(row, roots))
-    found = next((path for path in paths if path.exists()), paths[0])
-    return (Media(path=found, kind=MediaKind(kind)),)
+    return (_find_medium(row, "path", row.text("path"), MediaKind(kind), roots),)
 
 
-def _candidate_paths(row: Row, roots: Sequence[Path]) -> Iterator[Path]:
+def _find_listed_media(row: Row, roots: Sequence[Path]) -> tuple[Media, ...]:
+    """Return the media of ``images`` and ``videos``, as the question's placeholders have them."""
+    if row.fields.get("path") not in (None, ""):
+        listed = next(name for name in _LISTS if row.fields.get(name))
+        given = row.fields["path"]
+        if row.fields[listed] != [given]:  # the same file once more, as some formats have it
+            raise row.bad("path", f"nothing beside '{listed}', which has the media of the row")
+    other = next((name for name in _OTHER_MEDIA if row.fields.get(name)), None)
+    if other is not None:
+        raise row.bad(other, "nothing beside 'images' and 'videos'")
+    images, videos = (
+        [_find_medium(row, name, path, kind, roots) for path in row.texts(name)]
+        for name, kind in _LISTS.items()
+    )
+    try:
+        return in_order(row.text("problem"), images, videos)
+    except ValueError as error:
+        raise row.bad("problem", str(error).removeprefix("expected ")) from None
+
+
+def _find_medium(row: Row, name: str, path: str, kind: MediaKind, roots: Sequence[Path]) -> Media:
+    """Return a medium at the first place where it is, or where it was expected."""
+    places = list(_candidate_paths(row, name, path, roots))
+    found = next((place for place in places if place.exists()), places[0])
+    return Media(path=found, kind=kind)
+
+
+def _candidate_paths(row: Row, name: str, path: str, roots: Sequence[Path]) -> Iterator[Path]:
     """Yield where a media file may be: below each root, also without the root's own name.
 
     Published paths begin with the name of the folder they were packed from (``./Evaluation/...``),
     and the root may be that folder or the one above it. An absolute path lies below a root.
     """
-    given = check_name(row.text("path"), row.where)
+    given = check_name(path, row.where)
     if given.is_absolute():
         if not any(given.is_relative_to(root.absolute()) for root in roots):
-            raise row.bad("path", "a relative path, or one below data.media_roots")
+            raise row.bad(name, "a relative path, or one below data.media_roots")
         yield given
         return
     for root in roots:

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
+from trainer.data.placeholders import shown_prompt
 from trainer.loops.groups import describe_group
-from trainer.loops.inputs import InputBuilder
 from trainer.rewards.advantages import UpdateRewards, sum_rewards
 from trainer.rewards.completions import CompletionGroup
 from trainer.runs.folder import COMPLETIONS
@@ -20,12 +20,10 @@ class CompletionLines:
 
     Args:
         out: Folder of the run.
-        inputs: Knows the text of a row's prompt.
     """
 
-    def __init__(self, out: Path, inputs: InputBuilder) -> None:
+    def __init__(self, out: Path) -> None:
         self._lines = StepLines(out / COMPLETIONS)
-        self._inputs = inputs
 
     def keep_until(self, step: int) -> None:
         """Remove the lines of later updates."""
@@ -61,7 +59,7 @@ class CompletionLines:
             describe_group(
                 group,
                 step=step,
-                question=self._inputs.question(group.sample).text,
+                question=shown_prompt(group.sample),
                 rewards=columns[at : at + size],
                 totals=totals[at : at + size],
                 advantages=advantages[at : at + size],

@@ -101,7 +101,7 @@ class InputCache:
             contents = [self._content_of(one) for one in media]
         except (MediaError, OSError):
             return None
-        described = json.dumps([prompt.text, prompt.system, contents])
+        described = json.dumps([prompt.text, prompt.system, contents, *prompt.before])
         return hashlib.blake2b(
             f"{self._identity}\n{described}".encode("utf-8", "surrogatepass"), digest_size=16
         ).hexdigest()

@@ -19,8 +19,8 @@ from jinja2 import TemplateError
 from harness.backends import chat
 from harness.errors import DatasetError
 from harness.schema import Clip, Failure, Prompt, Sample
-from harness.scoring import prompts
 from trainer.config.choices import Permutation
+from trainer.data.placeholders import row_prompt
 from trainer.loops.clips import ClipLoader, PendingClips
 from trainer.loops.frame_shuffle import shuffled_clip
 from trainer.loops.input_cache import InputCache, Parts
@@ -117,7 +117,7 @@ class InputBuilder:
 
     def question(self, sample: Sample) -> Prompt:
         """Return the prompt of a row; it has the template of the ``video-r1`` protocol."""
-        return Prompt(text=prompts.video_r1(sample.question, sample.kind, sample.options))
+        return row_prompt(sample)
 
     def start(self, samples: Iterable[Sample]) -> list[PendingInput]:
         """Start decoding the media that are neither in the cache nor being decoded."""

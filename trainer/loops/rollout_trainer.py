@@ -106,7 +106,7 @@ class RolloutTrainer(FilteredSampling, TaskScaling, ExactResume, GRPOTrainer):  
             self.processing_class, rewards, self.eos_token_ids,
             shuffled=self.scores_shuffled,
         )  # fmt: skip
-        self._lines = CompletionLines(Path(self.args.output_dir), inputs)
+        self._lines = CompletionLines(Path(self.args.output_dir))
         self._batch: list[PromptInputs] = []
         """Inputs of the batch that TRL is working on."""
         self._shuffled: dict[int, list[list[int]]] = {}

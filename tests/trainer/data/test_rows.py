@@ -108,7 +108,7 @@ def test_temporal_grounding_may_be_called_span(tmp_path):
             "'image': expected noth",
         ),
         ({"path": [VIDEO, VIDEO]}, Fault.FIELD, "'path': expected one file"),
-        ({"images": ["a.png", "b.png"]}, Fault.FIELD, "rows of several media"),
+        ({"images": ["a.png", "b.png"]}, Fault.FIELD, "'path': expected nothing beside 'images'"),
         ({"path": "/etc/passwd"}, Fault.FIELD, "'path': expected a relative path, or one below"),
         ({"problem": "half \ud83d"}, Fault.TEXT, "problem: character 5 is half of a UTF-16 pair"),
         ({"options": ["A. \ude00", "B. b"]}, Fault.TEXT, "options: character 3"),
