@@ -8,6 +8,7 @@ code has the user's turn in the loss, and for Qwen2.5-VL the video tokens as wel
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import closing
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -61,15 +62,19 @@ def train(
     """
     require_media_files(rows)
     loaded = load(checkpoint, recipe.model)
-    with ClipLoader(
-        recipe.frames, recipe.data, patch_multiple=loaded.checkpoint.patch_multiple
-    ) as clips:
-        inputs = InputBuilder(
-            loaded.processor,
-            clips,
-            cache_mib=recipe.data.cache_mib,
-            disk=make_input_cache(recipe, loaded.checkpoint),
-        )
+    with (
+        ClipLoader(
+            recipe.frames, recipe.data, patch_multiple=loaded.checkpoint.patch_multiple
+        ) as clips,
+        closing(
+            InputBuilder(
+                loaded.processor,
+                clips,
+                cache_mib=recipe.data.cache_mib,
+                disk=make_input_cache(recipe, loaded.checkpoint),
+            )
+        ) as inputs,
+    ):
         trainer = VideoSFTTrainer(
             rows=rows,
             inputs=inputs,

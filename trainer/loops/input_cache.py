@@ -93,6 +93,10 @@ class InputCache:
                 " choose another folder"
             ) from None
 
+    def close(self) -> None:
+        """End the threads that read; the program waits for them when it ends."""
+        self._threads.shutdown(cancel_futures=True)
+
     def key_of(self, prompt: Prompt, media: Sequence[Media]) -> str | None:
         """Return the key of a prompt's inputs; None without media, or where one cannot be read."""
         if not media:

@@ -115,6 +115,11 @@ class InputBuilder:
         """Files that were decoded so far."""
         return self._clips.decodes
 
+    def close(self) -> None:
+        """End what reads inputs from the disk."""
+        if self._disk is not None:
+            self._disk.close()
+
     def question(self, sample: Sample) -> Prompt:
         """Return the prompt of a row; it has the template of the ``video-r1`` protocol."""
         return row_prompt(sample)

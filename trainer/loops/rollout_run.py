@@ -124,6 +124,7 @@ def rollout_run(
             )
         finally:
             rollouts.close()
+            inputs.close()
 
 
 def _make_rollouts(recipe: GRPORecipe, loaded: Loaded, out: Path) -> Rollouts:

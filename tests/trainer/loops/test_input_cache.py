@@ -1,6 +1,7 @@
 """Inputs on disk: a second epoch decodes and processes nothing, and sees the same numbers."""
 
 import json
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
@@ -47,6 +48,7 @@ def build(processor, tmp_path):
             inputs = InputBuilder(processor, clips, cache_mib=0, disk=cache)
             built = [inputs.build(inputs.start([row.sample]))[0] for row in asked]
             then(inputs, built)
+            inputs.close()
         return built, (inputs.decodes, inputs.processor_calls), cache
 
     return run
@@ -197,4 +199,6 @@ def test_a_training_of_two_epochs_decodes_and_processes_each_row_once(student, t
         texts = (tmp_path / name / "completions.jsonl").read_text()
         logged[name].append(texts)
     assert (inputs.decodes, inputs.processor_calls) == (4, 4 + 1)
+    # The program waits for threads when it ends.
+    assert [one.name for one in threading.enumerate() if one.name.startswith("inputs")] == []
     assert logged["with"] == logged["without"]
