@@ -33,21 +33,16 @@ from trainer.loops.prefill import encode_media
 from trainer.loops.regroup import gather_prompts, warn_of_repeats
 from trainer.loops.rollouts import Rollouts
 from trainer.loops.scoring import CompletionScorer
-from trainer.loops.task_scaling import TaskScaling
 from trainer.loops.trl_arguments import name_for_trl
 from trainer.loops.trl_names import GRPOTrainer
+from trainer.loops.update_advantages import UpdateAdvantages
 from trainer.rewards.advantages import (
-    AdvantageRule,
-    Array,
     UpdateRewards,
-    effect_of_rewards,
-    group_advantages,
     join_rewards,
 )
 from trainer.rewards.completions import CompletionGroup, Rollout
 from trainer.rewards.reward import Reward
 from trainer.rewards.spans import with_duration
-from trainer.runs.effects import effect_metrics
 
 
 @time_methods(
@@ -57,7 +52,7 @@ from trainer.runs.effects import effect_metrics
         "_get_per_token_logps_and_entropies": phase_clock.POLICY,
     }
 )
-class RolloutTrainer(FilteredSampling, TaskScaling, ExactResume, GRPOTrainer):  # type: ignore[misc]
+class RolloutTrainer(FilteredSampling, UpdateAdvantages, ExactResume, GRPOTrainer):  # type: ignore[misc]
     """`GRPOTrainer` on rows with images and videos.
 
     Args:
@@ -103,9 +98,8 @@ class RolloutTrainer(FilteredSampling, TaskScaling, ExactResume, GRPOTrainer):  
         self._rollouts = rollouts
         self._rewards = list(rewards)
         self._scorer = CompletionScorer(
-            self.processing_class, rewards, self.eos_token_ids,
-            shuffled=self.scores_shuffled,
-        )  # fmt: skip
+            self.processing_class, rewards, self.eos_token_ids, shuffled=self.scores_shuffled
+        )
         self._lines = CompletionLines(Path(self.args.output_dir))
         self._batch: list[PromptInputs] = []
         """Inputs of the batch that TRL is working on."""
@@ -191,10 +185,8 @@ class RolloutTrainer(FilteredSampling, TaskScaling, ExactResume, GRPOTrainer):  
             self._groups = make_groups(gather_object(measured), self._samples, self.num_generations)
             self._update = self._reward(self._groups)
         table = torch.from_numpy(self._update.ordered).float()
-        weights = self.reward_weights.tolist()
         metrics = {**self._update_task_ema(), **self.step_metrics(self._groups, table)}
-        effects = effect_of_rewards(self._update, weights, self._advantages_under)
-        metrics |= {**effect_metrics(effects), **(filled.metrics() if filled else {})}
+        metrics |= {**self._effects(), **(filled.metrics() if filled else {})}
         for name, value in metrics.items():
             self._metrics["train" if self.model.training else "eval"][name].append(value)
         return table.to(self.accelerator.device)
@@ -234,15 +226,6 @@ class RolloutTrainer(FilteredSampling, TaskScaling, ExactResume, GRPOTrainer):  
         )
 
     # What an algorithm may use.
-
-    @property
-    def advantage_rule(self) -> AdvantageRule:
-        """How the recipe turns rewards into advantages."""
-        return AdvantageRule(
-            size=self.num_generations,
-            scale_rewards=self.scale_rewards,
-            multi_objective_aggregation=self.multi_objective_aggregation,
-        )
 
     @property
     def current_rows(self) -> Sequence[PromptInputs]:
@@ -313,29 +296,3 @@ class RolloutTrainer(FilteredSampling, TaskScaling, ExactResume, GRPOTrainer):  
             rewards = join_rewards([one.rewards for one, _ in others])
             none = [None] * (len(others) * self.num_generations)
             self._lines.write(step, groups, rewards, weights, none, [str(why) for _, why in others])
-
-    def _replace_advantages(self, output: dict[str, Any]) -> list[float]:
-        """Put the algorithm's advantages in place of TRL's, where it has its own.
-
-        Returns:
-            The advantages of all processes.
-        """
-        own = self._own_advantages(self._update, self.reward_weights.tolist())
-        if own is None:
-            return gather_object(output["advantages"].tolist())  # type: ignore[no-any-return]
-        there = output["advantages"]
-        output["advantages"] = torch.from_numpy(self._of_this_process(own)).to(there)
-        self._logs["advantages"].clear()
-        self._logs["advantages"].extend(own.tolist())
-        return own.tolist()  # type: ignore[no-any-return]
-
-    def _advantages_under(self, weights: Sequence[float]) -> Array:
-        """Return the advantages of the update under other weights of its rewards."""
-        own = self._own_advantages(self._update, weights)
-        if own is not None:
-            return own
-        return group_advantages(self._update.ordered, weights, self.advantage_rule)
-
-    def _of_this_process(self, per_completion: Array) -> Array:
-        start = self.accelerator.process_index * len(self._batch)
-        return per_completion[start : start + len(self._batch)]
