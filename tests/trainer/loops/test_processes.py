@@ -18,6 +18,7 @@ pytest.importorskip("trl", reason="needs the heavy environment: trl is not insta
 import torch
 from safetensors.torch import load_file
 
+from tests.engines import tiny
 from tests.paths import ROOT
 from tests.trainer.checked_trainers import run_grpo
 from tests.trainer.small_runs import (
@@ -104,6 +105,8 @@ def trained(student, tmp_path_factory):
                 make = half_broken if "half_blind" in name else rows
                 make = mixed_rows if name in ("beside_text", "share_prompts") else make
                 make(done[mode] / name / "media")
+                if name == "share_prompts":
+                    tiny.qwen3_vl(done[mode] / name / "qwen3")
             launch(mode, student, done[mode])
         return done[mode] / case
 

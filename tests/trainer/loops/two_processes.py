@@ -145,15 +145,13 @@ def beside_text(checkpoint: Path, folder: Path, *, mode: str = "whole") -> None:
 def share_prompts(checkpoint: Path, folder: Path, *, mode: str = "whole") -> None:
     """One update with packed rows and one with single rows, of two architectures: a process has a
     video and another one, the other an image and a text."""
-    from tests.engines import tiny
     from tests.trainer.checked_trainers import run_grpo, run_tgrpo, says
     from tests.trainer.loops.sharded import spread
     from tests.trainer.small_runs import mixed_rows, update_recipe
     from trainer.algorithms.grpo import VideoGRPOTrainer
     from trainer.algorithms.tgrpo import VideoTGRPOTrainer
 
-    own = folder / f"rank-{os.environ['RANK']}"
-    models = {"qwen2_5_vl": checkpoint, "qwen3_vl": tiny.qwen3_vl(own / "qwen3")}
+    models = {"qwen2_5_vl": checkpoint, "qwen3_vl": folder / "qwen3"}
     runs = {
         "grpo": (run_grpo, spread(mode, VideoGRPOTrainer)),
         "tgrpo": (run_tgrpo, spread(mode, VideoTGRPOTrainer)),
