@@ -139,7 +139,7 @@ def test_a_training_samples_with_the_server_and_gives_it_new_weights(
         )
         out = tmp_path / f"run-{ahead}"
         train_small(tgrpo, replace(recipe, rollout=rollout), out, rows=media)
-        lines = [json.loads(line) for line in (out / "metrics.jsonl").open()][:3]
+        lines = [json.loads(line) for line in (out / "metrics.jsonl").read_text().splitlines()][:3]
         largest[ahead] = [line["sampling/sampling_logp_difference/max"] for line in lines]
     assert max(largest[0]) < 1e-3
     assert largest[1][0] < 1e-3

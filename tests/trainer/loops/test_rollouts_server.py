@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from dataclasses import replace
 
 import pytest
@@ -213,6 +214,8 @@ def test_a_restarted_server_gets_the_weights_before_it_is_asked(untrained, serve
 
     def restart_in_second_update(number):
         if number == 2:
+            while len(server.asked) < 4:  # both questions are under way: vLLM starts for longer
+                time.sleep(0.01)
             server.die()
             server.restart()
             raise BrokenPipeError

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from types import SimpleNamespace
 
@@ -57,7 +58,8 @@ def sample_three_times(engine, *, sleeps):
     rollouts = VLLMRollouts(engine, settings, vision_ids=[1], weights=Weights())
     row = SimpleNamespace(id="row", ids=(1, 2))
     for step in (0, 0, 1):
-        trainer = SimpleNamespace(state=SimpleNamespace(global_step=step))
+        clock = SimpleNamespace(phase=lambda name: nullcontext())
+        trainer = SimpleNamespace(state=SimpleNamespace(global_step=step), clock=clock)
         assert rollouts.sample(trainer, [row]) == ([[7]], [[-1.0]])
     return engine.did
 
