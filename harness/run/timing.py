@@ -69,7 +69,7 @@ class Stopwatch:
         self._ready: float | None = None
 
     def engine_ready(self) -> None:
-        """The engine can take its first request."""
+        """Note that the engine can take its first request."""
         self._ready = time.perf_counter()
 
     def timing(

@@ -20,7 +20,7 @@ class GuardedTrackers:
         self._calls: dict[str, int] = {}
 
     def __bool__(self) -> bool:
-        """Whether any tracker is open."""
+        """Return whether any tracker is open."""
         return bool(self._trackers)
 
     def add(self, name: str, tracker: Tracker) -> None:
