@@ -66,7 +66,7 @@ class ModelShape:
         return sum(math.prod(shape) for name, shape in self.tensors.items() if is_vision(name))
 
     def lora_parameters(self, lora: LoraSettings) -> int:
-        """Return the weights of an adapter: rank x (rows + columns) of each target of the language model."""
+        """Return the weights of an adapter: rank x (rows + columns) of each target in the model."""
         return sum(
             lora.r * sum(shape)
             for name, shape in self.tensors.items()
