@@ -33,6 +33,7 @@ BROAD = {
     "harness/video/worker.py": "one file fails alone",
     "tasks/lmms/own_scoring.py": OTHERS,
     "trainer/loops/clips.py": "one row fails alone",
+    "trainer/loops/rollouts_server.py": THREAD,
 }
 """Every module that catches any exception and does not raise from there, with the reason."""
 

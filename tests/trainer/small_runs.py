@@ -19,16 +19,18 @@ from trainer.config.recipe import (
     SFTRecipe,
     TGRPORecipe,
 )
+from trainer.config.rl_sections import (
+    RewardSettings,
+    RolloutSettings,
+    TemporalRewardSettings,
+    TGRPORolloutSettings,
+)
 from trainer.config.sections import (
     DataSettings,
     FrameSettings,
     LoraSettings,
     ModelSettings,
     OptimSettings,
-    RewardSettings,
-    RolloutSettings,
-    TemporalRewardSettings,
-    TGRPORolloutSettings,
 )
 from trainer.config.variants import (
     ContrastRecipe,

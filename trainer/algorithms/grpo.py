@@ -8,7 +8,7 @@ from typing import Any
 
 from harness.models.checkpoint import Checkpoint
 from trainer.config.recipe import GRPORecipe
-from trainer.config.sections import RewardSettings
+from trainer.config.rl_sections import RewardSettings
 from trainer.data.rows import TrainingRow
 from trainer.loops.groups import accuracies
 from trainer.loops.rollout_run import rollout_run

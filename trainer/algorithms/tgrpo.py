@@ -4,7 +4,7 @@ Each video prompt is also sampled with its frames in another order, in the same 
 gradient; the bonus is paid where the ordered group is at least as often right (Video-R1,
 arXiv 2503.21776, section 3): r + alpha for every right answer where p(ordered) >= mu p(shuffled).
 Divided by the group's deviation it hardly changes an advantage: docs/temporal_bonus.md. The
-settings are in `trainer.config.sections`.
+settings are in `trainer.config.rl_sections`.
 """
 
 from __future__ import annotations
@@ -18,10 +18,7 @@ import torch
 from harness.models.checkpoint import Checkpoint
 from trainer.algorithms.grpo import own_rewards
 from trainer.config.recipe import TGRPORecipe
-from trainer.config.sections import (
-    TemporalRewardSettings,
-    TGRPORolloutSettings,
-)
+from trainer.config.rl_sections import TemporalRewardSettings, TGRPORolloutSettings
 from trainer.data.rows import TrainingRow
 from trainer.loops.groups import (
     accuracies,

@@ -88,7 +88,8 @@ class MiniatureCommand:
         """Run the commands that are not done yet, then write and print the report."""
         from harness.files import locked
         from harness.text.console import make_console
-        from trainer.miniature.experiment import claim_experiment, create_inputs
+        from trainer.miniature.experiment import claim_experiment
+        from trainer.miniature.inputs import create_inputs
         from trainer.miniature.scheduler import Scheduler
 
         experiment = _read_experiment(args)

@@ -13,16 +13,18 @@ from harness.config import NO_PRESETS, read_settings
 from harness.errors import UsageError
 from trainer.config.choices import RolloutEngine
 from trainer.config.renamed import refuse_old_settings
-from trainer.config.sections import (
-    DataSettings,
-    FrameSettings,
-    ModelSettings,
-    OptimSettings,
+from trainer.config.rl_sections import (
     RewardSettings,
     RewardUse,
     RolloutSettings,
     TemporalRewardSettings,
     TGRPORolloutSettings,
+)
+from trainer.config.sections import (
+    DataSettings,
+    FrameSettings,
+    ModelSettings,
+    OptimSettings,
 )
 from trainer.config.trl_fields import CORRECTION, SAMPLING, refuse_owned
 

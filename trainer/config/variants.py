@@ -10,7 +10,11 @@ from dataclasses import dataclass, field
 from harness.bounds import at_least_zero, positive
 from trainer.config.choices import EvidenceTokens, GroupAccuracy, Permutation, UngroupedScale
 from trainer.config.recipe import GRPORecipe, TGRPORecipe
-from trainer.config.sections import RewardSettings, RolloutSettings, TGRPORolloutSettings
+from trainer.config.rl_sections import (
+    RewardSettings,
+    RolloutSettings,
+    TGRPORolloutSettings,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

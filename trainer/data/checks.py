@@ -8,9 +8,9 @@ there.
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 
 from harness.errors import DatasetError
 from harness.run.items import evenly_spaced
@@ -21,10 +21,7 @@ from trainer.config.choices import (
     MediaCheck,
     OnBadRow,
 )
-from trainer.config.sections import (
-    DataSettings,
-    FrameSettings,
-)
+from trainer.config.sections import DataSettings, FrameSettings
 from trainer.data.faults import BadRow, Fault, count_faults
 from trainer.data.row_faults import (
     FaultBook,
@@ -36,6 +33,7 @@ from trainer.data.row_faults import (
     make_fault,
 )
 from trainer.data.rows import ParsedRow, TrainingRow, parse_all
+from trainer.data.waiting_rows import WaitingRows
 
 PAGE = "docs/rows.md"
 """The page that describes rows."""
@@ -245,7 +243,7 @@ def _find_untrainable(
     for row in rows:
         for media in dict.fromkeys(row.sample.media):
             users[media].append(row)
-    waiting = _WaitingRows(intact)
+    waiting = WaitingRows(intact)
     yield from build.find_faults(waiting.without_media, ())
     with DecodePool(
         workers=max(1, data.decode_workers),
@@ -269,42 +267,3 @@ def _find_unbuilt(rows: Sequence[TrainingRow], build: _Build) -> Found:
     for done, row in enumerate(rows, start=1):
         yield from build.find_faults((row,), None)
         build.watcher.on_checked(done, len(rows))
-
-
-class _WaitingRows:
-    """Rows whose media are being decoded; clips are kept until the last medium of a row is there.
-
-    Args:
-        rows: Rows to build.
-    """
-
-    def __init__(self, rows: Iterable[TrainingRow]) -> None:
-        self.without_media: list[TrainingRow] = []
-        self._users: defaultdict[Media, list[TrainingRow]] = defaultdict(list)
-        self._open: Counter[Media] = Counter()
-        self._kept: dict[Media, Clip] = {}
-        for row in rows:
-            for media in dict.fromkeys(row.sample.media):
-                self._users[media].append(row)
-                self._open[media] += 1
-            if not row.sample.media:
-                self.without_media.append(row)
-
-    def decoded(self, media: Media, clip: Clip) -> Iterator[tuple[TrainingRow, tuple[Clip, ...]]]:
-        """Yield the rows that are complete with this medium, with their clips in order."""
-        users = self._users[media]
-        if any(set(row.sample.media) != {media} for row in users):
-            # The pool takes the frames of a job back.
-            self._kept[media] = replace(clip, frames=clip.frames.copy())
-        for row in users:
-            known = {**self._kept, media: clip}
-            if all(one in known for one in row.sample.media):
-                yield row, tuple(known[one] for one in row.sample.media)
-                self._release(row)
-
-    def _release(self, row: TrainingRow) -> None:
-        """Drop the clips that no other row waits for."""
-        for media in dict.fromkeys(row.sample.media):
-            self._open[media] -= 1
-            if not self._open[media]:
-                self._kept.pop(media, None)

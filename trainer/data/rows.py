@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from harness.errors import DatasetError
-from harness.schema import Kind, Media, MediaKind, Sample
+from harness.schema import Kind, Sample
 from harness.scoring.answers import (
     MAX_OPTIONS,
     answer_tag,
@@ -23,11 +23,11 @@ from harness.scoring.answers import (
     number,
 )
 from harness.scoring.spans import parse_gold
-from tasks.files import Row, check_name, inside, read_rows
+from tasks.files import Row, read_rows
 from trainer.data.faults import BadRow, Fault
 from trainer.data.options import unlabelled
-from trainer.data.placeholders import in_order
 from trainer.data.row_ids import id_prefixes
+from trainer.data.row_media import LISTS, find_media
 
 TASK = "train"
 
@@ -37,13 +37,6 @@ _READ = (
 )  # fmt: skip
 _SPAN = "span"
 """Another name of the type temporal grounding."""
-_OTHER_MEDIA = (
-    "video", "image", "video_path", "image_path", "video_paths", "image_paths",
-    "media",
-)  # fmt: skip
-"""Fields in which other formats name media; here: ``path``, or ``images`` and ``videos``."""
-_LISTS = {"images": MediaKind.IMAGE, "videos": MediaKind.VIDEO}
-"""Fields with the media of a row that may have several."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -168,7 +161,7 @@ def _parse_row(row: Row, prefix: str, position: int, media_roots: Sequence[Path]
         options=options,
         answer=gold,
         kind=kind or Kind.FREE_FORM,
-        media=reader.read(lambda: _find_media(row, media_roots), ()),
+        media=reader.read(lambda: find_media(row, media_roots), ()),
         category=(kind or Kind.FREE_FORM).value,
         cluster=_cluster(row, row_id),
     )
@@ -179,7 +172,7 @@ def _parse_row(row: Row, prefix: str, position: int, media_roots: Sequence[Path]
 def _cluster(row: Row, row_id: str) -> str:
     """Return the path of the first medium, else the row's id."""
     fields = row.fields
-    first = [fields.get("path"), *(fields[name] for name in _LISTS if fields.get(name))]
+    first = [fields.get("path"), *(fields[name] for name in LISTS if fields.get(name))]
     found = next((path for path in first if path), row_id)
     return str(found[0] if isinstance(found, list) else found)
 
@@ -252,73 +245,3 @@ def _read_gold(solution: str, kind: Kind | None, options: Sequence[str]) -> str:
         except ValueError as error:
             raise _RowError(Fault.ANSWER, str(error)) from None
     return gold
-
-
-def _find_media(row: Row, roots: Sequence[Path]) -> tuple[Media, ...]:
-    other = next((name for name in _OTHER_MEDIA if row.fields.get(name)), None)
-    if any(row.fields.get(name) for name in _LISTS):
-        return _find_listed_media(row, roots)
-    if not row.fields.get("path"):
-        if other is not None:
-            raise row.bad(
-                other,
-                "nothing: the medium of a row is under 'path', several under 'images', 'videos'",
-            )
-        if row.fields.get("data_type") not in (None, "", "text"):
-            raise row.bad("path", f"a file, as data_type is {row.fields['data_type']!r:.20}")
-        return ()  # a question without media
-    if isinstance(row.fields["path"], list):
-        raise row.bad("path", "one file; several media are under 'images' and 'videos'")
-    if other is not None and row.fields[other] not in (row.fields["path"], [row.fields["path"]]):
-        raise row.bad(other, "nothing beside 'path'; several media are under 'images' and 'videos'")
-    kind = row.text("data_type")
-    if kind not in (MediaKind.VIDEO, MediaKind.IMAGE):
-        raise row.bad("data_type", "'video' or 'image'")
-    return (_find_medium(row, "path", row.text("path"), MediaKind(kind), roots),)
-
-
-def _find_listed_media(row: Row, roots: Sequence[Path]) -> tuple[Media, ...]:
-    """Return the media of ``images`` and ``videos``, as the question's placeholders have them."""
-    if row.fields.get("path") not in (None, ""):
-        listed = next(name for name in _LISTS if row.fields.get(name))
-        given = row.fields["path"]
-        if row.fields[listed] != [given]:  # the same file once more, as some formats have it
-            raise row.bad("path", f"nothing beside '{listed}', which has the media of the row")
-    other = next((name for name in _OTHER_MEDIA if row.fields.get(name)), None)
-    if other is not None:
-        raise row.bad(other, "nothing beside 'images' and 'videos'")
-    images, videos = (
-        [_find_medium(row, name, path, kind, roots) for path in row.texts(name)]
-        for name, kind in _LISTS.items()
-    )
-    try:
-        return in_order(row.text("problem"), images, videos)
-    except ValueError as error:
-        raise row.bad("problem", str(error).removeprefix("expected ")) from None
-
-
-def _find_medium(row: Row, name: str, path: str, kind: MediaKind, roots: Sequence[Path]) -> Media:
-    """Return a medium at the first place where it is, or where it was expected."""
-    places = list(_candidate_paths(row, name, path, roots))
-    found = next((place for place in places if place.exists()), places[0])
-    return Media(path=found, kind=kind)
-
-
-def _candidate_paths(row: Row, name: str, path: str, roots: Sequence[Path]) -> Iterator[Path]:
-    """Yield where a media file may be: below each root, also without the root's own name.
-
-    Published paths begin with the name of the folder they were packed from (``./Evaluation/...``),
-    and the root may be that folder or the one above it. An absolute path lies below a root.
-    """
-    given = check_name(path, row.where)
-    if given.is_absolute():
-        if not any(given.is_relative_to(root.absolute()) for root in roots):
-            raise row.bad(name, "a relative path, or one below data.media_roots")
-        yield given
-        return
-    for root in roots:
-        place = inside(root, str(given), row.where)
-        yield place
-        first, *rest = place.relative_to(root).parts
-        if rest and first == root.name:
-            yield root.joinpath(*rest)

@@ -23,10 +23,7 @@ from harness.video.decode import decode
 from harness.video.jobs import DecodeJob
 from harness.video.pool import DecodePool
 from harness.video.worker import Decoder
-from trainer.config.sections import (
-    DataSettings,
-    FrameSettings,
-)
+from trainer.config.sections import DataSettings, FrameSettings
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,10 +16,7 @@ from harness.errors import CheckpointError, HarnessError, UsageError
 from harness.models.checkpoint import Checkpoint
 from harness.plugins import importing, require
 from trainer.config.choices import Dtype
-from trainer.config.sections import (
-    LoraSettings,
-    ModelSettings,
-)
+from trainer.config.sections import LoraSettings, ModelSettings
 from trainer.loops import forward
 from trainer.loops.callbacks import EqualModes, LogAtCheckpoints, SaveAtTerm, StopFile
 from trainer.loops.finite import FiniteUpdates, require_finite

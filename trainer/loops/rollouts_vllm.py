@@ -22,7 +22,7 @@ from harness.backends.vllm_engine import VLLMConfig
 from harness.errors import BackendError
 from harness.models.checkpoint import Checkpoint
 from harness.schema import Request, Sampling
-from trainer.config.sections import RolloutSettings
+from trainer.config.rl_sections import RolloutSettings
 from trainer.loops.inputs import PromptInputs
 from trainer.loops.phase_clock import SYNC
 from trainer.loops.rollouts import Sampled

@@ -13,7 +13,7 @@ from typing import Any
 
 from harness.errors import UsageError
 from harness.plugins import discover, importing
-from trainer.config.sections import RewardUse
+from trainer.config.rl_sections import RewardUse
 from trainer.rewards.reward import Reward
 from trainer.rewards.spans import SPAN_REWARDS
 

@@ -26,7 +26,7 @@ from harness.scoring.metrics import numerical_match
 from trainer.rewards.spans import temporal_iou
 
 if TYPE_CHECKING:
-    from trainer.config.sections import RewardSettings
+    from trainer.config.rl_sections import RewardSettings
 
 
 def accuracy(sample: Sample, text: str) -> float:

@@ -14,7 +14,7 @@ from trainer.config.choices import GroupAccuracy
 from trainer.rewards.completions import NOT_APPLICABLE, ScoredCompletion
 
 if TYPE_CHECKING:
-    from trainer.config.sections import TemporalRewardSettings
+    from trainer.config.rl_sections import TemporalRewardSettings
     from trainer.config.variants import EvidenceRewardSettings, GapRewardSettings
 
 _TIE = 1e-9

@@ -16,16 +16,18 @@ from tests.clips import write_clip
 from tests.engines import tiny
 from trainer.config.choices import Dtype
 from trainer.config.recipe import GRPORecipe, TGRPORecipe
+from trainer.config.rl_sections import (
+    RewardSettings,
+    RolloutSettings,
+    TemporalRewardSettings,
+    TGRPORolloutSettings,
+)
 from trainer.config.sections import (
     DataSettings,
     FrameSettings,
     LoraSettings,
     ModelSettings,
     OptimSettings,
-    RewardSettings,
-    RolloutSettings,
-    TemporalRewardSettings,
-    TGRPORolloutSettings,
 )
 from trainer.data.rows import TrainingRow
 

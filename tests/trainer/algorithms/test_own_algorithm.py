@@ -79,7 +79,7 @@ def test_the_algorithm_of_the_page_trains(package, student, tmp_path):
     from dataclasses import replace
 
     from tests.trainer.small_runs import checkpoint_of, grpo_recipe, rows
-    from trainer.config.sections import RewardUse
+    from trainer.config.rl_sections import RewardUse
     from trainer.rewards.reward import RewardError
 
     package()

@@ -22,7 +22,7 @@ from trainer.config.choices import (
     GroupAccuracy,
     Permutation,
 )
-from trainer.config.sections import RewardUse
+from trainer.config.rl_sections import RewardUse
 from trainer.loops.shuffled_twins import permutation_seed, shuffled_places
 
 pytestmark = [

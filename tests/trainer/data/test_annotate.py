@@ -18,10 +18,7 @@ from tests.trainer.commands import run
 from tests.trainer.rows import IMAGE, make_row, write_media, write_rows
 from trainer.cli.annotate import AnnotateCommand, annotate_rows
 from trainer.config.annotation import AnnotateConfig
-from trainer.config.sections import (
-    DataSettings,
-    FrameSettings,
-)
+from trainer.config.sections import DataSettings, FrameSettings
 from trainer.data.annotate import rationale_of
 from trainer.data.checks import RowNeeds, check_rows
 from trainer.data.rows import read_training_rows

@@ -12,10 +12,7 @@ from trainer.config.choices import (
     MediaCheck,
     OnBadRow,
 )
-from trainer.config.sections import (
-    DataSettings,
-    FrameSettings,
-)
+from trainer.config.sections import DataSettings, FrameSettings
 from trainer.data.checks import CheckWatcher, RowNeeds, check_rows
 from trainer.data.faults import Fault
 

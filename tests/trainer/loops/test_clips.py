@@ -11,10 +11,7 @@ import pytest
 
 from harness.schema import Failure, Media
 from tests.clips import fake_decode
-from trainer.config.sections import (
-    DataSettings,
-    FrameSettings,
-)
+from trainer.config.sections import DataSettings, FrameSettings
 from trainer.loops.clips import ClipLoader
 
 DATA = DataSettings(

@@ -15,7 +15,7 @@ pytest.importorskip("vllm", reason="needs the heavy environment: vllm is not ins
 import torch
 
 from trainer.config.choices import RolloutEngine
-from trainer.config.sections import RolloutSettings
+from trainer.config.rl_sections import RolloutSettings
 from trainer.loops.rollouts_vllm import VLLMRollouts
 
 pytestmark = [

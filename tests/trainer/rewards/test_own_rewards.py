@@ -13,7 +13,7 @@ from harness.errors import UsageError
 from harness.schema import Kind, Sample
 from tests.paths import ROOT
 from trainer.config.algorithms import GRPO
-from trainer.config.sections import RewardUse
+from trainer.config.rl_sections import RewardUse
 from trainer.rewards import CompletionGroup, Reward, ScoredCompletion
 from trainer.rewards.completions import Rollout
 from trainer.rewards.registry import check_uses, choose_rewards, find_reward

@@ -8,10 +8,7 @@ import pytest
 
 from harness.schema import Kind, Sample
 from trainer.config.choices import GroupAccuracy
-from trainer.config.sections import (
-    RewardSettings,
-    TemporalRewardSettings,
-)
+from trainer.config.rl_sections import RewardSettings, TemporalRewardSettings
 from trainer.rewards.rewards import (
     accuracy,
     format_reward,

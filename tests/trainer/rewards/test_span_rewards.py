@@ -11,7 +11,7 @@ from harness.errors import UsageError
 from harness.schema import Clip, Kind, MediaKind, Sample
 from harness.scoring.metrics import temporal_iou as overlap
 from harness.scoring.spans import parse_gold, read_span
-from trainer.config.sections import RewardUse
+from trainer.config.rl_sections import RewardUse
 from trainer.rewards.registry import choose_rewards, find_reward
 from trainer.rewards.rewards import accuracy
 from trainer.rewards.spans import (

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from trainer.config.sections import TemporalRewardSettings
+from trainer.config.rl_sections import TemporalRewardSettings
 from trainer.config.variants import EvidenceRewardSettings, GapRewardSettings
 from trainer.rewards.advantages import (
     AdvantageRule,

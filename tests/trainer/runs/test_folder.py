@@ -13,11 +13,7 @@ from tests.trainer.fake_runs import save
 from tests.trainer.rows import make_row, write_media, write_rows
 from trainer.config.algorithms import GRPO, SFT, TGRPO
 from trainer.config.choices import OnBadRow
-from trainer.config.sections import (
-    DataSettings,
-    FrameSettings,
-    LoraSettings,
-)
+from trainer.config.sections import DataSettings, FrameSettings, LoraSettings
 from trainer.cost.estimate import (
     estimate,
     vision_tokens,
