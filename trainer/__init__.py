@@ -8,6 +8,8 @@
   a function there, a weight in `config.rl_sections`, and an entry in the list of its algorithm.
 - `loops`: what the algorithms share while training; all modules that import torch.
 - `runs`: training in a folder, its files, its checkpoints.
+- `serving`: vLLM servers that sample for a training.
+- `pages`: rows and trainings as pages with frames.
 - `watch`: evaluates every checkpoint while training goes on.
 - `cost`: tokens and memory of a recipe before it runs.
 - `miniature`: studies on a drawn data set: the ablation of the paper, and shortcuts.
