@@ -40,7 +40,6 @@ def write_runs(folder: Path, data: Path) -> None:
         manifest = json.loads((source / "run.json").read_text())
         manifest |= {"model": name, "checkpoint": {"weights": name}}
         (run / "run.json").write_text(json.dumps(manifest))
-        shutil.copy(source / "samples.jsonl", run)
         records = [json.loads(line) for line in (source / RECORDS).read_text().splitlines()]
         answered = [_answer(record, ability[record["task"]], name) for record in records]
         (run / RECORDS).write_text("".join(json.dumps(record) + "\n" for record in answered))

@@ -17,7 +17,7 @@ from tests.paths import ROOT
 from tests.trainer.commands import write_checkpoint
 from trainer.cli.train import TrainCommand
 from trainer.cli.watch import WatchCommand
-from trainer.config import sections
+from trainer.config import rl_sections, sections
 from trainer.config.algorithms import ALGORITHMS, GRPO, SFT, TGRPO
 from trainer.config.recipe import SFTRecipe
 from trainer.config.renamed import RENAMED
@@ -32,8 +32,8 @@ SECTIONS = {
     "data": sections.DataSettings,
     "frames": sections.FrameSettings,
     "optim": sections.OptimSettings,
-    "rollout": sections.TGRPORolloutSettings,
-    "reward": sections.TemporalRewardSettings,
+    "rollout": rl_sections.TGRPORolloutSettings,
+    "reward": rl_sections.TemporalRewardSettings,
 }
 
 
@@ -80,8 +80,8 @@ def test_fields_of_tgrpo_alone_are_marked():
     """In a recipe of GRPO they are unknown keys."""
     marked = set(re.findall(r"^\| `(\w+)` \|[^|]*\| T-GRPO only", RECIPES, re.MULTILINE))
     pairs = [
-        (sections.TGRPORolloutSettings, sections.RolloutSettings),
-        (sections.TemporalRewardSettings, sections.RewardSettings),
+        (rl_sections.TGRPORolloutSettings, rl_sections.RolloutSettings),
+        (rl_sections.TemporalRewardSettings, rl_sections.RewardSettings),
     ]
     names = [[{f.name for f in dataclasses.fields(kind)} for kind in pair] for pair in pairs]
     assert marked == {name for more, fewer in names for name in more - fewer}

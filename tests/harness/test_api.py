@@ -149,6 +149,8 @@ def test_settings_come_from_a_file_and_flags_change_them(data, tmp_path):
     assert main(["eval", "guesser", "--config", str(file)]) == 2
 
 
+CHANGED_TASKS = ("mvbench", "videommmu")
+"""Tasks of version 2: their questions under `video-r1` have changed since the first edition."""
 OLD = ["--limit", "24", "--max-frames", "8", "--max-pixels", "3136", "--backend", "fake"]
 
 
@@ -163,13 +165,14 @@ def test_a_run_whose_questions_have_changed_since_is_not_resumed(data, tmp_path,
 
 
 def _as_of_this_version(out):
-    """Give the manifest of an old run the present version of VideoMMMU."""
+    """Give the manifest of an old run the present versions of its tasks."""
     manifest = json.loads((out / "run.json").read_text())
-    stored = manifest["protocol"]["videommmu"]
-    stored["task"] = "videommmu@2"
-    fields = {name: value for name, value in stored.items() if name != "hash"}
-    text = json.dumps(fields, sort_keys=True, separators=(",", ":"))
-    stored["hash"] = hashlib.sha256(text.encode()).hexdigest()[:12]
+    for name in CHANGED_TASKS:
+        stored = manifest["protocol"][name]
+        stored["task"] = f"{name}@2"
+        fields = {field: value for field, value in stored.items() if field != "hash"}
+        text = json.dumps(fields, sort_keys=True, separators=(",", ":"))
+        stored["hash"] = hashlib.sha256(text.encode()).hexdigest()[:12]
     (out / "run.json").write_text(json.dumps(manifest))
 
 
@@ -177,7 +180,7 @@ def _as_of_this_version(out):
 def test_a_run_of_the_code_before_the_rooms_resumes(data, tmp_path, kept):
     """Protocol, data and identity are the same: what is missing is asked, the scores are equal.
 
-    The drawn questions of VideoMMMU are the same in its version 2.
+    The drawn questions of VideoMMMU and MVBench are the same in their version 2.
     """
     out = shutil.copytree(FIXTURES / "run_schema_1", tmp_path / "run")
     _as_of_this_version(out)
@@ -196,8 +199,9 @@ def test_a_run_of_the_code_before_the_rooms_resumes(data, tmp_path, kept):
         assert high >= old_high - 1e-9
         for part in summary["breakdown"].values():  # categories got intervals later
             assert part.pop("ci95_low") <= part["score"] <= part.pop("ci95_high")
-    after["videommmu"].pop("protocol_hash")
-    before["videommmu"].pop("protocol_hash")
+    for name in CHANGED_TASKS:
+        after[name].pop("protocol_hash")
+        before[name].pop("protocol_hash")
     assert after == before
     now = (out / "records-0.jsonl").read_text().splitlines(keepends=True)
     assert now[:kept] == lines[:kept]
@@ -209,6 +213,12 @@ def test_a_run_of_the_code_before_the_rooms_resumes(data, tmp_path, kept):
 
 NEW_ITEMS = {"task": "videommmu@1"}
 """`video-r1` asks the questions of Video-R1's own file; one version covers both presets."""
+SPACED = {"task": "mvbench@1"}
+"""`video-r1` asks 24 of MVBench's 4,000 questions with the white space of Video-R1's own file."""
+INTERLEAVED = {"task": "longvideobench-subtitles@1"}
+"""`official` shows the subtitles between the frames."""
+ROUNDED = {"task": "charades-sta@1"}
+"""The reference times are read as the tenths of a second that the annotators wrote."""
 TRUNCATED = {"rule": "linspace"}
 """The publishers' samplers truncate; the rule has a name of its own, which frame caches see."""
 PREFIXED = {"scorer": "official@1"}
@@ -220,7 +230,12 @@ INTENDED: dict[tuple[str, str], list[dict[str, str]]] = {
     ("videommmu-question-only", "video-r1"): [{"task": "videommmu-question-only@1"}],
     ("videommmu-question-only", "official"): [{"task": "videommmu-question-only@1"}, TRUNCATED],
     ("vsibench", "official"): [TRUNCATED],
-    ("mvbench", "official"): [PREFIXED],
+    ("mvbench", "video-r1"): [SPACED],
+    ("mvbench", "official"): [SPACED, PREFIXED],
+    ("longvideobench-subtitles", "video-r1"): [INTERLEAVED],
+    ("longvideobench-subtitles", "official"): [INTERLEAVED],
+    ("charades-sta", "video-r1"): [ROUNDED],
+    ("charades-sta", "official"): [ROUNDED],
 }
 """By task and preset, what a protocol had in the first edition where it has changed on purpose."""
 INTENDED_TAGS = {"mvbench": {"official@2": "official@1", "official+answer@2": "official+answer@1"}}

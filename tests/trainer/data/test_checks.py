@@ -109,7 +109,10 @@ def test_bad_rows_stop_the_run_or_are_left_out_by_choice(check):
     report = check([make_row(0), make_row(1, path="./gone.mp4"), make_row(2, options=["one"])])
     with pytest.raises(DatasetError) as stopped:
         report.require(OnBadRow.STOP)
-    assert "2 of 3 rows are bad (1 media missing, 1 option letters)" in str(stopped.value)
+    assert (
+        "2 of 3 rows are bad (1 media missing, 1 option letters, 1 answer does not fit its type)"
+        in (str(stopped.value))
+    )
     assert "first: " in str(stopped.value)
     assert "row 1: media missing: " in str(stopped.value)
     assert "got 1" not in str(stopped.value)  # all are listed where they are checked
