@@ -102,7 +102,7 @@ def test_every_setting_reaches_vllm(checkpoint_of):
     )
     further = parse_arguments({"kv_cache_dtype": "fp8", "enable_prefix_caching": "false"})
     arguments = engine_arguments(
-        checkpoint, _vllm_config(config, further, None), chat.load_processor(checkpoint)
+        checkpoint, _vllm_config(config, further, None, ()), chat.load_processor(checkpoint)
     )
     expected = {
         "dtype": "bfloat16",

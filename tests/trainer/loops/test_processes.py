@@ -247,7 +247,8 @@ def test_a_process_with_text_alone_trains_beside_one_with_a_video(student, train
     two = load_file(folder / "weights-0.safetensors")
     assert one.keys() == two.keys()
     for name in one:
-        torch.testing.assert_close(one[name].detach(), two[name], atol=2e-5, rtol=0)
+        # AdamW moves a weight by 1e-3 per update, and divides rounding by small gradients.
+        torch.testing.assert_close(one[name].detach(), two[name], atol=1e-4, rtol=0)
     groups = lines(folder / "groups" / "completions.jsonl")
     shown = sorted((group["step"], len(group["media"])) for group in groups)
     assert shown == [(1, 0), (1, 1), (2, 0), (2, 1)]

@@ -4,6 +4,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+pytest.importorskip("axe_playwright_python", reason="needs the core environment: axe is missing")
+
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page
 
