@@ -60,11 +60,14 @@ def test_every_checkpoint_is_probed_on_dev_and_the_last_one_on_test(tmp_path):
 
 
 def test_the_questions_are_asked_of_every_algorithm_and_share():
-    """GRPO at 90 %; the published bonus there; and its cost where the mark says nothing."""
+    """GRPO at 90 %; the published bonus there; its cost where the mark says nothing; and each
+    algorithm against itself without a shortcut."""
     assert [(one.name, one.difference) for one in (TAKES, *OTHERS)] == [
         ("takes-90", "start - GRPO, lying mark"),
         ("prevents-tgrpo-90", "T-GRPO, published - GRPO, lying mark"),
         ("costs-tgrpo", "GRPO - T-GRPO, published, both"),
+        ("learns-grpo-90", "GRPO at 50 % - at 90 %, lying mark"),
+        ("learns-tgrpo-90", "T-GRPO, published at 50 % - at 90 %, lying mark"),
     ]
 
 

@@ -46,11 +46,15 @@ class Question:
     measure: Measure
     agreement: float
     """Share of training clips whose mark agrees."""
+    control: float | None = None
+    """That share for `more`, where it is another one."""
 
     @property
     def difference(self) -> str:
         """The difference that decides, such as ``start - GRPO, lying mark``."""
         more, less = (arm.title.partition(":")[0] for arm in (self.more, self.less))
+        if self.control is not None:
+            more, less = f"{more} at {100 * self.control:.0f} %", f"at {100 * self.agreement:.0f} %"
         return f"{more} - {less}, {self.measure.title}"
 
 
@@ -76,7 +80,12 @@ class Finding:
 
 
 def list_questions(arms: ShortcutArms) -> Iterator[Question]:
-    """Yield the four questions, each with every algorithm and share that it is asked of."""
+    """Yield the questions, each with every algorithm and share that it is asked of.
+
+    The last one, against the same algorithm without a shortcut, was added when the first reported
+    run was known (docs/shortcut.md): its starts already answered by the mark, so that no training
+    could score less than they did.
+    """
     first = arms.baseline
     for share in arms.temptations:
         yield Question(
@@ -106,6 +115,17 @@ def list_questions(arms: ShortcutArms) -> Iterator[Question]:
             measure=BOTH,
             agreement=arms.control,
         )
+    for name in arms.algorithms:
+        for share in arms.temptations:
+            yield Question(
+                name=f"learns-{name}-{100 * share:.0f}",
+                sentence=f"Does {algorithm_title(name)} answer by a mark that agreed?",
+                more=arms.arm(name, arms.control),
+                less=arms.arm(name, share),
+                measure=LYING,
+                agreement=share,
+                control=arms.control,
+            )
 
 
 def answer_questions(results: Results, arms: ShortcutArms, margin: float) -> tuple[Finding, ...]:
