@@ -49,7 +49,7 @@ class Timed:
         yield
         self._running[phase] += now() - start
 
-    def finish_update(self, seconds: float) -> None:
+    def close_update(self, seconds: float) -> None:
         """Close the books of an update."""
         for phase in PHASES:
             self.seconds[phase].append(self._running[phase])
@@ -68,7 +68,7 @@ class _Updates(TrainerCallback):  # type: ignore[misc]
     def on_step_end(self, *args: Any, **_: Any) -> None:
         """An update includes the batch that it was made of, from the end of the one before."""
         at = now()
-        self._trainer.finish_update(at - self._last)
+        self._trainer.close_update(at - self._last)
         self._last = at
 
 
