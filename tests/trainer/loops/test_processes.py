@@ -7,6 +7,7 @@ import os
 import statistics
 import subprocess
 import sys
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -241,14 +242,17 @@ def test_a_process_with_text_alone_trains_beside_one_with_a_video(student, train
     process, and groups of both are sampled and trained on."""
     folder = trained("beside_text", mode)
     video, *_, text = mixed_rows(folder / "media")
-    recipe = sft_recipe(student, folder, max_steps=2, per_device_train_batch_size=2)
+    recipe = sft_recipe(
+        student, folder, max_steps=2, per_device_train_batch_size=2, learning_rate=0.1
+    )
+    # Plain gradient descent: AdamW would divide rounding by small gradients.
+    recipe = replace(recipe, trl={"optim": "sgd"})
     train_small(sft, recipe, folder / "one", rows=[video, text])
     one = dict(load_small(folder / "one" / "checkpoint-2").model.named_parameters())
     two = load_file(folder / "weights-0.safetensors")
     assert one.keys() == two.keys()
     for name in one:
-        # AdamW moves a weight by 1e-3 per update, and divides rounding by small gradients.
-        torch.testing.assert_close(one[name].detach(), two[name], atol=1e-4, rtol=0)
+        torch.testing.assert_close(one[name].detach(), two[name], atol=2e-5, rtol=0)
     groups = lines(folder / "groups" / "completions.jsonl")
     shown = sorted((group["step"], len(group["media"])) for group in groups)
     assert shown == [(1, 0), (1, 1), (2, 0), (2, 1)]

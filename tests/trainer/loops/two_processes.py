@@ -126,6 +126,8 @@ def half_blind_groups(checkpoint: Path, folder: Path, *, mode: str = "whole") ->
 
 def beside_text(checkpoint: Path, folder: Path, *, mode: str = "whole") -> None:
     """One of the processes has a video, the other a row of text alone, in SFT and in GRPO."""
+    from dataclasses import replace
+
     from tests.trainer.checked_trainers import run_grpo
     from tests.trainer.loops.sharded import run_sft, spread
     from tests.trainer.small_runs import grpo_recipe, mixed_rows, sft_recipe
@@ -134,7 +136,10 @@ def beside_text(checkpoint: Path, folder: Path, *, mode: str = "whole") -> None:
 
     video, *_, text = mixed_rows(folder / "media")
     optim = {"max_steps": 2, "gradient_checkpointing": True}
-    recipe = sft_recipe(checkpoint, folder, per_device_train_batch_size=1, **optim)
+    recipe = sft_recipe(
+        checkpoint, folder, per_device_train_batch_size=1, learning_rate=0.1, **optim
+    )
+    recipe = replace(recipe, trl={"optim": "sgd"})
     trainer = run_sft(recipe, folder / "two", [video, text], spread(mode, VideoSFTTrainer))
     keep_weights(folder, trainer.model)
     forget()
