@@ -81,6 +81,8 @@ TABLE = [
     Name("trl:GRPOTrainer._get_train_sampler", "trainer/loops/batches.py"),
     Name("trl:GRPOTrainer._get_per_token_logps_and_entropies", "trainer/loops/likelihoods.py"),
     Name("trl:GRPOTrainer._tokenizer", "trainer/loops/likelihoods.py"),
+    Name("torch:ops.mkldnn._linear_pointwise", "trainer/loops/packed_linear.py"),
+    Name("torch:ops.mkldnn._reorder_linear_weight", "trainer/loops/packed_linear.py"),
     Name("transformers.cache_utils:DynamicLayer", "trainer/loops/shared_cache.py"),
     Name("transformers.trainer:Trainer._save_checkpoint", "trainer/loops/task_scaling.py"),
     Name("trl.trainer.grpo_trainer", "trainer/miniature/warm.py"),

@@ -209,11 +209,11 @@ class VisionForward:
 def _lay_positions(
     backbone: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> tuple[tuple[Any, ...], dict[str, Any]] | None:
-    """Add the positions of a packed row to the arguments."""
+    """Add the positions of a packed row to the arguments, unless they are there."""
     import torch
 
     row: SharedPrompts | None = kwargs.get(shared_attention.NAME)
-    if row is None:
+    if row is None or kwargs.get("position_ids") is not None:
         return None
     ids, types = (row.pad(kwargs[name][0])[0] for name in ("input_ids", "mm_token_type_ids"))
     lengths = torch.tensor(row.prompt_lengths, device=ids.device)

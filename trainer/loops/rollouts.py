@@ -5,16 +5,19 @@ Ordered and shuffled prompts are sampled in one call, and each distinct one is e
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from typing import Any, Protocol
 
 import torch
 
 from trainer.loops import collate, forward
+from trainer.loops.decoder import Decoder, find_obstacle
 from trainer.loops.inputs import PromptInputs
-from trainer.loops.kept_features import KeptFeatures
-from trainer.loops.prefill import prefill
+from trainer.loops.prefill import prefill, sampling_order
 from trainer.loops.trl_names import unwrap_model_for_generation
+
+_log = logging.getLogger(__name__)
 
 Sampled = tuple[list[list[int]], list[list[float]] | None]
 """Token ids of each completion, including its end token, and the log-probability of each token
@@ -46,10 +49,12 @@ class PolicyRollouts:
 
     def __init__(self, *, share_prompt: bool) -> None:
         self._share_prompt = share_prompt
+        self._warned = False
 
     def sample(self, trainer: Any, rows: Sequence[PromptInputs]) -> Sampled:
         """Sample one completion per row, all rows in one batch."""
         arguments = trainer.args
+        order = sampling_order(rows)
         with (
             unwrap_model_for_generation(
                 trainer.model_wrapped,
@@ -62,41 +67,59 @@ class PolicyRollouts:
             trainer.accelerator.autocast(),
             trainer._dist.summon_full_params(trainer.model_wrapped, recurse=False),
         ):
-            inputs = (prefill if self._share_prompt else _copy_prompts)(
-                model,
-                rows,
-                trainer.vision_ids,
-                pad_id=trainer._tokenizer.pad_token_id,
-                device=trainer.accelerator.device,
-                kept=trainer.kept_features,
-            )
-            output = model.generate(**inputs, generation_config=trainer.generation_config)
-        completions = output[:, inputs["input_ids"].shape[1] :].tolist()
-        return [cut_after_end(ids, trainer.eos_token_ids) for ids in completions], None
+            sample = self._sample_shared if self._share_prompt else _sample_copies
+            found = sample(trainer, model, [rows[at] for at in order])
+        completions = dict(zip(order, found, strict=True))
+        ends = trainer.eos_token_ids
+        return [cut_after_end(completions[at], ends) for at in range(len(rows))], None
 
     def close(self) -> None:
         """Do nothing: the model belongs to the trainer."""
 
+    def _sample_shared(
+        self, trainer: Any, model: Any, rows: Sequence[PromptInputs]
+    ) -> list[list[int]]:
+        prompts = prefill(
+            model,
+            rows,
+            trainer.vision_ids,
+            pad_id=trainer._tokenizer.pad_token_id,
+            device=trainer.accelerator.device,
+            kept=trainer.kept_features,
+        )
+        if prompts.cache is None:
+            return _generate(trainer, model, prompts.inputs)
+        if (reason := find_obstacle(model)) is not None:
+            self._warn(reason)
+            return _generate(trainer, model, prompts.inputs)
+        decoder = Decoder(prompts.cache, prompts.positions)
+        return _generate(trainer, model, prompts.inputs, custom_generate=decoder)
 
-def _copy_prompts(
-    model: Any,
-    rows: Sequence[PromptInputs],
-    vision_ids: dict[str, int],
-    *,
-    pad_id: int,
-    device: Any = None,
-    kept: KeptFeatures | None = None,
-) -> dict[str, Any]:
-    """Return the arguments of ``generate`` with a copy of its prompt for every completion."""
+    def _warn(self, reason: str) -> None:
+        if not self._warned:
+            self._warned = True
+            _log.warning("completions are sampled by transformers' own, slower loop: %s", reason)
+
+
+def _sample_copies(trainer: Any, model: Any, rows: Sequence[PromptInputs]) -> list[list[int]]:
+    """Sample with a copy of its prompt for every completion."""
+    device, pad_id = trainer.accelerator.device, trainer._tokenizer.pad_token_id
     prompts = [row.ids for row in rows]
     ids = collate.padded(prompts, pad_id, left=True, device=device)
     inputs = {
         "input_ids": ids,
         "attention_mask": collate.mask_of(prompts, left=True, device=device),
-        "mm_token_type_ids": collate.token_types(ids, vision_ids),
-        **collate.media_tensors(rows, device=device, kept=kept),
+        "mm_token_type_ids": collate.token_types(ids, trainer.vision_ids),
+        **collate.media_tensors(rows, device=device, kept=trainer.kept_features),
     }
-    return forward.encode(model, inputs)
+    return _generate(trainer, model, forward.encode(model, inputs))
+
+
+def _generate(trainer: Any, model: Any, inputs: dict[str, Any], **options: Any) -> list[list[int]]:
+    """Return completions, padded on the right."""
+    output = model.generate(**inputs, generation_config=trainer.generation_config, **options)
+    completions: list[list[int]] = output[:, inputs["input_ids"].shape[1] :].tolist()
+    return completions
 
 
 def cut_after_end(ids: list[int], ends: Sequence[int]) -> list[int]:

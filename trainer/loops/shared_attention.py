@@ -112,6 +112,8 @@ def _attend_packed(
     of_prompts = attention(
         prompt_q, prompt_k, prompt_v, is_causal=True, dropout_p=dropout, scale=scale
     )
+    if not row.completion_lengths:
+        return row.unpad(of_prompts.transpose(1, 2), q.transpose(1, 2))[None], None
     of_completions = attention(
         q,
         torch.cat([prompt_k.index_select(0, row.prompt_of), k], dim=2),

@@ -7,7 +7,9 @@ against the completion's own keys, which stand in a buffer; both have one softma
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import groupby
 from typing import Any
 
 import torch
@@ -32,42 +34,21 @@ class SharedPromptCache(DynamicCache):  # type: ignore[misc]
     """Keys and values of distinct prompts, and of completions behind them.
 
     Args:
-        prompts: The cache of the prompts, padded on the left.
-        mask: 1 for tokens, 0 for padding, shape (prompts, tokens).
-        prompt_of: Number of the prompt of each completion.
+        layers: Keys and values of the prompts in each layer, each of shape (prompts, heads, longest
+            prompt, head dimension), padded on the right.
+        lengths: Tokens of each prompt.
+        completions: Completions of each prompt. The batch has those of the first prompt first.
     """
 
-    def __init__(self, prompts: Any, mask: torch.Tensor, prompt_of: Sequence[int]) -> None:
+    def __init__(
+        self,
+        layers: Iterable[tuple[torch.Tensor, torch.Tensor]],
+        lengths: Sequence[int],
+        completions: Sequence[int],
+    ) -> None:
         super().__init__()
-        self.layers = [
-            _Layer(layer.keys, layer.values, completions=len(prompt_of)) for layer in prompts.layers
-        ]
-        self.hidden = None if bool(mask.all()) else (mask == 0)[:, None, None]
-        """Padding of prompts, shape (prompts, 1, 1, tokens); None: there is none."""
-        rows: list[list[int]] = [[] for _ in mask]
-        slots = []
-        for at, prompt in enumerate(prompt_of):
-            slots.append(len(rows[prompt]))
-            rows[prompt].append(at)
-        self._most = max(map(len, rows))
-        filled = [[*own, *[own[0]] * (self._most - len(own))] for own in rows]
-        places = [prompt * self._most + slot for prompt, slot in zip(prompt_of, slots, strict=True)]
-        self._rows = torch.tensor(filled).flatten().to(mask.device)
-        self._places = torch.tensor(places).to(mask.device)
-
-    def by_prompt(self, of_rows: torch.Tensor) -> torch.Tensor:
-        """Gather values per completion, shape (completions, heads, queries, ...), by their prompt.
-
-        Returns:
-            Shape (prompts, heads, most completions of a prompt * queries, ...).
-        """
-        gathered = of_rows.index_select(0, self._rows).unflatten(0, (-1, self._most))
-        return gathered.transpose(1, 2).flatten(2, 3)
-
-    def by_row(self, of_prompts: torch.Tensor) -> torch.Tensor:
-        """Return values per completion: the inverse of `by_prompt`."""
-        parted = of_prompts.unflatten(2, (self._most, -1)).transpose(1, 2).flatten(0, 1)
-        return parted.index_select(0, self._places)
+        self.layers = [_Layer(*layer, completions=sum(completions)) for layer in layers]
+        self._blocks = list(_divide(completions, lengths, like=self.layers[0].prompt_keys))
 
     def attend(self, query: torch.Tensor, layer: int, scale: float) -> torch.Tensor:
         """Return the attention's output for the newest tokens of the completions.
@@ -82,23 +63,68 @@ class SharedPromptCache(DynamicCache):  # type: ignore[misc]
             Shape (completions, tokens, heads, head dimension).
         """
         own = self.layers[layer]
-        keys, values = own.completion_keys, own.completion_values
-        heads, tokens = keys.shape[1], query.shape[2]
-        queries = query.unflatten(1, (heads, -1)).flatten(2, 3) * scale
-        of_prompt = self.by_prompt(queries) @ own.prompt_keys.transpose(2, 3)
-        if self.hidden is not None:
-            of_prompt = of_prompt.masked_fill(self.hidden, float("-inf"))
-        of_own = queries @ keys.transpose(2, 3)
+        heads, tokens = own.completion_keys.shape[1], query.shape[2]
+        queries = (query * scale).unflatten(1, (heads, -1)).flatten(2, 3)
+        seen = [block.attend(queries[block.rows], own, tokens) for block in self._blocks]
+        joined = seen[0] if len(seen) == 1 else torch.cat(seen)
+        return joined.unflatten(2, (-1, tokens)).flatten(1, 2).transpose(1, 2)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Block:
+    """Neighbouring prompts with equally many completions."""
+
+    prompts: slice
+    rows: slice
+    """Their completions in the batch."""
+    padding: torch.Tensor | None
+    """What is added to the scores of the prompts' tokens, minus infinity where they are padding;
+    shape (prompts * heads, 1, tokens). None: there is no padding."""
+
+    def attend(self, queries: torch.Tensor, layer: _Layer, tokens: int) -> torch.Tensor:
+        """Return what completions see of their prompts and of themselves.
+
+        Args:
+            queries: Shape (completions, heads of keys, queries per head, head dimension).
+            layer: Keys and values.
+            tokens: Newest tokens of each completion; the last axis but one of `queries` has those
+                of a head side by side.
+
+        Returns:
+            A tensor of the same shape.
+        """
+        prompts = self.prompts.stop - self.prompts.start
+        keys, values, own_keys, own_values = (
+            part.flatten(0, 1)
+            for part in (
+                layer.prompt_keys[self.prompts],
+                layer.prompt_values[self.prompts],
+                layer.completion_keys[self.rows],
+                layer.completion_values[self.rows],
+            )
+        )
+        by_prompt = queries.unflatten(0, (prompts, -1)).transpose(1, 2)
+        shape = by_prompt.shape[:-1]  # prompts, heads, completions of a prompt, queries
+        asked = by_prompt.flatten(2, 3).flatten(0, 1)
+        if self.padding is None:
+            of_prompt = torch.bmm(asked, keys.transpose(1, 2))
+        else:
+            of_prompt = torch.baddbmm(self.padding, asked, keys.transpose(1, 2))
+        of_own = torch.bmm(queries.flatten(0, 1), own_keys.transpose(1, 2))
         if tokens > 1:
-            later = torch.ones(tokens, keys.shape[2], dtype=torch.bool, device=keys.device)
-            later = later.triu(keys.shape[2] - tokens + 1).repeat(queries.shape[2] // tokens, 1)
-            of_own = of_own.masked_fill(later, float("-inf"))
-        length = own.prompt_keys.shape[2]
-        scores = torch.cat([self.by_row(of_prompt), of_own], dim=3)
-        shares = scores.softmax(dim=3, dtype=torch.float32).to(query.dtype)
-        seen = self.by_row(self.by_prompt(shares[..., :length]) @ own.prompt_values)
-        seen = seen + shares[..., length:] @ values
-        return seen.unflatten(2, (-1, tokens)).flatten(1, 2).transpose(1, 2)
+            of_own = of_own.masked_fill(_later(of_own, tokens), float("-inf"))
+        length = keys.shape[1]
+        scores = torch.cat(
+            [
+                of_prompt.view(*shape, length),
+                of_own.unflatten(0, (prompts, -1, shape[1])).transpose(1, 2),
+            ],
+            dim=4,
+        )
+        shares = scores.softmax(dim=4, dtype=torch.float32).to(queries.dtype)
+        seen = torch.bmm(shares[..., :length].flatten(2, 3).flatten(0, 1), values)
+        seen_own = torch.bmm(shares[..., length:].transpose(1, 2).flatten(0, 2), own_values)
+        return seen.view(*shape, -1).transpose(1, 2).flatten(0, 1) + seen_own.view(queries.shape)
 
 
 class _Layer(DynamicLayer):  # type: ignore[misc]
@@ -140,3 +166,44 @@ class _Layer(DynamicLayer):  # type: ignore[misc]
     def get_seq_length(self) -> int:
         """Return the tokens of a prompt and of a completion so far."""
         return int(self.prompt_keys.shape[2]) + self._length
+
+
+def _divide(
+    completions: Sequence[int], lengths: Sequence[int], *, like: torch.Tensor
+) -> Iterator[_Block]:
+    """Divide prompts into blocks of neighbours with equally many completions.
+
+    Args:
+        completions: Completions of each prompt.
+        lengths: Tokens of each prompt.
+        like: Keys of the prompts in a layer.
+    """
+    heads, longest = like.shape[1:3]
+    prompt = row = 0
+    for count, same in groupby(completions):
+        own = lengths[prompt : prompt + len(list(same))]
+        padding = None
+        if min(own) < longest:
+            padding = like.new_zeros(len(own), longest)
+            for at, length in enumerate(own):
+                padding[at, length:] = float("-inf")
+            padding = padding.repeat_interleave(heads, dim=0)[:, None]
+        yield _Block(
+            prompts=slice(prompt, prompt + len(own)),
+            rows=slice(row, row + len(own) * count),
+            padding=padding,
+        )
+        prompt, row = prompt + len(own), row + len(own) * count
+
+
+def _later(scores: torch.Tensor, tokens: int) -> torch.Tensor:
+    """Return which keys come after a token, of several that are computed at once.
+
+    Args:
+        scores: Shape (..., queries per head, keys); the newest tokens are the last keys.
+        tokens: Newest tokens; a head's queries are all of them for its first query head, then all
+            for the next one.
+    """
+    queries, keys = scores.shape[-2:]
+    later = torch.ones(tokens, keys, dtype=torch.bool, device=scores.device)
+    return later.triu(keys - tokens + 1).repeat(queries // tokens, 1)

@@ -27,7 +27,7 @@ class SharedPrompts:
     prompt_lengths: tuple[int, ...]
     """Tokens of each distinct prompt; the prompts come first in the row."""
     completion_lengths: tuple[int, ...]
-    """Tokens of each completion; 0 where none counts."""
+    """Tokens of each completion; 0 where none counts. Empty: the row has prompts alone."""
     prompt_of: torch.Tensor
     """Number of the prompt of each completion, shape (completions,)."""
     visible: torch.Tensor
@@ -49,6 +49,8 @@ class SharedPrompts:
         parts = tokens.split([*self.prompt_lengths, *self.completion_lengths])
         count = len(self.prompt_lengths)
         prompts = pad_sequence(parts[:count], batch_first=True)
+        if not self.completion_lengths:
+            return prompts, tokens.new_empty(0, 0, *tokens.shape[1:])
         return prompts, pad_sequence(parts[count:], batch_first=True)
 
     def unpad(self, prompts: torch.Tensor, completions: torch.Tensor) -> torch.Tensor:
@@ -123,6 +125,20 @@ def lay_out(
         prompt_of=torch.tensor(prompt_of).to(device),
         visible=visible.to(device),
         predicting=padded(predicting, 0, least=columns).to(device),
+    )
+
+
+def lay_out_prompts(lengths: Sequence[int], device: Any = None) -> SharedPrompts:
+    """Return the places in a packed row of prompts alone, which predicts nothing."""
+    import torch
+
+    return SharedPrompts(
+        prompt_lengths=tuple(lengths),
+        completion_lengths=(),
+        prompt_of=torch.empty(0, dtype=torch.long, device=device),
+        visible=torch.empty(0, 1, 0, max(lengths), dtype=torch.bool, device=device),
+        # The head computes one token, not none, which not every kernel accepts.
+        predicting=torch.zeros(1, 1, dtype=torch.long, device=device),
     )
 
 

@@ -1,0 +1,105 @@
+"""Run one token of each completion through a decoder layer, in few operations.
+
+So few rows take as long to start an operation as to compute it. Calling the fifteen modules of a
+layer of Qwen2-VL, Qwen2.5-VL or Qwen3-VL takes half as many operations again, and checks beside.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch.nn.functional import rms_norm
+
+from trainer.loops.packed_linear import join
+from trainer.loops.shared_cache import SharedPromptCache
+
+KNOWN = frozenset({"Qwen2VLDecoderLayer", "Qwen2_5_VLDecoderLayer", "Qwen3VLTextDecoderLayer"})
+"""Classes of transformers that compute what `DecoderLayer` does."""
+
+
+class DecoderLayer:
+    """A layer of the language model with its present weights.
+
+    Args:
+        layer: A layer of a class in `KNOWN`; an adapter may have replaced its linear layers.
+        number: Number of the layer.
+        cache: Keys and values of the prompts and completions.
+        rows: Number of completions.
+    """
+
+    def __init__(self, layer: Any, number: int, cache: SharedPromptCache, *, rows: int) -> None:
+        attention, mlp = layer.self_attn, layer.mlp
+        self._number = number
+        self._cache = cache
+        self._scale = attention.scaling
+        self._head_size = attention.head_dim
+        self._norms = [Norm(layer.input_layernorm), Norm(layer.post_attention_layernorm)]
+        self._head_norms = [
+            Norm(getattr(attention, name))
+            for name in ("q_norm", "k_norm")
+            if hasattr(attention, name)
+        ]
+        self._project = join([attention.q_proj, attention.k_proj, attention.v_proj], rows=rows)
+        self._heads = cache.layers[number].prompt_keys.shape[1]
+        self._out = join([attention.o_proj], rows=rows)
+        self._gate = join([mlp.gate_proj], rows=rows)
+        self._up = join([mlp.up_proj], rows=rows)
+        self._down = join([mlp.down_proj], rows=rows)
+        self._activate = mlp.act_fn
+
+    def __call__(self, states: torch.Tensor, turn: Turn) -> torch.Tensor:
+        """Return the states after the layer, and add keys and values to the cache.
+
+        Args:
+            states: Shape (completions, hidden size).
+            turn: Turns queries and keys by the positions of the tokens.
+        """
+        states = states + self._out(self._attend(self._norms[0](states), turn))
+        normed = self._norms[1](states)
+        return states + self._down(self._activate(self._gate(normed)) * self._up(normed))
+
+    def _attend(self, states: torch.Tensor, turn: Turn) -> torch.Tensor:
+        parts = self._project(states).unflatten(1, (-1, self._head_size))
+        values = parts[:, -self._heads :]
+        turned = parts[:, : -self._heads]  # heads of queries, then of keys
+        if self._head_norms:
+            query_norm, key_norm = self._head_norms
+            queries, keys = turned[:, : -self._heads], turned[:, -self._heads :]
+            turned = torch.cat([query_norm(queries), key_norm(keys)], dim=1)
+        turned = turn(turned)[:, :, None]
+        layer = self._cache.layers[self._number]
+        layer.update(turned[:, -self._heads :], values[:, :, None])
+        seen = self._cache.attend(turned[:, : -self._heads], self._number, self._scale)
+        return seen.flatten(1)
+
+
+class Norm:
+    """RMS norm with the weights of a module."""
+
+    def __init__(self, module: Any) -> None:
+        self._weight = module.weight.detach()
+        self._epsilon = module.variance_epsilon
+
+    def __call__(self, states: torch.Tensor) -> torch.Tensor:
+        """Return normed states; the last axis is that of the weights."""
+        return rms_norm(states, self._weight.shape, self._weight, self._epsilon)
+
+
+class Turn:
+    """Rotary position embedding of one token per completion.
+
+    Args:
+        cos: Shape (completions, head dimension).
+        sin: The same.
+    """
+
+    def __init__(self, cos: torch.Tensor, sin: torch.Tensor) -> None:
+        self._half = cos.shape[1] // 2
+        self._cos = cos[:, None]
+        # transformers negates half of the states; that costs two operations per layer.
+        self._sin = torch.cat([-sin[:, : self._half], sin[:, self._half :]], dim=1)[:, None]
+
+    def __call__(self, states: torch.Tensor) -> torch.Tensor:
+        """Turn states of shape (completions, heads, head dimension)."""
+        return torch.addcmul(states * self._cos, states.roll(self._half, -1), self._sin)
