@@ -1,7 +1,7 @@
 """Run one token of each completion through a decoder layer, in few operations.
 
-So few rows take as long to start an operation as to compute it. Calling the fifteen modules of a
-layer of Qwen2-VL, Qwen2.5-VL or Qwen3-VL takes half as many operations again, and checks beside.
+With so few rows an operation takes as long to start as to compute. Calling the modules of a layer
+of Qwen2.5-VL takes 118 operations of torch for a token, views among them, and this takes 83.
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ import torch
 from trainer.loops import collate, forward
 from trainer.loops.decoder import Decoder, find_obstacle
 from trainer.loops.inputs import PromptInputs
-from trainer.loops.prefill import prefill, sampling_order
+from trainer.loops.prefill import Prefilled, prefill, sampling_order
 from trainer.loops.trl_names import unwrap_model_for_generation
 
 _log = logging.getLogger(__name__)
@@ -54,7 +54,6 @@ class PolicyRollouts:
     def sample(self, trainer: Any, rows: Sequence[PromptInputs]) -> Sampled:
         """Sample one completion per row, all rows in one batch."""
         arguments = trainer.args
-        order = sampling_order(rows)
         with (
             unwrap_model_for_generation(
                 trainer.model_wrapped,
@@ -68,10 +67,8 @@ class PolicyRollouts:
             trainer._dist.summon_full_params(trainer.model_wrapped, recurse=False),
         ):
             sample = self._sample_shared if self._share_prompt else _sample_copies
-            found = sample(trainer, model, [rows[at] for at in order])
-        completions = dict(zip(order, found, strict=True))
-        ends = trainer.eos_token_ids
-        return [cut_after_end(completions[at], ends) for at in range(len(rows))], None
+            completions = sample(trainer, model, rows)
+        return [cut_after_end(ids, trainer.eos_token_ids) for ids in completions], None
 
     def close(self) -> None:
         """Do nothing: the model belongs to the trainer."""
@@ -79,26 +76,29 @@ class PolicyRollouts:
     def _sample_shared(
         self, trainer: Any, model: Any, rows: Sequence[PromptInputs]
     ) -> list[list[int]]:
+        order = sampling_order(rows)
         prompts = prefill(
             model,
-            rows,
+            [rows[at] for at in order],
             trainer.vision_ids,
             pad_id=trainer._tokenizer.pad_token_id,
             device=trainer.accelerator.device,
             kept=trainer.kept_features,
         )
-        if prompts.cache is None:
-            return _generate(trainer, model, prompts.inputs)
-        if (reason := find_obstacle(model)) is not None:
-            self._warn(reason)
-            return _generate(trainer, model, prompts.inputs)
-        decoder = Decoder(prompts.cache, prompts.positions)
-        return _generate(trainer, model, prompts.inputs, custom_generate=decoder)
+        loop = self._choose_loop(model, prompts)
+        sampled = dict(zip(order, _generate(trainer, model, prompts.inputs, loop), strict=True))
+        return [sampled[at] for at in range(len(rows))]
 
-    def _warn(self, reason: str) -> None:
+    def _choose_loop(self, model: Any, prompts: Prefilled) -> Decoder | None:
+        """Return our loop; None: transformers' own one, and say why where prompts are shared."""
+        if prompts.cache is None:
+            return None
+        if (reason := find_obstacle(model)) is None:
+            return Decoder(prompts.cache, prompts.positions)
         if not self._warned:
             self._warned = True
             _log.warning("completions are sampled by transformers' own, slower loop: %s", reason)
+        return None
 
 
 def _sample_copies(trainer: Any, model: Any, rows: Sequence[PromptInputs]) -> list[list[int]]:
@@ -115,9 +115,13 @@ def _sample_copies(trainer: Any, model: Any, rows: Sequence[PromptInputs]) -> li
     return _generate(trainer, model, forward.encode(model, inputs))
 
 
-def _generate(trainer: Any, model: Any, inputs: dict[str, Any], **options: Any) -> list[list[int]]:
-    """Return completions, padded on the right."""
-    output = model.generate(**inputs, generation_config=trainer.generation_config, **options)
+def _generate(
+    trainer: Any, model: Any, inputs: dict[str, Any], loop: Decoder | None = None
+) -> list[list[int]]:
+    """Return completions, padded on the right, of transformers' loop or ours."""
+    output = model.generate(
+        **inputs, generation_config=trainer.generation_config, custom_generate=loop
+    )
     completions: list[list[int]] = output[:, inputs["input_ids"].shape[1] :].tolist()
     return completions
 

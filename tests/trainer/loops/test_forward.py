@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 pytest.importorskip("trl", reason="needs the heavy environment: trl is not installed")
@@ -164,6 +166,28 @@ def test_sampling_sees_the_video(student, tmp_path, share_prompt):
         length = len(sampled[2 * at])
         assert sampled[2 * at] == sampled[2 * at + 1] == alone[:length]
     assert len({tuple(ids) for ids in sampled}) > 1
+
+
+def test_another_kind_of_layer_is_sampled_by_the_loop_of_transformers(student, tmp_path, caplog):
+    """The completions are the same, in the order of the rows, and the log says so once."""
+    recipe = tgrpo_recipe(student, tmp_path, max_steps=1, learning_rate=1e-12)
+    recipe = replace(recipe, rollout=replace(recipe.rollout, share_prompt=True))
+    data = rows(tmp_path / "media")
+    trainer, inputs = run_tgrpo(recipe, tmp_path / "run", data)
+    assert trainer.shares_prompts
+    trainer.generation_config.do_sample = False
+    first, second, *_ = inputs.build(inputs.start(one.sample for one in data))
+    sampler = PolicyRollouts(share_prompt=True)
+    ours, _ = sampler.sample(trainer, [first, second, second, first, second])
+    assert ours[0] == ours[3] != ours[1] == ours[2] == ours[4]
+    assert not caplog.messages
+    for layer in trainer.model.base_model.language_model.layers:
+        layer.__class__ = type("OtherLayer", (type(layer),), {})
+    for _ in range(2):
+        theirs, _ = sampler.sample(trainer, [first, second, second, first, second])
+        assert theirs == ours
+    (message,) = caplog.messages
+    assert message.endswith("transformers' own, slower loop: layers of class OtherLayer")
 
 
 @pytest.mark.parametrize("train", [sft.train, tgrpo.train], ids=["sft", "tgrpo"])
