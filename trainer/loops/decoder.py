@@ -12,11 +12,11 @@ from typing import Any
 import torch
 from torch.distributed.tensor import DTensor
 
-from trainer.loops.decoder_layer import KNOWN, DecoderLayer, Norm, Turn
+from trainer.loops.decoder_layer import KNOWN, DecoderLayer, Norm, Rotary
 from trainer.loops.packed_linear import join
 from trainer.loops.shared_cache import SharedPromptCache
 
-_TURNS = 64
+_ROTARY_TOKENS = 64
 """Tokens whose rotary position embeddings are computed at once."""
 
 
@@ -71,13 +71,13 @@ class Decoder:
         ]
         norm = Norm(language.norm)
         head = join([model.get_output_embeddings()], rows=rows)
-        turns = self._turns(language, embed.weight)
+        rotary_embeddings = self._rotary_embeddings(language, embed.weight)
         unfinished = torch.ones(rows, dtype=torch.bool, device=input_ids.device)
         while bool(unfinished.any()):
             states = embed(input_ids[:, -1])
-            turn = next(turns)
+            rotary = next(rotary_embeddings)
             for layer in layers:
-                states = layer(states, turn)
+                states = layer(states, rotary)
             scores = logits_processor(input_ids, head(norm(states)).float())
             if generation_config.do_sample:
                 tokens = torch.multinomial(scores.softmax(dim=-1), 1)[:, 0]
@@ -88,15 +88,15 @@ class Decoder:
             unfinished = unfinished & ~stopping_criteria(input_ids, None)
         return input_ids
 
-    def _turns(self, language: Any, like: torch.Tensor) -> Iterator[Turn]:
+    def _rotary_embeddings(self, language: Any, like: torch.Tensor) -> Iterator[Rotary]:
         """Return the rotary position embeddings of one token of each completion after another."""
         at = self._positions
         while True:
-            block = at + torch.arange(_TURNS, device=at.device)
+            block = at + torch.arange(_ROTARY_TOKENS, device=at.device)
             cos, sin = language.rotary_emb(like, block.expand(3, -1, -1))
-            for token in range(_TURNS):
-                yield Turn(cos[:, token], sin[:, token])
-            at = at + _TURNS
+            for token in range(_ROTARY_TOKENS):
+                yield Rotary(cos[:, token], sin[:, token])
+            at = at + _ROTARY_TOKENS
 
 
 def _language_model(model: Any) -> Any:

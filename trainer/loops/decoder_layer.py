@@ -48,29 +48,29 @@ class DecoderLayer:
         self._down = join([mlp.down_proj], rows=rows)
         self._activate = mlp.act_fn
 
-    def __call__(self, states: torch.Tensor, turn: Turn) -> torch.Tensor:
+    def __call__(self, states: torch.Tensor, rotary: Rotary) -> torch.Tensor:
         """Return the states after the layer, and add keys and values to the cache.
 
         Args:
             states: Shape (completions, hidden size).
-            turn: Turns queries and keys by the positions of the tokens.
+            rotary: Rotates queries and keys by the positions of the tokens.
         """
-        states = states + self._out(self._attend(self._norms[0](states), turn))
+        states = states + self._out(self._attend(self._norms[0](states), rotary))
         normed = self._norms[1](states)
         return states + self._down(self._activate(self._gate(normed)) * self._up(normed))
 
-    def _attend(self, states: torch.Tensor, turn: Turn) -> torch.Tensor:
-        parts = self._project(states).unflatten(1, (-1, self._head_size))
-        values = parts[:, -self._heads :]
-        turned = parts[:, : -self._heads]  # heads of queries, then of keys
+    def _attend(self, states: torch.Tensor, rotary: Rotary) -> torch.Tensor:
+        heads = self._project(states).unflatten(1, (-1, self._head_size))
+        values = heads[:, -self._heads :]
+        both = heads[:, : -self._heads]  # heads of queries, then of keys
         if self._head_norms:
             query_norm, key_norm = self._head_norms
-            queries, keys = turned[:, : -self._heads], turned[:, -self._heads :]
-            turned = torch.cat([query_norm(queries), key_norm(keys)], dim=1)
-        turned = turn(turned)[:, :, None]
+            queries, keys = both[:, : -self._heads], both[:, -self._heads :]
+            both = torch.cat([query_norm(queries), key_norm(keys)], dim=1)
+        rotated = rotary(both)[:, :, None]
         layer = self._cache.layers[self._number]
-        layer.update(turned[:, -self._heads :], values[:, :, None])
-        seen = self._cache.attend(turned[:, : -self._heads], self._number, self._scale)
+        layer.update(rotated[:, -self._heads :], values[:, :, None])
+        seen = self._cache.attend(rotated[:, : -self._heads], self._number, self._scale)
         return seen.flatten(1)
 
 
@@ -82,11 +82,12 @@ class Norm:
         self._epsilon = module.variance_epsilon
 
     def __call__(self, states: torch.Tensor) -> torch.Tensor:
-        """Return normed states; the last axis is that of the weights."""
+        """Return normed states in the weights' number format; the last axis has the weights."""
+        states = states.to(self._weight.dtype)  # under autocast a projection's outputs differ
         return rms_norm(states, self._weight.shape, self._weight, self._epsilon)
 
 
-class Turn:
+class Rotary:
     """Rotary position embedding of one token per completion.
 
     Args:
@@ -101,5 +102,5 @@ class Turn:
         self._sin = torch.cat([-sin[:, : self._half], sin[:, self._half :]], dim=1)[:, None]
 
     def __call__(self, states: torch.Tensor) -> torch.Tensor:
-        """Turn states of shape (completions, heads, head dimension)."""
+        """Rotate states of shape (completions, heads, head dimension)."""
         return torch.addcmul(states * self._cos, states.roll(self._half, -1), self._sin)

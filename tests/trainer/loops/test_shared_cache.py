@@ -6,6 +6,7 @@ import pytest
 
 pytest.importorskip("trl", reason="needs the heavy environment: trl is not installed")
 
+from copy import deepcopy
 from dataclasses import replace
 
 import peft
@@ -78,7 +79,7 @@ def test_completions_share_the_keys_of_their_prompt(models, monkeypatch, decode)
     """Prompts of several lengths, with as many completions or not; buffers of 4 tokens that grow
     twice. Tokens are the same, logits to 1e-4."""
     monkeypatch.setattr(shared_cache, "_BLOCK", 4)
-    monkeypatch.setattr(decoder, "_TURNS", 3)
+    monkeypatch.setattr(decoder, "_ROTARY_TOKENS", 3)
     plain, packed, prompts = models
     for order in ORDERS:
         rows = [prompts[at] for at in order]
@@ -142,6 +143,22 @@ def test_our_loop_samples_with_an_adapter(models, tmp_path):
     (tokens, logits), (ours, own_logits) = found
     assert torch.equal(ours, tokens)
     torch.testing.assert_close(own_logits, logits, atol=1e-4, rtol=1e-4)
+
+
+@pytest.mark.parametrize("weights", [torch.float32, torch.bfloat16])
+def test_our_loop_samples_in_half_precision(models, weights):
+    """Under autocast, as full training computes, and with weights in bfloat16, as below an adapter:
+    the logits of the first two tokens are those of transformers' loop within the format's error."""
+    _, packed, prompts = models
+    rows = [prompts[at] for at in (0, 0, 1, 3)]
+    loaded = replace(packed, model=deepcopy(packed.model).to(weights))
+    with torch.autocast("cpu", torch.bfloat16, enabled=weights is torch.float32):
+        _, tokens, logits = sample(loaded, rows, False)
+        _, ours, own_logits = sample(loaded, rows, True)
+    assert torch.equal(ours[:, :-10], tokens[:, :-10])
+    error = 0.03 * float(logits.abs().max())
+    torch.testing.assert_close(own_logits[:2], logits[:2], atol=error, rtol=0)
+    assert own_logits.dtype is torch.float32
 
 
 def test_what_our_loop_cannot_do_is_named(models):
