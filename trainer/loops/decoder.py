@@ -1,4 +1,4 @@
-"""Sample completions token by token behind prompts that are in a cache.
+"""Sample completions token by token, after prompts whose keys and values are cached.
 
 This takes the place of the loop in transformers' ``generate``, which prepares everything else: the
 processors of logits and what ends a completion. It draws the tokens that ``generate`` draws.
@@ -31,9 +31,9 @@ def find_obstacle(model: Any) -> str | None:
 
 
 class Decoder:
-    """The loop of ``generate``: ``model.generate(..., custom_generate=Decoder(...))``.
+    """Sample one batch of completions: ``model.generate(..., custom_generate=Decoder(...))``.
 
-    It has copies of weights and serves one batch.
+    It copies weights when it is called, and has to be made anew for every batch.
 
     Args:
         cache: The prompts without their last tokens.

@@ -19,7 +19,7 @@ KNOWN = frozenset({"Qwen2VLDecoderLayer", "Qwen2_5_VLDecoderLayer", "Qwen3VLText
 
 
 class DecoderLayer:
-    """A layer of the language model with its present weights.
+    """Compute a decoder layer for one token of each completion.
 
     Args:
         layer: A layer of a class in `KNOWN`; an adapter may have replaced its linear layers.
@@ -75,7 +75,7 @@ class DecoderLayer:
 
 
 class Norm:
-    """RMS norm with the weights of a module."""
+    """Apply RMS norm with the weights of a module."""
 
     def __init__(self, module: Any) -> None:
         self._weight = module.weight.detach()
@@ -88,7 +88,7 @@ class Norm:
 
 
 class Rotary:
-    """Rotary position embedding of one token per completion.
+    """Apply the rotary position embedding of one token per completion.
 
     Args:
         cos: Shape (completions, head dimension).

@@ -82,7 +82,7 @@ class _Block:
     shape (prompts * heads, 1, tokens). None: there is no padding."""
 
     def attend(self, queries: torch.Tensor, layer: _Layer, tokens: int) -> torch.Tensor:
-        """Return what completions see of their prompts and of themselves.
+        """Return the attention outputs of completions over their prompts and their own tokens.
 
         Args:
             queries: Shape (completions, heads of keys, queries per head, head dimension).
